@@ -1,0 +1,187 @@
+"""A tilt series in memory: images, angles, pixel size, and where each came from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import WedgefillError
+
+MIN_TILTS = 3
+#: A tilt axis is one direction of the image plane; stage tilts beyond this are typing errors.
+MAX_TILT_DEG = 180.0
+
+
+@dataclass(frozen=True, eq=False)
+class TiltSeries:
+    """Projection images of one object, tilted about an axis along image y.
+
+    Build one with :meth:`from_arrays`, which sorts and checks; the constructor itself only checks.
+
+    Attributes
+    ----------
+    images : ndarray, float32, (n_tilts, h, w)
+        Axes (tilt, y, x); the tilt axis lies along y. May be a memory map.
+    angles_deg : ndarray, float64, (n_tilts,)
+        Tilt angles in degrees, ascending; duplicates are legal.
+    pixel_nm : float or None
+        Pixel size in nanometres; None where the file does not say.
+    name : str
+        Name for layers and output files, without folder or suffix.
+    axis_shift_px : float
+        Position of the tilt axis along x, in pixels from ``(w - 1) / 2``.
+    axis_deg : float
+        By how many degrees the images were rotated at load to bring the axis along y.
+    file_order : ndarray, int64, (n_tilts,)
+        Index in the file of each image (angles are sorted at load).
+    sources : mapping of str to str
+        For "angles_deg", "pixel_nm" and "tilt_axis": where the value was found.
+    warnings : tuple of str
+        What a careful user should know, one sentence each.
+    path : Path or None
+        The file it was read from.
+    """
+
+    images: NDArray[np.float32]
+    angles_deg: NDArray[np.float64]
+    pixel_nm: float | None = None
+    name: str = "tilt series"
+    axis_shift_px: float = 0.0
+    axis_deg: float = 0.0
+    file_order: NDArray[np.int64] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check shapes and angles; see `check_intensities` for the pixels."""
+        if self.images.ndim != 3:
+            raise WedgefillError(
+                f"{self.name}: a tilt series has three axes (tilt, y, x), but this array has "
+                f"{self.images.ndim}; give a stack of projection images."
+            )
+        if self.images.dtype != np.float32:
+            raise WedgefillError(f"{self.name}: images must be float32, not {self.images.dtype}.")
+        n_tilts, n_angles = self.images.shape[0], len(self.angles_deg)
+        if n_tilts != n_angles:
+            raise WedgefillError(
+                f"{self.name}: {n_tilts} images but {n_angles} angles; give one angle per image."
+            )
+        if n_tilts < MIN_TILTS:
+            raise WedgefillError(
+                f"{self.name}: only {n_tilts} tilts; at least {MIN_TILTS} are needed."
+            )
+        if not np.all(np.isfinite(self.angles_deg)):
+            raise WedgefillError(f"{self.name}: some tilt angles are not numbers; correct them.")
+        if np.abs(self.angles_deg).max() > MAX_TILT_DEG:
+            raise WedgefillError(
+                f"{self.name}: a tilt angle of {np.abs(self.angles_deg).max():.1f} degrees was "
+                f"found; angles are degrees between -{MAX_TILT_DEG:.0f} and {MAX_TILT_DEG:.0f}."
+            )
+        if np.any(np.diff(self.angles_deg) < 0):
+            raise WedgefillError(f"{self.name}: angles must ascend; use TiltSeries.from_arrays.")
+        if self.pixel_nm is not None and not self.pixel_nm > 0:
+            raise WedgefillError(f"{self.name}: pixel size {self.pixel_nm} nm is not positive.")
+
+    @classmethod
+    def from_arrays(cls, images: ArrayLike, angles_deg: ArrayLike, **fields: object) -> TiltSeries:
+        """Sort by angle, convert to native float32, and check.
+
+        Parameters
+        ----------
+        images : array_like, (n_tilts, h, w)
+            Any numeric type or byte order, in the order of `angles_deg`.
+        angles_deg : array_like, (n_tilts,)
+            Degrees, in any order.
+        **fields
+            Any other attribute of the class.
+
+        Raises
+        ------
+        WedgefillError
+            If the counts differ, there are too few tilts, or the images hold nothing.
+        """
+        stack = np.asarray(images)
+        angles = np.asarray(angles_deg, dtype=np.float64).ravel()
+        order = np.arange(len(angles))
+        if stack.ndim == 3 and stack.shape[0] == len(angles):
+            order = np.argsort(angles, kind="stable")
+            if not np.array_equal(order, np.arange(len(order))):
+                stack, angles = stack[order], angles[order]
+        fields.setdefault("file_order", order)
+        series = cls(np.ascontiguousarray(stack, dtype=np.float32), angles, **fields)  # type: ignore[arg-type]
+        series.check_intensities()
+        return series
+
+    def check_intensities(self) -> None:
+        """Raise `WedgefillError` where the images hold no usable number or no contrast."""
+        finite = np.isfinite(self.images)
+        if not finite.any():
+            raise WedgefillError(f"{self.name}: every pixel is NaN or infinite; export it again.")
+        if not finite.all():
+            n_bad = int(finite.size - np.count_nonzero(finite))
+            raise WedgefillError(
+                f"{self.name}: {n_bad} pixels are NaN or infinite; replace them and try again."
+            )
+        if float(self.images.min()) == float(self.images.max()):
+            raise WedgefillError(
+                f"{self.name}: every pixel has the same value; the images hold no signal."
+            )
+
+    @property
+    def n_tilts(self) -> int:
+        """Number of images."""
+        return int(self.images.shape[0])
+
+    @property
+    def height(self) -> int:
+        """Image rows: the number of slices of the volume along the tilt axis."""
+        return int(self.images.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Image columns: the detector pixels perpendicular to the tilt axis."""
+        return int(self.images.shape[2])
+
+    def sinograms(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        """Rows ``start:stop`` in the solvers' layout, float32 ``(n_tilts, w, n_slices)``."""
+        return np.ascontiguousarray(self.images[:, start:stop].transpose(0, 2, 1), np.float32)
+
+    def rows(self, start: int, stop: int) -> TiltSeries:
+        """Return the part of the series that holds the slices ``start:stop`` along the axis."""
+        if not 0 <= start < stop <= self.height:
+            raise WedgefillError(
+                f"{self.name}: slices {start}:{stop} were asked for, but it has {self.height}; "
+                f"choose 0 <= start < stop <= {self.height}."
+            )
+        return replace(self, images=self.images[:, start:stop])
+
+    def tilts(self, keep: ArrayLike) -> TiltSeries:
+        """Return the series with only the tilts at the indices (or boolean mask) `keep`."""
+        keep = np.asarray(keep)
+        order = None if self.file_order is None else self.file_order[keep]
+        return replace(
+            self, images=self.images[keep], angles_deg=self.angles_deg[keep], file_order=order
+        )
+
+    def binned(self, n: int) -> TiltSeries:
+        """Average ``n x n`` pixels; rows and columns that do not fill a bin are cropped evenly."""
+        if n == 1:
+            return self
+        if n < 1 or min(self.height, self.width) < n:
+            raise WedgefillError(f"{self.name}: cannot bin {self.height} x {self.width} by {n}.")
+        h, w = self.height // n, self.width // n
+        top, left = (self.height - h * n) // 2, (self.width - w * n) // 2
+        crop = self.images[:, top : top + h * n, left : left + w * n]
+        # Cropping an odd number of columns moves the centre by half a pixel: keep the axis put.
+        moved = (self.width - 1) / 2 - (left + (w * n - 1) / 2)
+        return replace(
+            self,
+            images=crop.reshape(self.n_tilts, h, n, w, n).mean(axis=(2, 4), dtype=np.float32),
+            pixel_nm=None if self.pixel_nm is None else self.pixel_nm * n,
+            axis_shift_px=(self.axis_shift_px + moved) / n,
+        )

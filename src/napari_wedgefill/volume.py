@@ -1,0 +1,52 @@
+"""A reconstructed volume and its history."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import WedgefillError
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A volume with its voxel size.
+
+    Attributes
+    ----------
+    data : ndarray, float32, (z, y, x)
+        y is the tilt axis, z the beam direction at 0 degrees.
+    voxel_nm : tuple of float or None
+        Voxel edges (z, y, x) in nanometres; None where unknown.
+    name : str
+        Name for layers and files.
+    history : tuple of str
+        What was done, oldest first; written to the MRC labels (80 ASCII characters each).
+    path : Path or None
+        The file it was read from.
+    """
+
+    data: NDArray[np.float32]
+    voxel_nm: tuple[float, float, float] | None = None
+    name: str = "volume"
+    history: tuple[str, ...] = ()
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Check the number of axes, the type and the voxel size."""
+        if self.data.ndim != 3:
+            raise WedgefillError(
+                f"{self.name}: a volume has three axes (z, y, x), not {self.data.ndim}."
+            )
+        if self.data.dtype != np.float32:
+            raise WedgefillError(f"{self.name}: volumes are float32, not {self.data.dtype}.")
+        if self.voxel_nm is not None and not all(edge > 0 for edge in self.voxel_nm):
+            raise WedgefillError(f"{self.name}: voxel size {self.voxel_nm} nm is not positive.")
+
+    @classmethod
+    def from_solver(cls, x: NDArray[np.float32], **fields: object) -> Volume:
+        """Build from the solvers' layout ``(z, x, y)``."""
+        return cls(np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32), **fields)  # type: ignore[arg-type]
