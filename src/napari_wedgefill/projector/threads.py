@@ -1,0 +1,27 @@
+"""One pool of threads for kernels that release the GIL."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+
+def available_cores() -> int:
+    """Cores this process may use (an affinity mask or a container may allow fewer than exist)."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS or Windows
+        return os.cpu_count() or 1
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(available_cores(), thread_name_prefix="projector")
+
+
+def run_on_cores(tasks: Iterable[Callable[[], None]]) -> None:
+    """Run tasks that release the GIL on all cores, and raise the first exception."""
+    for future in [_pool().submit(task) for task in tasks]:
+        future.result()
