@@ -35,14 +35,14 @@ def forward(beam: ParallelBeam, x: Floats) -> Floats:
     return out
 
 
-def adjoint(beam: ParallelBeam, y: Floats) -> Floats:
+def adjoint(beam: ParallelBeam, y: Floats, half_widths: NDArray[np.float64]) -> Floats:
     """Back project (n_tilts, width, n_slices) to (depth, width, n_slices)."""
     y = np.asarray(y, dtype=np.float32)
     out = np.empty((beam.depth, beam.width, y.shape[2]), np.float32)
     tasks = []
     for start in range(0, y.shape[2], LANES):
         for part in _shares(np.arange(beam.depth), y.shape[2]):
-            tasks.append(partial(_adjoint_strip, beam, y, start, part, out))
+            tasks.append(partial(_adjoint_strip, beam, y, half_widths, start, part, out))
     run_on_cores(tasks)
     return out
 
@@ -75,22 +75,29 @@ def _forward_strip(
 
 
 def _adjoint_strip(
-    beam: ParallelBeam, y: Floats, start: int, rows: NDArray[np.intp], out: Floats
+    beam: ParallelBeam,
+    y: Floats,
+    half_widths: NDArray[np.float64],
+    start: int,
+    rows: NDArray[np.intp],
+    out: Floats,
 ) -> None:
     n_angles = _up_to_group(beam.n_tilts)
     strip = y[:, :, start : start + LANES]
     lanes = strip.shape[2]
     sinogram = np.zeros((n_angles, beam.width + 3, LANES), np.float32)
     sinogram[: beam.n_tilts, 1:-2, :lanes] = strip
-    cosines, sines = np.ones(n_angles), np.zeros(n_angles)
+    # The angles that fill up the last group meet zeros; theirs must only be finite.
+    cosines, sines, widths = np.ones((3, n_angles))
     cosines[: beam.n_tilts], sines[: beam.n_tilts] = beam.cosines, beam.sines
+    widths[: beam.n_tilts] = half_widths
     # Blocks of rows small enough to stay in L2 while the angles pass by.
     block = max(1, 131072 // (beam.width * LANES * 4))
     result = np.empty((block, beam.width, LANES), np.float32)
     for first in range(rows[0], rows[-1] + 1, block):
         n = min(block, rows[-1] + 1 - first)
         adjoint_rays(
-            sinogram, cosines, sines, beam.axis_u, first, centre(beam.depth), result[:n]
+            sinogram, cosines, sines, widths, beam.axis_u, first, centre(beam.depth), result[:n]
         )
         out[first : first + n, :, start : start + LANES] = result[:n, :, :lanes]
 

@@ -15,8 +15,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-#: Slices in a strip: two 512-bit or four 256-bit registers wide.
-LANES = 32
+#: Slices in a strip. Wider strips share the index arithmetic further, until rows leave L2.
+LANES = 64
 #: Rows or angles summed before a store.
 GROUP = 4
 _OPTIONS = {"nogil": True, "cache": True, "fastmath": True, "error_model": "numpy"}
@@ -102,24 +102,26 @@ def adjoint_rays(
     sinogram: NDArray[np.float32],
     cosines: NDArray[np.float64],
     sines: NDArray[np.float64],
+    half_widths: NDArray[np.float64],
     axis_u: float,
     first_row: int,
     depth_centre: float,
     out: NDArray[np.float32],
 ) -> None:
-    """Gather, for each voxel of some rows, what `forward_rays` would have scattered from it.
+    """Gather, for each voxel of some rows, the detector pixels under a triangle.
 
     Joseph's weight of a voxel in a ray is a triangle in detector space, centred on the voxel's
     projection, with half width ``max(|cos|, |sin|)`` and unit area; gathering with it is the
-    exact adjoint and needs no atomics.
+    exact adjoint of `forward_rays` and needs no atomics. A half width of one is linear
+    interpolation.
 
     Parameters
     ----------
     sinogram : ndarray, float32, (n_angles, w + 3, LANES)
         Zero-padded with one sample before and two after; the number of angles is padded with
-        zeros to a multiple of GROUP (so are `cosines` and `sines`).
-    cosines, sines : ndarray, float64, (n_angles,)
-        Of the tilt angles.
+        zeros to a multiple of GROUP (so are the three below).
+    cosines, sines, half_widths : ndarray, float64, (n_angles,)
+        Of the tilt angles, and the half widths of the triangles, at most 1.
     axis_u : float
         Detector index of the rotation axis.
     first_row, depth_centre : int, float
@@ -133,10 +135,8 @@ def adjoint_rays(
     out[:] = np.float32(0.0)
     for g in range(0, n_angles, GROUP):
         c0, c1, c2, c3 = cosines[g], cosines[g + 1], cosines[g + 2], cosines[g + 3]
-        h0 = max(abs(c0), abs(sines[g]))
-        h1 = max(abs(c1), abs(sines[g + 1]))
-        h2 = max(abs(c2), abs(sines[g + 2]))
-        h3 = max(abs(c3), abs(sines[g + 3]))
+        h0, h1 = half_widths[g], half_widths[g + 1]
+        h2, h3 = half_widths[g + 2], half_widths[g + 3]
         for row in range(n_rows):
             z = first_row + row - depth_centre
             u0 = axis_u + z * sines[g] - centre * c0
