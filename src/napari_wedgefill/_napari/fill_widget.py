@@ -1,0 +1,235 @@
+"""The Fill wedge dock widget: reads the panels, runs the job, shows what comes back."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import napari
+from napari.layers import Image, Layer
+from qtpy.QtWidgets import QFormLayout, QFrame, QVBoxLayout, QWidget
+
+from ..errors import WedgefillError
+from ..inference.pipeline import Done, Finished, Progress
+from .compare import SideBySide, shared_contrast
+from .export import ask_for_jobs, export_in_background, volumes_to_export
+from .inputs import METHOD_LABELS, FillInputs
+from .layers import LayerMap, series_layer, volume_layer
+from .messages import announce, message_of
+from .method_panel import MethodPanel
+from .run_panel import RunPanel, duration
+from .series_panel import SeriesPanel
+from .worker import Aligned, StepWorker, fill_in_background
+
+
+class FillWedgeWidget(QWidget):
+    """Fill the missing wedge of a tilt series and compare the methods.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        The viewer that the widget belongs to; napari passes it.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._worker: StepWorker | None = None
+        self._inputs: FillInputs | None = None
+        self._finished: list[Finished] = []
+        self._is_preview = False
+        self._started = 0.0
+        self.series_panel = SeriesPanel(napari_viewer)
+        self.method_panel = MethodPanel()
+        self.run_panel = RunPanel()
+        self.side_by_side = SideBySide(napari_viewer)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 4, 8, 4)
+        column.addWidget(self.series_panel)
+        column.addWidget(_line())
+        column.addWidget(self.method_panel)
+        column.addWidget(_line())
+        column.addWidget(self.run_panel)
+        column.addStretch(1)
+        _align_labels(self.series_panel, self.method_panel)
+        self._connect()
+        self._series_changed()
+
+    def _connect(self) -> None:
+        self.series_panel.series_changed.connect(self._series_changed)
+        self.series_panel.failed.connect(self._failed)
+        run = self.run_panel
+        run.fill_button.clicked.connect(self.fill)
+        run.preview_button.clicked.connect(self.preview)
+        run.cancel_button.clicked.connect(self.cancel)
+        run.export_all.triggered.connect(lambda: self.export(only_selected=False))
+        run.export_selected.triggered.connect(lambda: self.export(only_selected=True))
+        run.orientation_chosen.connect(self.side_by_side.orient)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a job is under way."""
+        return self._worker is not None
+
+    def inputs(self) -> FillInputs:
+        """Snapshot of everything the widget holds; raise `WedgefillError` where it is not enough."""
+        series, methods = self.series_panel, self.method_panel
+        if series.layer is None:
+            raise WedgefillError("There is no tilt series; open one, or drop its file here.")
+        if not methods.methods:
+            raise WedgefillError("No method is checked; check at least one.")
+        return FillInputs(
+            source=LayerMap.of(series.layer),
+            angles_text=series.angle_edit.text(),
+            angle_source=series.angle_source,
+            pixel_nm=series.pixel_nm,
+            axis=str(series.axis_box.currentData()),
+            axis_shift_px=series.shift_box.value(),
+            align=series.align_check.isChecked(),
+            methods=methods.methods,
+            model=methods.model,
+            device=methods.device,
+            slices=methods.slices,
+        )
+
+    def fill(self) -> None:
+        """Run every checked method on the chosen slices."""
+        try:
+            self._start(self.inputs(), is_preview=False)
+        except WedgefillError as error:
+            self._failed(error)
+
+    def preview(self) -> None:
+        """Run every checked method on one slice."""
+        try:
+            inputs = self.inputs().single_slice(self.run_panel.slice_box.value())
+            self._start(inputs, is_preview=True)
+        except WedgefillError as error:
+            self._failed(error)
+
+    def cancel(self) -> None:
+        """Stop the job at its next step."""
+        if self._worker is not None:
+            self._worker.quit()
+            self.run_panel.cancel_button.setEnabled(False)
+            self.run_panel.say("Stopping after this step.")
+
+    def _start(self, inputs: FillInputs, *, is_preview: bool) -> None:
+        if self.is_running:
+            return
+        self._inputs, self._is_preview, self._finished = inputs, is_preview, []
+        self._started = time.monotonic()
+        worker = fill_in_background(inputs)
+        worker.yielded.connect(self._on_item)
+        worker.errored.connect(self._failed)
+        worker.aborted.connect(self._on_aborted)
+        worker.finished.connect(self._on_finished)
+        self._worker = worker
+        self.run_panel.cancel_button.setEnabled(True)
+        self.run_panel.set_running(True)
+        worker.start()
+
+    def _on_item(self, item: Any) -> None:
+        # What was already on its way when Cancel was pressed, or the window closed, is dropped.
+        if self._worker is None or self._worker.abort_requested:
+            return
+        if isinstance(item, Progress):
+            self.run_panel.show_progress(item.stage, item.fraction, item.seconds_left)
+        elif isinstance(item, Aligned):
+            self._show_aligned(item)
+        elif isinstance(item, Finished):
+            self._finished.append(item)
+        elif isinstance(item, Done):
+            self._show_results()
+
+    def _show_aligned(self, item: Aligned) -> None:
+        """Show the aligned series and go on from it, so that no one aligns twice."""
+        layer = self._viewer.add_layer(Layer.create(*series_layer(item.series)))
+        self.series_panel.choose(layer)
+        self.series_panel.align_check.setChecked(False)
+
+    def _show_results(self) -> None:
+        assert self._inputs is not None
+        self._remove_previews()
+        first = self._inputs.slices[0] if self._inputs.slices else 0
+        limits = shared_contrast([item.volume.data for item in self._finished])
+        layers = [self._add_result(item, first, limits) for item in self._finished]
+        self.side_by_side.show(layers)
+        seconds = time.monotonic() - self._started
+        each = ", ".join(f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished)
+        what = f"Preview of slice {first}" if self._is_preview else "Done"
+        self.run_panel.say(f"{what} in {duration(seconds)}: {each}.")
+
+    def _add_result(self, item: Finished, first: int, limits: tuple[float, float]) -> Image:
+        series_name = item.volume.name.removesuffix(f"_{item.method}")
+        name = f"{series_name} {METHOD_LABELS[item.method]}"
+        data = volume_layer(
+            item.volume,
+            name=f"{name} (slice {first})" if self._is_preview else name,
+            first_slice=first,
+            contrast_limits=limits,
+            fields={"preview": self._is_preview},
+        )
+        return self._viewer.add_layer(Layer.create(*data))
+
+    def _remove_previews(self) -> None:
+        for layer in list(self._viewer.layers):
+            if isinstance(layer, Image) and LayerMap.of(layer).fields.get("preview"):
+                self._viewer.layers.remove(layer)
+
+    def _on_aborted(self) -> None:
+        self.run_panel.say("Cancelled; nothing was added.")
+
+    def _on_finished(self) -> None:
+        self._worker = None
+        self.run_panel.set_running(False, ready=self.series_panel.layer is not None)
+
+    def _failed(self, error: Exception) -> None:
+        self.run_panel.show_message(message_of(error))
+        announce(error)
+
+    def _series_changed(self) -> None:
+        layer = self.series_panel.layer
+        if layer is not None:
+            height = int(layer.data.shape[1])
+            self.method_panel.set_height(height)
+            self.run_panel.slice_box.setRange(0, height - 1)
+            self.run_panel.slice_box.setValue(height // 2)
+        self.run_panel.set_running(self.is_running, ready=layer is not None)
+
+    def export(self, *, only_selected: bool = False) -> None:
+        """Write volumes as MRC, after asking where to."""
+        try:
+            layers = volumes_to_export(self._viewer, only_selected=only_selected)
+            jobs = ask_for_jobs(layers, self)
+        except WedgefillError as error:
+            self._failed(error)
+            return
+        if not jobs:
+            return
+        worker = export_in_background(jobs)
+        worker.yielded.connect(lambda path: self.run_panel.say(f"Wrote {path}"))
+        worker.errored.connect(self._failed)
+        worker.start()
+
+
+def _align_labels(*panels: QWidget) -> None:
+    """Give the label columns of the panels' forms one width."""
+    forms = [panel.layout() for panel in panels]
+    labels = [
+        item.widget()
+        for form in forms
+        for row in range(form.rowCount())
+        if (item := form.itemAt(row, QFormLayout.ItemRole.LabelRole)) and item.widget()
+    ]
+    width = max(label.sizeHint().width() for label in labels)
+    for label in labels:
+        label.setMinimumWidth(width)
+
+
+def _line() -> QFrame:
+    line = QFrame()
+    line.setFrameShape(QFrame.Shape.HLine)
+    line.setStyleSheet("color: gray;")
+    line.setMaximumHeight(1)
+    return line

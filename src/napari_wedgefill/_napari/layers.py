@@ -1,0 +1,239 @@
+"""The one place that maps tilt series and volumes to napari layers and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import WedgefillError
+from ..tilt_series import TiltSeries
+from ..volume import Volume
+
+#: Key of our entry in `Layer.metadata`.
+KEY = "napari_wedgefill"
+SERIES_AXES = ("tilt", "y", "x")
+VOLUME_AXES = ("z", "y", "x")
+
+#: What a reader returns and `Viewer._add_layer_from_data` takes: data, attributes, layer type.
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+@dataclass(frozen=True)
+class LayerMap:
+    """A layer's data and attributes, seen as a tilt series or as a volume.
+
+    Attributes
+    ----------
+    data : array_like, (tilt, y, x) or (z, y, x)
+        The layer's array; may be lazy.
+    attributes : mapping
+        ``name``, ``scale``, ``units``, ``metadata`` and so on, as napari hands them to writers.
+    """
+
+    data: Any
+    attributes: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, layer: Any) -> LayerMap:
+        """Take a snapshot of a `napari.layers.Image`; the data are shared, not copied."""
+        data, attributes, _ = layer.as_layer_data_tuple()
+        return cls(data, attributes)
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What this plugin stored in the layer's metadata; empty for layers of other origin."""
+        return (self.attributes.get("metadata") or {}).get(KEY, {})
+
+    @property
+    def kind(self) -> str:
+        """``"tilt series"``, ``"volume"``, or ``""`` for a layer that others made."""
+        return str(self.fields.get("kind", ""))
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return str(self.attributes.get("name", "layer"))
+
+    @property
+    def angles_deg(self) -> NDArray[np.float64] | None:
+        """One angle per image, in the layer's order; None where none are known."""
+        angles = self.fields.get("angles_deg")
+        return None if angles is None else np.asarray(angles, dtype=np.float64)
+
+    @property
+    def angle_source(self) -> str:
+        """Where the angles were found, in words."""
+        return str(self.fields.get("sources", {}).get("angles_deg", ""))
+
+    @property
+    def pixel_nm(self) -> float | None:
+        """Pixel edge along x in nanometres, from the layer's scale; None without a length unit."""
+        edges = self._edges_nm()
+        return None if edges is None else edges[-1]
+
+    def _edges_nm(self) -> tuple[float, ...] | None:
+        scale, units = self.attributes.get("scale"), self.attributes.get("units")
+        if scale is None or units is None:
+            return None
+        edges = [_nanometres(edge, unit) for edge, unit in zip(scale, units, strict=True)]
+        return tuple(e for e in edges if e is not None) if None not in edges else None
+
+    def angles_from_file(self, angles_deg: ArrayLike) -> NDArray[np.float64]:
+        """Put angles that are in the file's order into the layer's order (sorted at load)."""
+        angles = np.asarray(angles_deg, dtype=np.float64)
+        order = self.fields.get("file_order")
+        if order is None or len(order) != len(angles):
+            return angles
+        return angles[np.asarray(order, dtype=np.int64)]
+
+    def to_series(self, angles_deg: ArrayLike, pixel_nm: float | None) -> TiltSeries:
+        """Build the tilt series, sorted by the given angles.
+
+        Parameters
+        ----------
+        angles_deg : array_like, (n_tilts,)
+            Degrees, one per image in the layer's order.
+        pixel_nm : float or None
+            Pixel size in nanometres.
+
+        Raises
+        ------
+        WedgefillError
+            If the layer cannot be a tilt series with these angles.
+        """
+        if self.kind == "volume":
+            raise WedgefillError(
+                f"{self.name}: this layer is a volume, not a tilt series; choose the layer that "
+                "holds the projection images."
+            )
+        known = self.fields
+        order = known.get("file_order")
+        angles = np.asarray(angles_deg, dtype=np.float64)
+        series = TiltSeries.from_arrays(
+            np.asarray(self.data),
+            angles,
+            name=self.name,
+            pixel_nm=pixel_nm,
+            axis_deg=float(known.get("axis_deg", 0.0)),
+            axis_shift_px=float(known.get("axis_shift_px", 0.0)),
+            sources=dict(known.get("sources", {})),
+            warnings=tuple(known.get("warnings", ())),
+            path=None if known.get("path") is None else Path(known["path"]),
+            file_order=_sorted_order(order, angles),
+        )
+        return series
+
+    def to_volume(self) -> Volume:
+        """Build the volume; raise `WedgefillError` where the layer does not have three axes."""
+        edges = self._edges_nm()
+        return Volume(
+            np.ascontiguousarray(np.asarray(self.data), dtype=np.float32),
+            voxel_nm=edges if edges is not None and len(edges) == 3 else None,
+            name=self.name,
+            history=tuple(self.fields.get("history", ())),
+        )
+
+
+def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
+    """Describe the image layer of a tilt series: (tilt, y, x), scale (1, pixel, pixel)."""
+    order = series.file_order
+    fields = {
+        "kind": "tilt series",
+        "angles_deg": tuple(float(angle) for angle in series.angles_deg),
+        "axis_deg": series.axis_deg,
+        "axis_shift_px": series.axis_shift_px,
+        "sources": dict(series.sources),
+        "warnings": tuple(series.warnings),
+        "path": None if series.path is None else str(series.path),
+        "file_order": None if order is None else tuple(int(i) for i in order),
+    }
+    pixel = series.pixel_nm or 1.0
+    return (
+        series.images,
+        {
+            "name": name or series.name,
+            "scale": (1.0, pixel, pixel),
+            # The tilt index is no length, but napari drops every unit of the viewer, with a
+            # warning, when two layers disagree on what an axis measures.
+            "units": _units(series.pixel_nm),
+            "axis_labels": SERIES_AXES,
+            "colormap": "gray",
+            "metadata": {KEY: fields},
+        },
+        "image",
+    )
+
+
+def volume_layer(
+    volume: Volume, *, name: str | None = None, first_slice: int = 0, **attributes: Any
+) -> LayerData:
+    """Describe the image layer of a volume: (z, y, x) in nanometres.
+
+    Parameters
+    ----------
+    volume : Volume
+        What to show.
+    name : str, optional
+        Name of the layer; the volume's own by default.
+    first_slice : int
+        Where along y the volume begins when it holds only some slices of its tilt series.
+    **attributes
+        Further attributes of the layer, such as ``metadata`` entries of ours under ``fields``.
+    """
+    fields = {"kind": "volume", "history": tuple(volume.history), **attributes.pop("fields", {})}
+    voxel = volume.voxel_nm or (1.0, 1.0, 1.0)
+    return (
+        volume.data,
+        {
+            "name": name or volume.name,
+            "scale": voxel,
+            "translate": (0.0, first_slice * voxel[1], 0.0),
+            "units": _units(volume.voxel_nm),
+            "axis_labels": VOLUME_AXES,
+            "colormap": "gray",
+            "metadata": {KEY: fields},
+            **attributes,
+        },
+        "image",
+    )
+
+
+def remember_angles(layer: Any, angles_deg: Sequence[float], source: str) -> None:
+    """Keep edited angles with the layer, so that they survive a change of selection."""
+    fields = dict(layer.metadata.get(KEY, {"kind": "tilt series"}))
+    fields["angles_deg"] = tuple(float(angle) for angle in angles_deg)
+    fields["sources"] = {**fields.get("sources", {}), "angles_deg": source}
+    layer.metadata = {**layer.metadata, KEY: fields}
+
+
+def remember_pixel(layer: Any, pixel_nm: float | None) -> None:
+    """Write an edited pixel size to the scale and units of a tilt series layer."""
+    pixel = pixel_nm or 1.0
+    layer.scale = (1.0, pixel, pixel)
+    layer.units = _units(pixel_nm)
+
+
+def _units(edge_nm: object) -> tuple[str, str, str]:
+    return ("pixel",) * 3 if edge_nm is None else ("nm",) * 3
+
+
+def _nanometres(edge: float, unit: Any) -> float | None:
+    import pint
+
+    quantity = float(edge) * pint.get_application_registry()(str(unit))
+    return float(quantity.to("nm").magnitude) if quantity.check("[length]") else None
+
+
+def _sorted_order(
+    file_order: Sequence[int] | None, angles_deg: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """File index of each image once the series is sorted by `angles_deg`."""
+    by_angle = np.argsort(angles_deg, kind="stable")
+    if file_order is None or len(file_order) != len(angles_deg):
+        return by_angle
+    return np.asarray(file_order, dtype=np.int64)[by_angle]

@@ -1,0 +1,138 @@
+"""Lower part of the Fill wedge widget: run, progress, status, view and export."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QApplication,
+    QButtonGroup,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QProgressBar,
+    QPushButton,
+    QSizePolicy,
+    QSpinBox,
+    QVBoxLayout,
+    QWidget,
+)
+
+from .compare import ORIENTATIONS
+from .messages import Message
+
+STEPS = 1000
+VIEW_TIPS = {
+    "XZ": "Slices across the tilt axis: here the missing wedge shows.",
+    "XY": "Slices as seen along the beam at 0 degrees.",
+    "YZ": "Slices along the tilt axis and the beam.",
+}
+
+
+class RunPanel(QWidget):
+    """Buttons, progress bar and status line; it says what was pressed and knows nothing else."""
+
+    orientation_chosen = Signal(str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._report = ""
+        self.preview_button = QPushButton("Preview slice")
+        self.preview_button.setToolTip("Run the checked methods on this one slice.")
+        self.slice_box = QSpinBox()
+        self.slice_box.setToolTip("Slice along the tilt axis (y) to preview.")
+        self.fill_button = QPushButton("Fill wedge")
+        self.fill_button.setToolTip(
+            "Reconstruct with every checked method and lay the volumes out."
+        )
+        self.fill_button.setMinimumHeight(38)
+        self.fill_button.setStyleSheet("font-weight: bold; font-size: 15px;")
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop at the next step; nothing is added to the viewer.")
+        self.bar = QProgressBar()
+        self.bar.setRange(0, STEPS)
+        self.bar.setTextVisible(True)
+        self.status = QLabel()
+        self.status.setWordWrap(True)
+        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        self.report_button = QPushButton("Copy report")
+        self.report_button.setToolTip("Copy the error with versions to the clipboard.")
+        self.report_button.clicked.connect(self._copy_report)
+        self.export_button = QPushButton("Export MRC\N{HORIZONTAL ELLIPSIS}")
+        self.export_button.setToolTip("Write volumes with their voxel size and history.")
+        menu = QMenu(self.export_button)
+        self.export_all = menu.addAction("All volumes\N{HORIZONTAL ELLIPSIS}")
+        self.export_selected = menu.addAction("Selected volumes\N{HORIZONTAL ELLIPSIS}")
+        self.export_button.setMenu(menu)
+        self._lay_out()
+        self.set_running(False)
+        self.say("")
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addLayout(_row(self.preview_button, self.slice_box))
+        column.addWidget(self.fill_button)
+        column.addLayout(_row(self.bar, self.cancel_button))
+        column.addWidget(self.status)
+        column.addWidget(self.report_button)
+        view = QHBoxLayout()
+        view.setContentsMargins(0, 0, 0, 0)
+        view.addWidget(QLabel("View"))
+        self.view_buttons = QButtonGroup(self)
+        for name in ORIENTATIONS:
+            button = QPushButton(name)
+            button.setCheckable(True)
+            button.setToolTip(VIEW_TIPS[name])
+            button.clicked.connect(lambda _=False, name=name: self.orientation_chosen.emit(name))
+            self.view_buttons.addButton(button)
+            view.addWidget(button, stretch=1)
+        self.view_buttons.buttons()[0].setChecked(True)
+        view.addWidget(self.export_button, stretch=2)
+        column.addLayout(view)
+
+    def set_running(self, running: bool, *, ready: bool = True) -> None:
+        """Switch between idle and running; `ready` says whether there is a series to run on."""
+        self.fill_button.setEnabled(ready and not running)
+        self.preview_button.setEnabled(ready and not running)
+        self.export_button.setEnabled(not running)
+        self.cancel_button.setVisible(running)
+        self.bar.setVisible(running)
+        if running:
+            self.bar.setValue(0)
+
+    def show_progress(self, stage: str, fraction: float, seconds_left: float | None) -> None:
+        """Move the bar and say what is going on and for how long."""
+        self.bar.setValue(round(STEPS * fraction))
+        self.bar.setFormat("%p%")
+        left = "" if seconds_left is None else f", {duration(seconds_left)} left"
+        self.say(f"{stage[:1].upper()}{stage[1:]}{left}")
+
+    def say(self, text: str) -> None:
+        """Put a sentence into the status line."""
+        self.show_message(Message(text))
+
+    def show_message(self, message: Message) -> None:
+        """Show a sentence, and the button that copies the report where there is one."""
+        self.status.setText(message.sentence)
+        self._report = message.report
+        self.report_button.setVisible(bool(message.report))
+
+    def _copy_report(self) -> None:
+        QApplication.clipboard().setText(self._report)
+
+
+def duration(seconds: float) -> str:
+    """Write a duration the way a person would say it: ``8 s``, ``3 min``, ``1 h 20 min``."""
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _row(wide: QWidget, narrow: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    row.addWidget(wide, stretch=1)
+    row.addWidget(narrow)
+    return row

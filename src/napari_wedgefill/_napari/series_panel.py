@@ -1,0 +1,240 @@
+"""Upper part of the Fill wedge widget: which tilt series, and what is known of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.layers import Image
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QFileDialog,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSizePolicy,
+    QWidget,
+)
+
+from ..errors import WedgefillError
+from ..io import read_angles
+from .angle_text import describe_angles, format_angles, parse_angles
+from .layers import LayerMap, remember_angles, remember_pixel
+
+TYPED = "your entry"
+
+
+class SeriesPanel(QWidget):
+    """Series, angles, pixel size, tilt axis and alignment.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Its image layers are offered.
+    """
+
+    series_changed = Signal()
+    failed = Signal(object)
+
+    def __init__(self, viewer: napari.Viewer) -> None:
+        super().__init__()
+        self._viewer = viewer
+        self._angle_source = ""
+        self._build()
+        for event in ("inserted", "removed", "renamed", "reordered"):
+            getattr(viewer.layers.events, event).connect(self.refresh_layers)
+        self.refresh_layers()
+
+    def _build(self) -> None:
+        self.layer_box = QComboBox()
+        self.layer_box.setToolTip("The stack of projection images to reconstruct.")
+        self.layer_box.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.layer_box.currentIndexChanged.connect(self._show_layer)
+
+        self.angle_edit = QLineEdit()
+        self.angle_edit.setPlaceholderText("start:stop:step, such as -60:60:2")
+        self.angle_edit.setToolTip(
+            "Tilt angles in degrees, one per image: start:stop:step, or a pasted list."
+        )
+        self.angle_edit.editingFinished.connect(self._angles_typed)
+        self.angle_button = QPushButton("Load\N{HORIZONTAL ELLIPSIS}")
+        self.angle_button.setToolTip("Read the angles from a .tlt, .rawtlt or .mdoc file.")
+        self.angle_button.clicked.connect(self._choose_angle_file)
+        self.angle_line = QLabel()
+        self.angle_line.setWordWrap(True)
+        self.angle_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+
+        self.pixel_box = _number(0.0, 1e6, decimals=4, suffix=" nm")
+        self.pixel_box.setSpecialValueText("not known")
+        self.pixel_box.setToolTip("Edge of one image pixel on the specimen, in nanometres.")
+        self.pixel_box.editingFinished.connect(self._pixel_typed)
+
+        self.axis_box = QComboBox()
+        self.axis_box.addItem("up (y)", "y")
+        self.axis_box.addItem("across (x)", "x")
+        self.axis_box.setToolTip(
+            "How the tilt axis runs in the images as napari shows them.\n"
+            "It runs up when features move left and right from tilt to tilt."
+        )
+        self.shift_box = _number(-9999.0, 9999.0, decimals=2, suffix=" px")
+        self.shift_box.setToolTip(
+            "Distance of the tilt axis from the image centre, in pixels; positive to the right.\n"
+            "A wrong value turns points into arcs in the XZ slice."
+        )
+        self.align_check = QCheckBox("Align images first")
+        self.align_check.setToolTip(
+            "Shift the images onto a common tilt axis and find the axis.\n"
+            "Leave it off for series that are aligned already (.ali)."
+        )
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form.addRow("Tilt series", self.layer_box)
+        form.addRow("Angles", _row(self.angle_edit, self.angle_button))
+        form.addRow(self.angle_line)
+        form.addRow("Pixel size", self.pixel_box)
+        form.addRow("Tilt axis", _row(self.axis_box, QLabel("shift"), self.shift_box))
+        form.addRow("", self.align_check)
+
+    @property
+    def layer(self) -> Image | None:
+        """The chosen layer."""
+        return self.layer_box.currentData()
+
+    @property
+    def angle_source(self) -> str:
+        """Where the angles in the field come from."""
+        return self._angle_source
+
+    @property
+    def pixel_nm(self) -> float | None:
+        """The pixel size in nanometres; None where it is not known."""
+        return self.pixel_box.value() or None
+
+    def choose(self, layer: Image) -> None:
+        """Select a layer in the combo box."""
+        self.layer_box.setCurrentIndex(self.layer_box.findData(layer))
+
+    def refresh_layers(self, event: Any = None) -> None:
+        """Follow the viewer's layer list; keep the choice where it still exists."""
+        chosen = self.layer
+        candidates = [layer for layer in self._viewer.layers if _may_be_series(layer)]
+        self.layer_box.blockSignals(True)
+        self.layer_box.clear()
+        for layer in candidates:
+            self.layer_box.addItem(layer.name, layer)
+        keep = chosen if chosen in candidates else (candidates[-1] if candidates else None)
+        self.layer_box.setCurrentIndex(-1 if keep is None else candidates.index(keep))
+        self.layer_box.blockSignals(False)
+        if keep is not chosen or keep is None:
+            self._show_layer()
+
+    def _show_layer(self) -> None:
+        layer = self.layer
+        self.setProperty("has_series", layer is not None)
+        if layer is None:
+            self.angle_edit.clear()
+            self.angle_line.setText("Open a tilt series, or drop its file into the window.")
+        else:
+            seen = LayerMap.of(layer)
+            self.pixel_box.setValue(seen.pixel_nm or 0.0)
+            self.shift_box.setValue(float(seen.fields.get("axis_shift_px", 0.0)))
+            self.axis_box.setCurrentIndex(0)
+            self._angle_source = seen.angle_source
+            angles = seen.angles_deg
+            self.angle_edit.setText("" if angles is None else format_angles(angles))
+            self._describe()
+        self.series_changed.emit()
+
+    def _describe(self) -> None:
+        layer = self.layer
+        if layer is None:
+            return
+        try:
+            angles = parse_angles(self.angle_edit.text())
+        except WedgefillError as error:
+            self.angle_line.setText(str(error))
+            return
+        words = describe_angles(angles, self._angle_source)
+        if len(angles) != len(layer.data):
+            words += f"; but there are {len(layer.data)} images"
+        self.angle_line.setText(words)
+
+    def _angles_typed(self) -> None:
+        layer = self.layer
+        if layer is None or not self.angle_edit.isModified():
+            return
+        self.angle_edit.setModified(False)
+        self._angle_source = TYPED
+        self._keep_angles()
+
+    def _keep_angles(self) -> None:
+        try:
+            angles = parse_angles(self.angle_edit.text())
+            if len(angles) == len(self.layer.data):
+                remember_angles(self.layer, angles, self._angle_source)
+        except WedgefillError as error:
+            self.failed.emit(error)
+        self._describe()
+
+    def _choose_angle_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Load tilt angles", "", "Tilt angles (*.tlt *.rawtlt *.mdoc *.txt);;All files (*)"
+        )
+        if path:
+            self.load_angles(Path(path))
+
+    def load_angles(self, path: Path) -> None:
+        """Read angles, in the order of the images in their file, and show them."""
+        if self.layer is None:
+            return
+        try:
+            angles = LayerMap.of(self.layer).angles_from_file(read_angles(path))
+        except WedgefillError as error:
+            self.failed.emit(error)
+            return
+        self._angle_source = path.name
+        self.angle_edit.setText(format_angles(angles))
+        self._keep_angles()
+
+    def _pixel_typed(self) -> None:
+        layer = self.layer
+        if layer is not None and self.pixel_nm != LayerMap.of(layer).pixel_nm:
+            remember_pixel(layer, self.pixel_nm)
+
+
+def _may_be_series(layer: Any) -> bool:
+    return (
+        isinstance(layer, Image)
+        and layer.ndim == 3
+        and not layer.rgb
+        and not layer.multiscale
+        and LayerMap.of(layer).kind != "volume"
+    )
+
+
+def _number(low: float, high: float, *, decimals: int, suffix: str) -> QDoubleSpinBox:
+    box = QDoubleSpinBox()
+    box.setRange(low, high)
+    box.setDecimals(decimals)
+    box.setSuffix(suffix)
+    return box
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setContentsMargins(0, 0, 0, 0)
+    for widget in widgets:
+        row.addWidget(widget, stretch=0 if isinstance(widget, QLabel | QPushButton) else 1)
+    return row

@@ -1,0 +1,76 @@
+"""The job that runs in napari's thread: align if asked to, then fill."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from napari.qt.threading import thread_worker
+from superqt.utils import GeneratorWorker
+
+from ..inference.pipeline import Progress, iter_fill
+from ..tilt_series import TiltSeries
+from .inputs import FillInputs
+
+#: Part of the progress bar that alignment takes when it goes first.
+ALIGN_SHARE = 0.15
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The aligned series, ready to be shown; the filling goes on with it."""
+
+    series: TiltSeries
+
+
+class StepWorker(GeneratorWorker):
+    """A generator worker that ends cleanly.
+
+    Two habits of the base class are changed. It keeps an aborted generator suspended, with all its
+    arrays; and it takes a `RuntimeError` for a deleted worker and then never says that it finished.
+    """
+
+    def work(self) -> Any:
+        """Run the generator to its end, or close it once an abort was requested."""
+        with closing(self._gen) as steps:
+            for item in steps:
+                if self.abort_requested:
+                    self.aborted.emit()
+                    return None
+                self.yielded.emit(item)
+        return None
+
+
+@thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
+def fill_in_background(inputs: FillInputs) -> Generator[Any, None, None]:
+    """Yield `Progress`, `Aligned`, `Finished` and at last `Done`."""
+    yield from fill_steps(inputs)
+
+
+def fill_steps(inputs: FillInputs) -> Iterator[Any]:
+    """Run the whole job of the widget, without Qt."""
+    yield Progress("reading the layer", 0.0, None)
+    series = inputs.series()
+    if not inputs.align:
+        yield from iter_fill(series, inputs.options())
+        return
+    aligned = yield from _align_steps(series)
+    yield Aligned(aligned)
+    for item in iter_fill(aligned, inputs.options()):
+        if isinstance(item, Progress):
+            item = replace(item, fraction=ALIGN_SHARE + (1 - ALIGN_SHARE) * item.fraction)
+        yield item
+
+
+def _align_steps(series: TiltSeries) -> Generator[Progress, None, TiltSeries]:
+    # Imported here because most runs do not align.
+    from ..align import iter_align
+
+    last: Any = None
+    for last in iter_align(series):
+        if isinstance(fraction := getattr(last, "fraction", None), float):
+            yield Progress(f"aligning: {last.stage}", ALIGN_SHARE * fraction, None)
+    aligned, _ = last
+    return replace(aligned, name=f"{series.name} aligned")
