@@ -1,0 +1,18 @@
+"""Reading and writing tilt series and volumes: path -> TiltSeries or Volume, and back."""
+
+from .angles import read_angles
+from .describe import describe
+from .mrc_writer import write_tilt_series, write_volume
+from .tilt_reader import find_angles, read_tilt_series
+from .volume_reader import kind_of, read_volume
+
+__all__ = [
+    "describe",
+    "find_angles",
+    "kind_of",
+    "read_angles",
+    "read_tilt_series",
+    "read_volume",
+    "write_tilt_series",
+    "write_volume",
+]

@@ -1,0 +1,89 @@
+"""What a file holds, in plain values for ``wedgefill info --json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .axis import rotated_shape
+from .formats import open_stack
+from .stack import Stack
+from .tilt_reader import image_paths, open_series
+from .volume_reader import stack_kind
+
+
+def describe(
+    path: str | Path | Sequence[str | Path],
+    *,
+    angles: str | Path | None = None,
+    pixel_nm: float | None = None,
+    axis: str | float | None = None,
+) -> dict[str, Any]:
+    """Describe a tilt series, volume or image without reading its pixels.
+
+    Returns
+    -------
+    dict
+        JSON-ready. Always "path", "name", "kind", "shape", "dtype" (as in the file) and "warnings".
+        A tilt series adds "pixel_nm", "angles_deg" (ascending), "file_order", "tilt_axis_deg" (the
+        rotation at load), "axis_shift_px" and "sources", and its shape is (n_tilts, h, w) with the
+        axis upright; a volume adds "voxel_nm" (z, y, x) and "labels"; an image adds "pixel_nm".
+
+    Raises
+    ------
+    WedgefillError
+        If the file cannot be read, or is to be a tilt series and cannot be one.
+    """
+    paths = image_paths(path)
+    if len(paths) == 1 and angles is None:
+        stack = open_stack(paths[0])
+        kind = stack_kind(stack)
+        if kind != "tilt series":
+            return _common(stack, kind) | (_volume(stack) if kind == "volume" else _image(stack))
+    stack, choices = open_series(paths, angles=angles, pixel_nm=pixel_nm, axis=axis)
+    order = np.argsort(choices.angles_deg.value, kind="stable")
+    return _common(stack, "tilt series") | {
+        "shape": list(rotated_shape(stack.pixels.shape, choices.rotation_deg)),
+        "pixel_nm": None if choices.pixel_nm is None else choices.pixel_nm.value,
+        "angles_deg": choices.angles_deg.value[order].tolist(),
+        "file_order": order.tolist(),
+        "tilt_axis_deg": choices.rotation_deg,
+        "axis_shift_px": stack.axis_shift_px,
+        "sources": choices.sources,
+        "warnings": choices.warnings,
+    }
+
+
+def _common(stack: Stack, kind: str) -> dict[str, Any]:
+    return {
+        "path": str(stack.path),
+        "name": stack.name,
+        "kind": kind,
+        "shape": list(stack.pixels.shape),
+        "dtype": stack.pixels.dtype.name,
+        "warnings": list(stack.warnings),
+    }
+
+
+def _volume(stack: Stack) -> dict[str, Any]:
+    warnings = list(stack.warnings)
+    if stack.pixel_doubt:
+        warnings.append(f"The voxel size is doubtful: {stack.pixel_doubt}.")
+    if any("TILT: Tomographic" in label for label in stack.labels) and not any(
+        "rot" in label.lower() or "flip" in label.lower() for label in stack.labels
+    ):
+        warnings.append("IMOD's tilt wrote its axes as (y, z, x); turn it with 'trimvol -rx'.")
+    voxel = None if stack.voxel_nm is None else list(stack.voxel_nm)
+    return {"voxel_nm": voxel, "labels": list(stack.labels), "warnings": warnings}
+
+
+def _image(stack: Stack) -> dict[str, Any]:
+    found = stack.angles_deg
+    return {
+        "pixel_nm": None if stack.pixel_nm is None else stack.pixel_nm.value,
+        "angles_deg": None if found is None else found.value.tolist(),
+        "labels": list(stack.labels),
+    }

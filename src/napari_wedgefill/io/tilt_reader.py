@@ -1,0 +1,159 @@
+"""Reading a tilt series: one file, or a folder or list of files with one tilt each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import WedgefillError
+from ..tilt_series import TiltSeries
+from .axis import quarter_turns, rotate
+from .choices import Choices, choose, find_stack_angles
+from .file_per_tilt import join_files
+from .formats import is_image_file, open_stack
+from .stack import Found, Stack
+
+PathLike = str | Path
+
+
+def read_tilt_series(
+    path: PathLike | Sequence[PathLike],
+    *,
+    angles: PathLike | None = None,
+    pixel_nm: float | None = None,
+    axis: str | float | None = None,
+) -> TiltSeries:
+    """Read a tilt series with its angles, pixel size and tilt axis.
+
+    Parameters
+    ----------
+    path : path, or sequence of paths
+        An MRC or TIFF stack; or a folder or list of files that hold one tilt each, whose frames are
+        averaged.
+    angles : path, optional
+        File with one angle per image (.tlt .rawtlt .txt .csv .mdoc). Without it, angles are looked
+        for beside the images (.tlt, then .rawtlt, then .mdoc) and then in the extended header.
+    pixel_nm : float, optional
+        Pixel size in nanometres, in place of the one found.
+    axis : "x", "y" or float, optional
+        Where the tilt axis lies in the file's images: "y" upright, "x" (the same as 90), or degrees
+        counter-clockwise from vertical as 3dmod shows the images. The images are turned to bring it
+        along y.
+
+    Returns
+    -------
+    TiltSeries
+        Images float32 (n_tilts, h, w), sorted by angle; `sources` and `warnings` tell the story.
+
+    Raises
+    ------
+    WedgefillError
+        If the file cannot be read, holds a volume or a montage, has no angles or another number of
+        angles than images, or its images hold nothing; the message is one sentence for the user.
+    """
+    stack, choices = open_series(path, angles=angles, pixel_nm=pixel_nm, axis=axis)
+    images, n_mended = _mended(stack)
+    warnings = list(choices.warnings)
+    if n_mended:
+        warnings.append(
+            f"{n_mended} pixels were NaN or infinite; they now hold their image's median."
+        )
+    _, rest_deg = quarter_turns(choices.rotation_deg)
+    if rest_deg:
+        warnings.append(
+            f"The tilt axis lies {choices.rotation_deg:+.1f} degrees from y: the images were "
+            f"interpolated to turn it upright."
+        )
+    return TiltSeries.from_arrays(
+        rotate(images, choices.rotation_deg),
+        choices.angles_deg.value,
+        pixel_nm=None if choices.pixel_nm is None else choices.pixel_nm.value,
+        name=stack.name,
+        axis_shift_px=stack.axis_shift_px,
+        axis_deg=choices.rotation_deg,
+        sources=choices.sources,
+        warnings=tuple(warnings),
+        path=stack.path,
+    )
+
+
+def open_series(
+    path: PathLike | Sequence[PathLike],
+    *,
+    angles: PathLike | None = None,
+    pixel_nm: float | None = None,
+    axis: str | float | None = None,
+) -> tuple[Stack, Choices]:
+    """Open the images and decide on their angles, pixel size and axis, without reading pixels."""
+    paths = image_paths(path)
+    settled: PathLike | Found[NDArray[np.float64]] | None = angles
+    if len(paths) > 1:
+        stack = join_files(paths, angles)
+        settled = stack.angles_deg
+    else:
+        stack = open_stack(paths[0])
+    if stack.n == 1:
+        raise WedgefillError(
+            f"{stack.path.name}: this is one image, not a tilt series; give the stack, or the "
+            f"folder that holds one file per tilt."
+        )
+    choices = choose(stack, angles=settled, pixel_nm=pixel_nm, axis=axis)
+    found = choices.angles_deg.value
+    if np.ptp(found) < 1e-3:
+        raise WedgefillError(
+            f"{stack.path.name}: its {stack.n} images all have the angle {found[0]:.2f} degrees; "
+            f"give the stack of all tilts, or the folder that holds one file per tilt."
+        )
+    return stack, choices
+
+
+def find_angles(path: PathLike) -> tuple[NDArray[np.float64], str] | None:
+    """Look for the tilt angles of an image file, beside it and in its extended header.
+
+    Returns
+    -------
+    tuple of ndarray and str, or None
+        Degrees, (n,), in the file's order, and where they were found; None where nothing fits.
+    """
+    found = find_stack_angles(open_stack(path), [])
+    return None if found is None else (found.value, found.source)
+
+
+def image_paths(path: PathLike | Sequence[PathLike]) -> list[Path]:
+    """Return the image files that a path, a folder or a list of paths stands for.
+
+    Raises
+    ------
+    WedgefillError
+        If a folder or list holds no image file.
+    """
+    paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(p) for p in path]
+    if len(paths) == 1 and paths[0].is_dir():
+        folder = paths[0]
+        paths = [file for file in folder.iterdir() if file.is_file() and is_image_file(file)]
+        if not paths:
+            raise WedgefillError(f"{folder}: this folder holds no MRC or TIFF images.")
+    if not paths:
+        raise WedgefillError("no file was given; give a tilt series.")
+    return paths
+
+
+def _mended(stack: Stack) -> tuple[NDArray[Any], int]:
+    """Replace isolated pixels that are no numbers by their image's median; (images, how many)."""
+    images, n_mended = stack.pixels, 0
+    if images.dtype.kind != "f":
+        return images, 0
+    for i in range(stack.n):
+        bad = ~np.isfinite(images[i])
+        n_bad = int(np.count_nonzero(bad))
+        if n_bad in (0, bad.size):  # an image without any number is refused by TiltSeries
+            continue
+        if n_mended == 0:
+            images = np.array(images, dtype=np.float32)
+        images[i][bad] = np.median(images[i][~bad])
+        n_mended += n_bad
+    return images, n_mended

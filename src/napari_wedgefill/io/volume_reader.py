@@ -1,0 +1,61 @@
+"""Reading volumes, and telling them from tilt series."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..tilt_series import MIN_TILTS
+from ..volume import Volume
+from .choices import find_stack_angles
+from .formats import STACK_SUFFIXES, open_stack
+from .sidecars import without_compression
+from .stack import Stack
+from .tilt_reader import image_paths
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
+
+    A little-endian float32 file stays on disk and is mapped.
+
+    Raises
+    ------
+    WedgefillError
+        If the file cannot be read.
+    """
+    stack = open_stack(path)
+    return Volume(
+        np.ascontiguousarray(stack.pixels, dtype=np.float32),
+        voxel_nm=stack.voxel_nm,
+        name=stack.name,
+        history=stack.labels,
+        path=stack.path,
+    )
+
+
+def kind_of(path: str | Path | Sequence[str | Path]) -> str:
+    """Tell what a file is: "tilt series", "volume" or "image".
+
+    Angles make a tilt series; so do a folder or list of files, and suffixes that only stacks carry.
+    A stack without angles and without signs of a volume is an "image", good for looking at.
+
+    Raises
+    ------
+    WedgefillError
+        If it cannot be read.
+    """
+    paths = image_paths(path)
+    return "tilt series" if len(paths) > 1 else stack_kind(open_stack(paths[0]))
+
+
+def stack_kind(stack: Stack) -> str:
+    """Tell what an open file is; see `kind_of`."""
+    if stack.n >= MIN_TILTS and find_stack_angles(stack, []) is not None:
+        return "tilt series"
+    if stack.volume_because:
+        return "volume"
+    is_named_stack = without_compression(stack.path).suffix.lower() in STACK_SUFFIXES
+    return "tilt series" if is_named_stack and stack.n >= MIN_TILTS else "image"
