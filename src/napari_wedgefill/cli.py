@@ -1,0 +1,108 @@
+"""The `wedgefill` command: reads the command line, runs one command, turns errors into one line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from . import __version__
+from .commands import COMMANDS
+from .errors import WedgefillError
+
+EXIT_FAILURE = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    """An argument parser whose complaints take one line, as every other error here does."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where the help is, then leave with status 2."""
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line, one sub-parser a command."""
+    # --debug may stand before or after the command; SUPPRESS: the later one must not reset it.
+    shared = _OneLineParser(add_help=False)
+    shared.add_argument(
+        "--debug",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="show the full traceback of an error",
+    )
+    parser = _OneLineParser(
+        prog="wedgefill",
+        description="Fill the missing wedge of electron tomography.",
+        epilog="`wedgefill COMMAND --help` explains a command.",
+        parents=[shared],
+    )
+    parser.add_argument("--version", action="version", version=f"wedgefill {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, module in COMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[shared],
+        )
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; by default those of the process.
+
+    Returns
+    -------
+    int
+        0 when all went well, 1 on an error (told in one line on stderr), 130 after Ctrl-C.
+        A command line that cannot be read exits with status 2.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    args = build_parser().parse_args(arguments)
+    args.command_line = ["wedgefill", *arguments]
+    debug = getattr(args, "debug", False)
+    try:
+        args.run(args)
+    except KeyboardInterrupt:
+        print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # `wedgefill info x | head`: the reader has seen enough
+        sys.stderr.close()
+        return EXIT_FAILURE
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        else:
+            print(f"wedgefill: {one_line(error)}", file=sys.stderr)
+        return EXIT_FAILURE
+    return 0
+
+
+def one_line(error: Exception) -> str:
+    """Tell an error in one line: ours as it is, an unforeseen one with its kind."""
+    text = " ".join(str(error).split())
+    if isinstance(error, WedgefillError):
+        return text
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}."
+    if isinstance(error, MemoryError):
+        return "out of memory; try fewer slices (--slices A:B) or binned images (--bin 2)."
+    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""The commands of `wedgefill`, one a file.
+
+Each module has a `SUMMARY`, `add_arguments(parser)` and `run(args)`. Whatever is slow to import is
+imported inside `run`, so that `wedgefill --help` answers at once.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from . import align, demo, doctor, fill, info, project
+
+#: By the name on the command line, in the order of the help.
+COMMANDS: dict[str, ModuleType] = {
+    "info": info,
+    "fill": fill,
+    "align": align,
+    "project": project,
+    "doctor": doctor,
+    "demo": demo,
+}

@@ -1,0 +1,87 @@
+"""Fill the missing wedge of one tilt series and write a volume for every method.
+
+DIR receives <stem>_<method>.mrc, report.json and, with --png, <stem>_comparison.png. The images
+are never moved unless --align is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+
+from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+
+SUMMARY = "fill the missing wedge of a tilt series"
+
+
+def slices(text: str) -> tuple[int, int]:
+    """Read `--slices A:B`."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise argparse.ArgumentTypeError(f"'{text}' is not A:B with A below B, such as 100:132")
+    return int(match[1]), int(match[2])
+
+
+def method_names(text: str) -> tuple[str, ...]:
+    """Read `--methods`: names separated by commas, each once, in the order given."""
+    names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
+    if not names:
+        raise argparse.ArgumentTypeError("no method was named")
+    return names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the series, the output, the methods and what they run on."""
+    add_reading_arguments(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
+    )
+    parser.add_argument(
+        "--methods",
+        type=method_names,
+        default=("wbp", "sart", "tvm", "gan"),
+        metavar="A,B",
+        help="of wbp, sart, sirt, tvm and gan, separated by commas (wbp,sart,tvm,gan)",
+    )
+    parser.add_argument(
+        "--model", default="small", metavar="NAME|FOLDER", help="trained model for gan (small)"
+    )
+    parser.add_argument(
+        "--device",
+        choices=("auto", "cpu", "cuda"),
+        default="auto",
+        help="where the networks run; auto takes CUDA where it truly works (auto)",
+    )
+    add_shaping_arguments(parser)
+    parser.add_argument("--align", action="store_true", help="align the images first")
+    parser.add_argument(
+        "--slices", type=slices, metavar="A:B", help="only these slices along the tilt axis"
+    )
+    parser.add_argument(
+        "--png", action="store_true", help="also write a picture that compares the methods"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, align if asked to, fill, and write."""
+    from ..inference.pipeline import FillOptions
+    from .filling import fill_into
+    from .progress_line import ProgressLine
+
+    with ProgressLine() as progress:
+        series = read_series(args)
+        for warning in series.warnings:
+            progress.say(f"note: {warning}")
+        options = FillOptions(
+            methods=args.methods, model=args.model, device=args.device, slices=args.slices
+        )
+        fill_into(
+            args.output,
+            series,
+            options,
+            progress=progress,
+            align_first=args.align,
+            png=args.png,
+            command_line=args.command_line,
+        )

@@ -1,0 +1,104 @@
+"""Run the pipeline on one series and put its volumes, report and picture into a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..io.atomic import written_beside
+from .aligning import align_with_progress
+from .progress_line import ProgressLine, duration
+from .provenance import merged, provenance
+
+if TYPE_CHECKING:
+    from ..inference.pipeline import FillOptions
+    from ..tilt_series import TiltSeries
+    from ..volume import Volume
+
+
+def fill_into(
+    folder: Path,
+    series: TiltSeries,
+    options: FillOptions,
+    *,
+    progress: ProgressLine,
+    align_first: bool = False,
+    png: bool = False,
+    command_line: Sequence[str] = (),
+) -> dict[str, Path]:
+    """Fill `series` and write what comes of it.
+
+    Parameters
+    ----------
+    folder : Path
+        Receives ``<name>_<method>.mrc``, ``report.json`` and ``<name>_comparison.png``; made if it
+        is not there. Each file appears under its name only when it is complete.
+    series : TiltSeries
+        What to fill.
+    options : FillOptions
+        Methods, model, device and slices.
+    progress : ProgressLine
+        Where to show how far it is.
+    align_first : bool
+        Align the images before filling; without it they are never moved.
+    png : bool
+        Write the comparison of orthoslices too.
+    command_line : sequence of str
+        Recorded in the report.
+
+    Returns
+    -------
+    dict of str to Path
+        What was written: a volume for each method, "report", and "png" where asked for.
+
+    Raises
+    ------
+    WedgefillError
+        If the options cannot be met or the series cannot be used.
+    OSError
+        If the folder cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    report = provenance(series, command_line)
+    if align_first:
+        series, report["alignment"] = align_with_progress(series, progress)
+    written, volumes, done = _fill_and_write(folder, series, options, progress)
+    report = merged(done, report)
+    if png:
+        from ..comparison import compare  # loads Pillow
+
+        written["png"] = folder / f"{series.name}_comparison.png"
+        with written_beside(written["png"]) as beside:
+            compare(volumes, title=series.name).save(beside, format="PNG")
+        progress.say(f"wrote {written['png']}")
+    report["files"] = {what: path.name for what, path in written.items()}
+    written["report"] = folder / "report.json"
+    with written_beside(written["report"]) as beside:
+        beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    progress.say(f"wrote {written['report']}")
+    return written
+
+
+def _fill_and_write(
+    folder: Path, series: TiltSeries, options: FillOptions, progress: ProgressLine
+) -> tuple[dict[str, Path], dict[str, Volume], dict[str, Any]]:
+    """Write each volume as soon as it is finished; return the paths, volumes and the report."""
+    from ..inference.pipeline import Done, Finished, Progress, iter_fill
+    from ..io import write_volume
+
+    written: dict[str, Path] = {}
+    volumes: dict[str, Volume] = {}
+    report: dict[str, Any] = {}
+    for event in iter_fill(series, options):
+        if isinstance(event, Progress):
+            progress.show(event.stage, event.fraction, event.seconds_left)
+        elif isinstance(event, Finished):
+            path = folder / f"{series.name}_{event.method}.mrc"
+            volumes[event.method] = event.volume
+            written[event.method] = write_volume(path, event.volume)
+            progress.say(f"wrote {path} ({duration(event.seconds)})")
+        elif isinstance(event, Done):
+            report = event.report
+    return written, volumes, report

@@ -1,0 +1,54 @@
+"""Project a volume at the tilt angles of a file and write the images as an MRC tilt series."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "project a volume to a tilt series"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add VOLUME, --angles and the output."""
+    parser.add_argument("volume", type=Path, metavar="VOLUME", help="volume (z, y, x)")
+    parser.add_argument(
+        "--angles",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="tilt angles (.tlt, .rawtlt or .mdoc)",
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="OUT.mrc", help="file for the images"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read the volume, project it, and write the series with its angles beside it."""
+    import numpy as np
+
+    from ..errors import WedgefillError
+    from ..io import read_angles, read_volume, write_tilt_series
+    from ..projector import ParallelBeam
+    from ..tilt_series import TiltSeries
+    from .progress_line import ProgressLine
+
+    with ProgressLine() as progress:
+        volume = read_volume(args.volume)
+        voxel_nm = volume.voxel_nm
+        if voxel_nm is not None and max(voxel_nm) > 1.001 * min(voxel_nm):
+            raise WedgefillError(
+                f"{args.volume}: its voxels are not cubes ({voxel_nm} nm as z, y, x), which the "
+                "projector needs; resample the volume first."
+            )
+        depth, _, width = volume.data.shape
+        beam = ParallelBeam(np.sort(read_angles(args.angles)), width, depth)
+        progress.show(f"projecting at {beam.n_tilts} angles", 0.0)
+        sinograms = beam(np.ascontiguousarray(volume.data.transpose(0, 2, 1)))
+        series = TiltSeries.from_arrays(
+            sinograms.transpose(0, 2, 1),
+            beam.angles_deg,
+            pixel_nm=None if voxel_nm is None else voxel_nm[2],
+            name=args.output.stem,
+        )
+        progress.say(f"wrote {write_tilt_series(args.output, series)}")

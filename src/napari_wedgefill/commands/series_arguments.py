@@ -1,0 +1,94 @@
+"""The options that say how a file becomes a tilt series, shared by every command that reads one."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..tilt_series import TiltSeries
+
+
+def axis(text: str) -> str | float:
+    """Read `--axis`: "x", "y" or degrees."""
+    if text.lower() in ("x", "y"):
+        return text.lower()
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is neither x, y nor degrees") from None
+
+
+def positive(text: str) -> float:
+    """Read a number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"'{text}' is not above zero")
+    return value
+
+
+def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add FILE, --angles, --pixel-nm and --axis."""
+    parser.add_argument("file", type=Path, metavar="FILE", help="tilt series (MRC or TIFF)")
+    parser.add_argument(
+        "--angles",
+        type=Path,
+        metavar="FILE",
+        help="tilt angles (.tlt, .rawtlt or .mdoc) instead of those found in or beside FILE",
+    )
+    parser.add_argument(
+        "--pixel-nm", type=positive, metavar="X", help="pixel size in nm instead of the file's"
+    )
+    parser.add_argument(
+        "--axis",
+        type=axis,
+        metavar="x|y|DEG",
+        help="direction of the tilt axis in the images instead of the file's",
+    )
+
+
+def add_shaping_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add --axis-shift, --bin and --negate-angles."""
+    parser.add_argument(
+        "--axis-shift",
+        type=float,
+        metavar="PX",
+        help="position of the tilt axis along x, in unbinned pixels from the images' centre",
+    )
+    parser.add_argument(
+        "--bin", type=int, default=1, metavar="N", help="average N x N pixels first"
+    )
+    parser.add_argument(
+        "--negate-angles",
+        action="store_true",
+        help="change the sign of every angle, which mirrors the volume along z (handedness)",
+    )
+
+
+def read_series(args: argparse.Namespace) -> TiltSeries:
+    """Read the tilt series that `args` describe; shift its axis, bin it, negate its angles.
+
+    Raises
+    ------
+    WedgefillError
+        If the file, its angles or the binning cannot be used.
+    """
+    from ..io import read_tilt_series
+
+    series = read_tilt_series(args.file, angles=args.angles, pixel_nm=args.pixel_nm, axis=args.axis)
+    if args.axis_shift is not None:
+        series = replace(series, axis_shift_px=args.axis_shift)
+    if args.negate_angles:
+        order = series.file_order
+        series = replace(
+            series,
+            images=series.images[::-1],
+            angles_deg=-series.angles_deg[::-1],
+            file_order=None if order is None else order[::-1],
+        )
+    return series.binned(args.bin)

@@ -1,0 +1,186 @@
+"""What runs on this machine, and why not faster."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from . import __version__
+from .errors import WedgefillError
+
+PACKAGES = ("numpy", "scipy", "numba", "mrcfile", "tifffile", "pillow", "magicgui", "torch")
+QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
+LIBCUDA = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
+
+
+@dataclass
+class Diagnosis:
+    """Facts by subject, and what to do about those that are not as they should be.
+
+    Attributes
+    ----------
+    facts : dict of str to dict
+        Subject ("Python", "Networks", "Window", ...) to named values, ready for JSON.
+    problems : list of str
+        Each a sentence: what is wrong and the repair. Something does not work.
+    hints : list of str
+        Each a sentence: what would make it faster or add a feature. Everything works without.
+    """
+
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything, ready for JSON."""
+        return asdict(self)
+
+    def to_text(self) -> str:
+        """Return everything for people to read."""
+        lines = [f"wedgefill {__version__}"]
+        for subject, values in self.facts.items():
+            lines += ["", subject, *(f"  {name}: {value}" for name, value in values.items())]
+        lines += ["", *(f"Problem: {text}" for text in self.problems)]
+        lines += [f"Hint: {text}" for text in self.hints]
+        if not self.problems:
+            lines.append("Everything that was looked at works.")
+        return "\n".join(lines)
+
+
+def diagnose() -> Diagnosis:
+    """Look at this machine; nothing is installed or changed.
+
+    Returns
+    -------
+    Diagnosis
+        Facts about Python, the processor, the networks' runtime, the models and the window.
+    """
+    found = Diagnosis()
+    found.facts["Python"] = {
+        "version": platform.python_version(),
+        "program": sys.executable,
+        "system": platform.platform(),
+        **installed(PACKAGES),
+    }
+    _look_at_processor(found)
+    _look_at_runtime(found)
+    _look_at_models(found)
+    _look_at_window(found)
+    return found
+
+
+def installed(names: tuple[str, ...]) -> dict[str, str]:
+    """Versions of those of the packages that are installed."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def nvidia_gpus() -> list[str] | None:
+    """Names of the GPUs that NVIDIA's driver shows; None where there is no driver."""
+    try:
+        cuda = ctypes.CDLL(LIBCUDA[sys.platform])
+    except (KeyError, OSError):
+        return None
+    count = ctypes.c_int(0)
+    if cuda.cuInit(0) != 0 or cuda.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return []
+    names = []
+    for index in range(count.value):
+        name = ctypes.create_string_buffer(256)
+        cuda.cuDeviceGetName(name, len(name), index)
+        names.append(name.value.decode(errors="replace"))
+    return names
+
+
+def runtime_repair(runtimes: Mapping[str, str]) -> str | None:
+    """Say what is wrong with the installed ONNX Runtimes and how to mend it; None if nothing is.
+
+    Parameters
+    ----------
+    runtimes : mapping of str to str
+        Version by distribution, of "onnxruntime" and "onnxruntime-gpu".
+    """
+    if len(runtimes) == 2:
+        return (
+            "onnxruntime and onnxruntime-gpu are both installed and share one folder, so which of "
+            "them runs is chance; repair with: pip uninstall -y onnxruntime onnxruntime-gpu && "
+            "pip install onnxruntime-gpu"
+        )
+    if not runtimes:
+        return "no ONNX Runtime is installed; install it with: pip install onnxruntime"
+    return None
+
+
+def _look_at_processor(found: Diagnosis) -> None:
+    from .projector.threads import available_cores
+
+    usable, present = available_cores(), os.cpu_count() or 1
+    found.facts["Processor"] = {"name": platform.processor() or platform.machine(), "cores": usable}
+    if usable < present:
+        found.hints.append(
+            f"this process may use {usable} of {present} cores; start it without a core limit."
+        )
+
+
+def _look_at_runtime(found: Diagnosis) -> None:
+    runtimes = installed(("onnxruntime-gpu", "onnxruntime"))
+    gpus = nvidia_gpus()
+    facts: dict[str, Any] = dict(runtimes)
+    facts["NVIDIA driver"] = "none" if gpus is None else ", ".join(gpus) or "present, but no GPU"
+    if (repair := runtime_repair(runtimes)) is not None:
+        found.problems.append(repair)
+    if runtimes:
+        from .inference.session import providers_report
+
+        report = providers_report()
+        facts.update(report)
+    found.facts["Networks"] = facts
+
+
+def _look_at_models(found: Diagnosis) -> None:
+    from .inference.registry import available_models, load
+
+    facts: dict[str, Any] = {}
+    for model in available_models():
+        try:
+            load(model.name)
+            facts[model.name] = f"{model.summary} ({model.folder}; hashes agree)"
+        except WedgefillError as error:
+            facts[model.name] = str(model.folder)
+            found.problems.append(str(error))
+    if not facts:
+        found.problems.append(
+            "no trained model was found, so method gan cannot run; install the package again, or "
+            "give a model's folder with --model."
+        )
+    found.facts["Models"] = facts
+
+
+def _look_at_window(found: Diagnosis) -> None:
+    napari, bindings = installed(("napari", "qtpy")), installed(QT_BINDINGS)
+    found.facts["Window"] = {**napari, **bindings, "display": "yes" if has_display() else "no"}
+    if "napari" not in napari:
+        found.hints.append("for the window, install napari: pip install 'napari-wedgefill[all]'")
+    elif not bindings:
+        found.problems.append(
+            "napari is installed without a Qt binding, so its window cannot open; repair with: "
+            "pip install PyQt6"
+        )
+
+
+def has_display() -> bool:
+    """Tell whether a window could be shown; on Linux that takes X11 or Wayland."""
+    if sys.platform in ("win32", "darwin"):
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
