@@ -1,0 +1,129 @@
+"""Draw docs/images/conventions.svg: the coordinates of a tilt, seen along the tilt axis.
+
+Run it from anywhere: ``python docs/draw_conventions.py``.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+TILT_DEG = 25.0
+RANGE_DEG = 60.0
+SIZE = (760, 440)
+CENTRE = (250.0, 220.0)
+INK, BEAM, DETECTOR, WEDGE, POINT = "#1f2937", "#b45309", "#1d4ed8", "#fee2e2", "#047857"
+STYLE = "font-family: system-ui, sans-serif; font-size: 15px"
+
+
+def place(x: float, z: float) -> tuple[float, float]:
+    """Position in the picture of (x, z); z points down, as napari draws an XZ slice."""
+    return CENTRE[0] + x, CENTRE[1] + z
+
+
+def line(start: tuple[float, float], end: tuple[float, float], colour: str, extra: str = "") -> str:
+    (x1, y1), (x2, y2) = start, end
+    return (
+        f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" '
+        f'stroke="{colour}" stroke-width="2" {extra}/>'
+    )
+
+
+def words(at: tuple[float, float], text: str, colour: str = INK, anchor: str = "start") -> str:
+    x, y = at
+    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{colour}" text-anchor="{anchor}">{text}</text>'
+
+
+def arrowhead(name: str, colour: str) -> str:
+    return (
+        f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" '
+        f'markerHeight="7" orient="auto-start-reverse">'
+        f'<path d="M0 0 L10 5 L0 10 z" fill="{colour}"/></marker>'
+    )
+
+
+def axes() -> list[str]:
+    arrow = 'marker-end="url(#ink)"'
+    return [
+        line(place(-190, 0), place(200, 0), INK, arrow),
+        line(place(0, -105), place(0, 190), INK, arrow),
+        words(place(206, 5), "x"),
+        words(place(-4, 208), "z", anchor="end"),
+        f'<circle cx="{CENTRE[0]}" cy="{CENTRE[1]}" r="4" fill="{INK}"/>',
+        words(place(8, -10), "y (tilt axis)"),
+    ]
+
+
+def tilted_beam() -> list[str]:
+    """Draw the detector line u, the beam that meets it, and one point with its coordinate."""
+    cos, sin = math.cos(math.radians(TILT_DEG)), math.sin(math.radians(TILT_DEG))
+    x, z = 60.0, 125.0
+    u = x * cos + z * sin
+    foot = place(u * cos, u * sin)
+    arc = 150
+    return [
+        line(place(-185 * cos, -185 * sin), place(185 * cos, 185 * sin), DETECTOR,
+             'marker-end="url(#detector)"'),
+        words(place(190 * cos, 190 * sin + 14), "u (detector)", DETECTOR),
+        line(place(170 * sin, -170 * cos), place(60 * sin, -60 * cos), BEAM,
+             'marker-end="url(#beam)"'),
+        words(place(178 * sin, -170 * cos), "beam at +t", BEAM),
+        line(place(0, -170), place(0, -110), BEAM, 'marker-end="url(#beam)"'),
+        words(place(-8, -160), "beam at 0", BEAM, "end"),
+        f'<path d="M {place(arc, 0)[0]:.1f} {place(arc, 0)[1]:.1f} A {arc} {arc} 0 0 1 '
+        f'{place(arc * cos, arc * sin)[0]:.1f} {place(arc * cos, arc * sin)[1]:.1f}" '
+        f'fill="none" stroke="{INK}" marker-end="url(#ink)"/>',
+        words(place(arc + 8, 36), "+t"),
+        line(place(x, z), foot, POINT, 'stroke-dasharray="4 4"'),
+        f'<circle cx="{place(x, z)[0]:.1f}" cy="{place(x, z)[1]:.1f}" r="5" fill="{POINT}"/>',
+        words(place(x - 8, z + 20), "(z, x)", POINT, "end"),
+    ]  # fmt: skip
+
+
+def missing_wedge() -> str:
+    """Directions of the beam that a range of tilts leaves out, on both sides of the x axis."""
+    sin, cos = math.sin(math.radians(RANGE_DEG)), math.cos(math.radians(RANGE_DEG))
+    paths = []
+    for side in (-1, 1):
+        corners = [
+            place(0, 0),
+            place(side * 175 * sin, -175 * cos),
+            place(side * 175 * sin, 175 * cos),
+        ]
+        paths.append("M" + " L".join(f"{a:.1f} {b:.1f}" for a, b in corners) + " Z")
+    return f'<path d="{" ".join(paths)}" fill="{WEDGE}"/>'
+
+
+def legend() -> list[str]:
+    rows = [
+        ("u = x cos t + z sin t", INK),
+        ("measured from (N - 1) / 2", INK),
+        ("volume: (z, y, x), y towards you", INK),
+        ("series: (tilt, y, x); its x is u", DETECTOR),
+        ("beam directions that a range", "#b91c1c"),
+        (f"of &#177;{RANGE_DEG:.0f} degrees never has", "#b91c1c"),
+    ]
+    return [words((510, 90 + 28 * i), text, colour) for i, (text, colour) in enumerate(rows)]
+
+
+def main() -> None:
+    width, height = SIZE
+    heads = [arrowhead("ink", INK), arrowhead("beam", BEAM), arrowhead("detector", DETECTOR)]
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" style="{STYLE}">',
+        "<title>Coordinates of a tilt, seen along the tilt axis</title>",
+        f'<rect width="{width}" height="{height}" fill="white"/>',
+        f"<defs>{''.join(heads)}</defs>",
+        missing_wedge(),
+        *axes(),
+        *tilted_beam(),
+        *legend(),
+        "</svg>",
+    ]
+    path = Path(__file__).parent / "images" / "conventions.svg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
