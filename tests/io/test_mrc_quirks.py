@@ -1,0 +1,176 @@
+"""Every way in which MRC files differ from what their reader expects."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+
+import numpy as np
+import pytest
+
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.io import kind_of, read_tilt_series, read_volume
+
+ANGLES = [-60, -30, 0, 30, 60]
+
+
+def test_big_endian_becomes_native(stack, write_mrc, make_fei_records):
+    extended = make_fei_records(np.array(ANGLES), 2e-9, 0.0, ">")
+    path = write_mrc(
+        stack, byte_order=">", extended=extended, words_128=(0, 32), pixel_a=1.0,
+        machst=(0, 0, 0, 0), map=b"",
+    )  # fmt: skip
+    series = read_tilt_series(path, axis="y")
+    np.testing.assert_array_equal(series.images, stack)
+    assert series.images.dtype.isnative
+    assert series.angles_deg.tolist() == ANGLES
+    assert series.pixel_nm == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("imod_flags", "limits", "signed"),
+    [(1, (0, 200), True), (0, (-5, 5), False), (None, (-128, 127), True), (None, (0, 200), False),
+     (None, (0, 0), True)],
+)  # fmt: skip
+def test_bytes_are_signed_or_not(write_mrc, imod_flags, limits, signed):
+    data = np.arange(5 * 6 * 8, dtype=np.uint8).reshape(5, 6, 8)
+    path = write_mrc(data, angles=ANGLES, imod_flags=imod_flags, dmin=limits[0], dmax=limits[1])
+    images = read_tilt_series(path).images
+    np.testing.assert_array_equal(images, data.view(np.int8) if signed else data)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2", "f2", "f4"])
+def test_other_modes(stack, write_mrc, dtype):
+    path = write_mrc(stack.astype(dtype), angles=ANGLES)
+    np.testing.assert_array_equal(read_tilt_series(path).images, stack)
+
+
+@pytest.mark.parametrize(("mode", "word"), [(3, "complex"), (4, "complex"), (16, "RGB")])
+def test_pixels_that_are_no_numbers_are_refused(stack, write_mrc, mode, word):
+    with pytest.raises(WedgefillError, match=f"pixels are {word}"):
+        read_volume(write_mrc(stack, mode=mode))
+
+
+@pytest.mark.parametrize(
+    "order", [(1, 2, 3), (2, 1, 3), (3, 1, 2), (3, 2, 1), (1, 3, 2), (2, 3, 1)]
+)
+def test_axis_order_of_volumes(write_mrc, order):
+    """A volume that says which axis its columns, rows and sections are comes out as (z, y, x)."""
+    truth = np.arange(2 * 3 * 4, dtype=np.float32).reshape(2, 3, 4)
+    # numpy axis of x, y, z in `truth` is 2, 1, 0: store sections, rows, columns as `order` says.
+    stored = truth.transpose([3 - letter for letter in reversed(order)])
+    path = write_mrc(
+        stored, mapc=order[0], mapr=order[1], maps=order[2], mx=4, my=3, mz=2,
+        cella=(4 * 10.0, 3 * 20.0, 2 * 30.0),
+    )  # fmt: skip
+    volume = read_volume(path)
+    np.testing.assert_array_equal(volume.data, truth)
+    assert volume.voxel_nm == pytest.approx((3.0, 2.0, 1.0))
+
+
+@pytest.mark.parametrize(("suffix", "compress"), [(".gz", gzip.compress), (".bz2", bz2.compress)])
+def test_compressed(stack, write_mrc, suffix, compress):
+    path = write_mrc(stack, angles=ANGLES)
+    packed = path.with_name(path.name + suffix)
+    packed.write_bytes(compress(path.read_bytes()))
+    series = read_tilt_series(packed)
+    np.testing.assert_array_equal(series.images, stack)
+    assert series.name == "x"
+    packed.write_bytes(packed.read_bytes()[:-60])
+    with pytest.raises(WedgefillError, match=r"cannot be read|cut short"):
+        read_tilt_series(packed)
+
+
+@pytest.mark.parametrize("keep", [0, 500, 1024, 1500])
+def test_truncated_files_are_refused(stack, write_mrc, keep):
+    path = write_mrc(stack, angles=ANGLES)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(WedgefillError, match=r"^x\.mrc: .*(not an MRC header|cut short)"):
+        read_tilt_series(path)
+
+
+def test_text_is_not_mrc(tmp_path):
+    path = tmp_path / "x.mrc"
+    path.write_text("not an image " * 200)
+    with pytest.raises(WedgefillError, match="not an MRC header"):
+        read_volume(path)
+
+
+def test_one_angstrom_means_unknown(stack, write_mrc):
+    path = write_mrc(stack, angles=ANGLES, pixel_a=1.0)
+    series = read_tilt_series(path)
+    assert series.pixel_nm is None
+    assert series.sources["pixel_nm"] == "not found"
+    assert "pixel size is unknown" in series.warnings[0]
+    assert read_tilt_series(path, pixel_nm=0.1).pixel_nm == 0.1
+
+
+def test_cell_wins_over_a_stale_extended_header(stack, write_mrc, make_fei_records):
+    """A program that bins doubles the cell and copies the records."""
+    path = write_mrc(
+        stack, extended=make_fei_records(np.array(ANGLES), 2e-9), words_128=(0, 32), pixel_a=40.0
+    )
+    series = read_tilt_series(path)
+    assert series.pixel_nm == pytest.approx(4.0)
+    assert "says 2 nm" in series.warnings[0]
+
+
+def test_fei_records_may_hold_the_axis(stack, write_mrc, make_fei_records):
+    extended = make_fei_records(np.array(ANGLES), 2e-9, axis=-90.0)
+    path = write_mrc(stack, extended=extended, words_128=(0, 32), map=b"")
+    series = read_tilt_series(path)
+    assert series.axis_deg == -90.0
+    np.testing.assert_array_equal(series.images, np.rot90(stack, -1, axes=(1, 2)))
+    log = path.with_suffix(".txt")
+    log.write_bytes(b"11/18/11 10:36:43   Tilt Axis Angle [\xb0]:90.00\r\n")
+    assert read_tilt_series(path).axis_deg == 90.0
+    assert read_tilt_series(path).sources["tilt_axis"] == "x.txt"
+
+
+def test_empty_fei_records_are_no_angles(stack, write_mrc, make_fei_records):
+    path = write_mrc(stack, extended=make_fei_records(np.zeros(5)), words_128=(0, 32))
+    with pytest.raises(WedgefillError, match=r"no tilt angles were found.*x\.tlt"):
+        read_tilt_series(path)
+
+
+def test_serialem_montage_is_refused(stack, write_mrc):
+    records = np.zeros((5, 4), "<i2")
+    records[:, 0] = np.array(ANGLES) * 100
+    path = write_mrc(stack, extended=records.tobytes(), words_128=(8, 3), exttyp=b"SERI")
+    with pytest.raises(WedgefillError, match="montage"):
+        read_tilt_series(path)
+
+
+def test_words_that_do_not_add_up_are_not_serialems(stack, write_mrc):
+    """Then they count integers and floats per section: here 1 integer, then the tilt."""
+    records = np.zeros((5, 3), "<f4")
+    records[:, 1] = ANGLES
+    path = write_mrc(stack, extended=records.tobytes(), words_128=(1, 2), exttyp=b"AGAR")
+    assert read_tilt_series(path).angles_deg.tolist() == ANGLES
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "kind"),
+    [("x.mrc", 1, "volume"), ("x.mrc", 0, "image"), ("x.rec", 0, "volume"), ("x.map", 0, "volume"),
+     ("x_rec.mrc", 0, "volume"), ("x.st", 0, "tilt series"), ("x.mrc", 401, "volume")],
+)  # fmt: skip
+def test_kinds_without_angles(stack, write_mrc, name, group, kind):
+    path = write_mrc(stack, name, ispg=group)
+    assert kind_of(path) == kind
+    with pytest.raises(WedgefillError, match=r"a volume|no tilt angles"):
+        read_tilt_series(path)
+
+
+@pytest.mark.parametrize("group", [0, 1])
+def test_angles_make_a_tilt_series_whatever_the_space_group(stack, write_mrc, group):
+    path = write_mrc(stack, angles=ANGLES, ispg=group)
+    assert kind_of(path) == "tilt series"
+    assert read_tilt_series(path).n_tilts == 5
+
+
+def test_little_endian_float_volumes_stay_on_disk(stack, write_mrc):
+    data = read_volume(write_mrc(stack)).data
+    base = data
+    while not isinstance(base, np.memmap):
+        base = base.base
+    assert base.filename is not None
