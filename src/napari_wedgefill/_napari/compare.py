@@ -75,6 +75,7 @@ class SideBySide:
 
     def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = viewer
+        self._compared: list[napari.layers.Image] = []
         self.orientation = "XZ"
 
     def show(self, layers: Sequence[napari.layers.Image]) -> None:
@@ -86,6 +87,7 @@ class SideBySide:
             Volumes (z, y, x) on one scale; their contrast becomes linked.
         """
         viewer = self._viewer
+        self._compared = list(layers)
         for layer in viewer.layers:
             layer.visible = layer in layers
             if LayerMap.of(layer).kind == "tilt series":
@@ -95,9 +97,7 @@ class SideBySide:
             layer.name_overlay.visible = True
         if len(layers) > 1:
             viewer.layers.link_layers(layers, ("contrast_limits", "gamma", "colormap"))
-        grid = viewer.canvas.grid
-        grid.stride = 1
-        grid.enabled = len(layers) > 1
+        viewer.canvas.grid.stride = 1
         viewer.canvas.overlays.scale_bar.visible = True
         viewer.layers.selection = {layers[-1]}
         low, high = layers[0].extent.world
@@ -106,31 +106,32 @@ class SideBySide:
         self.orient(self.orientation)
 
     def orient(self, orientation: str) -> None:
-        """Show XZ, XY or YZ slices and fit them to the canvas."""
+        """Show XZ, XY or YZ slices of the compared volumes and fit them to the canvas."""
         self.orientation = orientation
         viewer = self._viewer
-        if viewer.dims.ndim != 3:
-            return
-        if viewer.dims.ndisplay != 2:
-            viewer.dims.ndisplay = 2
-        viewer.dims.order = ORIENTATIONS[orientation]
-        shown = [layer for layer in viewer.layers if layer.visible]
+        shown = [layer for layer in self._compared if layer in viewer.layers]
         if not shown:
             return
-        extent = shown[0].extent.world
-        size = extent[1] - extent[0] + shown[0].extent.step
+        for layer in viewer.layers:
+            layer.visible = layer in shown
+        viewer.dims.ndisplay = 2
+        viewer.dims.order = ORIENTATIONS[orientation]
+        extent = shown[0].extent
+        size = extent.world[1] - extent.world[0] + extent.step
         down, across = ORIENTATIONS[orientation][1:]
-        viewer.canvas.grid.shape = grid_shape(
-            len(shown), size[across], size[down], viewer.canvas.size
-        )
+        grid = viewer.canvas.grid
+        grid.enabled = len(shown) > 1
+        grid.shape = grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
         viewer.reset_view(layers=shown)
 
     def show_series(self, layer: napari.layers.Image) -> None:
-        """Go back to one tilt series alone, images (y, x) with a slider over the tilts."""
+        """Show one tilt series alone: images (y, x), with a slider over the tilts."""
         viewer = self._viewer
         for other in viewer.layers:
             other.visible = other is layer
         viewer.canvas.grid.enabled = False
+        viewer.dims.ndisplay = 2
         viewer.dims.order = ORIENTATIONS["XY"]
         viewer.layers.selection = {layer}
+        viewer.dims.set_point(0, layer.extent.world[:, 0].mean())
         viewer.reset_view(layers=[layer])

@@ -17,7 +17,7 @@ from .inputs import METHOD_LABELS, FillInputs
 from .layers import LayerMap, series_layer, volume_layer
 from .messages import announce, message_of
 from .method_panel import MethodPanel
-from .run_panel import RunPanel, duration
+from .run_panel import TILTS, RunPanel, duration
 from .series_panel import SeriesPanel
 from .worker import Aligned, StepWorker, fill_in_background
 
@@ -64,7 +64,7 @@ class FillWedgeWidget(QWidget):
         run.cancel_button.clicked.connect(self.cancel)
         run.export_all.triggered.connect(lambda: self.export(only_selected=False))
         run.export_selected.triggered.connect(lambda: self.export(only_selected=True))
-        run.orientation_chosen.connect(self.side_by_side.orient)
+        run.view_chosen.connect(self.show_view)
 
     @property
     def is_running(self) -> bool:
@@ -72,7 +72,7 @@ class FillWedgeWidget(QWidget):
         return self._worker is not None
 
     def inputs(self) -> FillInputs:
-        """Snapshot of everything the widget holds; raise `WedgefillError` where it is not enough."""
+        """Snapshot of what the widget holds; raise `WedgefillError` where it is not enough."""
         series, methods = self.series_panel, self.method_panel
         if series.layer is None:
             raise WedgefillError("There is no tilt series; open one, or drop its file here.")
@@ -155,6 +155,7 @@ class FillWedgeWidget(QWidget):
         limits = shared_contrast([item.volume.data for item in self._finished])
         layers = [self._add_result(item, first, limits) for item in self._finished]
         self.side_by_side.show(layers)
+        self.run_panel.view_buttons[self.side_by_side.orientation].setChecked(True)
         seconds = time.monotonic() - self._started
         each = ", ".join(f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished)
         what = f"Preview of slice {first}" if self._is_preview else "Done"
@@ -176,6 +177,13 @@ class FillWedgeWidget(QWidget):
         for layer in list(self._viewer.layers):
             if isinstance(layer, Image) and LayerMap.of(layer).fields.get("preview"):
                 self._viewer.layers.remove(layer)
+
+    def show_view(self, name: str) -> None:
+        """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""
+        if name != TILTS:
+            self.side_by_side.orient(name)
+        elif self.series_panel.layer is not None:
+            self.side_by_side.show_series(self.series_panel.layer)
 
     def _on_aborted(self) -> None:
         self.run_panel.say("Cancelled; nothing was added.")

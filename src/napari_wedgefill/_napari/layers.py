@@ -169,6 +169,22 @@ def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
     )
 
 
+def bare_stack_layer(stack: Volume) -> LayerData:
+    """Describe the layer of a stack of images without angles: what it is stays open."""
+    pixel = None if stack.voxel_nm is None else stack.voxel_nm[-1]
+    return (
+        stack.data,
+        {
+            "name": stack.name,
+            "scale": (1.0, pixel or 1.0, pixel or 1.0),
+            "units": _units(pixel),
+            "axis_labels": SERIES_AXES,
+            "colormap": "gray",
+        },
+        "image",
+    )
+
+
 def volume_layer(
     volume: Volume, *, name: str | None = None, first_slice: int = 0, **attributes: Any
 ) -> LayerData:

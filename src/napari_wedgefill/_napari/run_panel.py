@@ -21,7 +21,9 @@ from .compare import ORIENTATIONS
 from .messages import Message
 
 STEPS = 1000
+TILTS = "Tilts"
 VIEW_TIPS = {
+    TILTS: "The images of the tilt series.",
     "XZ": "Slices across the tilt axis: here the missing wedge shows.",
     "XY": "Slices as seen along the beam at 0 degrees.",
     "YZ": "Slices along the tilt axis and the beam.",
@@ -31,7 +33,7 @@ VIEW_TIPS = {
 class RunPanel(QWidget):
     """Buttons, progress bar and status line; it says what was pressed and knows nothing else."""
 
-    orientation_chosen = Signal(str)
+    view_chosen = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,9 +43,7 @@ class RunPanel(QWidget):
         self.slice_box = QSpinBox()
         self.slice_box.setToolTip("Slice along the tilt axis (y) to preview.")
         self.fill_button = QPushButton("Fill wedge")
-        self.fill_button.setToolTip(
-            "Reconstruct with every checked method and lay the volumes out."
-        )
+        self.fill_button.setToolTip("Run every checked method and show the volumes.")
         self.fill_button.setMinimumHeight(38)
         self.fill_button.setStyleSheet("font-weight: bold; font-size: 15px;")
         self.cancel_button = QPushButton("Cancel")
@@ -75,20 +75,25 @@ class RunPanel(QWidget):
         column.addLayout(_row(self.bar, self.cancel_button))
         column.addWidget(self.status)
         column.addWidget(self.report_button)
-        view = QHBoxLayout()
-        view.setContentsMargins(0, 0, 0, 0)
-        view.addWidget(QLabel("View"))
-        self.view_buttons = QButtonGroup(self)
-        for name in ORIENTATIONS:
+        column.addLayout(self._view_row())
+        column.addWidget(self.export_button)
+
+    def _view_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(QLabel("View"))
+        self._views = QButtonGroup(self)
+        self.view_buttons = {}
+        for name in (TILTS, *ORIENTATIONS):
             button = QPushButton(name)
             button.setCheckable(True)
             button.setToolTip(VIEW_TIPS[name])
-            button.clicked.connect(lambda _=False, name=name: self.orientation_chosen.emit(name))
-            self.view_buttons.addButton(button)
-            view.addWidget(button, stretch=1)
-        self.view_buttons.buttons()[0].setChecked(True)
-        view.addWidget(self.export_button, stretch=2)
-        column.addLayout(view)
+            button.clicked.connect(lambda _=False, name=name: self.view_chosen.emit(name))
+            self._views.addButton(button)
+            self.view_buttons[name] = button
+            row.addWidget(button, stretch=1)
+        self.view_buttons[TILTS].setChecked(True)
+        return row
 
     def set_running(self, running: bool, *, ready: bool = True) -> None:
         """Switch between idle and running; `ready` says whether there is a series to run on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from .inputs import FillInputs
 
 #: Part of the progress bar that alignment takes when it goes first.
 ALIGN_SHARE = 0.15
+PROGRESS_EVERY_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,22 @@ class StepWorker(GeneratorWorker):
 
     Two habits of the base class are changed. It keeps an aborted generator suspended, with all its
     arrays; and it takes a `RuntimeError` for a deleted worker and then never says that it finished.
+    Progress that comes faster than eyes follow is dropped, lest the window spend its time on it.
     """
 
     def work(self) -> Any:
         """Run the generator to its end, or close it once an abort was requested."""
+        next_progress = 0.0
         with closing(self._gen) as steps:
             for item in steps:
                 if self.abort_requested:
                     self.aborted.emit()
                     return None
+                if isinstance(item, Progress):
+                    now = time.monotonic()
+                    if now < next_progress:
+                        continue
+                    next_progress = now + PROGRESS_EVERY_S
                 self.yielded.emit(item)
         return None
 

@@ -1,0 +1,120 @@
+"""File > Open and File > Save, through npe2 as napari calls them."""
+
+from importlib import resources
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+from napari.utils.notifications import notification_manager
+from npe2 import PluginManifest, read, write
+
+import napari_wedgefill
+from napari_wedgefill._napari.layers import LayerMap, series_layer, volume_layer
+from napari_wedgefill._napari.reader import get_reader, read_layers
+from napari_wedgefill._napari.sample_data import open_needle, open_simulated_particle
+from napari_wedgefill._napari.writer import write_mrc
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.io import write_tilt_series, write_volume
+from napari_wedgefill.volume import Volume
+
+
+@pytest.fixture
+def plugin(npe2pm):
+    with resources.as_file(resources.files(napari_wedgefill) / "napari.yaml") as path:
+        npe2pm.register(PluginManifest.from_file(path))
+    return npe2pm
+
+
+@pytest.fixture
+def volume() -> Volume:
+    data = np.random.default_rng(0).random((4, 6, 5), dtype=np.float32)
+    return Volume(data, voxel_nm=(2.0, 2.5, 3.0), name="object", history=("wbp",))
+
+
+def test_series_saved_by_napari_opens_as_it_was(plugin, series, tmp_path):
+    layer = Layer.create(*series_layer(series))
+    path = tmp_path / "discs.mrc"
+    written = write(str(path), [layer.as_layer_data_tuple()], plugin_name="napari-wedgefill")
+    assert written == [str(path)]
+    (data, attributes, kind), *others = read([str(path)], stack=False)
+    assert (kind, others) == ("image", [])
+    back = LayerMap.of(Layer.create(data, attributes, kind))
+    np.testing.assert_array_equal(back.data, series.images)
+    np.testing.assert_allclose(back.angles_deg, series.angles_deg, atol=1e-3)
+    assert back.pixel_nm == pytest.approx(2.5)
+    assert back.angle_source
+
+
+def test_volume_saved_by_napari_opens_with_its_voxels(plugin, volume, tmp_path):
+    layer = Layer.create(*volume_layer(volume))
+    path = tmp_path / "object.mrc"
+    write(str(path), [layer.as_layer_data_tuple()], plugin_name="napari-wedgefill")
+    back = Layer.create(*read([str(path)], stack=False)[0])
+    np.testing.assert_array_equal(back.data, volume.data)
+    np.testing.assert_allclose(back.scale, volume.voxel_nm)
+    assert back.axis_labels == ("z", "y", "x")
+    assert LayerMap.of(back).kind == "volume"
+
+
+def test_viewer_opens_a_dropped_file(plugin, viewer, series, tmp_path):
+    path = write_tilt_series(tmp_path / "discs.st", series)
+    (layer,) = viewer.open(path, plugin="napari-wedgefill")
+    assert layer.name == "discs"
+    assert viewer.dims.axis_labels == ("tilt", "y", "x")
+
+
+def test_stack_without_angles_opens_with_a_word_of_advice(series, tmp_path):
+    path = write_tilt_series(tmp_path / "bare.st", series)
+    path.with_suffix(".tlt").unlink()
+    with notification_manager:
+        (layer_data,) = read_layers(str(path))
+        assert "no tilt angles were found" in notification_manager.records[-1].message
+    layer = Layer.create(*layer_data)
+    assert LayerMap.of(layer).angles_deg is None
+    assert LayerMap.of(layer).pixel_nm == pytest.approx(2.5)
+
+
+def test_plain_tiff_is_left_to_napari(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "photo.tif", np.zeros((8, 8), np.uint8))
+    assert get_reader(str(tmp_path / "photo.tif")) is None
+
+
+def test_broken_file_is_refused_in_one_sentence(tmp_path):
+    path = tmp_path / "broken.mrc"
+    path.write_bytes(b"not an image")
+    with pytest.raises(WedgefillError, match=r"broken\.mrc"):
+        get_reader(str(path))(str(path))
+
+
+def test_series_without_angles_is_not_saved(series, tmp_path):
+    with pytest.raises(WedgefillError, match="no tilt angles are known"):
+        write_mrc(
+            str(tmp_path / "a.mrc"),
+            series.images,
+            {"name": "a", "metadata": {"napari_wedgefill": {"kind": "tilt series"}}},
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_volume_file_is_not_taken_for_a_series(volume, tmp_path):
+    path = write_volume(tmp_path / "object.rec", volume)
+    ((_, attributes, _),) = read_layers(str(path))
+    assert attributes["axis_labels"] == ("z", "y", "x")
+
+
+def test_sample_needle():
+    ((images, attributes, _),) = open_needle()
+    seen = LayerMap(images, attributes)
+    assert seen.kind == "tilt series"
+    assert len(seen.angles_deg) == len(images)
+    assert seen.pixel_nm is not None
+
+
+def test_sample_particle_comes_with_its_truth():
+    truth, simulated = (
+        LayerMap(data, attributes) for data, attributes, _ in open_simulated_particle()
+    )
+    assert (truth.kind, simulated.kind) == ("volume", "tilt series")
+    assert truth.data.shape[1:] == simulated.data.shape[1:]
