@@ -1,0 +1,96 @@
+"""Imports go one way, and heavy packages load only in the rooms that need them."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import napari_wedgefill
+
+PACKAGE = Path(napari_wedgefill.__file__).parent
+#: From the lowest; a room may import itself and any lower layer.
+LAYERS = (
+    {"errors"},
+    {"tilt_series", "volume"},
+    {"geometry"},
+    {"io", "projector"},
+    {"normalise", "reconstruct", "samples"},
+    {"align"},
+    {"inference", "trust"},
+    {"batch", "comparison", "doctor", "training"},
+    {"_napari", "commands"},
+    {"cli"},
+)
+LAYER_OF = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
+HEAVY = ("matplotlib", "napari", "onnxruntime", "qtpy", "torch")
+#: What else each room may bring along when it is imported.
+ALLOWED = {"training": {"torch"}, "inference": {"onnxruntime"}}
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """Room and path of every module below a room."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        inside = path.relative_to(PACKAGE)
+        if inside.parts != ("__init__.py",):
+            yield inside.parts[0].removesuffix(".py"), path
+
+
+def imported_rooms(path: Path) -> Iterator[tuple[str, int]]:
+    """Rooms that a module imports anywhere in it, functions included, with the line."""
+    parents = path.relative_to(PACKAGE).parts[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names: list[str] = []
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = list(parents[: len(parents) - node.level + 1])
+            base += node.module.split(".") if node.module else []
+            names = [".".join(base)] if base else [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module] if node.module.startswith("napari_wedgefill.") else []
+        elif isinstance(node, ast.Import):
+            names = [a.name for a in node.names if a.name.startswith("napari_wedgefill.")]
+        for name in names:
+            yield name.removeprefix("napari_wedgefill.").split(".")[0], node.lineno
+
+
+def test_every_room_has_a_layer():
+    assert {room for room, _ in modules()} <= set(LAYER_OF)
+
+
+@pytest.mark.parametrize("room", sorted({room for room, _ in modules()}))
+def test_a_room_imports_only_lower_ones(room: str):
+    wrong = [
+        f"{path.relative_to(PACKAGE)}:{line} imports {other}"
+        for own, path in modules()
+        if own == room
+        for other, line in imported_rooms(path)
+        if other != room and other in LAYER_OF and LAYER_OF[other] >= LAYER_OF[room]
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("room", ["", *sorted({room for room, _ in modules()} - {"_napari"})])
+def test_a_room_brings_nothing_heavy_along(room: str):
+    names = ["napari_wedgefill"]
+    for own, path in modules():
+        if own == room and path.stem not in ("torch_backend", "__main__"):
+            inside = path.relative_to(PACKAGE.parent).with_suffix("")
+            names.append(".".join(inside.parts).removesuffix(".__init__"))
+    script = (
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        f"print(*(name for name in {HEAVY!r} if name in sys.modules))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert set(ran.stdout.split()) <= ALLOWED.get(room, set())
+
+
+def test_every_public_name_is_found():
+    for name in napari_wedgefill.__all__:
+        assert getattr(napari_wedgefill, name) is not None
