@@ -1,4 +1,7 @@
-"""`ParallelBeam` in plain torch, on whichever device the tensor lives, with gradients.
+"""`ParallelBeam` for torch tensors, with gradients.
+
+Plain torch on whichever device the tensor lives; tensors in main memory take the CPU kernels,
+which share their memory and are faster.
 
 The gradient of the projection is the adjoint itself, not what autograd would derive from the
 indexing, so it costs no more than the projection and keeps no intermediate tensor.
@@ -13,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..geometry import centre
+from . import cpu
 
 if TYPE_CHECKING:
     from .parallel_beam import ParallelBeam
@@ -78,6 +82,15 @@ def _taps(
 def _gather(
     beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]
 ) -> torch.Tensor:
+    if y.device.type == "cpu":
+        return torch.from_numpy(cpu.adjoint(beam, y.detach().numpy(), half_widths))
+    return gather_rows(beam, y, half_widths)
+
+
+def gather_rows(
+    beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]
+) -> torch.Tensor:
+    """Back project in plain torch, tilt by tilt."""
     out = y.new_zeros((beam.depth, beam.width, y.shape[2]))
     for tilt in range(beam.n_tilts):
         index, below, above = _taps(beam, tilt, float(half_widths[tilt]), y.device)
@@ -87,6 +100,13 @@ def _gather(
 
 
 def _scatter(beam: ParallelBeam, x: torch.Tensor) -> torch.Tensor:
+    if x.device.type == "cpu":
+        return torch.from_numpy(cpu.forward(beam, x.detach().numpy()))
+    return scatter_rows(beam, x)
+
+
+def scatter_rows(beam: ParallelBeam, x: torch.Tensor) -> torch.Tensor:
+    """Project in plain torch, tilt by tilt."""
     widths = _joseph_widths(beam)
     flat = x.reshape(-1, x.shape[2])
     out = x.new_empty((beam.n_tilts, beam.width, x.shape[2]))

@@ -27,8 +27,8 @@ def descend(x: Floats, step: Floats, weights: Floats, nonnegative: bool) -> None
     )
 
 
-def shrink_gradient(p: Floats, x: Floats, sigma: float, weight: float) -> None:
-    """Dual step of total variation: ``p = project(p + sigma * grad x)`` onto discs of `weight`.
+def shrink_gradient(p: Floats, x: Floats, sigma: float, weights: Floats) -> None:
+    """Dual step of total variation: ``p = project(p + sigma * grad x)`` onto discs.
 
     Parameters
     ----------
@@ -36,11 +36,13 @@ def shrink_gradient(p: Floats, x: Floats, sigma: float, weight: float) -> None:
         The dual field along z and x; updated in place.
     x : ndarray, float32, (z, x, y)
         The extrapolated volume.
-    sigma, weight : float
-        Dual step and the weight of the total variation.
+    sigma : float
+        Dual step.
+    weights : ndarray, float32, (n_slices,)
+        Radius of the discs: the weight of the total variation in each slice.
     """
     run_on_cores(
-        partial(_shrink, p, x, np.float32(sigma), np.float32(weight), part.start, part.stop)
+        partial(_shrink, p, x, np.float32(sigma), weights, part.start, part.stop)
         for part in _rows(x.shape[0])
     )
 
@@ -74,7 +76,7 @@ def _descend(x: Floats, step: Floats, weights: Floats, floor: np.float32) -> Non
 
 @numba.njit(**_OPTIONS)
 def _shrink(
-    p: Floats, x: Floats, sigma: np.float32, weight: np.float32, start: int, stop: int
+    p: Floats, x: Floats, sigma: np.float32, weights: Floats, start: int, stop: int
 ) -> None:
     nz, nx, ns = x.shape
     tiny = np.float32(1e-20)
@@ -86,7 +88,7 @@ def _shrink(
             for s in range(ns):
                 pz = p[0, i, j, s] + sigma * (x[below, j, s] - x[i, j, s])
                 px = p[1, i, j, s] + sigma * (x[i, right, s] - x[i, j, s])
-                scale = min(one, weight / np.sqrt(pz * pz + px * px + tiny))
+                scale = min(one, weights[s] / np.sqrt(pz * pz + px * px + tiny))
                 p[0, i, j, s] = pz * scale
                 p[1, i, j, s] = px * scale
 

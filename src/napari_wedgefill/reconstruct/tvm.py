@@ -35,8 +35,8 @@ def iter_tvm(
     sinogram: Floats,
     n_sweeps: int = 100,
     *,
-    weight: float,
-    balance: float = 1.0,
+    weight: float | Floats,
+    balance: float = 0.3,
     x0: Floats | None = None,
     nonnegative: bool = True,
 ) -> Iterator[Sweep]:
@@ -52,10 +52,11 @@ def iter_tvm(
         Measured path integrals.
     n_sweeps : int
         Iterations.
-    weight : float
-        Weight of the total variation, in units of the sinogram.
+    weight : float or ndarray, (n_slices,)
+        Weight of the total variation, in units of the sinogram; one for all slices, or one each.
     balance : float
-        Ratio of the primal to the dual step; affects the speed of convergence only.
+        Ratio of the primal to the dual step; affects the speed of convergence only. The default
+        gets furthest in a hundred iterations when densities are of order one.
     x0 : ndarray, float32, (depth, width, n_slices), optional
         Where to start; zero by default. Not modified.
     nonnegative : bool
@@ -73,6 +74,7 @@ def iter_tvm(
     shape = (beam.depth, beam.width, sinogram.shape[2])
     x = np.zeros(shape, np.float32) if x0 is None else np.array(x0, np.float32, order="C")
     extrapolated = x.copy()
+    weights = np.broadcast_to(np.asarray(weight, np.float32), shape[2:]).copy()
     p = np.zeros((2, *shape), np.float32)
     q = np.zeros_like(sinogram)
     # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column), the gradient scaled
@@ -87,6 +89,6 @@ def iter_tvm(
         residual *= sigma_data
         q += residual
         q /= 1.0 + sigma_data
-        shrink_gradient(p, extrapolated, sigma_tv, weight)
+        shrink_gradient(p, extrapolated, sigma_tv, weights)
         primal_step(x, extrapolated, p, beam.T(q), tau, nonnegative)
         yield Sweep(sweep + 1, n_sweeps, x)

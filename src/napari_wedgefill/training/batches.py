@@ -1,0 +1,106 @@
+"""Batches of training examples from a folder of simulated groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..inference.angular_grid import grid_for
+from ..inference.contract import InputContract, Quick, Scales, completed_wbp, tomogram_input
+from ..projector import ParallelBeam
+from .examples import OBJECTS, SLICES
+
+#: Groups kept out of training, the first of the folder; examples never repeat a seed.
+N_VALIDATION = 6
+
+Floats = NDArray[np.float32]
+
+
+def groups(folder: Path, *, validation: bool) -> list[Path]:
+    """Groups of the folder, in the order of their seeds."""
+    paths = sorted(p for p in folder.glob("group_*.npz") if ".part" not in p.name)
+    return paths[:N_VALIDATION] if validation else paths[N_VALIDATION:]
+
+
+def load(path: Path, *names: str) -> list[Floats]:
+    """Arrays of a group as float32."""
+    with np.load(path) as group:
+        return [group[name].astype(np.float32) for name in names]
+
+
+def rows_deg(path: Path, contract: InputContract) -> Tensor:
+    """Angles of the sinogram network's rows for a group, (n_rows,)."""
+    (angles,) = load(path, "angles_deg")
+    return torch.from_numpy(grid_for(angles, contract.n_rows).angles_deg)
+
+
+def sinogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
+    """Input (64, 3, n_rows, width) and target (64, 1, n_rows, width) of a group."""
+    inputs, target = load(path, "input", "target")
+    return torch.from_numpy(inputs), torch.from_numpy(target)
+
+
+def completed_path(path: Path) -> Path:
+    """Where the WBP of a group's completed sinogram is kept."""
+    return path.with_name(path.stem.replace("group", "completed") + ".npy")
+
+
+@torch.no_grad()
+def complete(path: Path, generator: torch.nn.Module, contract: InputContract) -> None:
+    """Complete a group's sinogram with a trained first stage and keep its WBP."""
+    angles, measured, inputs, scale = load(
+        path, "angles_deg", "measured", "input", "sinogram_scale"
+    )
+    device = next(generator.parameters()).device
+    filled = torch.cat(
+        [generator(part.to(device)).cpu() for part in torch.from_numpy(inputs).split(8)]
+    )
+    beam = ParallelBeam(angles, measured.shape[1])
+    volume = completed_wbp(beam, measured, filled.numpy(), Scales(scale, 0.0), contract)
+    np.save(completed_path(path), volume.astype(np.float16))
+
+
+def tomogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
+    """Input (64, channels, width, width) and target (64, 1, width, width) of a group.
+
+    Neighbours are taken within each object: the slab of the next one is another world.
+    """
+    truth, sirt, tvm = load(path, "truth", "sirt", "tvm")
+    completed = np.load(completed_path(path)).astype(np.float32)
+    parts = []
+    for k in range(OBJECTS):
+        s = slice(k * SLICES, (k + 1) * SLICES)
+        quick = Quick(sirt[:, :, s], tvm[:, :, s])
+        parts.append(tomogram_input(completed[:, :, s], quick, contract))
+    target = np.ascontiguousarray(truth.transpose(2, 0, 1)[:, None])
+    return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(target)
+
+
+def shuffled(
+    rng: np.random.Generator, inputs: Tensor, target: Tensor, size: int, n_batches: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Draw batches from one group, mirrored at random and with the intensity varied a little.
+
+    A mirror image of an object is an object: in a sinogram, flipping the rows mirrors it about the
+    wedge and flipping the detector turns it by 180 degrees.
+    """
+    order = rng.permutation(len(inputs))[: size * n_batches]
+    for k in range(0, len(order), size):
+        index = torch.from_numpy(order[k : k + size])
+        flips = [axis for axis in (2, 3) if rng.random() < 0.5]
+        gain = float(np.exp(rng.normal(0, 0.1)))
+        x, y = inputs[index].flip(flips), target[index].flip(flips) * gain
+        yield _scaled(x, gain), y
+
+
+def _scaled(x: Tensor, gain: float) -> Tensor:
+    """Scale intensities, but not the measured fraction of a sinogram input (three channels)."""
+    scaled = x * gain
+    if x.shape[1] == 3:
+        scaled[:, 2] = x[:, 2]
+    return scaled

@@ -1,0 +1,123 @@
+"""Training examples: groups of simulated objects that share one tilt scheme.
+
+python -m napari_wedgefill.training.examples runs/data --minutes 15
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..inference.angular_grid import grid_for
+from ..inference.contract import (
+    InputContract,
+    Scales,
+    density_scale,
+    quick_reconstructions,
+    sinogram_input,
+    sinogram_scale,
+)
+from ..projector import ParallelBeam
+from ..reconstruct import iter_sirt, last
+from ..reconstruct.tvm import noise_level
+from .acquisition import add_noise, draw_noise, draw_scheme, record
+from .phantoms import EXTENDED, FAMILIES, Family, average_pairs, draw, grid
+
+Floats = NDArray[np.float32]
+#: Objects of a group, and neighbouring slices of each: together one strip of the projector.
+OBJECTS, SLICES = 8, 8
+
+
+def simulate_group(
+    seed: int, width: int, contract: InputContract, families: dict[str, Family] = FAMILIES
+) -> dict[str, Floats]:
+    """Simulate one group: everything the two stages of training need, densities of order one.
+
+    Returns
+    -------
+    dict
+        "angles_deg" (n_tilts,); "measured" (n_tilts, width, 64); "truth", "sirt", "tvm"
+        (width, width, 64); "input" (64, 3, n_rows, width) and "target" (64, 1, n_rows, width) of
+        the sinogram network; "sinogram_scale" (64,).
+    """
+    rng = np.random.default_rng(seed)
+    scheme = draw_scheme(rng)
+    rows_deg = grid_for(scheme.angles_deg, contract.n_rows).angles_deg
+    wide = rng.random() < 0.2
+    n_fine = 2 * width * (3 if wide else 2) // 2
+    fine = np.concatenate([_draw_object(rng, n_fine, wide, families) for _ in range(OBJECTS)], 2)
+    measured = _measure(rng, record(fine, width, scheme))
+    beam = ParallelBeam(scheme.angles_deg, width)
+    density = _each_object(density_scale, last(iter_sirt(beam, measured, 10)))
+    measured /= density
+    scales = Scales(_each_object(sinogram_scale, measured), _each_object(noise_level, measured))
+    quick = quick_reconstructions(beam, measured, scales, contract)
+    target = record(fine, width, scheme, rows_deg) / density / scales.sinogram
+    margin = (n_fine - 2 * width) // 2
+    crop = slice(margin, margin + 2 * width)
+    return {
+        "angles_deg": scheme.angles_deg.astype(np.float32),
+        "measured": measured,
+        "truth": average_pairs(fine[crop, crop]) / density,
+        "sirt": quick.sirt,
+        "tvm": quick.tvm,
+        "input": sinogram_input(beam, measured, quick, scales, contract),
+        "target": target.transpose(2, 0, 1)[:, None],
+        "sinogram_scale": np.asarray(scales.sinogram, np.float32),
+    }
+
+
+def _draw_object(
+    rng: np.random.Generator, n_fine: int, wide: bool, families: dict[str, Family]
+) -> Floats:
+    at = grid(n_fine, SLICES, extent=1.5 if wide else 1.0, y0=rng.uniform(-0.1, 0.1))
+    chosen = {n: f for n, f in families.items() if (n in EXTENDED) == (wide and rng.random() < 0.7)}
+    for _ in range(10):  # an object may miss its slab; draw another
+        fine = draw(rng, at, chosen or families)
+        if np.count_nonzero(fine) > 1e-3 * fine.size:
+            break
+    return fine
+
+
+def _measure(rng: np.random.Generator, ideal: Floats) -> Floats:
+    """Add noise, drawn anew for each object."""
+    parts = np.split(ideal, OBJECTS, axis=2)
+    return np.concatenate([add_noise(rng, part, **draw_noise(rng)) for part in parts], axis=2)
+
+
+def _each_object(statistic: Callable[[Floats], float], values: Floats) -> Floats:
+    """Return a statistic of each object, repeated for its slices, (64,)."""
+    parts = np.split(values, OBJECTS, axis=2)
+    return np.repeat([statistic(part) for part in parts], SLICES).astype(np.float32)
+
+
+def main() -> None:
+    """Fill a folder with groups until the time is up; numbering goes on where it stopped."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--first-seed", type=int, default=1000)
+    arguments = parser.parse_args()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    contract = InputContract()
+    deadline = time.monotonic() + 60 * arguments.minutes
+    seed = arguments.first_seed
+    while time.monotonic() < deadline:
+        path = arguments.folder / f"group_{seed}.npz"
+        if not path.exists():
+            # One group in four on a finer grid: streaks look different when angles are scarcer.
+            group = simulate_group(seed, 192 if seed % 4 == 3 else 128, contract)
+            part = path.with_suffix(".part.npz")
+            np.savez(part, **{k: v.astype(np.float16) for k, v in group.items()})  # type: ignore[arg-type]
+            part.rename(path)
+            print(path.name, group["input"].shape, flush=True)
+        seed += 1
+
+
+if __name__ == "__main__":
+    main()

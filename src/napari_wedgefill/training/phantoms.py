@@ -1,0 +1,257 @@
+"""Families of simulated objects: what microscopists bring, drawn at random.
+
+Every family is a function ``(rng, coordinates) -> density`` with ``coordinates`` a tuple of
+broadcastable arrays (z, x, y) in units of half the field of view and densities of order one.
+Objects are drawn on a grid finer than the network's and averaged down, which anti-aliases them
+and keeps the simulation from sharing its grid with the reconstruction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Coordinates = tuple[Floats, Floats, Floats]
+Family = Callable[[np.random.Generator, Coordinates], Floats]
+
+
+def grid(n: int, n_slices: int, extent: float = 1.0, y0: float = 0.0) -> Coordinates:
+    """Coordinates of ``n x n`` pixels over +-`extent` and `n_slices` slices of a pixel pair each.
+
+    The slices are those of the network's grid, which is twice as coarse as this one.
+    """
+    axis = ((np.arange(n, dtype=np.float32) + 0.5) / n * 2 - 1) * np.float32(extent)
+    dy = 4.0 * extent / n
+    y = (np.arange(n_slices, dtype=np.float32) - (n_slices - 1) / 2) * np.float32(dy)
+    return axis[:, None, None], axis[None, :, None], (y + np.float32(y0))[None, None, :]
+
+
+def rotation(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return a uniformly random rotation matrix."""
+    q, r = np.linalg.qr(rng.standard_normal((3, 3)))
+    return np.asarray(q * np.sign(np.diag(r)))
+
+
+def _local(
+    coordinates: Coordinates, centre: NDArray[np.float64], axes: NDArray[np.float64]
+) -> list[Floats]:
+    """Coordinates along three axes from a centre, by broadcasting."""
+    z, x, y = coordinates
+    return [
+        (
+            np.float32(a[0]) * (z - np.float32(centre[0]))
+            + np.float32(a[1]) * (x - np.float32(centre[1]))
+            + np.float32(a[2]) * (y - np.float32(centre[2]))
+        )
+        for a in axes
+    ]
+
+
+def _spot(rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
+    """Return a random centre within `radius` of the tilt axis, near the slab along y."""
+    r, phi = radius * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
+    return np.array([r * np.sin(phi), r * np.cos(phi), rng.uniform(-0.15, 0.15)])
+
+
+def ellipsoids(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Overlapping ellipsoids of several densities."""
+    out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
+    for _ in range(rng.integers(3, 16)):
+        radii = rng.uniform(0.05, 0.4, 3)
+        u = _local(at, _spot(rng, 0.6), rotation(rng) / radii[:, None])
+        out[u[0] ** 2 + u[1] ** 2 + u[2] ** 2 < 1] += np.float32(rng.uniform(-0.4, 1.0))
+    return out.clip(0, None)
+
+
+def core_shell(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Spheres with shells, some hollow."""
+    out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
+    for _ in range(rng.integers(1, 10)):
+        radius = rng.uniform(0.08, 0.4)
+        u = _local(at, _spot(rng, 0.85 - radius), rotation(rng) * rng.uniform(0.8, 1.2, (3, 1)))
+        r = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
+        core, shell = rng.uniform(0, 1), rng.uniform(0.2, 1)
+        inner = radius * rng.uniform(0.3, 0.9)
+        inside = r < radius
+        out[inside] = np.where(r < inner, np.float32(core), np.float32(shell))[inside]
+    return out
+
+
+def faceted(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Convex polyhedra: truncated cubes, octahedra, rods, some with a faceted core."""
+    out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
+    cube = np.eye(3)
+    corners = np.array([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, 1, 1]]) / np.sqrt(3)
+    for _ in range(rng.integers(1, 7)):
+        size = rng.uniform(0.12, 0.5)
+        axes = rotation(rng)
+        stretch = rng.uniform(0.5, 1.3, 3)
+        normals = np.concatenate([cube / stretch[:, None], corners * rng.uniform(0.7, 1.3)])
+        u = _local(at, _spot(rng, 0.7 - size / 2), axes)
+        distance = np.max(
+            [np.abs(sum(np.float32(c) * v for c, v in zip(n, u, strict=True))) for n in normals],
+            axis=0,
+        )
+        out[distance < size] = np.float32(rng.uniform(0.3, 1))
+        if rng.random() < 0.4:
+            out[distance < size * rng.uniform(0.3, 0.8)] = np.float32(rng.uniform(0, 1))
+    return out
+
+
+def porous(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a porous support in an envelope, with small dense particles in its pores."""
+    noise = _smooth_noise(rng, at, rng.uniform(0.03, 0.12))
+    r = np.sqrt(at[0] ** 2 + at[1] ** 2 + 0 * at[2])
+    solid = (noise > rng.uniform(-0.3, 0.6)) & (r < rng.uniform(0.5, 0.9))
+    out = solid * np.float32(rng.uniform(0.15, 0.6))
+    for _ in range(rng.integers(0, 12)):
+        u = _local(at, _spot(rng, 0.75), np.eye(3) / rng.uniform(0.02, 0.08))
+        out[u[0] ** 2 + u[1] ** 2 + u[2] ** 2 < 1] = np.float32(rng.uniform(0.7, 1))
+    return out.astype(np.float32)
+
+
+def _smooth_noise(rng: np.random.Generator, at: Coordinates, scale: float) -> Floats:
+    """Gaussian noise of unit variance, smoothed over `scale` of the half field of view."""
+    n, n_slices = at[0].shape[0], at[2].shape[2]
+    pixel = float(at[0][1, 0, 0] - at[0][0, 0, 0])
+    sigma = scale / pixel / 4  # made four times coarser, then interpolated
+    coarse = rng.standard_normal((n // 4, n // 4, n_slices)).astype(np.float32)
+    coarse = scipy.ndimage.gaussian_filter(coarse, (sigma, sigma, sigma * 2), mode="wrap")
+    coarse /= coarse.std() + 1e-9
+    return scipy.ndimage.zoom(coarse, (4, 4, 1), order=1, grid_mode=True, mode="nearest")
+
+
+def needle(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a layered needle along the tilt axis, leaving the field of view along y."""
+    z, x, y = at
+    tilt = rng.uniform(-0.15, 0.15, 2)
+    taper = 1 + rng.uniform(-0.4, 0.4) * y
+    zc, xc = z - np.float32(tilt[0]) * y, x - np.float32(tilt[1]) * y
+    roundness = rng.choice([2.0, 4.0, 8.0])
+    radii = rng.uniform(0.3, 0.8, 2) * rng.uniform(0.6, 1)
+    r = (np.abs(zc / radii[0]) ** roundness + np.abs(xc / radii[1]) ** roundness) * taper
+    u = _local(at, rng.uniform(-0.2, 0.2, 3), rotation(rng))
+    out = np.full(r.shape, np.float32(rng.uniform(0.2, 0.8)))
+    for _ in range(rng.integers(0, 5)):  # layers of a device
+        centre, half = rng.uniform(-0.6, 0.6), rng.uniform(0.02, 0.15)
+        out[np.abs(u[0] - centre) < half] = np.float32(rng.uniform(0, 1))
+    for _ in range(rng.integers(0, 5)):  # fins or wires
+        centre, half = rng.uniform(-0.5, 0.5, 2), rng.uniform(0.03, 0.15, 2)
+        fin = (np.abs(u[0] - centre[0]) < half[0]) & (np.abs(u[1] - centre[1]) < half[1])
+        out[fin] = np.float32(rng.uniform(0, 1))
+    if rng.random() < 0.4:  # a protective coat
+        out[r > rng.uniform(0.6, 0.9)] = np.float32(rng.uniform(0.1, 1))
+    out[r > 1] = 0
+    return out
+
+
+def fibres(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Straight rods, wires and tubes in all directions."""
+    out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
+    for _ in range(rng.integers(3, 16)):
+        u = _local(at, _spot(rng, 0.5), rotation(rng))
+        radius, half = rng.uniform(0.02, 0.12), rng.uniform(0.2, 0.6)
+        r = np.sqrt(u[0] ** 2 + u[1] ** 2)
+        rod = (r < radius) & (np.abs(u[2]) < half)
+        if rng.random() < 0.3:
+            rod &= r > radius * 0.5
+        out[rod] = np.float32(rng.uniform(0.3, 1))
+    return out
+
+
+def gyroid(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a triply periodic minimal surface in an envelope."""
+    period = rng.uniform(0.15, 0.5)
+    u = _local(at, rng.uniform(-1, 1, 3), rotation(rng) * 2 * np.pi / period)
+    field = np.sin(u[0]) * np.cos(u[1]) + np.sin(u[1]) * np.cos(u[2]) + np.sin(u[2]) * np.cos(u[0])
+    wall = np.abs(field) < rng.uniform(0.2, 0.6) if rng.random() < 0.5 else field > 0
+    inside = at[0] ** 2 + at[1] ** 2 + 0 * at[2] < rng.uniform(0.4, 0.8) ** 2
+    return (wall & inside) * np.float32(rng.uniform(0.4, 1))
+
+
+def lattice(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return an atomic lattice (a product of cosines to a power) cut to a polyhedron."""
+    period = rng.uniform(0.08, 0.25)
+    u = _local(at, rng.uniform(-1, 1, 3), rotation(rng) * np.pi / period)
+    power = rng.integers(1, 4)
+    atoms = (np.cos(u[0]) * np.cos(u[1]) * np.cos(u[2])) ** (2 * power)
+    mask = faceted(rng, at) > 0
+    return (atoms * mask * np.float32(rng.uniform(0.5, 1))).astype(np.float32)
+
+
+def smooth(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Smooth densities: blobs on filtered noise, without any edge."""
+    out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
+    for _ in range(rng.integers(3, 20)):
+        u = _local(at, _spot(rng, 0.55), rotation(rng) / rng.uniform(0.03, 0.25, (3, 1)))
+        out += np.float32(rng.uniform(0.1, 1)) * np.exp(-0.5 * (u[0] ** 2 + u[1] ** 2 + u[2] ** 2))
+    if rng.random() < 0.4:
+        out *= 1 + 0.3 * _smooth_noise(rng, at, rng.uniform(0.03, 0.1))
+    return out.clip(0, None) / max(1.0, float(out.max()))
+
+
+def grains(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a polycrystal: Voronoi grains of different densities within a rounded body."""
+    n = rng.integers(5, 25)
+    seeds = rng.uniform(-0.8, 0.8, (n, 3))
+    density = rng.uniform(0.2, 1, n).astype(np.float32)
+    nearest = np.full(np.broadcast_shapes(*(c.shape for c in at)), np.inf, np.float32)
+    out = np.zeros_like(nearest)
+    for seed, value in zip(seeds, density, strict=True):
+        u = _local(at, seed, np.eye(3))
+        distance = u[0] ** 2 + u[1] ** 2 + u[2] ** 2
+        closer = distance < nearest
+        nearest[closer] = distance[closer]
+        out[closer] = value
+    radii = rng.uniform(0.4, 0.85, 2)
+    out[(at[0] / radii[0]) ** 2 + (at[1] / radii[1]) ** 2 + 0 * at[2] > 1] = 0
+    return out
+
+
+def film(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a lamella or supporting film that leaves the field of view, with inclusions."""
+    normal = np.deg2rad(rng.normal(0, 12))
+    axes = np.array(
+        [[np.cos(normal), np.sin(normal), 0], [-np.sin(normal), np.cos(normal), 0], [0, 0, 1]]
+    )
+    u = _local(at, np.array([rng.uniform(-0.2, 0.2), 0, 0]), axes)
+    half = rng.uniform(0.03, 0.3)
+    body = np.abs(u[0] + 0.03 * _smooth_noise(rng, at, 0.2)) < half
+    out = body * np.float32(rng.uniform(0.1, 0.7))
+    for _ in range(rng.integers(2, 20)):
+        spot = np.array([rng.uniform(-1, 1) * half * 1.5, rng.uniform(-1, 1), rng.uniform(-0.1, 0.1)])
+        v = _local(at, spot, rotation(rng) / rng.uniform(0.03, 0.15, (3, 1)))
+        out[v[0] ** 2 + v[1] ** 2 + v[2] ** 2 < 1] = np.float32(rng.uniform(0, 1))
+    return out.astype(np.float32)
+
+
+#: Drawn in training.
+FAMILIES: dict[str, Family] = {
+    f.__name__: f
+    for f in (
+        ellipsoids, core_shell, faceted, porous, needle, fibres,
+        gyroid, lattice, smooth, grains, film,
+    )
+}  # fmt: skip
+#: Families whose objects leave the field of view across the tilt axis.
+EXTENDED = ("film",)
+
+
+def draw(rng: np.random.Generator, at: Coordinates, families: dict[str, Family]) -> Floats:
+    """Draw one object; now and then two families share the field of view."""
+    names = list(families)
+    out = families[names[rng.integers(len(names))]](rng, at)
+    if rng.random() < 0.15:
+        other = families[names[rng.integers(len(names))]](rng, at)
+        out = np.maximum(out, other)
+    return np.broadcast_to(out, np.broadcast_shapes(*(c.shape for c in at))).astype(np.float32)
+
+
+def average_pairs(fine: Floats) -> Floats:
+    """Average 2 x 2 pixels of a slice stack (2 n, 2 n, n_slices)."""
+    n, m, s = fine.shape
+    return fine.reshape(n // 2, 2, m // 2, 2, s).mean(axis=(1, 3), dtype=np.float32)

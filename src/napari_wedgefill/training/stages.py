@@ -1,0 +1,136 @@
+"""What differs between the two stages of training: network, examples, loss, validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..inference.contract import InputContract
+from . import batches
+from .losses import back_projected_l1, pixel_loss, wedge_l1
+from .networks import SinogramGenerator, TomogramGenerator
+
+Examples = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the joint model.
+
+    Attributes
+    ----------
+    name : str
+        "sinogram" or "tomogram".
+    network : callable
+        Makes the generator.
+    judged : int
+        Channels that the discriminator sees.
+    examples, context : callable
+        A group's inputs and targets, and what else the loss needs.
+    loss : callable
+        ``(answer, target, input, context) -> scalar``.
+    judge : callable
+        ``(rows or slice, input) -> `` what the discriminator sees.
+    ready : callable
+        Whether a group can be trained on.
+    prepare : callable
+        Work before training.
+    """
+
+    name: str
+    network: Callable[[], nn.Module]
+    judged: int
+    examples: Callable[[Path, InputContract], Examples]
+    context: Callable[[Path, InputContract], Tensor | None]
+    loss: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
+    judge: Callable[[Tensor, Tensor], Tensor]
+    ready: Callable[[Path], bool]
+    prepare: Callable[[Path, Path, torch.device, InputContract], None]
+
+    @torch.no_grad()
+    def validate(
+        self, network: nn.Module, paths: list[Path], contract: InputContract
+    ) -> dict[str, float]:
+        """Mean error of the answer and of the starting point over the validation groups.
+
+        "validation" is the root mean square error, over unmeasured rows (sinogram) or over the
+        slice (tomogram); "start" is the same for the TVM that the network corrects.
+        """
+        device = next(network.parameters()).device
+        errors, starts = [], []
+        for path in paths:
+            inputs, target = self.examples(path, contract)
+            x = inputs[::4].to(device, memory_format=torch.channels_last)
+            y = target[::4].to(device)
+            unknown = 1 - x[:, 2:3] if self.name == "sinogram" else torch.ones_like(y)
+            first = x[:, :1] if self.name == "sinogram" else x[:, [x.shape[1] * 5 // 6]]
+            for part, kept in ((network(x), errors), (first, starts)):
+                mean = ((part - y).square() * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))
+                kept.append(mean.sqrt().mean())
+        return {
+            "validation": float(torch.stack(errors).mean()),
+            "start": float(torch.stack(starts).mean()),
+        }
+
+
+def _sinogram_loss(answer: Tensor, target: Tensor, x: Tensor, rows_deg: Tensor | None) -> Tensor:
+    assert rows_deg is not None  # noqa: S101 - the stage's own context
+    image = back_projected_l1(answer - target, rows_deg)
+    return wedge_l1(answer, target, x[:, 2:3]) + 2.0 * image
+
+
+def _tomogram_loss(answer: Tensor, target: Tensor, x: Tensor, context: Tensor | None) -> Tensor:
+    return pixel_loss(answer, target)
+
+
+def _judge_sinogram(rows: Tensor, x: Tensor) -> Tensor:
+    return torch.cat([rows, x], dim=1)
+
+
+def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
+    third = x.shape[1] // 3
+    return torch.cat([image, x[:, third // 2 :: third]], dim=1)
+
+
+def _complete_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
+    """Complete every group with the trained first stage, once."""
+    network = SinogramGenerator().to(device, memory_format=torch.channels_last)
+    network.load_state_dict(torch.load(out / "sinogram.pt", map_location=device, weights_only=True))
+    network.eval()
+    for path in batches.groups(data, validation=True) + batches.groups(data, validation=False):
+        if not batches.completed_path(path).exists():
+            batches.complete(path, network, contract)
+
+
+def _nothing(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
+    """The first stage needs no preparation."""
+
+
+STAGES = {
+    "sinogram": Stage(
+        name="sinogram",
+        network=SinogramGenerator,
+        judged=4,
+        examples=batches.sinogram_examples,
+        context=batches.rows_deg,
+        loss=_sinogram_loss,
+        judge=_judge_sinogram,
+        ready=lambda path: True,
+        prepare=_nothing,
+    ),
+    "tomogram": Stage(
+        name="tomogram",
+        network=TomogramGenerator,
+        judged=4,
+        examples=batches.tomogram_examples,
+        context=lambda path, contract: None,
+        loss=_tomogram_loss,
+        judge=_judge_tomogram,
+        ready=lambda path: batches.completed_path(path).exists(),
+        prepare=_complete_all,
+    ),
+}

@@ -1,0 +1,241 @@
+"""The training loop of both stages: time-boxed, resumable, pixel loss first, then adversarial.
+
+    python -m napari_wedgefill.training.train sinogram runs/data runs/small --minutes 25
+    python -m napari_wedgefill.training.train tomogram runs/data runs/small --minutes 40
+
+The checkpoint that is kept is the one whose averaged weights have the lowest validation error
+(`Stage.validate`) among those after the adversarial term is on: the rule stood before the runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..inference.contract import InputContract
+from . import batches
+from .losses import adversarial_discriminator, adversarial_generator
+from .networks import Discriminator
+from .stages import STAGES, Stage
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a run; stored with its curves.
+
+    Attributes
+    ----------
+    minutes : float
+        Total training time, over all sessions.
+    adversarial_after : float
+        Fraction of the time after which the adversarial term joins.
+    adversarial_weight, penalty : float
+        Weight of the adversarial term, and of the gradient penalties.
+    learning_rate : float
+        At the start; falls along a cosine to a fiftieth.
+    batch, batches_per_group : int
+        Slices a step, and steps before the next group is read.
+    average : float
+        Decay a step of the exponential moving average of the weights.
+    bfloat16 : bool
+        Run the generator in bfloat16 (twice as fast where the processor multiplies it).
+    seed : int
+        Of the order of the groups and the augmentation.
+    """
+
+    minutes: float
+    adversarial_after: float = 0.8
+    adversarial_weight: float = 2e-3
+    penalty: float = 1.0
+    learning_rate: float = 5e-4
+    batch: int = 8
+    batches_per_group: int = 4
+    average: float = 0.995
+    bfloat16: bool = False
+    seed: int = 0
+
+
+@dataclass
+class State:
+    """Everything that a run needs to go on where it stopped."""
+
+    generator: nn.Module
+    averaged: nn.Module
+    discriminator: nn.Module
+    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
+    minutes: float = 0.0
+    step: int = 0
+    best: float = float("inf")
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+    def modules(self) -> dict[str, Any]:
+        """Return what has a `state_dict`."""
+        return {
+            "generator": self.generator,
+            "averaged": self.averaged,
+            "discriminator": self.discriminator,
+            "generator_optimiser": self.optimisers[0],
+            "discriminator_optimiser": self.optimisers[1],
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint beside itself, then rename."""
+        parts = {name: module.state_dict() for name, module in self.modules().items()}
+        parts["scalars"] = {"minutes": self.minutes, "step": self.step, "best": self.best}
+        parts["curves"] = self.curves
+        torch.save(parts, path.with_suffix(".part"))
+        path.with_suffix(".part").rename(path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        """Take up a checkpoint."""
+        parts = torch.load(path, map_location=device, weights_only=True)
+        for name, module in self.modules().items():
+            module.load_state_dict(parts[name])
+        for name, value in parts["scalars"].items():
+            setattr(self, name, value)
+        self.curves = parts["curves"]
+
+
+def start(stage: Stage, plan: Plan, device: torch.device) -> State:
+    """Return the state at step zero, seeded."""
+    torch.manual_seed(plan.seed)
+    generator = stage.network().to(device, memory_format=torch.channels_last)
+    discriminator = Discriminator(stage.judged).to(device, memory_format=torch.channels_last)
+    averaged = copy.deepcopy(generator).requires_grad_(False)
+    adam = (
+        torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),
+        torch.optim.AdamW(discriminator.parameters(), plan.learning_rate, betas=(0.0, 0.99)),
+    )
+    return State(generator, averaged, discriminator, adam)
+
+
+def step(
+    state: State, stage: Stage, plan: Plan, x: Tensor, y: Tensor, context: Any, adversarial: bool
+) -> dict[str, float]:
+    """One step of the generator, and of the discriminator once it plays."""
+    with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.bfloat16):
+        answer = state.generator(x).float()
+    loss = stage.loss(answer, y, x, context)
+    figures = {"loss": float(loss.detach())}
+    if adversarial:
+        real, fake = stage.judge(y, x), stage.judge(answer, x)
+        state.discriminator.requires_grad_(False)
+        deceit = adversarial_generator(state.discriminator(real), state.discriminator(fake))
+        state.discriminator.requires_grad_(True)
+        loss = loss + plan.adversarial_weight * deceit
+    _descend(state.optimisers[0], state.generator, loss)
+    if adversarial:
+        judged, margin, slope = adversarial_discriminator(
+            state.discriminator, real, fake, plan.penalty
+        )
+        _descend(state.optimisers[1], state.discriminator, judged)
+        scalars = {"deceit": deceit, "margin": margin, "penalty": slope}
+        figures |= {name: float(value.detach()) for name, value in scalars.items()}
+    decay = min(plan.average, (1 + state.step) / (10 + state.step))
+    for kept, new in zip(state.averaged.parameters(), state.generator.parameters(), strict=True):
+        kept.lerp_(new.detach(), 1 - decay)
+    return figures
+
+
+def _descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
+
+
+def train(stage: Stage, data: Path, out: Path, plan: Plan, device: torch.device) -> None:
+    """Train until the plan's minutes are spent; go on from ``out/<stage>.ckpt`` if it exists."""
+    out.mkdir(parents=True, exist_ok=True)
+    checkpoint = out / f"{stage.name}.ckpt"
+    state = start(stage, plan, device)
+    if checkpoint.exists():
+        state.load(checkpoint, device)
+    rng = np.random.default_rng(plan.seed + state.step)
+    contract = InputContract()
+    clock = time.monotonic()
+    running: dict[str, list[float]] = {}
+    next_report = state.minutes + min(2.0, plan.minutes / 10)
+    while state.minutes < plan.minutes:
+        available = [p for p in batches.groups(data, validation=False) if stage.ready(p)]
+        path = available[rng.integers(len(available))]
+        inputs, target = stage.examples(path, contract)
+        context = stage.context(path, contract)
+        progress = state.minutes / plan.minutes
+        adversarial = progress >= plan.adversarial_after
+        for optimiser in state.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = plan.learning_rate * (0.51 + 0.49 * np.cos(np.pi * progress))
+        for x, y in batches.shuffled(rng, inputs, target, plan.batch, plan.batches_per_group):
+            x = x.to(device, memory_format=torch.channels_last)
+            figures = step(state, stage, plan, x, y.to(device), context, adversarial)
+            for name, value in figures.items():
+                running.setdefault(name, []).append(value)
+            state.step += 1
+        state.minutes += (time.monotonic() - clock) / 60
+        clock = time.monotonic()
+        if state.minutes >= next_report or state.minutes >= plan.minutes:
+            _report(state, stage, data, out, plan, contract, running, adversarial)
+            running.clear()
+            state.save(checkpoint)
+            clock = time.monotonic()
+            next_report = state.minutes + 2.0
+
+
+def _report(
+    state: State,
+    stage: Stage,
+    data: Path,
+    out: Path,
+    plan: Plan,
+    contract: InputContract,
+    running: dict[str, list[float]],
+    adversarial: bool,
+) -> None:
+    """Validate the averaged weights, keep them if they are the best, and extend the curves."""
+    figures = {name: float(np.mean(values)) for name, values in running.items()}
+    figures |= {"minutes": state.minutes, "step": float(state.step)}
+    figures |= stage.validate(state.averaged, batches.groups(data, validation=True), contract)
+    state.curves.append(figures)
+    print(" ".join(f"{k} {v:.5g}" for k, v in figures.items()), flush=True)
+    if not adversarial:
+        torch.save(state.averaged.state_dict(), out / f"{stage.name}_pixel.pt")
+    elif figures["validation"] < state.best:
+        state.best = figures["validation"]
+        torch.save(state.averaged.state_dict(), out / f"{stage.name}.pt")
+    record = {"plan": asdict(plan), "contract": contract.to_dict(), "curves": state.curves}
+    (out / f"{stage.name}.json").write_text(json.dumps(record, indent=1))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train one stage from a folder of simulated groups."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("stage", choices=sorted(STAGES))
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--batch", type=int, default=Plan.batch)
+    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument("--threads", type=int, help="CPU threads; all cores by default")
+    given = parser.parse_args(arguments)
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    plan = Plan(minutes=given.minutes, batch=given.batch, bfloat16=given.bfloat16)
+    stage = STAGES[given.stage]
+    device = torch.device(given.device)
+    stage.prepare(given.data, given.out, device, InputContract())
+    train(stage, given.data, given.out, plan, device)
+
+
+if __name__ == "__main__":
+    main()
