@@ -85,11 +85,11 @@ def write_mrc(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_fei_records() -> Callable[..., bytes]:
     return fei_records
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_mrc_bytes() -> Callable[..., bytes]:
     return mrc_bytes

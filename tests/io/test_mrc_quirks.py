@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import struct
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import kind_of, read_tilt_series, read_volume
@@ -174,3 +177,40 @@ def test_little_endian_float_volumes_stay_on_disk(stack, write_mrc):
     while not isinstance(base, np.memmap):
         base = base.base
     assert base.filename is not None
+
+
+@pytest.fixture(scope="module")
+def fuzzed(tmp_path_factory):
+    return tmp_path_factory.mktemp("fuzzed") / "x.mrc"
+
+
+damage = st.lists(
+    st.tuples(
+        st.sampled_from([*range(0, 256, 4), 1024, 1028, 1068]),
+        st.integers(-(2**31), 2**31 - 1) | st.integers(-5, 5),
+    ),
+    max_size=4,
+)
+
+
+@given(damage=damage, records=st.sampled_from(["fei", "serialem"]))
+def test_damaged_headers_give_a_series_or_one_sentence(
+    fuzzed, make_mrc_bytes, make_fei_records, damage, records
+):
+    data = np.arange(5 * 6 * 8, dtype=np.float32).reshape(5, 6, 8)
+    settings = {
+        "fei": {"extended": make_fei_records(np.array(ANGLES)), "words_128": (0, 32)},
+        "serialem": {"extended": bytes(64), "words_128": (4, 4), "exttyp": b"SERI"},
+    }[records]
+    raw = bytearray(make_mrc_bytes(data, **settings))
+    for offset, value in damage:
+        struct.pack_into("<i", raw, offset, value)
+    fuzzed.write_bytes(raw)
+    for read in (read_tilt_series, read_volume):
+        try:
+            read(fuzzed)
+        except WedgefillError as error:
+            sentence = str(error)
+        else:
+            sentence = ""
+        assert "\n" not in sentence

@@ -12,7 +12,7 @@ from napari_wedgefill.io import read_angles
 from napari_wedgefill.io.mdoc import read_mdoc
 
 angles_lists = st.lists(st.floats(-90, 90).map(lambda a: round(a, 4)), min_size=1, max_size=80)
-words = st.text(st.characters(codec="ascii", exclude_characters="[]=\n\r"), max_size=20)
+words = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
 
 
 @pytest.fixture(scope="module")
