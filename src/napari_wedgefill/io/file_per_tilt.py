@@ -46,12 +46,7 @@ def join_files(paths: Sequence[Path], angles: str | Path | None = None) -> Stack
     paths = sorted(paths, key=_natural)
     stacks = [open_stack(path) for path in paths]
     first = stacks[0]
-    for stack in stacks:
-        if stack.pixels.shape[1:] != first.pixels.shape[1:]:
-            raise WedgefillError(
-                f"{stack.path.name}: its images have {_size(stack)} pixels, those of "
-                f"{first.path.name} {_size(first)}; give files of one series."
-            )
+    _check_alike(stacks)
     found = _given(angles, len(paths)) if angles is not None else _own(stacks)
     images = np.stack([stack.pixels.mean(axis=0, dtype=np.float32) for stack in stacks])
     n_frames = sorted({stack.n for stack in stacks})
@@ -59,10 +54,6 @@ def join_files(paths: Sequence[Path], angles: str | Path | None = None) -> Stack
     if n_frames != [1]:
         frames = " or ".join(map(str, n_frames))
         warnings = (*warnings, f"Each image is the mean of {frames} frames of one tilt.")
-    if first.is_montage:
-        raise WedgefillError(
-            f"{first.path.name}: this is a montage of image pieces; blend it into whole images."
-        )
     return replace(
         first,
         pixels=images,
@@ -71,6 +62,21 @@ def join_files(paths: Sequence[Path], angles: str | Path | None = None) -> Stack
         volume_because="",
         warnings=warnings,
     )
+
+
+def _check_alike(stacks: Sequence[Stack]) -> None:
+    """Refuse montages, and images of different sizes."""
+    first = stacks[0]
+    for stack in stacks:
+        if stack.is_montage:
+            raise WedgefillError(
+                f"{stack.path.name}: this is a montage of image pieces; blend it into whole images."
+            )
+        if stack.pixels.shape[1:] != first.pixels.shape[1:]:
+            raise WedgefillError(
+                f"{stack.path.name}: its images have {_size(stack)} pixels, those of "
+                f"{first.path.name} {_size(first)}; give files of one series."
+            )
 
 
 def _given(angles: str | Path, n_files: int) -> Found[NDArray[np.float64]]:
