@@ -1,0 +1,115 @@
+"""What an alignment did, in figures and in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..tilt_series import TiltSeries
+
+
+@dataclass(frozen=True)
+class AlignProgress:
+    """How far an alignment is.
+
+    Attributes
+    ----------
+    stage : str
+        What is being done, in words for a user.
+    fraction : float
+        Share of the whole work that is finished, 0 to 1.
+    seconds_left : float or None
+        Estimate of the remaining time.
+    """
+
+    stage: str
+    fraction: float
+    seconds_left: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AlignmentReport:
+    """What was found and what was changed.
+
+    Attributes
+    ----------
+    shifts_px : ndarray, float64, (n_tilts, 2)
+        By how much (y, x) each image's content was moved, the tilt axis' own shift apart.
+    axis_shift_px : float
+        Where the tilt axis lay in the input, along x from ``(w - 1) / 2``; it is at 0 now.
+    axis_rotation_deg : float
+        Rotation of the tilt axis in the input; it is along y now.
+    residual_before, residual_after : float
+        Share of the images that the other half of the tilts fails to predict: 0 is
+        perfect, 1 is nothing right.
+    background : ndarray, float64, (n_tilts,)
+        Intensity of empty space found in each image.
+    background_removed : bool
+        Whether that intensity was subtracted from the returned images.
+    isolated : bool
+        Whether the object is wholly inside the field across the axis.
+    measured_rows : tuple of int
+        First and past-the-last row of the result that every tilt measured; others are partly filled.
+    applied : bool
+        False where the images agreed no better after than before, and were not moved.
+    seconds : float
+        Time taken.
+    """
+
+    shifts_px: NDArray[np.float64]
+    axis_shift_px: float
+    axis_rotation_deg: float
+    residual_before: float
+    residual_after: float
+    background: NDArray[np.float64]
+    background_removed: bool
+    isolated: bool
+    measured_rows: tuple[int, int]
+    applied: bool
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """The outcome in plain words."""
+        if not self.applied:
+            return (
+                f"The images were left where they are: they disagree by "
+                f"{100 * self.residual_before:.1f} %, and no shift lessened that."
+            )
+        y, x = np.sqrt((self.shifts_px**2).mean(axis=0))
+        turned = f" and turned by {self.axis_rotation_deg:.2f} degrees" * bool(
+            self.axis_rotation_deg
+        )
+        return (
+            f"Images were moved by {x:.1f} px across and {y:.1f} px along the tilt axis (rms); "
+            f"the axis was {self.axis_shift_px:.1f} px off centre{turned}; the images' "
+            f"disagreement fell from {100 * self.residual_before:.1f} % to "
+            f"{100 * self.residual_after:.1f} %."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, lists and strings, ready for JSON."""
+        return {
+            "sentence": self.sentence,
+            "applied": self.applied,
+            "shifts_px": [[round(float(v), 4) for v in row] for row in self.shifts_px],
+            "axis_shift_px": round(self.axis_shift_px, 4),
+            "axis_rotation_deg": round(self.axis_rotation_deg, 4),
+            "residual_before": round(self.residual_before, 6),
+            "residual_after": round(self.residual_after, 6),
+            "background": [float(level) for level in self.background],
+            "background_removed": self.background_removed,
+            "isolated": self.isolated,
+            "measured_rows": list(self.measured_rows),
+            "seconds": round(self.seconds, 2),
+        }
+
+
+class Aligned(NamedTuple):
+    """The aligned series and what was done to it."""
+
+    series: TiltSeries
+    report: AlignmentReport
