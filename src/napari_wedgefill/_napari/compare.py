@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 #: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
 ORIENTATIONS = {"XZ": (1, 0, 2), "XY": (0, 1, 2), "YZ": (2, 0, 1)}
 #: Part of the voxels left saturated at either end of the shared contrast.
-SATURATED_PERCENT = 0.3
+SATURATED_PERCENT = 0.2
+#: Voxels looked at in each volume.
+LOOKED_AT = 500_000
 
 
 def grid_shape(n_cells: int, cell_width: float, cell_height: float, canvas: tuple[int, int]):
@@ -51,13 +53,15 @@ def grid_shape(n_cells: int, cell_width: float, cell_height: float, canvas: tupl
 def shared_contrast(volumes: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
     """Contrast limits for volumes that share an intensity scale.
 
-    The middle slice along y of each is looked at, since whole volumes would take seconds. The
+    Some voxels spread over each volume are looked at, since all of them would take seconds. The
     range is the median over the volumes, so that one method's overshoot does not dim the others.
     """
-    ends = [
-        np.percentile(volume[:, volume.shape[1] // 2], (SATURATED_PERCENT, 100 - SATURATED_PERCENT))
-        for volume in volumes
-    ]
+    ends = []
+    for volume in volumes:
+        step = max(1, round((volume.size / LOOKED_AT) ** (1 / 3)))
+        # A single slice is not thinned along y.
+        seen = volume[::step, :: min(step, volume.shape[1]), ::step]
+        ends.append(np.percentile(seen, (SATURATED_PERCENT, 100 - SATURATED_PERCENT)))
     low, high = np.median(np.array(ends), axis=0)
     if not high > low:
         return float(low), float(low) + 1.0

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import napari
 from napari.layers import Image, Layer
 from qtpy.QtWidgets import QFormLayout, QFrame, QVBoxLayout, QWidget
 
+from ..align import Aligned
 from ..errors import WedgefillError
 from ..inference.pipeline import Done, Finished, Progress
-from .compare import SideBySide, shared_contrast
+from .compare import ORIENTATIONS, SideBySide, shared_contrast
 from .export import ask_for_jobs, export_in_background, volumes_to_export
 from .inputs import METHOD_LABELS, FillInputs
 from .layers import LayerMap, series_layer, volume_layer
@@ -19,7 +21,7 @@ from .messages import announce, message_of
 from .method_panel import MethodPanel
 from .run_panel import TILTS, RunPanel, duration
 from .series_panel import SeriesPanel
-from .worker import Aligned, StepWorker, fill_in_background
+from .worker import StepWorker, fill_in_background
 
 
 class FillWedgeWidget(QWidget):
@@ -37,6 +39,7 @@ class FillWedgeWidget(QWidget):
         self._worker: StepWorker | None = None
         self._inputs: FillInputs | None = None
         self._finished: list[Finished] = []
+        self._alignment = ""
         self._is_preview = False
         self._started = 0.0
         self.series_panel = SeriesPanel(napari_viewer)
@@ -65,6 +68,7 @@ class FillWedgeWidget(QWidget):
         run.export_all.triggered.connect(lambda: self.export(only_selected=False))
         run.export_selected.triggered.connect(lambda: self.export(only_selected=True))
         run.view_chosen.connect(self.show_view)
+        self._viewer.dims.events.current_step.connect(self._follow_slider)
 
     @property
     def is_running(self) -> bool:
@@ -83,7 +87,7 @@ class FillWedgeWidget(QWidget):
             angles_text=series.angle_edit.text(),
             angle_source=series.angle_source,
             pixel_nm=series.pixel_nm,
-            axis=str(series.axis_box.currentData()),
+            axis=series.axis,
             axis_shift_px=series.shift_box.value(),
             align=series.align_check.isChecked(),
             methods=methods.methods,
@@ -118,6 +122,7 @@ class FillWedgeWidget(QWidget):
         if self.is_running:
             return
         self._inputs, self._is_preview, self._finished = inputs, is_preview, []
+        self._alignment = ""
         self._started = time.monotonic()
         worker = fill_in_background(inputs)
         worker.yielded.connect(self._on_item)
@@ -147,6 +152,7 @@ class FillWedgeWidget(QWidget):
         layer = self._viewer.add_layer(Layer.create(*series_layer(item.series)))
         self.series_panel.choose(layer)
         self.series_panel.align_check.setChecked(False)
+        self._alignment = item.report.sentence
 
     def _show_results(self) -> None:
         assert self._inputs is not None
@@ -154,19 +160,18 @@ class FillWedgeWidget(QWidget):
         first = self._inputs.slices[0] if self._inputs.slices else 0
         limits = shared_contrast([item.volume.data for item in self._finished])
         layers = [self._add_result(item, first, limits) for item in self._finished]
-        self.side_by_side.show(layers)
-        self.run_panel.view_buttons[self.side_by_side.orientation].setChecked(True)
+        self.compare(layers)
         seconds = time.monotonic() - self._started
         each = ", ".join(f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished)
         what = f"Preview of slice {first}" if self._is_preview else "Done"
-        self.run_panel.say(f"{what} in {duration(seconds)}: {each}.")
+        self.run_panel.say(f"{what} in {duration(seconds)}: {each}. {self._alignment}".strip())
 
     def _add_result(self, item: Finished, first: int, limits: tuple[float, float]) -> Image:
         series_name = item.volume.name.removesuffix(f"_{item.method}")
-        name = f"{series_name} {METHOD_LABELS[item.method]}"
+        label = METHOD_LABELS[item.method]
         data = volume_layer(
             item.volume,
-            name=f"{name} (slice {first})" if self._is_preview else name,
+            name=f"{label} slice {first}" if self._is_preview else f"{series_name} {label}",
             first_slice=first,
             contrast_limits=limits,
             fields={"preview": self._is_preview},
@@ -178,6 +183,11 @@ class FillWedgeWidget(QWidget):
             if isinstance(layer, Image) and LayerMap.of(layer).fields.get("preview"):
                 self._viewer.layers.remove(layer)
 
+    def compare(self, layers: Sequence[Image]) -> None:
+        """Lay volumes out side by side."""
+        self.side_by_side.show(layers)
+        self.run_panel.view_buttons[self.side_by_side.orientation].setChecked(True)
+
     def show_view(self, name: str) -> None:
         """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""
         if name != TILTS:
@@ -186,7 +196,7 @@ class FillWedgeWidget(QWidget):
             self.side_by_side.show_series(self.series_panel.layer)
 
     def _on_aborted(self) -> None:
-        self.run_panel.say("Cancelled; nothing was added.")
+        self.run_panel.say("Cancelled; no volume was added.")
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -199,11 +209,15 @@ class FillWedgeWidget(QWidget):
     def _series_changed(self) -> None:
         layer = self.series_panel.layer
         if layer is not None:
-            height = int(layer.data.shape[1])
-            self.method_panel.set_height(height)
-            self.run_panel.slice_box.setRange(0, height - 1)
-            self.run_panel.slice_box.setValue(height // 2)
+            self.method_panel.set_n_slices(self.series_panel.n_slices)
+            self.run_panel.set_n_slices(self.series_panel.n_slices)
         self.run_panel.set_running(self.is_running, ready=layer is not None)
+
+    def _follow_slider(self, event: Any = None) -> None:
+        """Preview the slice that is being looked at, where slices along the axis are shown."""
+        layer, dims = self.series_panel.layer, self._viewer.dims
+        if layer is not None and dims.ndim == 3 and dims.order == ORIENTATIONS["XZ"]:
+            self.run_panel.slice_box.setValue(round(layer.world_to_data(dims.point)[1]))
 
     def export(self, *, only_selected: bool = False) -> None:
         """Write volumes as MRC, after asking where to."""

@@ -71,6 +71,13 @@ class LayerMap:
         return str(self.fields.get("sources", {}).get("angles_deg", ""))
 
     @property
+    def provenance(self) -> str:
+        """Where every value came from, and what to beware of, one a line."""
+        sources = self.fields.get("sources", {})
+        lines = [f"{what.replace('_', ' ')}: {where}" for what, where in sources.items()]
+        return "\n".join([*lines, *self.fields.get("warnings", ())])
+
+    @property
     def pixel_nm(self) -> float | None:
         """Pixel edge along x in nanometres, from the layer's scale; None without a length unit."""
         edges = self._edges_nm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -17,6 +18,7 @@ from qtpy.QtWidgets import (
 
 from ..inference.pipeline import METHODS
 from ..inference.registry import available_models
+from ..inference.session import cuda_obstacle
 from .inputs import METHOD_LABELS
 
 METHOD_TIPS = {
@@ -28,7 +30,6 @@ METHOD_TIPS = {
         "Measured projections are never replaced."
     ),
 }
-DEVICES = (("Automatic", "auto"), ("CPU", "cpu"), ("GPU (CUDA)", "cuda"))
 CHOOSE_FOLDER = "Choose folder\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -44,22 +45,27 @@ class MethodPanel(QWidget):
             check.setToolTip(METHOD_TIPS[method])
         self._build_model_box()
         self.device_box = QComboBox()
-        for label, value in DEVICES:
+        obstacle = cuda_obstacle()
+        automatic = "Automatic (CPU here)" if obstacle else "Automatic (GPU here)"
+        for label, value in ((automatic, "auto"), ("CPU", "cpu"), ("GPU (CUDA)", "cuda")):
             self.device_box.addItem(label, value)
-        self.device_box.setToolTip("Where the networks run; the classical methods use the CPU.")
+        why = f"\nThe GPU cannot be used: {obstacle}." if obstacle else ""
+        self.device_box.setToolTip(f"Where the networks run.{why}")
         self.first_box, self.stop_box = QSpinBox(), QSpinBox()
         self.first_box.setToolTip("First slice along the tilt axis (y).")
         self.stop_box.setToolTip("The slices end before this one.")
         self.first_box.valueChanged.connect(lambda first: self.stop_box.setMinimum(first + 1))
         self._lay_out()
-        self.set_height(1)
+        self.first_box.setRange(0, 0)
+        self.stop_box.setRange(1, 1)
 
     def _build_model_box(self) -> None:
         self.model_box = QComboBox()
         self.model_box.setToolTip("The trained networks that GAN uses.")
         for model in available_models():
             self.model_box.addItem(model.name, model.name)
-            self.model_box.setItemData(self.model_box.count() - 1, model.summary, 3)
+            last = self.model_box.count() - 1
+            self.model_box.setItemData(last, model.summary, Qt.ItemDataRole.ToolTipRole)
         if not self.model_box.count():
             gan = self.method_checks["gan"]
             gan.setChecked(False)
@@ -97,8 +103,10 @@ class MethodPanel(QWidget):
         chosen = self.first_box.value(), self.stop_box.value()
         return None if chosen == (0, self.stop_box.maximum()) else chosen
 
-    def set_height(self, n_slices: int) -> None:
-        """Offer the slices of a series of this height, all of them at first."""
+    def set_n_slices(self, n_slices: int) -> None:
+        """Offer the slices of a series, all of them at first; keep a choice that still fits."""
+        if self.stop_box.maximum() == n_slices:
+            return
         self.first_box.setRange(0, n_slices - 1)
         self.stop_box.setRange(1, n_slices)
         self.first_box.setValue(0)

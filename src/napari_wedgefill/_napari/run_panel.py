@@ -41,13 +41,14 @@ class RunPanel(QWidget):
         self.preview_button = QPushButton("Preview slice")
         self.preview_button.setToolTip("Run the checked methods on this one slice.")
         self.slice_box = QSpinBox()
+        self.slice_box.setMaximum(0)
         self.slice_box.setToolTip("Slice along the tilt axis (y) to preview.")
         self.fill_button = QPushButton("Fill wedge")
         self.fill_button.setToolTip("Run every checked method and show the volumes.")
         self.fill_button.setMinimumHeight(38)
         self.fill_button.setStyleSheet("font-weight: bold; font-size: 15px;")
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop at the next step; nothing is added to the viewer.")
+        self.cancel_button.setToolTip("Stop at the next step; no volume is added.")
         self.bar = QProgressBar()
         self.bar.setRange(0, STEPS)
         self.bar.setTextVisible(True)
@@ -94,6 +95,13 @@ class RunPanel(QWidget):
             row.addWidget(button, stretch=1)
         self.view_buttons[TILTS].setChecked(True)
         return row
+
+    def set_n_slices(self, n_slices: int) -> None:
+        """Offer the slices of a series, the middle one at first; keep a choice that still fits."""
+        if self.slice_box.maximum() == n_slices - 1:
+            return
+        self.slice_box.setRange(0, n_slices - 1)
+        self.slice_box.setValue(n_slices // 2)
 
     def set_running(self, running: bool, *, ready: bool = True) -> None:
         """Switch between idle and running; `ready` says whether there is a series to run on."""

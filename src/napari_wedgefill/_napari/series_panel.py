@@ -45,6 +45,7 @@ class SeriesPanel(QWidget):
     def __init__(self, viewer: napari.Viewer) -> None:
         super().__init__()
         self._viewer = viewer
+        self._layers: list[Image] = []
         self._angle_source = ""
         self._build()
         for event in ("inserted", "removed", "renamed", "reordered"):
@@ -80,6 +81,7 @@ class SeriesPanel(QWidget):
         self.axis_box = QComboBox()
         self.axis_box.addItem("up (y)", "y")
         self.axis_box.addItem("across (x)", "x")
+        self.axis_box.currentIndexChanged.connect(lambda _: self.series_changed.emit())
         self.axis_box.setToolTip(
             "How the tilt axis runs in the images as napari shows them.\n"
             "It runs up when features move left and right from tilt to tilt."
@@ -110,7 +112,20 @@ class SeriesPanel(QWidget):
     @property
     def layer(self) -> Image | None:
         """The chosen layer."""
-        return self.layer_box.currentData()
+        index = self.layer_box.currentIndex()
+        return self._layers[index] if index >= 0 else None
+
+    @property
+    def n_slices(self) -> int:
+        """Number of slices along the tilt axis of the chosen layer."""
+        if self.layer is None:
+            return 1
+        return int(self.layer.data.shape[2 if self.axis == "x" else 1])
+
+    @property
+    def axis(self) -> str:
+        """``"y"`` where the tilt axis runs up the images, ``"x"`` where it runs across."""
+        return str(self.axis_box.currentData())
 
     @property
     def angle_source(self) -> str:
@@ -124,16 +139,16 @@ class SeriesPanel(QWidget):
 
     def choose(self, layer: Image) -> None:
         """Select a layer in the combo box."""
-        self.layer_box.setCurrentIndex(self.layer_box.findData(layer))
+        self.layer_box.setCurrentIndex(self._layers.index(layer))
 
     def refresh_layers(self, event: Any = None) -> None:
         """Follow the viewer's layer list; keep the choice where it still exists."""
         chosen = self.layer
         candidates = [layer for layer in self._viewer.layers if _may_be_series(layer)]
         self.layer_box.blockSignals(True)
+        self._layers = candidates
         self.layer_box.clear()
-        for layer in candidates:
-            self.layer_box.addItem(layer.name, layer)
+        self.layer_box.addItems([layer.name for layer in candidates])
         keep = chosen if chosen in candidates else (candidates[-1] if candidates else None)
         self.layer_box.setCurrentIndex(-1 if keep is None else candidates.index(keep))
         self.layer_box.blockSignals(False)
@@ -142,7 +157,6 @@ class SeriesPanel(QWidget):
 
     def _show_layer(self) -> None:
         layer = self.layer
-        self.setProperty("has_series", layer is not None)
         if layer is None:
             self.angle_edit.clear()
             self.angle_line.setText("Open a tilt series, or drop its file into the window.")
@@ -150,11 +164,14 @@ class SeriesPanel(QWidget):
             seen = LayerMap.of(layer)
             self.pixel_box.setValue(seen.pixel_nm or 0.0)
             self.shift_box.setValue(float(seen.fields.get("axis_shift_px", 0.0)))
+            self.axis_box.blockSignals(True)
             self.axis_box.setCurrentIndex(0)
+            self.axis_box.blockSignals(False)
             self._angle_source = seen.angle_source
             angles = seen.angles_deg
             self.angle_edit.setText("" if angles is None else format_angles(angles))
             self._describe()
+            self.angle_line.setToolTip(seen.provenance)
         self.series_changed.emit()
 
     def _describe(self) -> None:

@@ -5,26 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from napari.qt.threading import thread_worker
 from superqt.utils import GeneratorWorker
 
+from ..align import Aligned, AlignProgress, iter_align
 from ..inference.pipeline import Progress, iter_fill
 from ..tilt_series import TiltSeries
 from .inputs import FillInputs
 
 #: Part of the progress bar that alignment takes when it goes first.
-ALIGN_SHARE = 0.15
+ALIGN_SHARE = 0.25
 PROGRESS_EVERY_S = 0.05
-
-
-@dataclass(frozen=True)
-class Aligned:
-    """The aligned series, ready to be shown; the filling goes on with it."""
-
-    series: TiltSeries
 
 
 class StepWorker(GeneratorWorker):
@@ -54,7 +48,7 @@ class StepWorker(GeneratorWorker):
 
 @thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
 def fill_in_background(inputs: FillInputs) -> Generator[Any, None, None]:
-    """Yield `Progress`, `Aligned`, `Finished` and at last `Done`."""
+    """Yield `Progress`, `Aligned` (if asked for), `Finished` and at last `Done`."""
     yield from fill_steps(inputs)
 
 
@@ -66,20 +60,19 @@ def fill_steps(inputs: FillInputs) -> Iterator[Any]:
         yield from iter_fill(series, inputs.options())
         return
     aligned = yield from _align_steps(series)
-    yield Aligned(aligned)
-    for item in iter_fill(aligned, inputs.options()):
+    yield aligned
+    for item in iter_fill(aligned.series, inputs.options()):
         if isinstance(item, Progress):
             item = replace(item, fraction=ALIGN_SHARE + (1 - ALIGN_SHARE) * item.fraction)
         yield item
 
 
-def _align_steps(series: TiltSeries) -> Generator[Progress, None, TiltSeries]:
-    # Imported here because most runs do not align.
-    from ..align import iter_align
-
-    last: Any = None
-    for last in iter_align(series):
-        if isinstance(fraction := getattr(last, "fraction", None), float):
-            yield Progress(f"aligning: {last.stage}", ALIGN_SHARE * fraction, None)
-    aligned, _ = last
-    return replace(aligned, name=f"{series.name} aligned")
+def _align_steps(series: TiltSeries) -> Generator[Progress, None, Aligned]:
+    for step in iter_align(series):
+        if isinstance(step, AlignProgress):
+            yield Progress(step.stage, ALIGN_SHARE * step.fraction, step.seconds_left)
+        else:
+            sources = {**series.sources, "alignment": step.report.sentence}
+            named = replace(step.series, name=f"{series.name} aligned", sources=sources)
+            return Aligned(named, step.report)
+    raise RuntimeError("the alignment ended without a result")
