@@ -38,14 +38,14 @@ class GreyScale:
     white: float
 
     @classmethod
-    def common(cls, images: Sequence[NDArray[np.float32]]) -> GreyScale:
-        """Choose one scale for all images, so that grey means the same in each.
+    def common(cls, methods: Sequence[NDArray[np.float32]]) -> GreyScale:
+        """Choose one scale for the pixels of all methods, so that grey means the same in each.
 
-        Every image counts alike, and each end is the median of what the images ask for: one
-        method's streaks cannot wash the others out.
+        Every method counts alike, and each end is the median of what they ask for: one method's
+        streaks cannot wash the others out.
         """
-        low = np.median([np.quantile(image, CLIPPED[0]) for image in images])
-        high = np.median([np.quantile(image, 1 - CLIPPED[1]) for image in images])
+        low = np.median([np.quantile(pixels, CLIPPED[0]) for pixels in methods])
+        high = np.median([np.quantile(pixels, 1 - CLIPPED[1]) for pixels in methods])
         return cls(float(low), float(high) if high > low else float(low) + 1.0)
 
     def grey(self, image: NDArray[np.float32]) -> Image.Image:
@@ -88,7 +88,12 @@ def compare(volumes: Mapping[str, Volume], *, title: str = "") -> Image.Image:
         for plane, cut in PLANES
         for method, volume in volumes.items()
     }
-    scale = GreyScale.common(list(slices.values()))
+    scale = GreyScale.common(
+        [
+            np.concatenate([slices[plane, method].ravel() for plane, _ in PLANES])
+            for method in volumes
+        ]
+    )
     canvas = _Canvas(list(volumes), last.data.shape, last.voxel_nm)
     for (plane, method), image in slices.items():
         canvas.draw_panel(plane, method, scale.grey(image))

@@ -134,32 +134,43 @@ def _look_at_processor(found: Diagnosis) -> None:
 
 
 def _look_at_runtime(found: Diagnosis) -> None:
+    from .inference.session import providers_report
+
     runtimes = installed(("onnxruntime-gpu", "onnxruntime"))
-    gpus = nvidia_gpus()
-    facts: dict[str, Any] = dict(runtimes)
-    facts["NVIDIA driver"] = "none" if gpus is None else ", ".join(gpus) or "present, but no GPU"
     if (repair := runtime_repair(runtimes)) is not None:
         found.problems.append(repair)
-    if runtimes:
-        from .inference.session import providers_report
-
-        report = providers_report()
-        facts.update(report)
-    found.facts["Networks"] = facts
+    gpus, report = nvidia_gpus(), providers_report()
+    found.facts["Networks"] = {
+        **runtimes,
+        "NVIDIA driver": "none" if gpus is None else ", ".join(gpus) or "present, but no GPU",
+        "CUDA": report.get("cuda_obstacle") or "nothing stands against it",
+        "device auto": report.get("auto_chooses", "unknown"),
+    }
+    if runtimes and "import_error" in report:
+        found.problems.append(f"ONNX Runtime cannot be imported: {report['import_error']}")
+    if gpus and report.get("cuda_obstacle"):
+        found.hints.append(
+            f"the networks run on the processor although there is a GPU, for "
+            f"{report['cuda_obstacle']}; pip install 'onnxruntime-gpu[cuda,cudnn]' brings CUDA."
+        )
 
 
 def _look_at_models(found: Diagnosis) -> None:
-    from .inference.registry import available_models, load
+    from .inference.registry import available_models, bundled_folder
 
-    facts: dict[str, Any] = {}
-    for model in available_models():
+    facts: dict[str, Any] = {"folder": str(bundled_folder())}
+    try:
+        models = available_models()
+    except WedgefillError as error:
+        found.problems.append(str(error))
+        models = []
+    for model in models:
+        facts[model.name] = model.summary
         try:
-            load(model.name)
-            facts[model.name] = f"{model.summary} ({model.folder}; hashes agree)"
+            facts[f"{model.name} runs on"] = provider_of(model.name)
         except WedgefillError as error:
-            facts[model.name] = str(model.folder)
             found.problems.append(str(error))
-    if not facts:
+    if not models:
         found.problems.append(
             "no trained model was found, so method gan cannot run; install the package again, or "
             "give a model's folder with --model."
@@ -167,11 +178,25 @@ def _look_at_models(found: Diagnosis) -> None:
     found.facts["Models"] = facts
 
 
+def provider_of(model_name: str) -> str:
+    """Check a model's hashes, open it as `fill` would, and say which provider really runs it.
+
+    Raises
+    ------
+    WedgefillError
+        If its files are not those described, or no session can be opened.
+    """
+    from .inference.joint_model import JointModel
+    from .inference.registry import load
+
+    return JointModel(load(model_name)).open()
+
+
 def _look_at_window(found: Diagnosis) -> None:
     napari, bindings = installed(("napari", "qtpy")), installed(QT_BINDINGS)
     found.facts["Window"] = {**napari, **bindings, "display": "yes" if has_display() else "no"}
     if "napari" not in napari:
-        found.hints.append("for the window, install napari: pip install 'napari-wedgefill[all]'")
+        found.hints.append("for the window, install napari: pip install 'napari[pyqt6]'")
     elif not bindings:
         found.problems.append(
             "napari is installed without a Qt binding, so its window cannot open; repair with: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -49,7 +50,7 @@ def wedgefill(capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
 @pytest.fixture(scope="session")
 def tiny_series() -> TiltSeries:
     """An ellipse with a dense core, projected without noise."""
-    z, x, y = np.mgrid[:WIDTH, :WIDTH, :N_SLICES].astype(np.float32)
+    z, x, _ = np.mgrid[:WIDTH, :WIDTH, :N_SLICES].astype(np.float32)
     z, x = z - (WIDTH - 1) / 2, x - (WIDTH - 1) / 2
     density = ((z / 7) ** 2 + (x / 10) ** 2 < 1) + 1.0 * ((z - 1) ** 2 + (x + 3) ** 2 < 9)
     sinogram = ParallelBeam(ANGLES_DEG, WIDTH)(density.astype(np.float32))
@@ -64,12 +65,18 @@ def tiny_path(tiny_series: TiltSeries, tmp_path: Path) -> Path:
     return write_tilt_series(tmp_path / "tiny.mrc", tiny_series)
 
 
-def write_stack(path: Path, images: np.ndarray, angles_deg: np.ndarray | None) -> Path:
+@pytest.fixture
+def write_stack() -> Callable[[Path, np.ndarray, np.ndarray | None], Path]:
     """Write images as an MRC stack and, if there are any, angles beside it."""
-    with mrcfile.new(path) as file:
-        file.set_data(images)
-        file.set_image_stack()
-        file.voxel_size = 8.0
-    if angles_deg is not None:
-        path.with_suffix(".tlt").write_text("\n".join(f"{angle:.2f}" for angle in angles_deg))
-    return path
+
+    def write(path: Path, images: np.ndarray, angles_deg: np.ndarray | None) -> Path:
+        with warnings.catch_warnings(), mrcfile.new(path) as file:
+            warnings.simplefilter("ignore", RuntimeWarning)  # it speaks up about NaN
+            file.set_data(images)
+            file.set_image_stack()
+            file.voxel_size = 8.0
+        if angles_deg is not None:
+            path.with_suffix(".tlt").write_text("\n".join(f"{a:.2f}" for a in angles_deg))
+        return path
+
+    return write

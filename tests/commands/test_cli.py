@@ -118,10 +118,11 @@ def test_info_obeys_what_the_user_says(wedgefill, tiny_path):
 
 
 def test_the_parser_knows_the_options_that_scripts_rely_on():
-    args = build_parser().parse_args(
+    line = (
         "fill f.mrc -o d --angles a.tlt --methods wbp,GAN --model m --device cpu --pixel-nm 0.5 "
-        "--axis 88.5 --axis-shift -2.5 --align --bin 2 --slices 3:9 --png".split()
+        "--axis 88.5 --axis-shift -2.5 --align --bin 2 --slices 3:9 --png"
     )
+    args = build_parser().parse_args(line.split())
     assert args.methods == ("wbp", "gan")
     assert args.slices == (3, 9)
     assert (args.axis, args.axis_shift, args.bin) == (88.5, -2.5, 2)

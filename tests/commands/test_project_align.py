@@ -14,7 +14,7 @@ from napari_wedgefill.volume import Volume
 
 @pytest.fixture
 def ball_path(tmp_path):
-    z, y, x = np.mgrid[:20, :8, :24].astype(np.float32)
+    z, _, x = np.mgrid[:20, :8, :24].astype(np.float32)
     data = ((z - 9.5) ** 2 + (x - 11.5) ** 2 < 25).astype(np.float32)
     return write_volume(tmp_path / "ball.mrc", Volume(data, voxel_nm=(0.4, 0.4, 0.4)))
 

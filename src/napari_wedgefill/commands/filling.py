@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,11 +61,12 @@ def fill_into(
     OSError
         If the folder cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     report = provenance(series, command_line)
-    if align_first:
-        series, report["alignment"] = align_with_progress(series, progress)
-    written, volumes, done = _fill_and_write(folder, series, options, progress)
+    with removed_if_left_empty(folder):
+        if align_first:
+            refuse_early(series, options)
+            series, report["alignment"] = align_with_progress(series, progress)
+        written, volumes, done = _fill_and_write(folder, series, options, progress)
     report = merged(done, report)
     if png:
         from ..comparison import compare  # loads Pillow
@@ -79,6 +81,32 @@ def fill_into(
         beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     progress.say(f"wrote {written['report']}")
     return written
+
+
+def refuse_early(series: TiltSeries, options: FillOptions) -> None:
+    """Raise what filling would raise at once, before time is spent on aligning."""
+    from ..inference.joint_model import JointModel
+    from ..inference.pipeline import check_methods
+    from ..inference.registry import load
+
+    check_methods(options.methods)
+    if options.slices is not None:
+        series.rows(*options.slices)
+    if "gan" in options.methods:
+        JointModel(load(options.model), options.device).open()
+
+
+@contextmanager
+def removed_if_left_empty(folder: Path) -> Iterator[None]:
+    """Make `folder`; take it away again if what follows fails before it holds a file."""
+    is_new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        if is_new and not any(folder.iterdir()):
+            folder.rmdir()
+        raise
 
 
 def _fill_and_write(

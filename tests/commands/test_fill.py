@@ -1,0 +1,189 @@
+"""`wedgefill fill`: what it writes, what it refuses, and what it leaves when it is stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mrcfile
+import numpy as np
+import pytest
+from PIL import Image
+
+from napari_wedgefill.inference.registry import available_models
+from napari_wedgefill.io import read_volume
+from napari_wedgefill.samples import needle_path
+
+CLASSICAL = "wbp,sart,sirt,tvm"
+
+
+def test_every_classical_method_becomes_a_volume(wedgefill, tiny_path, tmp_path):
+    out = tmp_path / "filled"
+    ran = wedgefill("fill", tiny_path, "-o", out, "--methods", CLASSICAL, "--png")
+    assert ran.code == 0
+    for method in CLASSICAL.split(","):
+        volume = read_volume(out / f"tiny_{method}.mrc")
+        assert volume.data.shape == (32, 6, 32)
+        assert volume.voxel_nm == pytest.approx((0.8, 0.8, 0.8))
+        with mrcfile.open(out / f"tiny_{method}.mrc") as file:
+            assert file.data.dtype == np.float32
+    with Image.open(out / "tiny_comparison.png") as picture:
+        assert picture.width > 4 * 300
+    assert sorted(path.name for path in out.iterdir()) == sorted(
+        [*(f"tiny_{m}.mrc" for m in CLASSICAL.split(",")), "tiny_comparison.png", "report.json"]
+    )
+
+
+def test_the_report_says_where_the_result_came_from(wedgefill, tiny_path, tmp_path):
+    wedgefill("fill", tiny_path, "-o", tmp_path / "out", "--methods", "wbp")
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["command"][:2] == ["wedgefill", "fill"]
+    assert report["input"]["sha256"] == hashlib.sha256(tiny_path.read_bytes()).hexdigest()
+    assert report["versions"]["napari-wedgefill"]
+    assert report["files"] == {"wbp": "tiny_wbp.mrc"}
+    assert "alignment" not in report
+
+
+def test_a_few_slices_and_bins(wedgefill, tiny_path, tmp_path):
+    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp", "--bin", 2, "--slices", "1:3")
+    volume = read_volume(tmp_path / "tiny_wbp.mrc")
+    assert volume.data.shape == (16, 2, 16)
+    assert volume.voxel_nm == pytest.approx((1.6, 1.6, 1.6))
+
+
+def test_align_is_done_only_when_asked_for(wedgefill, tiny_path, tmp_path):
+    ran = wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp", "--align")
+    assert ran.code == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["alignment"]["shifts_px"]) == 25
+
+
+@pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
+def test_the_networks_fill_a_tiny_series(wedgefill, tiny_path, tmp_path):
+    ran = wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "gan", "--device", "cpu")
+    assert ran.code == 0
+    assert np.isfinite(read_volume(tmp_path / "tiny_gan.mrc").data).all()
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert "CPUExecutionProvider" in json.dumps(report)
+
+
+def test_an_older_result_is_replaced(wedgefill, tiny_path, tmp_path):
+    (tmp_path / "report.json").write_text("old")
+    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp")
+    assert json.loads((tmp_path / "report.json").read_text())["files"]
+
+
+class TestRefusals:
+    """Each is one sentence that names the file, and nothing is written."""
+
+    @pytest.fixture
+    def refuse(self, wedgefill, tmp_path):
+        def run(path, *options, words):
+            folder = tmp_path / "out"
+            ran = wedgefill("fill", path, "-o", folder, "--methods", "wbp", *options)
+            assert words in ran.complaint
+            assert not folder.exists()
+            return ran.complaint
+
+        return run
+
+    def images(self, n=9):
+        return np.random.default_rng(0).normal(size=(n, 4, 16)).astype(np.float32)
+
+    def test_another_number_of_angles(self, refuse, write_stack, tmp_path):
+        path = write_stack(tmp_path / "a.mrc", self.images(), None)
+        (tmp_path / "five.tlt").write_text("-20\n-10\n0\n10\n20\n")
+        text = refuse(path, "--angles", tmp_path / "five.tlt", words="5 angles")
+        assert "9" in text
+
+    def test_a_volume(self, refuse, tiny_path, wedgefill, tmp_path):
+        wedgefill("fill", tiny_path, "-o", tmp_path / "first", "--methods", "wbp")
+        refuse(tmp_path / "first" / "tiny_wbp.mrc", words="volume")
+
+    def test_a_file_that_is_not_there(self, refuse, tmp_path):
+        refuse(tmp_path / "nowhere.mrc", words="nowhere.mrc")
+
+    def test_a_file_that_is_no_image(self, refuse, tmp_path):
+        (tmp_path / "text.mrc").write_text("not an image\n" * 200)
+        refuse(tmp_path / "text.mrc", words="text.mrc")
+
+    def test_a_truncated_file(self, refuse, tmp_path, tiny_path):
+        whole = tiny_path.read_bytes()
+        cut = tmp_path / "cut.mrc"
+        cut.write_bytes(whole[: len(whole) // 2])
+        shutil.copy(tiny_path.with_suffix(".tlt"), tmp_path / "cut.tlt")
+        refuse(cut, words="cut.mrc")
+
+    @pytest.mark.parametrize(("value", "words"), [(np.nan, "NaN"), (3.0, "same value")])
+    def test_images_without_signal(self, refuse, write_stack, tmp_path, value, words):
+        images = np.full((9, 4, 16), value, np.float32)
+        refuse(write_stack(tmp_path / "a.mrc", images, np.arange(9) * 10.0 - 40), words=words)
+
+    def test_no_angles(self, refuse, write_stack, tmp_path):
+        refuse(write_stack(tmp_path / "a.mrc", self.images(), None), words="angles")
+
+    def test_two_tilts(self, refuse, write_stack, tmp_path):
+        path = write_stack(tmp_path / "a.mrc", self.images(2), np.array([-10.0, 10.0]))
+        refuse(path, words="at least 3")
+
+    def test_an_unknown_method(self, refuse, tiny_path):
+        refuse(tiny_path, "--methods", "magic", words="magic")
+
+    def test_an_unknown_model(self, refuse, tiny_path):
+        refuse(tiny_path, "--methods", "gan", "--model", "enormous", words="enormous")
+
+    @pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
+    def test_a_model_whose_hash_is_wrong(self, refuse, tiny_path, tmp_path):
+        copy = tmp_path / "tampered"
+        shutil.copytree(available_models()[0].folder, copy)
+        with (copy / "tomogram.onnx").open("ab") as file:
+            file.write(b"\0")
+        refuse(tiny_path, "--methods", "gan", "--model", copy, words="tomogram.onnx")
+
+    @pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
+    def test_cuda_where_there_is_none(self, refuse, tiny_path):
+        from napari_wedgefill.doctor import nvidia_gpus
+
+        if nvidia_gpus():
+            pytest.skip("this machine has CUDA")
+        refuse(tiny_path, "--methods", "gan", "--device", "cuda", words="CUDA")
+
+    def test_slices_that_do_not_exist(self, refuse, tiny_path):
+        refuse(tiny_path, "--slices", "4:40", words="4:40")
+
+    def test_a_bin_that_leaves_nothing(self, refuse, tiny_path):
+        refuse(tiny_path, "--bin", "64", words="bin")
+
+    def test_an_output_that_is_a_file(self, wedgefill, tiny_path, tmp_path):
+        (tmp_path / "taken").write_text("")
+        ran = wedgefill("fill", tiny_path, "-o", tmp_path / "taken", "--methods", "wbp")
+        assert "taken" in ran.complaint
+
+
+def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "napari_wedgefill.cli", "fill", str(needle_path())]
+    started = subprocess.Popen(
+        [*command, "-o", str(out), "--methods", "sart,tvm"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not out.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    started.send_signal(signal.SIGINT)
+    _, complaint = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert "stopped" in complaint
+    assert "Traceback" not in complaint
+    assert not list(out.glob(".*"))
+    for path in out.glob("*.mrc"):
+        read_volume(path)
+    assert not (out / "report.json").exists()
