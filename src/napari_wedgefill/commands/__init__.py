@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import align, demo, doctor, fill, info, project
+from . import align, demo, doctor, fill, info, project, train
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
@@ -16,6 +16,7 @@ COMMANDS: dict[str, ModuleType] = {
     "fill": fill,
     "align": align,
     "project": project,
+    "train": train,
     "doctor": doctor,
     "demo": demo,
 }
