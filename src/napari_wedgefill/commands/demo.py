@@ -40,21 +40,23 @@ def run(args: argparse.Namespace) -> None:
     from .filling import fill_into
     from .progress_line import ProgressLine
 
+    needle = needle_path()
     with ProgressLine() as progress:
         progress.say("Reading and aligning the needle, then filling its wedge with every method")
         written = fill_into(
             args.output,
-            read_tilt_series(needle_path()),
+            read_tilt_series(needle),
             FillOptions(methods=METHODS),
             progress=progress,
             align_first=True,
             png=True,
             command_line=args.command_line,
         )
-    volumes = [str(written[method]) for method in METHODS]
     if args.no_window or not has_display() or find_spec("napari") is None:
         print(f"The comparison is a picture: {written['png']}")
-        print(f"The volumes are beside it; `napari {args.output}/*.mrc` shows them elsewhere.")
+        print(f"The volumes are beside it, in {args.output}; napari shows them.")
         return
     print("Opening napari")
-    subprocess.run([sys.executable, "-m", "napari", *volumes], check=False)
+    shown = [str(needle), *(str(written[method]) for method in METHODS)]
+    # In a process of its own: only _napari may import napari, and a window that dies is not ours.
+    subprocess.run([sys.executable, "-m", "napari_wedgefill._napari.window", *shown], check=False)
