@@ -1,5 +1,7 @@
 """The widget in a viewer: the whole way from a layer to volumes beside one another."""
 
+import time
+
 import mrcfile
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from napari_wedgefill._napari import worker as worker_module
 from napari_wedgefill._napari.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
 from napari_wedgefill.inference.pipeline import Progress
+from napari_wedgefill.inference.session import cuda_obstacle
 from napari_wedgefill.volume import Volume
 
 
@@ -83,6 +86,7 @@ def test_cancel_leaves_nothing(loaded, qtbot, monkeypatch):
 
     def endless(series, options):
         while True:
+            time.sleep(0.01)
             yield Progress("counting", 0.5, 20.0)
 
     monkeypatch.setattr(worker_module, "iter_fill", endless)
@@ -221,6 +225,7 @@ def test_closing_the_viewer_during_a_run_does_not_crash(loaded, qtbot, monkeypat
 
     def endless(series, options):
         while True:
+            time.sleep(0.01)
             yield Progress("counting", 0.5, None)
 
     monkeypatch.setattr(worker_module, "iter_fill", endless)
@@ -230,3 +235,82 @@ def test_closing_the_viewer_during_a_run_does_not_crash(loaded, qtbot, monkeypat
     with qtbot.waitSignal(worker.finished, timeout=10_000):
         viewer.close()
     assert worker.abort_requested
+
+
+def test_alignment_leaves_the_aligned_series_and_fills_it(loaded, qtbot):
+    viewer, widget = loaded
+    for method in ("sart", "tvm"):
+        widget.method_panel.method_checks[method].setChecked(False)
+    widget.series_panel.align_check.setChecked(True)
+    run(widget, qtbot, widget.fill)
+    assert widget.series_panel.layer is viewer.layers["discs aligned"]
+    assert not widget.series_panel.align_check.isChecked()
+    assert [layer.name for layer in volumes(viewer)] == ["discs aligned WBP"]
+    assert "Images were" in widget.run_panel.status.text() or (
+        "images were left" in widget.run_panel.status.text()
+    )
+    assert "alignment:" in widget.series_panel.angle_line.toolTip()
+
+
+def test_preview_follows_the_slider_of_the_slices(loaded, qtbot):
+    viewer, widget = loaded
+    run(widget, qtbot, widget.fill)
+    viewer.dims.set_current_step(1, 5)
+    assert widget.run_panel.slice_box.value() == 5
+    widget.run_panel.view_buttons["Tilts"].click()
+    viewer.dims.set_current_step(0, 3)
+    assert widget.run_panel.slice_box.value() == 5
+
+
+def test_slices_follow_the_axis(loaded):
+    _, widget = loaded
+    widget.series_panel.axis_box.setCurrentIndex(1)
+    assert widget.inputs().axis == "x"
+    assert widget.run_panel.slice_box.maximum() == 31
+    assert widget.method_panel.stop_box.value() == 32
+
+
+def test_closed_dock_hears_nothing_more(loaded, qtbot, monkeypatch):
+    viewer, widget = loaded
+
+    def endless(series, options):
+        while True:
+            time.sleep(0.01)
+            yield Progress("counting", 0.5, None)
+
+    monkeypatch.setattr(worker_module, "iter_fill", endless)
+    widget.fill()
+    qtbot.waitUntil(lambda: "Counting" in widget.run_panel.status.text(), timeout=5000)
+    worker = widget._worker
+    with qtbot.waitSignal(worker.finished, timeout=10_000):
+        viewer.window.remove_dock_widget(widget)
+        widget.deleteLater()
+    viewer.add_image(np.random.default_rng(0).random((5, 6, 7)), name="later")
+    viewer.dims.set_current_step(0, 1)
+    viewer.layers.clear()
+
+
+def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(loaded, qtbot, tmp_path):
+    _, widget = loaded
+    widget.method_panel.add_model_folder(tmp_path)
+    assert widget.inputs().model == str(tmp_path)
+    assert "gan" in widget.inputs().methods
+    run(widget, qtbot, widget.fill)
+    assert "There is no model" in widget.run_panel.status.text()
+
+
+def test_cuda_that_is_not_there_is_told(loaded, qtbot):
+    _, widget = loaded
+    obstacle = cuda_obstacle()
+    if obstacle is None:
+        pytest.skip("CUDA works here")
+    assert obstacle in widget.method_panel.device_box.toolTip()
+    assert "CPU" in widget.method_panel.device_box.itemText(0)
+
+
+def test_widget_fits_beside_a_small_screen(loaded):
+    _, widget = loaded
+    widget.run_panel.set_running(True)
+    widget.run_panel.say("A sentence of some length that a failure may well have. " * 4)
+    assert widget.minimumSizeHint().height() < 800
+    assert widget.minimumSizeHint().width() < 420

@@ -110,10 +110,14 @@ class SideBySide:
         self.orient(self.orientation)
 
     def orient(self, orientation: str) -> None:
-        """Show XZ, XY or YZ slices of the compared volumes and fit them to the canvas."""
+        """Show XZ, XY or YZ slices of the compared volumes and fit them to the canvas.
+
+        Where those were deleted, every volume of this plugin is shown.
+        """
         self.orientation = orientation
         viewer = self._viewer
         shown = [layer for layer in self._compared if layer in viewer.layers]
+        shown = shown or [layer for layer in viewer.layers if _is_volume(layer)]
         if not shown:
             return
         for layer in viewer.layers:
@@ -139,3 +143,7 @@ class SideBySide:
         viewer.layers.selection = {layer}
         viewer.dims.set_point(0, layer.extent.world[:, 0].mean())
         viewer.reset_view(layers=[layer])
+
+
+def _is_volume(layer: napari.layers.Layer) -> bool:
+    return LayerMap.of(layer).kind == "volume"

@@ -15,19 +15,16 @@ from ..errors import WedgefillError
 from ..io import write_volume
 from .layers import LayerMap
 from .messages import announce
+from .results import volumes_in
 from .worker import StepWorker
 
 
 def volumes_to_export(viewer: napari.Viewer, *, only_selected: bool = False) -> list[Image]:
     """Return this plugin's volumes, all or those selected in the layer list; no previews."""
-    return [
-        layer
-        for layer in viewer.layers
-        if isinstance(layer, Image)
-        and (not only_selected or layer in viewer.layers.selection)
-        and LayerMap.of(layer).kind == "volume"
-        and not LayerMap.of(layer).fields.get("preview")
-    ]
+    volumes = volumes_in(viewer)
+    if only_selected:
+        return [layer for layer in volumes if layer in viewer.layers.selection]
+    return volumes
 
 
 def file_name(layer_name: str) -> str:

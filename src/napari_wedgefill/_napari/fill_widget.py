@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import napari
 from napari.layers import Image, Layer
-from qtpy.QtWidgets import QFormLayout, QFrame, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from ..align import Aligned
 from ..errors import WedgefillError
 from ..inference.pipeline import Done, Finished, Progress
-from .compare import ORIENTATIONS, SideBySide, shared_contrast
+from .compare import ORIENTATIONS
 from .export import ask_for_jobs, export_in_background, volumes_to_export
+from .form import align_labels, line
 from .inputs import METHOD_LABELS, FillInputs
-from .layers import LayerMap, series_layer, volume_layer
+from .layers import LayerMap, series_layer
 from .messages import announce, message_of
 from .method_panel import MethodPanel
+from .results import Results
 from .run_panel import TILTS, RunPanel, duration
 from .series_panel import SeriesPanel
 from .worker import StepWorker, fill_in_background
@@ -45,16 +48,16 @@ class FillWedgeWidget(QWidget):
         self.series_panel = SeriesPanel(napari_viewer)
         self.method_panel = MethodPanel()
         self.run_panel = RunPanel()
-        self.side_by_side = SideBySide(napari_viewer)
+        self.results = Results(napari_viewer)
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 8, 4)
         column.addWidget(self.series_panel)
-        column.addWidget(_line())
+        column.addWidget(line())
         column.addWidget(self.method_panel)
-        column.addWidget(_line())
+        column.addWidget(line())
         column.addWidget(self.run_panel)
         column.addStretch(1)
-        _align_labels(self.series_panel, self.method_panel)
+        align_labels(self.series_panel, self.method_panel)
         self._connect()
         self._series_changed()
 
@@ -69,6 +72,7 @@ class FillWedgeWidget(QWidget):
         run.export_selected.triggered.connect(lambda: self.export(only_selected=True))
         run.view_chosen.connect(self.show_view)
         self._viewer.dims.events.current_step.connect(self._follow_slider)
+        self.destroyed.connect(lambda: self._detach())
 
     @property
     def is_running(self) -> bool:
@@ -131,6 +135,7 @@ class FillWedgeWidget(QWidget):
         worker.finished.connect(self._on_finished)
         self._worker = worker
         self.run_panel.cancel_button.setEnabled(True)
+        self.run_panel.bar.setValue(0)
         self.run_panel.set_running(True)
         worker.start()
 
@@ -143,9 +148,9 @@ class FillWedgeWidget(QWidget):
         elif isinstance(item, Aligned):
             self._show_aligned(item)
         elif isinstance(item, Finished):
-            self._finished.append(item)
+            self._show_finished(item)
         elif isinstance(item, Done):
-            self._show_results()
+            self._show_done()
 
     def _show_aligned(self, item: Aligned) -> None:
         """Show the aligned series and go on from it, so that no one aligns twice."""
@@ -154,49 +159,45 @@ class FillWedgeWidget(QWidget):
         self.series_panel.align_check.setChecked(False)
         self._alignment = item.report.sentence
 
-    def _show_results(self) -> None:
-        assert self._inputs is not None
-        self._remove_previews()
-        first = self._inputs.slices[0] if self._inputs.slices else 0
-        limits = shared_contrast([item.volume.data for item in self._finished])
-        layers = [self._add_result(item, first, limits) for item in self._finished]
-        self.compare(layers)
-        seconds = time.monotonic() - self._started
+    def _show_finished(self, item: Finished) -> None:
+        """Keep a volume for the end of the job; show a previewed slice at once."""
+        self._finished.append(item)
+        if self._is_preview:
+            is_first = len(self._finished) == 1
+            self.results.show_preview(item, self._first_slice, is_first=is_first)
+            self._check_view_button()
+
+    def _show_done(self) -> None:
+        if not self._is_preview:
+            self.results.show(self._finished, self._first_slice)
+            self._check_view_button()
+        what = f"Preview of slice {self._first_slice}" if self._is_preview else "Done"
+        spent = duration(time.monotonic() - self._started)
         each = ", ".join(f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished)
-        what = f"Preview of slice {first}" if self._is_preview else "Done"
-        self.run_panel.say(f"{what} in {duration(seconds)}: {each}. {self._alignment}".strip())
+        self.run_panel.say(f"{what} in {spent}: {each}. {self._alignment}".strip())
 
-    def _add_result(self, item: Finished, first: int, limits: tuple[float, float]) -> Image:
-        series_name = item.volume.name.removesuffix(f"_{item.method}")
-        label = METHOD_LABELS[item.method]
-        data = volume_layer(
-            item.volume,
-            name=f"{label} slice {first}" if self._is_preview else f"{series_name} {label}",
-            first_slice=first,
-            contrast_limits=limits,
-            fields={"preview": self._is_preview},
-        )
-        return self._viewer.add_layer(Layer.create(*data))
-
-    def _remove_previews(self) -> None:
-        for layer in list(self._viewer.layers):
-            if isinstance(layer, Image) and LayerMap.of(layer).fields.get("preview"):
-                self._viewer.layers.remove(layer)
+    @property
+    def _first_slice(self) -> int:
+        slices = None if self._inputs is None else self._inputs.slices
+        return 0 if slices is None else slices[0]
 
     def compare(self, layers: Sequence[Image]) -> None:
         """Lay volumes out side by side."""
-        self.side_by_side.show(layers)
-        self.run_panel.view_buttons[self.side_by_side.orientation].setChecked(True)
+        self.results.compare(layers)
+        self._check_view_button()
+
+    def _check_view_button(self) -> None:
+        self.run_panel.view_buttons[self.results.side_by_side.orientation].setChecked(True)
 
     def show_view(self, name: str) -> None:
         """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""
         if name != TILTS:
-            self.side_by_side.orient(name)
+            self.results.side_by_side.orient(name)
         elif self.series_panel.layer is not None:
-            self.side_by_side.show_series(self.series_panel.layer)
+            self.results.side_by_side.show_series(self.series_panel.layer)
 
     def _on_aborted(self) -> None:
-        self.run_panel.say("Cancelled; no volume was added.")
+        self.run_panel.say("Cancelled." if self._is_preview else "Cancelled; no volume was added.")
 
     def _on_finished(self) -> None:
         self._worker = None
@@ -230,28 +231,15 @@ class FillWedgeWidget(QWidget):
         if not jobs:
             return
         worker = export_in_background(jobs)
-        worker.yielded.connect(lambda path: self.run_panel.say(f"Wrote {path}"))
+        worker.yielded.connect(self._exported)
         worker.errored.connect(self._failed)
         worker.start()
 
+    def _exported(self, path: Path) -> None:
+        self.run_panel.say(f"Wrote {path}")
 
-def _align_labels(*panels: QWidget) -> None:
-    """Give the label columns of the panels' forms one width."""
-    forms = [panel.layout() for panel in panels]
-    labels = [
-        item.widget()
-        for form in forms
-        for row in range(form.rowCount())
-        if (item := form.itemAt(row, QFormLayout.ItemRole.LabelRole)) and item.widget()
-    ]
-    width = max(label.sizeHint().width() for label in labels)
-    for label in labels:
-        label.setMinimumWidth(width)
-
-
-def _line() -> QFrame:
-    line = QFrame()
-    line.setFrameShape(QFrame.Shape.HLine)
-    line.setStyleSheet("color: gray;")
-    line.setMaximumHeight(1)
-    return line
+    def _detach(self) -> None:
+        """Leave nothing behind that calls a widget which is gone."""
+        self._viewer.dims.events.current_step.disconnect(self._follow_slider)
+        if self._worker is not None:
+            self._worker.quit()

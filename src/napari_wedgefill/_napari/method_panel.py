@@ -9,8 +9,6 @@ from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
     QLabel,
     QSpinBox,
     QWidget,
@@ -19,6 +17,7 @@ from qtpy.QtWidgets import (
 from ..inference.pipeline import METHODS
 from ..inference.registry import available_models
 from ..inference.session import cuda_obstacle
+from .form import form_on, row
 from .inputs import METHOD_LABELS
 
 METHOD_TIPS = {
@@ -74,13 +73,11 @@ class MethodPanel(QWidget):
         self.model_box.activated.connect(self._model_activated)
 
     def _lay_out(self) -> None:
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Methods", _row(*self.method_checks.values()))
+        form = form_on(self)
+        form.addRow("Methods", row(*self.method_checks.values()))
         form.addRow("Model", self.model_box)
         form.addRow("Device", self.device_box)
-        form.addRow("Slices", _row(self.first_box, QLabel("to"), self.stop_box))
+        form.addRow("Slices", row(self.first_box, QLabel("to"), self.stop_box))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -128,11 +125,3 @@ class MethodPanel(QWidget):
         folder = QFileDialog.getExistingDirectory(self, "Folder with model.toml")
         if folder:
             self.add_model_folder(Path(folder))
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, stretch=0 if isinstance(widget, QLabel) else 1)
-    return row

@@ -110,8 +110,6 @@ class RunPanel(QWidget):
         self.export_button.setEnabled(not running)
         self.cancel_button.setVisible(running)
         self.bar.setVisible(running)
-        if running:
-            self.bar.setValue(0)
 
     def show_progress(self, stage: str, fraction: float, seconds_left: float | None) -> None:
         """Move the bar and say what is going on and for how long."""

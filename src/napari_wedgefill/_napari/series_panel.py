@@ -11,10 +11,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
-    QDoubleSpinBox,
     QFileDialog,
-    QFormLayout,
-    QHBoxLayout,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -25,9 +22,11 @@ from qtpy.QtWidgets import (
 from ..errors import WedgefillError
 from ..io import read_angles
 from .angle_text import describe_angles, format_angles, parse_angles
+from .form import form_on, number, row
 from .layers import LayerMap, remember_angles, remember_pixel
 
 TYPED = "your entry"
+_LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
 
 
 class SeriesPanel(QWidget):
@@ -48,9 +47,15 @@ class SeriesPanel(QWidget):
         self._layers: list[Image] = []
         self._angle_source = ""
         self._build()
-        for event in ("inserted", "removed", "renamed", "reordered"):
+        for event in _LAYER_EVENTS:
             getattr(viewer.layers.events, event).connect(self.refresh_layers)
+        self.destroyed.connect(lambda: self._detach())
         self.refresh_layers()
+
+    def _detach(self) -> None:
+        """Leave nothing behind that calls a widget which is gone."""
+        for event in _LAYER_EVENTS:
+            getattr(self._viewer.layers.events, event).disconnect(self.refresh_layers)
 
     def _build(self) -> None:
         self.layer_box = QComboBox()
@@ -73,7 +78,7 @@ class SeriesPanel(QWidget):
         self.angle_line.setWordWrap(True)
         self.angle_line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
 
-        self.pixel_box = _number(0.0, 1e6, decimals=4, suffix=" nm")
+        self.pixel_box = number(0.0, 1e6, decimals=4, suffix=" nm")
         self.pixel_box.setSpecialValueText("not known")
         self.pixel_box.setToolTip("Edge of one image pixel on the specimen, in nanometres.")
         self.pixel_box.editingFinished.connect(self._pixel_typed)
@@ -86,7 +91,7 @@ class SeriesPanel(QWidget):
             "How the tilt axis runs in the images as napari shows them.\n"
             "It runs up when features move left and right from tilt to tilt."
         )
-        self.shift_box = _number(-9999.0, 9999.0, decimals=2, suffix=" px")
+        self.shift_box = number(-9999.0, 9999.0, decimals=2, suffix=" px")
         self.shift_box.setToolTip(
             "Distance of the tilt axis from the image centre, in pixels; positive to the right.\n"
             "A wrong value turns points into arcs in the XZ slice."
@@ -99,14 +104,12 @@ class SeriesPanel(QWidget):
         self._lay_out()
 
     def _lay_out(self) -> None:
-        form = QFormLayout(self)
-        form.setContentsMargins(0, 0, 0, 0)
-        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        form = form_on(self)
         form.addRow("Tilt series", self.layer_box)
-        form.addRow("Angles", _row(self.angle_edit, self.angle_button))
+        form.addRow("Angles", row(self.angle_edit, self.angle_button))
         form.addRow(self.angle_line)
         form.addRow("Pixel size", self.pixel_box)
-        form.addRow("Tilt axis", _row(self.axis_box, QLabel("shift"), self.shift_box))
+        form.addRow("Tilt axis", row(self.axis_box, QLabel("shift"), self.shift_box))
         form.addRow("", self.align_check)
 
     @property
@@ -239,19 +242,3 @@ def _may_be_series(layer: Any) -> bool:
         and not layer.multiscale
         and LayerMap.of(layer).kind != "volume"
     )
-
-
-def _number(low: float, high: float, *, decimals: int, suffix: str) -> QDoubleSpinBox:
-    box = QDoubleSpinBox()
-    box.setRange(low, high)
-    box.setDecimals(decimals)
-    box.setSuffix(suffix)
-    return box
-
-
-def _row(*widgets: QWidget) -> QHBoxLayout:
-    row = QHBoxLayout()
-    row.setContentsMargins(0, 0, 0, 0)
-    for widget in widgets:
-        row.addWidget(widget, stretch=0 if isinstance(widget, QLabel | QPushButton) else 1)
-    return row

@@ -9,10 +9,9 @@ from pathlib import Path
 import napari
 from napari.layers import Layer
 
-from .compare import shared_contrast
 from .fill_widget import FillWedgeWidget
-from .layers import LayerMap
 from .reader import read_layers
+from .results import volumes_in
 
 
 def open_results(paths: Sequence[str | Path]) -> napari.Viewer:
@@ -29,16 +28,12 @@ def open_results(paths: Sequence[str | Path]) -> napari.Viewer:
         The window; call `napari.run` to hand it to the user.
     """
     viewer = napari.Viewer(title="Wedgefill")
-    layers = [
-        viewer.add_layer(Layer.create(*data)) for path in paths for data in read_layers(str(path))
-    ]
+    for path in paths:
+        for data in read_layers(str(path)):
+            viewer.add_layer(Layer.create(*data))
     widget = FillWedgeWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
-    volumes = [layer for layer in layers if LayerMap.of(layer).kind == "volume"]
-    if volumes:
-        limits = shared_contrast([layer.data for layer in volumes])
-        for layer in volumes:
-            layer.contrast_limits = limits
+    if volumes := volumes_in(viewer):
         widget.compare(volumes)
     return viewer
 
