@@ -67,11 +67,11 @@ def _forward_strip(
     if transposed:
         strip, along, across = strip.transpose(1, 0, 2), across, along
     n_rows, n_across, lanes = strip.shape
-    rows = np.zeros((_up_to_group(n_rows), n_across + 2, LANES), np.float32)
-    rows[:n_rows, 1:-1, :lanes] = strip
-    result = np.empty((tilts.size, beam.width, LANES), np.float32)
-    forward_rays(rows, centre(n_rows), along, across, beam.axis_u, result)
-    out[tilts, :, start : start + LANES] = result[:, :, :lanes]
+    rows = np.zeros((_up_to_group(n_rows), n_across + 2, lanes), np.float32)
+    rows[:n_rows, 1:-1] = strip
+    result = np.empty((tilts.size, beam.width, lanes), np.float32)
+    forward_rays(lanes)(rows, centre(n_rows), along, across, beam.axis_u, result)
+    out[tilts, :, start : start + LANES] = result
 
 
 def _adjoint_strip(
@@ -85,21 +85,21 @@ def _adjoint_strip(
     n_angles = _up_to_group(beam.n_tilts)
     strip = y[:, :, start : start + LANES]
     lanes = strip.shape[2]
-    sinogram = np.zeros((n_angles, beam.width + 3, LANES), np.float32)
-    sinogram[: beam.n_tilts, 1:-2, :lanes] = strip
+    sinogram = np.zeros((n_angles, beam.width + 3, lanes), np.float32)
+    sinogram[: beam.n_tilts, 1:-2] = strip
     # The angles that fill up the last group meet zeros; theirs must only be finite.
     cosines, sines, widths = np.ones((3, n_angles))
     cosines[: beam.n_tilts], sines[: beam.n_tilts] = beam.cosines, beam.sines
     widths[: beam.n_tilts] = half_widths
     # Blocks of rows small enough to stay in L2 while the angles pass by.
     block = max(1, 131072 // (beam.width * LANES * 4))
-    result = np.empty((block, beam.width, LANES), np.float32)
+    result = np.empty((block, beam.width, lanes), np.float32)
     for first in range(rows[0], rows[-1] + 1, block):
         n = min(block, rows[-1] + 1 - first)
-        adjoint_rays(
+        adjoint_rays(lanes)(
             sinogram, cosines, sines, widths, beam.axis_u, first, centre(beam.depth), result[:n]
         )
-        out[first : first + n, :, start : start + LANES] = result[:n, :, :lanes]
+        out[first : first + n, :, start : start + LANES] = result[:n]
 
 
 def _up_to_group(n: int) -> int:

@@ -79,9 +79,7 @@ def _taps(
     return index, (below * inside).float(), (above * inside).float()
 
 
-def _gather(
-    beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]
-) -> torch.Tensor:
+def _gather(beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]) -> torch.Tensor:
     if y.device.type == "cpu":
         return torch.from_numpy(cpu.adjoint(beam, y.detach().numpy(), half_widths))
     return gather_rows(beam, y, half_widths)

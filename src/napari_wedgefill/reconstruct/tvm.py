@@ -18,16 +18,18 @@ def noise_level(sinogram: Floats) -> float:
     """Estimate the standard deviation of the noise of a sinogram (n_tilts, width, n_slices).
 
     The second difference along both image axes removes what is smooth; the median ignores edges.
-    Needs at least three slices and three detector pixels; zero otherwise.
+    With fewer than three slices the difference runs along the detector alone.
 
     References
     ----------
     J. Immerkaer, Computer Vision and Image Understanding 64, 300-302 (1996).
     """
-    if min(sinogram.shape[1:]) < 3:
+    if sinogram.shape[1] < 3:
         return 0.0
-    second = np.diff(np.diff(sinogram, n=2, axis=1), n=2, axis=2)
-    return float(1.4826 * np.median(np.abs(second)) / 6.0)
+    second, gain = np.diff(sinogram, n=2, axis=1), np.sqrt(6.0)
+    if sinogram.shape[2] >= 3:
+        second, gain = np.diff(second, n=2, axis=2), 6.0
+    return float(1.4826 * np.median(np.abs(second)) / gain)
 
 
 def iter_tvm(

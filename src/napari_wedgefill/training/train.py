@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import math
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -174,7 +175,7 @@ def train(stage: Stage, data: Path, out: Path, plan: Plan, device: torch.device)
         adversarial = progress >= plan.adversarial_after
         for optimiser in state.optimisers:
             for group in optimiser.param_groups:
-                group["lr"] = plan.learning_rate * (0.51 + 0.49 * np.cos(np.pi * progress))
+                group["lr"] = plan.learning_rate * (0.51 + 0.49 * math.cos(math.pi * progress))
         for x, y in batches.shuffled(rng, inputs, target, plan.batch, plan.batches_per_group):
             x = x.to(device, memory_format=torch.channels_last)
             figures = step(state, stage, plan, x, y.to(device), context, adversarial)

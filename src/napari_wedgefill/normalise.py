@@ -1,0 +1,75 @@
+"""Intensities: what counts as vacuum, and what counts as one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .tilt_series import TiltSeries
+
+Floats = NDArray[np.float32]
+
+#: Pixels a tilt that are looked at; more change nothing.
+_SAMPLE = 65536
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """An invertible change of intensities: ``normalised = (measured - offset) / scale``.
+
+    Attributes
+    ----------
+    offset : float
+        Intensity of vacuum, in the units of the file.
+    scale : float
+        Density that counts as one, in the units of the file a voxel.
+    """
+
+    offset: float
+    scale: float
+
+    def apply(self, sinogram: Floats) -> Floats:
+        """Path integrals (any shape) in units of the density scale."""
+        return np.asarray((sinogram - np.float32(self.offset)) / np.float32(self.scale), np.float32)
+
+    def restore(self, volume: Floats) -> Floats:
+        """Densities (any shape) in the units of the file a voxel."""
+        return np.asarray(volume * np.float32(self.scale), np.float32)
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for the report."""
+        return asdict(self)
+
+
+def vacuum_level(series: TiltSeries) -> float:
+    """Estimate the intensity of vacuum, the detector's offset.
+
+    The darkest pixels of each tilt are vacuum where the object is isolated: a constant. Where the
+    object fills every image they are its thinnest parts, and grow as ``1 / cos t``: what is left
+    when that is taken away is the offset.
+    """
+    dark = np.array([_dark_level(image) for image in series.images])
+    thickness = 1.0 / np.maximum(np.cos(np.deg2rad(series.angles_deg)), 0.1)
+    constant = float(np.median(dark))
+    bright = float(np.percentile(series.images[:: max(1, series.n_tilts // 8)], 99))
+    if np.ptp(thickness) < 0.2:
+        return constant
+    slope, offset = np.polyfit(thickness, dark, 1)
+    unexplained = float(np.std(dark - offset - slope * thickness))
+    fills_the_view = slope > 0.05 * (bright - constant) and slope > 2.0 * unexplained
+    return float(offset) if fills_the_view else constant
+
+
+def _dark_level(image: Floats) -> float:
+    """Level of the darkest hundredth of an image, raised by what noise took from it."""
+    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+    rows = image[::step].astype(np.float64)
+    low, fifth = np.percentile(rows, [1.0, 20.0])
+    if min(rows.shape) < 3:
+        return float(low)
+    second = np.diff(rows, n=2, axis=1)
+    dark = np.abs(second[rows[:, 1:-1] <= fifth])
+    noise = 1.4826 * float(np.median(dark)) / np.sqrt(6.0) if dark.size else 0.0
+    return float(low + 2.33 * noise)

@@ -1,0 +1,160 @@
+"""From trained weights to a model folder: ONNX files, `model.toml`, and a card.
+
+    python -m napari_wedgefill.training.export runs/small models/small --name small
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx
+import torch
+from torch import nn
+
+from ..inference.contract import InputContract
+from .networks import SinogramGenerator, TomogramGenerator
+
+OPSET = 20
+DIMENSIONS = ("batch", "channels", "height", "width")
+
+
+def export(
+    network: nn.Module, channels: int, path: Path, metadata: dict[str, str], multiple: int
+) -> str:
+    """Write a network as ONNX with free batch, height and width.
+
+    Parameters
+    ----------
+    network : Module
+        Maps (batch, channels, height, width) to (batch, 1, height, width).
+    channels : int
+        Input channels.
+    path : Path
+        Where to write.
+    metadata : dict of str to str
+        Kept in the file's `metadata_props`.
+    multiple : int
+        Of which height and width are multiples.
+
+    Returns
+    -------
+    str
+        SHA-256 of the file.
+    """
+    network = network.eval().to("cpu", memory_format=torch.contiguous_format)
+    example = torch.randn(2, channels, 4 * multiple, 6 * multiple)
+    height, width = torch.export.Dim("h", min=1), torch.export.Dim("w", min=1)
+    program = torch.onnx.export(
+        network,
+        (example,),
+        dynamo=True,
+        external_data=False,
+        opset_version=OPSET,
+        dynamic_shapes=(
+            {0: torch.export.Dim("batch"), 2: multiple * height, 3: multiple * width},
+        ),
+        verbose=False,
+    )
+    assert program is not None  # noqa: S101 - dynamo=True always returns one
+    model = _without_traces(program.model_proto)
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(path))
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter says of this machine, and name the free dimensions."""
+    del model.metadata_props[:]
+    del model.graph.value_info[:]
+    del model.graph.metadata_props[:]
+    model.doc_string = model.graph.doc_string = ""
+    for node in model.graph.node:
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for value in (*model.graph.input, *model.graph.output):
+        del value.metadata_props[:]
+        for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+            if dim.dim_param:
+                dim.dim_param = DIMENSIONS[axis]
+    for tensor in model.graph.initializer:
+        tensor.doc_string = ""
+        del tensor.metadata_props[:]
+    return model
+
+
+def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
+    """Export both stages of a run and describe them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    contract = InputContract()
+    channels = 3 * (2 * contract.neighbours + 1)
+    networks = {"sinogram": (SinogramGenerator(), 3), "tomogram": (TomogramGenerator(channels), channels)}
+    hashes, training = {}, {}
+    for stage, (network, n_channels) in networks.items():
+        network.load_state_dict(torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True))
+        record = json.loads((run / f"{stage}.json").read_text())
+        training[stage] = summarise(record)
+        metadata = {
+            "model": name,
+            "stage": stage,
+            "contract": json.dumps(contract.to_dict()),
+            "licence": "BSD-3-Clause",
+        }
+        path = folder / f"{stage}.onnx"
+        hashes[stage] = export(network, n_channels, path, metadata, contract.multiple)
+        (folder / f"{stage}_curves.json").write_text(json.dumps(record["curves"]) + "\n")
+    text = to_toml(
+        {"name": name, "summary": summary, "opset": OPSET},
+        {"sha256": hashes, "contract": contract.to_dict()}
+        | {f"training.{stage}": figures for stage, figures in training.items()},
+    )
+    (folder / "model.toml").write_text(text)
+
+
+def summarise(record: dict[str, Any]) -> dict[str, Any]:
+    """Figures of a run for `model.toml`: its plan, its length, and its validation error.
+
+    "validation" is the lowest error among the checkpoints that the rule allows (with the
+    adversarial term on), "pixel_loss_only" the last before it.
+    """
+    curves = record["curves"]
+    before = [c for c in curves if "deceit" not in c]
+    after = [c for c in curves if "deceit" in c]
+    figures = {
+        "minutes": round(curves[-1]["minutes"], 1),
+        "steps": int(curves[-1]["step"]),
+        "start": round(curves[-1]["start"], 6),
+        "validation": round(min(c["validation"] for c in after), 6),
+    }
+    if before:
+        figures["pixel_loss_only"] = round(before[-1]["validation"], 6)
+    return record["plan"] | figures
+
+
+def to_toml(top: dict[str, Any], tables: dict[str, dict[str, Any]]) -> str:
+    """TOML of plain values."""
+    lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
+    for table, values in tables.items():
+        lines += ["", f"[{table}]"]
+        lines += [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Export a training run as a model folder."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--summary", default="trained by its owner")
+    given = parser.parse_args(arguments)
+    write_folder(given.run, given.folder, given.name, given.summary)
+
+
+if __name__ == "__main__":
+    main()
