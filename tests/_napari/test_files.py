@@ -7,6 +7,8 @@ import pytest
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest, read, write
+from qtpy.QtWidgets import QFileDialog, QMenu
+from superqt.utils import GeneratorWorker
 
 import napari_wedgefill
 from napari_wedgefill._napari.layers import LayerMap, series_layer, volume_layer
@@ -14,7 +16,7 @@ from napari_wedgefill._napari.reader import get_reader, read_layers
 from napari_wedgefill._napari.sample_data import open_needle, open_simulated_particle
 from napari_wedgefill._napari.writer import write_mrc
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import write_tilt_series, write_volume
+from napari_wedgefill.io import read_volume, write_tilt_series, write_volume
 from napari_wedgefill.volume import Volume
 
 
@@ -118,3 +120,32 @@ def test_sample_particle_comes_with_its_truth():
     )
     assert (truth.kind, simulated.kind) == ("volume", "tilt series")
     assert truth.data.shape[1:] == simulated.data.shape[1:]
+
+
+def test_napari_opens_sample_and_widget_by_their_names(plugin, make_napari_viewer):
+    viewer = make_napari_viewer()
+    (needle,) = viewer.open_sample("napari-wedgefill", "needle")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-wedgefill", "Fill wedge")
+    assert widget.series_panel.layer is needle
+    assert widget.run_panel.fill_button.isEnabled()
+
+
+def test_menus_offer_the_widget_and_the_export(plugin, make_napari_viewer):
+    viewer = make_napari_viewer()
+    layers_menu = viewer.window.layers_menu.findChild(QMenu, "napari/layers/transform")
+    file_menu = viewer.window.file_menu.findChild(QMenu, "napari/file/io_utilities")
+    titles = [a.text() for menu in (layers_menu, file_menu) for a in menu.actions()]
+    assert any("Fill wedge" in title for title in titles)
+    assert any("Export volumes as MRC" in title for title in titles)
+
+
+def test_export_from_the_menu_asks_and_writes(plugin, viewer, volume, tmp_path, monkeypatch, qtbot):
+    from napari._app_model import get_app_model
+
+    viewer.add_layer(Layer.create(*volume_layer(volume)))
+    path = tmp_path / "exported.mrc"
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+    get_app_model().commands.execute_command("napari-wedgefill.export_volumes").result()
+    qtbot.waitUntil(path.exists, timeout=5000)
+    np.testing.assert_array_equal(read_volume(path).data, volume.data)
+    GeneratorWorker.await_workers(5000)
