@@ -28,6 +28,12 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: $(VENV)/.bench ## measure speed beside ASTRA's, in one run
+	$(BIN)/python benchmarks/speed.py
+
+quality: $(VENV)/.bench ## measure the quality of every method on objects that training never drew
+	$(BIN)/python benchmarks/quality.py
+
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/python docs/draw_conventions.py
 	$(BIN)/mkdocs build --strict --quiet
@@ -56,6 +62,11 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml constraints.txt
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
 	$(PIP) install -c constraints.txt -e '.[all,train]' --group test
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.demo
+	@echo "Installing what the benchmarks compare with"
+	$(PIP) install -c constraints.txt --group bench
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.test
