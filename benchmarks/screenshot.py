@@ -17,8 +17,7 @@ from napari.layers import Layer
 from qtpy.QtWidgets import QApplication
 
 from napari_wedgefill._napari.fill_widget import FillWedgeWidget
-from napari_wedgefill._napari.reader import read_layers
-from napari_wedgefill.samples import needle_path
+from napari_wedgefill._napari.sample_data import open_needle
 
 WINDOW = (1600, 900)
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,7 +28,7 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
     viewer.window._qt_window.resize(*WINDOW)
-    for layer_data in read_layers(str(needle_path())):
+    for layer_data in open_needle():
         viewer.add_layer(Layer.create(*layer_data))
     widget = FillWedgeWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
@@ -56,7 +55,7 @@ def main() -> None:
     widget.run_panel.view_buttons["XZ"].click()
     for attempt in ("first", "second"):
         seconds = press(widget, widget.run_panel.preview_button)
-        print(f"preview, {attempt} time: {seconds:.2f} s")
+        print(f"preview, {attempt} time: {seconds:.2f} s; {widget.run_panel.status.text()}")
     save(viewer, args.output / "preview.png")
     viewer.close()
 

@@ -314,3 +314,13 @@ def test_widget_fits_beside_a_small_screen(loaded):
     widget.run_panel.say("A sentence of some length that a failure may well have. " * 4)
     assert widget.minimumSizeHint().height() < 800
     assert widget.minimumSizeHint().width() < 420
+
+
+def test_preview_of_images_to_be_aligned_says_what_it_shows(loaded, qtbot):
+    _, widget = loaded
+    for method in ("sart", "tvm"):
+        widget.method_panel.method_checks[method].setChecked(False)
+    widget.series_panel.align_check.setChecked(True)
+    run(widget, qtbot, widget.preview)
+    assert "not aligned" in widget.run_panel.status.text()
+    assert widget.series_panel.align_check.isChecked()

@@ -22,7 +22,9 @@ SATURATED_PERCENT = 0.2
 LOOKED_AT = 500_000
 
 
-def grid_shape(n_cells: int, cell_width: float, cell_height: float, canvas: tuple[int, int]):
+def grid_shape(
+    n_cells: int, cell_width: float, cell_height: float, canvas: tuple[int, int]
+) -> tuple[int, int]:
     """Rows and columns that show `n_cells` pictures of a given shape largest.
 
     Parameters

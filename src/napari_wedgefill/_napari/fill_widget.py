@@ -110,8 +110,10 @@ class FillWedgeWidget(QWidget):
     def preview(self) -> None:
         """Run every checked method on one slice."""
         try:
-            inputs = self.inputs().single_slice(self.run_panel.slice_box.value())
-            self._start(inputs, is_preview=True)
+            inputs = self.inputs()
+            self._start(inputs.single_slice(self.run_panel.slice_box.value()), is_preview=True)
+            if inputs.align:
+                self._alignment = "The images were taken as they are, not aligned."
         except WedgefillError as error:
             self._failed(error)
 
@@ -201,6 +203,7 @@ class FillWedgeWidget(QWidget):
 
     def _on_finished(self) -> None:
         self._worker = None
+        self._finished = []
         self.run_panel.set_running(False, ready=self.series_panel.layer is not None)
 
     def _failed(self, error: Exception) -> None:

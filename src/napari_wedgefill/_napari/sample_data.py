@@ -9,7 +9,7 @@ from .layers import LayerData, series_layer, volume_layer
 
 def open_needle() -> list[LayerData]:
     """Open the measured tilt series of a needle: HAADF, 77 tilts, unaligned (NIST)."""
-    return [series_layer(read_tilt_series(needle_path()))]
+    return [series_layer(read_tilt_series(needle_path()), name="needle")]
 
 
 def open_simulated_particle() -> list[LayerData]:
