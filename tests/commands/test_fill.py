@@ -50,6 +50,21 @@ def test_the_report_says_where_the_result_came_from(wedgefill, tiny_path, tmp_pa
     assert "alignment" not in report
 
 
+def test_a_folder_counts_with_all_its_files(wedgefill, tmp_path, write_stack):
+    folder = tmp_path / "series"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i, angle in enumerate((-20.0, 0.0, 20.0)):
+        image = rng.normal(size=(1, 4, 16)).astype(np.float32)
+        write_stack(folder / f"tilt_{i}.mrc", image, np.array([angle]))
+    ran = wedgefill("fill", folder, "-o", tmp_path / "out", "--methods", "wbp")
+    assert ran.code == 0, ran.err
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["input"]
+    whole = b"".join(path.read_bytes() for path in sorted(folder.glob("*.mrc")))
+    assert (found["path"], found["bytes"]) == (str(folder), len(whole))
+    assert found["sha256"] == hashlib.sha256(whole).hexdigest()
+
+
 def test_a_few_slices_and_bins(wedgefill, tiny_path, tmp_path):
     wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp", "--bin", 2, "--slices", "1:3")
     volume = read_volume(tmp_path / "tiny_wbp.mrc")

@@ -47,6 +47,7 @@ def run(args: argparse.Namespace) -> None:
             args.output,
             read_tilt_series(needle),
             FillOptions(methods=METHODS),
+            source=needle,
             progress=progress,
             align_first=True,
             png=True,

@@ -56,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shaping_arguments(parser)
     parser.add_argument("--align", action="store_true", help="align the images first")
     parser.add_argument(
-        "--slices", type=slices, metavar="A:B", help="only these slices along the tilt axis"
+        "--slices",
+        type=slices,
+        metavar="A:B",
+        help="only these slices along the tilt axis, counted after binning",
     )
     parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
@@ -80,6 +83,7 @@ def run(args: argparse.Namespace) -> None:
             args.output,
             series,
             options,
+            source=args.file,
             progress=progress,
             align_first=args.align,
             png=args.png,

@@ -24,6 +24,7 @@ def fill_into(
     series: TiltSeries,
     options: FillOptions,
     *,
+    source: Path,
     progress: ProgressLine,
     align_first: bool = False,
     png: bool = False,
@@ -40,6 +41,8 @@ def fill_into(
         What to fill.
     options : FillOptions
         Methods, model, device and slices.
+    source : Path
+        What `series` was read from; recorded in the report with its SHA-256.
     progress : ProgressLine
         Where to show how far it is.
     align_first : bool
@@ -61,7 +64,7 @@ def fill_into(
     OSError
         If the folder cannot be written.
     """
-    report = provenance(series, command_line)
+    report = provenance(source, series, command_line)
     with removed_if_left_empty(folder):
         if align_first:
             refuse_early(series, options)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..io.tilt_reader import image_paths
 
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 COMPUTING_PACKAGES = ("numpy", "scipy", "numba", "onnxruntime-gpu", "onnxruntime", "mrcfile")
 
 
-def provenance(series: TiltSeries, command_line: Sequence[str]) -> dict[str, Any]:
+def provenance(source: Path, series: TiltSeries, command_line: Sequence[str]) -> dict[str, Any]:
     """Describe how a result was made, ready for JSON.
 
     Parameters
     ----------
+    source : Path
+        The file that was read, or the folder with one file a tilt.
     series : TiltSeries
         As read, before anything was done to it.
     command_line : sequence of str
@@ -32,13 +35,18 @@ def provenance(series: TiltSeries, command_line: Sequence[str]) -> dict[str, Any
     Returns
     -------
     dict
-        "command", "started" (UTC, ISO 8601), "versions" and "input" (path, sha256 and bytes).
+        "command", "started" (UTC, ISO 8601), "versions" and "input": path, sha256 and bytes, and
+        where angles, pixel size and tilt axis were found.
     """
     return {
         "command": list(command_line),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
-        "input": {} if series.path is None else fingerprint(series.path),
+        "input": {
+            **fingerprint(source),
+            "sources": dict(series.sources),
+            "warnings": list(series.warnings),
+        },
     }
 
 
@@ -53,11 +61,15 @@ def versions() -> dict[str, str]:
     return found
 
 
-def fingerprint(path: Path) -> dict[str, Any]:
-    """Path, SHA-256 and size of a file."""
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"path": str(path), "sha256": digest, "bytes": path.stat().st_size}
+def fingerprint(source: Path) -> dict[str, Any]:
+    """Path, SHA-256 and size of a file; of a folder, those of its images one after the other."""
+    digest, size = hashlib.sha256(), 0
+    for path in sorted(image_paths(source)):
+        size += path.stat().st_size
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return {"path": str(source), "sha256": digest.hexdigest(), "bytes": size}
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
