@@ -1,6 +1,6 @@
 """Take the README's screenshots: the real needle, filled in a real napari window.
 
-    python benchmarks/screenshot.py [--methods wbp,sart,tvm,gan] [--slices A:B] [-o docs/images]
+    python benchmarks/screenshot.py [--methods wbp,sart,tvm,gan] [--slices A:B] [--all] [-o DIR]
 
 Needs a display; ``xvfb-run -s "-screen 0 1920x1080x24"`` provides one. Everything is done through
 the widget's buttons, as a user would. Prints how long each step took.
@@ -14,9 +14,10 @@ from pathlib import Path
 
 import napari
 from napari.layers import Layer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtWidgets import QApplication, QPushButton
 
 from napari_wedgefill._napari.fill_widget import FillWedgeWidget
+from napari_wedgefill._napari.results import volumes_in
 from napari_wedgefill._napari.sample_data import open_needle
 
 WINDOW = (1600, 900)
@@ -33,8 +34,8 @@ def main() -> None:
     widget = FillWedgeWidget(viewer)
     viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
     close_notifications(viewer)
-    save(viewer, args.output / "opened.png")
-
+    if args.all:
+        save(viewer, args.output / "opened.png")
     methods = args.methods.split(",")
     for method, check in widget.method_panel.method_checks.items():
         check.setChecked(method in methods)
@@ -43,40 +44,52 @@ def main() -> None:
         first, stop = map(int, args.slices.split(":"))
         widget.method_panel.stop_box.setValue(stop)
         widget.method_panel.first_box.setValue(first)
-    seconds = press(widget, widget.run_panel.fill_button, shot=lambda: save(
-        viewer, args.output / "running.png", wait_s=0.0
-    ))  # fmt: skip
+    running = args.output / "running.png" if args.all else None
+    seconds = press(widget, widget.run_panel.fill_button, running)
     print(f"align and fill: {seconds:.1f} s; {widget.run_panel.status.text()}")
+    if len(volumes_in(viewer)) != len(methods):
+        raise SystemExit("not every method gave a volume, so no picture was taken")
     close_notifications(viewer)
     save(viewer, args.output / "screenshot.png")
+    if args.all:
+        save_views_and_preview(viewer, widget, args.output)
+    viewer.close()
+
+
+def save_views_and_preview(viewer: napari.Viewer, widget: FillWedgeWidget, output: Path) -> None:
     for view in ("XY", "YZ"):
         widget.run_panel.view_buttons[view].click()
-        save(viewer, args.output / f"view_{view.lower()}.png")
+        save(viewer, output / f"view_{view.lower()}.png")
     widget.run_panel.view_buttons["XZ"].click()
     for attempt in ("first", "second"):
         seconds = press(widget, widget.run_panel.preview_button)
         print(f"preview, {attempt} time: {seconds:.2f} s; {widget.run_panel.status.text()}")
-    save(viewer, args.output / "preview.png")
-    viewer.close()
+    save(viewer, output / "preview.png")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--methods", default="wbp,sart,tvm,gan")
     parser.add_argument("--slices", help="A:B, slices along the tilt axis; all by default")
+    parser.add_argument(
+        "--all", action="store_true", help="also the opened series, a run, other views, a preview"
+    )
     parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
     return parser.parse_args()
 
 
-def press(widget: FillWedgeWidget, button, shot=None) -> float:
+def press(widget: FillWedgeWidget, button: QPushButton, running: Path | None = None) -> float:
     """Press a button and wait for the job to end; take a picture half way if asked to."""
     started = time.perf_counter()
     button.click()
     while widget.is_running:
         settle(0.05)
-        if shot is not None and widget.run_panel.bar.value() > 500:
-            shot()
-            shot = None
+        if (
+            running is not None
+            and widget.run_panel.bar.value() > widget.run_panel.bar.maximum() / 2
+        ):
+            save(widget._viewer, running, wait_s=0.0)
+            running = None
     return time.perf_counter() - started
 
 
