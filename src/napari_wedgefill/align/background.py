@@ -12,6 +12,8 @@ MAX_SAMPLES = 40_000  # pixels an image that the mode is searched in: enough for
 MIN_EMPTY_SHARE = 0.05
 #: ... and its noise is at most this share of the image's range: a film's texture is wider.
 MAX_EMPTY_WIDTH = 0.1
+#: ... and it stays put, within this share of the range: a film's level grows as it tilts.
+MAX_EMPTY_DRIFT = 0.05
 MIN_SPREAD = 1e-12
 RECENTRINGS = 4  # the mode alone is off by a third of the noise
 
@@ -25,8 +27,8 @@ class Background:
     levels : ndarray, float64, (n_tilts,)
         Intensity of empty space in each image.
     is_empty_space : bool
-        Whether the level is that of vacuum seen beside the object; otherwise it is only the
-        commonest intensity, good for estimates but not to be subtracted from the data.
+        Whether the levels are those of vacuum seen beside the object; otherwise they are only
+        the commonest intensities, good for estimates but not to be subtracted from the data.
     contrast : int
         +1 where the object is brighter than the background (HAADF), -1 where darker.
     """
@@ -52,16 +54,21 @@ def estimate_background(images: NDArray[np.float32]) -> Background:
     ----------
     T. Robertson and J. D. Cryer, J. Am. Stat. Assoc. 69, 1012-1016 (1974).
     """
-    found = [_level_of(image) for image in images]
-    levels, shares, widths = (np.array(column) for column in zip(*found, strict=True))
+    levels, shares, noises, lows, highs = np.array([_level_of(image) for image in images]).T
     means = images.mean(axis=(1, 2), dtype=np.float64)
-    is_empty = np.median(shares) > MIN_EMPTY_SHARE and np.median(widths) < MAX_EMPTY_WIDTH
     contrast = 1 if np.median(means - levels) >= 0 else -1
+    full_range = max(float(np.median(highs - lows)), MIN_SPREAD)
+    drift = float(np.ptp(np.quantile(levels, [0.05, 0.95])))
+    is_empty = (
+        np.median(shares) > MIN_EMPTY_SHARE
+        and np.median(noises) < MAX_EMPTY_WIDTH * full_range
+        and drift < MAX_EMPTY_DRIFT * full_range
+    )
     return Background(levels, bool(is_empty), contrast)
 
 
-def _level_of(image: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Level, share of the pixels at it, and its noise over the image's range."""
+def _level_of(image: NDArray[np.float32]) -> tuple[float, float, float, float, float]:
+    """Level, share of the pixels at it, its noise, and the image's lowest and highest intensity."""
     pixels = np.sort(image.ravel()[:: max(1, image.size // MAX_SAMPLES)].astype(np.float64))
     mode = _half_sample_mode(pixels)
     dark = np.mean(pixels) >= mode
@@ -72,7 +79,7 @@ def _level_of(image: NDArray[np.float32]) -> tuple[float, float, float]:
         near = pixels[np.abs(pixels - level) <= 2.0 * noise]
         level = float(near.mean()) if near.size else level
     low, high = np.quantile(pixels, [0.005, 0.995])
-    return level, near.size / pixels.size, noise / max(high - low, MIN_SPREAD)
+    return level, near.size / pixels.size, noise, float(low), float(high)
 
 
 def _half_sample_mode(ordered: NDArray[np.float64]) -> float:

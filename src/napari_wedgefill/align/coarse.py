@@ -10,12 +10,19 @@ import numpy as np
 
 from ..tilt_series import TiltSeries
 from .background import estimate_background
-from .pose import Binned, Floats, Pose, resample_each
+from .pose import Binned, Pose
 from .report import Aligned, AlignmentReport, AlignProgress
-from .reprojection import residual
-from .steps import better_of, first_guess, prepare, refined, with_least_movement
+from .steps import (
+    better_of,
+    first_guess,
+    misfit,
+    misprediction,
+    prepare,
+    refined,
+    with_least_movement,
+)
 
-MIN_GAIN = 0.98  # residual after over before; above it, the images are better left alone
+MIN_GAIN = 0.98  # disagreement after over before; above it, the images are better left alone
 #: Moves below this (px) are the method's own noise: interpolating for them would only blur.
 REST_PX = 0.15
 
@@ -66,14 +73,16 @@ def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
     background = estimate_background(series.images)
     work = prepare(background.removed(series.images), series.angles_deg)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
-    before = residual(work.small, start, work.angles_deg)
+    before = misprediction(work, start)
     yield progress("Finding the shifts", 0.1)
     pose = better_of(work, start, first_guess(work, start))
-    for stage, fraction, pose in refined(work, pose):  # noqa: B007 - the last pose is the result
+    for stage, fraction, better in refined(work, pose):
+        pose = better
         yield progress(stage, fraction)
     pose = with_least_movement(pose, start, work.angles_deg, series.width)
-    after = residual(work.small, pose, work.angles_deg)
-    applied = after < MIN_GAIN * before and _moves(pose, start) > REST_PX
+    after = misprediction(work, pose)
+    gain = min(after / before, float(np.sqrt(misfit(work, pose) / misfit(work, start))))
+    applied = gain < MIN_GAIN and _moves(pose, start) > REST_PX
     yield progress("Moving the images", 0.9)
     images = series.images
     if background.is_empty_space and background.contrast > 0:
@@ -92,21 +101,13 @@ def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
         seconds=time.perf_counter() - started,
     )
     if applied:
-        series = replace(series, images=_moved(images, pose), axis_shift_px=0.0)
+        series = replace(series, images=Binned.of(images, 1).aligned(pose), axis_shift_px=0.0)
     else:
         series = replace(series, images=images)
     yield Aligned(series, report)
 
 
-def _moved(images: Floats, pose: Pose) -> Floats:
-    """Resample every image (n_tilts, h, w) once."""
-    moved = np.empty_like(images)
-    for tilt, image in enumerate(resample_each(Binned.of(images, 1), pose)):
-        moved[tilt] = image
-    return moved
-
-
 def _moves(pose: Pose, start: Pose) -> float:
     """How far the pose is from the start, px rms, the lean of the axis aside."""
-    across = pose.offsets_px + [0.0, pose.axis_shift_px - start.axis_shift_px]
-    return float(np.sqrt((across**2).mean()))
+    moved = pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])
+    return float(np.sqrt((moved**2).mean()))

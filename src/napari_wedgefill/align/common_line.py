@@ -1,8 +1,8 @@
 """Shifts from what no tilt can change: the mass of each row, and its centre's circular path.
 
 Summed across the tilt axis, an isolated object gives the same profile along the axis at every
-tilt; and the centre of mass of each row follows ``x cos t + z sin t``. Both hold exactly
-for an object wholly inside the field across the axis, whatever its shape, and need no reconstruction.
+tilt; and the centre of mass of each row follows ``x cos t + z sin t``. Both hold exactly for an
+object wholly inside the field across the axis, whatever its shape, and need no reconstruction.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.ndimage import shift as spline_shift
 from ..geometry import centre
 
 EDGE_SHARE = 0.04  # width of the border strips looked at, as a share of the image's width
-MAX_EDGE_SHARE = 0.15  # an isolated object leaves less than this share of its mean height there
+MAX_EDGE_SHARE = 0.04  # an isolated object leaves less than this share of its height there
 MIN_ROW_SHARE = 0.1  # rows with less than this share of the heaviest row's mass are not used
 MAX_SHIFT_SHARE = 0.45  # largest displacement searched, as a share of the image's height
 PROFILE_ROUNDS = 4
@@ -35,8 +35,8 @@ def is_isolated(estimates: NDArray[np.float32]) -> bool:
         np.abs(part.mean(axis=(1, 2), dtype=np.float64))
         for part in (estimates[:, :, :strip], estimates[:, :, -strip:])
     ]
-    inside = np.abs(estimates.mean(axis=(1, 2), dtype=np.float64))
-    leaves = np.maximum(*edges) > MAX_EDGE_SHARE * inside
+    heights = np.quantile(estimates, 0.99, axis=(1, 2))
+    leaves = np.maximum(*edges) > MAX_EDGE_SHARE * heights
     return bool(np.mean(leaves) < 0.1)
 
 
@@ -69,16 +69,10 @@ def _profile_offset(profile: NDArray[np.float64], reference: NDArray[np.float64]
     # Slopes, not heights: a shaft that leaves the field would otherwise outweigh every feature.
     a, b = np.gradient(profile), np.gradient(reference)
     reach = int(MAX_SHIFT_SHARE * len(a))
-    scores = np.array([_overlap_correlation(a, b, lag) for lag in range(-reach, reach + 1)])
+    middle = len(a) - 1
+    scores = np.correlate(a, b, "full")[middle - reach : middle + reach + 1]
     best = int(np.argmax(scores))
     return best - reach + parabola_vertex(scores, best)
-
-
-def _overlap_correlation(a: NDArray[np.float64], b: NDArray[np.float64], lag: int) -> float:
-    """Correlation of ``a(y + lag)`` with ``b(y)`` where both exist, over their whole energies."""
-    n = len(a)
-    left, right = a[max(lag, 0) : n + min(lag, 0)], b[max(-lag, 0) : n - max(lag, 0)]
-    return float(left @ right) / float(np.sqrt((a @ a) * (b @ b)) + 1e-30)
 
 
 def parabola_vertex(scores: NDArray[np.float64], peak: int) -> float:
@@ -142,7 +136,7 @@ def mass_paths(
     centres = (aligned[:, used] @ u.astype(np.float32)) / mass[:, used]
     common = centres @ weights
     own = np.linalg.lstsq(basis, centres - common[:, None], rcond=None)[0][0]
-    y = used - centre(aligned.shape[1])
+    y = np.asarray(used - centre(aligned.shape[1]), np.float64)
     mean_y = float(weights @ y)
     slope, error = _weighted_slope(y - mean_y, own, weights)
     constants = np.linalg.lstsq(basis, common, rcond=None)[0]

@@ -143,7 +143,7 @@ def _stretched(image: Floats, ratio: float) -> Floats:
     """Image (h, w) stretched across the axis about its centre, cut to its size."""
     if ratio == 1.0:
         return image
-    h, w = image.shape
+    w = image.shape[1]
     wide = zoom(image, (1.0, ratio), order=1, mode="nearest", grid_mode=False)
     start = (wide.shape[1] - w) // 2
     return np.ascontiguousarray(wide[:, start : start + w])

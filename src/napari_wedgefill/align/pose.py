@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import affine_transform
 
 from ..geometry import centre
+from ..projector.threads import run_on_cores
 
 Floats = NDArray[np.float32]
 
@@ -87,8 +88,14 @@ class Binned:
 
     def aligned(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> Floats:
         """Images of the given tilts (all by default) with `pose` undone, at this binning."""
-        which = range(len(self.images)) if tilts is None else tilts
-        return np.stack([resample(self, pose, int(tilt)) for tilt in which])
+        which = np.arange(len(self.images)) if tilts is None else tilts
+        out = np.empty((len(which), *self.images.shape[1:]), np.float32)
+
+        def fill(place: int, tilt: int) -> None:
+            out[place] = resample(self, pose, tilt)
+
+        run_on_cores(partial(fill, place, int(tilt)) for place, tilt in enumerate(which))
+        return out
 
 
 def resample(stack: Binned, pose: Pose, tilt: int, order: int = 3) -> Floats:
@@ -97,7 +104,7 @@ def resample(stack: Binned, pose: Pose, tilt: int, order: int = 3) -> Floats:
     What lies outside the measured image is filled with the mean of the nearest border pixels,
     so that nothing wraps around.
     """
-    image = stack.images[tilt]
+    image: Floats = stack.images[tilt]
     if pose.is_identity():
         return image
     moved = np.array([0.0, pose.axis_shift_px]) + pose.offsets_px[tilt]
@@ -127,9 +134,3 @@ def _padding(
     corners = np.array([[0, 0], [0, w - 1], [h - 1, 0], [h - 1, w - 1]]) @ rotation.T + start
     beyond = max(-corners.min(), (corners - [h - 1, w - 1]).max(), 0.0)
     return int(min(np.ceil(beyond) + 4, max(h, w)))
-
-
-def resample_each(stack: Binned, pose: Pose) -> Iterator[Floats]:
-    """Yield every image, moved by :func:`resample`, in the order of the tilts."""
-    for tilt in range(len(stack.images)):
-        yield resample(stack, pose, tilt)

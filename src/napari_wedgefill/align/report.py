@@ -52,7 +52,7 @@ class AlignmentReport:
     isolated : bool
         Whether the object is wholly inside the field across the axis.
     measured_rows : tuple of int
-        First and past-the-last row of the result that every tilt measured; others are partly filled.
+        First and past-the-last row that every tilt measured; the other rows are partly filled.
     applied : bool
         False where the images agreed no better after than before, and were not moved.
     seconds : float

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from ..projector import ParallelBeam
 from ..reconstruct import iter_sart, last
-from .correlation import SMOOTH_PX, band_passed, offset_between, taper
+from .correlation import band_passed, offset_between, taper
 from .pose import Binned, Pose
 
 Floats = NDArray[np.float32]
@@ -40,11 +39,13 @@ class Round:
 
 
 def halves_of(n_tilts: int) -> Halves:
-    """Indices of the even and the odd tilts."""
+    """Return the indices of the even and the odd tilts."""
     return np.arange(0, n_tilts, 2), np.arange(1, n_tilts, 2)
 
 
-def predicted(aligned: Floats, angles_deg: NDArray[np.float64], other_deg: NDArray[np.float64]) -> Floats:
+def predicted(
+    aligned: Floats, angles_deg: NDArray[np.float64], other_deg: NDArray[np.float64]
+) -> Floats:
     """Images (n_other, h, w) at other tilts, from a quick SART of aligned ones (n_tilts, h, w)."""
     sinogram = np.ascontiguousarray(aligned.transpose(0, 2, 1))
     width = aligned.shape[2]
@@ -53,20 +54,31 @@ def predicted(aligned: Floats, angles_deg: NDArray[np.float64], other_deg: NDArr
     return there.transpose(0, 2, 1)
 
 
-def residual(stack: Binned, pose: Pose, angles_deg: NDArray[np.float64]) -> float:
+def residual(
+    stack: Binned, pose: Pose, angles_deg: NDArray[np.float64], *, isolated: bool = True
+) -> float:
     """Share of the aligned images that the other half of the tilts fails to predict.
 
     Root mean square of the difference over that of the images: 0 is perfect, 1 is nothing right.
     Both are smoothed first, or a pose that blurs the noise by interpolating would seem better.
+    Of an object that leaves the field, only structure finer than an eighth of the field counts.
     """
-    aligned = gaussian_filter(stack.aligned(pose), (0.0, SMOOTH_PX, SMOOTH_PX))
-    even, odd = halves_of(len(aligned))
+    aligned = stack.aligned(pose)
+    coarse, weights = _comparison(aligned.shape[2], isolated), taper(aligned.shape[1:])
     wrong = total = 0.0
-    for known, asked in ((even, odd), (odd, even)):
-        guess = predicted(aligned[known], angles_deg[known], angles_deg[asked])
-        wrong += float(((guess - aligned[asked]) ** 2).sum(dtype=np.float64))
-        total += float((aligned[asked] ** 2).sum(dtype=np.float64))
+    halves = halves_of(len(aligned))
+    for known, asked in (halves, halves[::-1]):
+        guesses = predicted(aligned[known], angles_deg[known], angles_deg[asked])
+        for image, guess in zip(aligned[asked], guesses, strict=True):
+            seen = band_passed(image, coarse)
+            wrong += float((weights * (band_passed(guess, coarse) - seen) ** 2).sum())
+            total += float((weights * seen**2).sum())
     return float(np.sqrt(wrong / max(total, 1e-30)))
+
+
+def _comparison(width: int, isolated: bool) -> float:
+    """Width in pixels of the coarsest structure to compare; 0 compares all."""
+    return 0.0 if isolated else width / 8
 
 
 def iter_refine(
@@ -122,7 +134,7 @@ def _half_round(
 ) -> Pose:
     known, asked = halves
     guesses = predicted(stack.aligned(pose, known), angles_deg[known], angles_deg[asked])
-    coarse = 0.0 if isolated else stack.images.shape[2] / 8
+    coarse = _comparison(stack.images.shape[2], isolated)
     found = np.zeros_like(pose.offsets_px)
     for tilt, guess in zip(asked, guesses, strict=True):
         image = stack.aligned(pose, np.array([tilt]))[0]

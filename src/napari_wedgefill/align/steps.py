@@ -12,7 +12,7 @@ from .common_line import axial_offsets, is_isolated, mass_paths
 from .correlation import neighbour_offsets
 from .pose import Binned, Floats, Pose
 from .reprojection import iter_refine, residual
-from .tilt_axis import scan_axis
+from .tilt_axis import misfit_of, scan_axis
 
 WORKING_PX = 128  # images are binned to about this size for reconstructions
 COMMON_LINE_ROUNDS = 3
@@ -23,7 +23,8 @@ REACH_SHARE = 0.25  # largest neighbour-to-neighbour jump searched, as a share o
 SIGNIFICANCE = 4.0
 MIN_LEAN_PX = 0.25
 COARSE_SCAN_PX = np.linspace(-8.0, 8.0, 9)  # of the binned images
-FINE_SCAN_PX = np.linspace(-2.0, 2.0, 5)
+MIDDLE_SCAN_PX = np.linspace(-2.0, 2.0, 5)
+FINE_SCAN_PX = np.linspace(-1.5, 1.5, 3)
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
 
 
@@ -51,25 +52,30 @@ def first_guess(work: Work, start: Pose) -> Pose:
         images, factor = work.small.aligned(start), work.small.factor
         reach = REACH_SHARE * min(images.shape[1:])
         return start.moved_by(factor * neighbour_offsets(images, work.angles_deg, reach))
-    pose = start
+    pose = start.moved_by(_along(axial_offsets(work.full.aligned(start))))
     for _ in range(COMMON_LINE_ROUNDS):
-        along = axial_offsets(work.full.aligned(pose))
-        pose = pose.moved_by(np.stack([along, np.zeros_like(along)], axis=1))
         aligned = work.full.aligned(pose)
         paths = mass_paths(aligned, work.angles_deg, pose.measured_rows(*aligned.shape[1:]))
-        across = np.stack([np.zeros_like(along), paths.across_px], axis=1)
-        pose = pose.moved_by(across)
+        found = _along(axial_offsets(aligned))
+        found[:, 1] = paths.across_px
         turn = paths.axis_deg if abs(paths.axis_deg) > SIGNIFICANCE * paths.axis_deg_error else 0.0
-        pose = Pose(
-            pose.offsets_px, pose.axis_shift_px + paths.axis_shift_px, pose.axis_deg + turn
+        pose = replace(
+            pose.moved_by(found),
+            axis_shift_px=pose.axis_shift_px + paths.axis_shift_px,
+            axis_deg=pose.axis_deg + turn,
         )
     return pose
+
+
+def _along(offsets_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Displacements (n_tilts, 2) from those along the axis alone."""
+    return np.stack([offsets_px, np.zeros_like(offsets_px)], axis=1)
 
 
 def refined(work: Work, pose: Pose) -> Iterator[tuple[str, float, Pose]]:
     """Alternate axis scans and reprojection; yields (stage, fraction of the whole job, pose)."""
     reach = 4.0 * work.small.factor
-    scans = [FINE_SCAN_PX, FINE_SCAN_PX]
+    scans = [MIDDLE_SCAN_PX, FINE_SCAN_PX]
     if not work.isolated:
         scans = [COARSE_SCAN_PX, *scans]
     share = 0.6 / len(scans)
@@ -93,27 +99,37 @@ def refined(work: Work, pose: Pose) -> Iterator[tuple[str, float, Pose]]:
 
 def with_axis(work: Work, pose: Pose, candidates_px: NDArray[np.float64]) -> Pose:
     """Move the tilt axis to the best of a scan, and turn it if the turn is beyond doubt."""
-    small = work.small
-    aligned = small.aligned(pose)
-    first, stop = pose.measured_rows(
-        small.images.shape[1] * small.factor, small.images.shape[2] * small.factor
-    )
-    rows = slice(first // small.factor, max(stop // small.factor, first // small.factor + 1))
-    line = scan_axis(aligned[:, rows], work.angles_deg, candidates_px)
-    half = aligned.shape[1] / 2
-    significant = (
-        abs(line.slope) > SIGNIFICANCE * line.slope_error and abs(line.slope) * half > MIN_LEAN_PX
-    )
-    shifted = replace(pose, axis_shift_px=pose.axis_shift_px + line.shift_px * small.factor)
-    if not significant:
+    line = scan_axis(_measured(work, pose), work.angles_deg, candidates_px)
+    shifted = replace(pose, axis_shift_px=pose.axis_shift_px + line.shift_px * work.small.factor)
+    lean_px = abs(line.slope) * work.small.images.shape[1] / 2
+    if lean_px < MIN_LEAN_PX or abs(line.slope) < SIGNIFICANCE * line.slope_error:
         return shifted
-    turn = float(np.rad2deg(np.arctan(line.slope)))
-    return better_of(work, shifted, replace(shifted, axis_deg=pose.axis_deg + turn))
+    turned = replace(shifted, axis_deg=pose.axis_deg + float(np.rad2deg(np.arctan(line.slope))))
+    fits_better = misfit(work, turned) < line.misfit
+    return turned if fits_better else shifted
+
+
+def _measured(work: Work, pose: Pose) -> Floats:
+    """Aligned binned images, only the rows that every tilt measured."""
+    small = work.small
+    first, stop = pose.measured_rows(*(small.factor * n for n in small.images.shape[1:]))
+    first = first // small.factor
+    return small.aligned(pose)[:, first : max(stop // small.factor, first + 1)]
+
+
+def misprediction(work: Work, pose: Pose) -> float:
+    """Share of the images that half of the tilts fails to predict; see :func:`residual`."""
+    return residual(work.small, pose, work.angles_deg, isolated=work.isolated)
+
+
+def misfit(work: Work, pose: Pose) -> float:
+    """Squared misfit of a quick reconstruction from all tilts; see :func:`misfit_of`."""
+    return misfit_of(_measured(work, pose), work.angles_deg)
 
 
 def better_of(work: Work, first: Pose, second: Pose) -> Pose:
     """Whichever pose lets half of the images predict the others better."""
-    rests = [residual(work.small, pose, work.angles_deg) for pose in (first, second)]
+    rests = [misprediction(work, pose) for pose in (first, second)]
     return first if rests[0] <= rests[1] else second
 
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from ..geometry import centre
 from ..projector import ParallelBeam
 from ..reconstruct import iter_sart, last
 from .common_line import parabola_vertex
+from .correlation import SMOOTH_PX
 
 Floats = NDArray[np.float32]
 
@@ -32,11 +34,14 @@ class AxisLine:
         Pixels along x a pixel along y.
     slope_error : float
         Standard error of the slope.
+    misfit : float
+        Squared misfit of all slices at the best position.
     """
 
     shift_px: float
     slope: float
     slope_error: float
+    misfit: float
 
 
 def scan_axis(
@@ -44,9 +49,9 @@ def scan_axis(
 ) -> AxisLine:
     """Try tilt-axis positions and keep those that let the images agree best.
 
-    A wrong axis makes the images contradict each other (arcs, half-moons), and what a reconstruction
-    cannot reproduce grows with the square of the error. Each slice along the axis gives its own
-    best position; a line through them gives the shift and the rotation.
+    A wrong axis makes the images contradict each other (arcs, half-moons), and what a
+    reconstruction cannot reproduce grows with the square of the error. Each slice along the axis
+    gives its own best position; a line through them gives the rotation.
 
     Parameters
     ----------
@@ -57,15 +62,34 @@ def scan_axis(
     shifts_px : ndarray, (n_candidates,)
         Evenly spaced positions to try, at least three.
     """
-    rows = np.unique(np.linspace(0, aligned.shape[1] - 1, MAX_SLICES).round().astype(int))
-    sinogram = np.ascontiguousarray(aligned[:, rows].transpose(0, 2, 1))
+    sinogram = _some_slices(aligned)
     misfits = np.stack([_misfit(sinogram, angles_deg, float(shift)) for shift in shifts_px])
     step = float(shifts_px[1] - shifts_px[0])
-    overall, _ = _vertex(misfits.sum(axis=1), shifts_px, step)
-    if len(rows) < MIN_SLICES:
-        return AxisLine(overall, 0.0, float("inf"))
-    vertices, curvatures = np.array([_vertex(column, shifts_px, step) for column in misfits.T]).T
-    return _line(rows - centre(aligned.shape[1]), vertices, curvatures, overall)
+    overall, _, least = _vertex(misfits.sum(axis=1), shifts_px, step)
+    vertices, curvatures, _ = np.array(
+        [_vertex(column, shifts_px, step) for column in misfits.T], np.float64
+    ).T
+    heights = np.asarray(_rows(aligned.shape[1]) - centre(aligned.shape[1]), np.float64)
+    slope, error = _slope(heights, vertices, curvatures)
+    return AxisLine(overall, slope, error, least)
+
+
+def misfit_of(aligned: Floats, angles_deg: NDArray[np.float64]) -> float:
+    """Squared misfit as in :class:`AxisLine` with the axis at the centre, from the same slices."""
+    return float(_misfit(_some_slices(aligned), angles_deg, 0.0).sum())
+
+
+def _rows(height: int) -> NDArray[np.int64]:
+    return np.unique(np.linspace(0, height - 1, MAX_SLICES).round().astype(np.int64))
+
+
+def _some_slices(aligned: Floats) -> Floats:
+    """Sinograms (n_tilts, w, n_slices) of evenly spaced rows.
+
+    Smoothed, or a pose that blurs the noise by interpolating would seem to fit better.
+    """
+    smooth = gaussian_filter(aligned, (0.0, SMOOTH_PX, SMOOTH_PX))
+    return np.ascontiguousarray(smooth[:, _rows(aligned.shape[1])].transpose(0, 2, 1))
 
 
 def _misfit(
@@ -80,35 +104,34 @@ def _misfit(
 
 def _vertex(
     misfit: NDArray[np.float64], shifts_px: NDArray[np.float64], step: float
-) -> tuple[float, float]:
-    """Best position and the curvature there (0 where the scan's end is the best)."""
+) -> tuple[float, float, float]:
+    """Best position, the curvature there (0 where the scan's end is the best) and its misfit."""
     best = int(np.argmin(misfit))
     if not 0 < best < len(misfit) - 1:
-        return float(shifts_px[best]), 0.0
+        return float(shifts_px[best]), 0.0, float(misfit[best])
     below, here, above = misfit[best - 1 : best + 2]
-    found = float(shifts_px[best]) + step * parabola_vertex(-misfit, best)
-    return found, float(below - 2.0 * here + above)
+    fraction = parabola_vertex(-misfit, best)
+    least = float(here - 0.25 * (below - above) * fraction)
+    return float(shifts_px[best]) + step * fraction, float(below - 2.0 * here + above), least
 
 
-def _line(
-    y: NDArray[np.float64],
-    vertices: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    fallback: float,
-) -> AxisLine:
-    """Weighted line through the slices' best positions, without those far from it."""
+def _slope(
+    y: NDArray[np.float64], vertices: NDArray[np.float64], weights: NDArray[np.float64]
+) -> tuple[float, float]:
+    """Slope of a weighted line through the slices' best positions, less outliers; its error."""
     kept = weights > 0
-    solution, error = np.array([fallback, 0.0]), float("inf")
+    slope, error = 0.0, float("inf")
     design = np.stack([np.ones_like(y), y], axis=1)
     for _ in range(FIT_ROUNDS):
         if np.count_nonzero(kept) < MIN_SLICES:
-            return AxisLine(fallback, 0.0, float("inf"))
+            return 0.0, float("inf")
         root = np.sqrt(weights[kept] / weights[kept].mean())
         part = design[kept] * root[:, None]
         solution = np.linalg.lstsq(part, vertices[kept] * root, rcond=None)[0]
         rest = vertices - design @ solution
         variance = float(((rest[kept] * root) ** 2).sum()) / (len(root) - 2)
+        slope = float(solution[1])
         error = float(np.sqrt(variance * np.linalg.pinv(part.T @ part)[1, 1]))
         spread = 1.4826 * float(np.median(np.abs(rest[kept])))
         kept = (weights > 0) & (np.abs(rest) <= max(3.0 * spread, 0.05))
-    return AxisLine(float(solution[0]), float(solution[1]), error)
+    return slope, error
