@@ -15,6 +15,7 @@ def opened(monkeypatch, tiny_path):
     commands = []
     monkeypatch.setattr(samples, "needle_path", lambda: tiny_path)
     monkeypatch.setattr(pipeline, "METHODS", ("wbp", "sart"))
+    monkeypatch.setattr(demo, "find_spec", lambda name: object())
     monkeypatch.setattr(demo.subprocess, "run", lambda command, check: commands.append(command))
     return commands
 
