@@ -1,0 +1,49 @@
+"""Objects that training never draws: of another character than any training family."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_wedgefill.training.phantoms import Coordinates, Family, Floats, rotation
+
+
+def head(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a skull of nested ellipsoids with soft tissue inside, after Shepp and Logan."""
+    z, x, y = at
+    c, s = (f(rng.uniform(0, np.pi)) for f in (np.cos, np.sin))
+    a, b = c * z + s * x, -s * z + c * x
+    outer = rng.uniform(0.6, 0.8), rng.uniform(0.45, 0.65)
+    r = (a / outer[0]) ** 2 + (b / outer[1]) ** 2 + (y / 0.9) ** 2
+    out = np.where(r < 1, np.float32(1.0), np.float32(0.0))
+    out[r < rng.uniform(0.8, 0.9)] = rng.uniform(0.2, 0.35)
+    for _ in range(rng.integers(4, 9)):
+        centre = rng.uniform(-0.3, 0.3, 2)
+        radii = rng.uniform(0.04, 0.22, 3)
+        inside = ((a - centre[0]) / radii[0]) ** 2 + ((b - centre[1]) / radii[1]) ** 2
+        out[(inside + (y / radii[2]) ** 2 < 1) & (r < 0.8)] += rng.uniform(-0.2, 0.3)
+    return out.clip(0, None)
+
+
+def branches(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a tetrapod of tapering arms, each wound by a helix of beads."""
+    z, x, y = at
+    out = np.zeros(np.broadcast_shapes(z.shape, x.shape, y.shape), np.float32)
+    arms = np.array([[1, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) / np.sqrt(3)
+    turn = rotation(rng)
+    density, bead = rng.uniform(0.3, 0.7), rng.uniform(0.8, 1.0)
+    for arm in arms @ turn.T:
+        along = arm[0] * z + arm[1] * x + arm[2] * y
+        squared = z**2 + x**2 + y**2 - along**2
+        radius = 0.16 - 0.12 * np.clip(along, 0, 1)
+        out[(along > 0) & (along < 0.75) & (squared < radius**2)] = density
+        side = np.cross(arm, [0.3, 0.5, 0.8])
+        side /= np.linalg.norm(side)
+        other = np.cross(arm, side)
+        for t in np.arange(0.15, 0.75, 0.09):
+            place = arm * t + 0.12 * (np.cos(20 * t) * side + np.sin(20 * t) * other)
+            d = (z - place[0]) ** 2 + (x - place[1]) ** 2 + (y - place[2]) ** 2
+            out[d < 0.04**2] = bead
+    return out
+
+
+FAMILIES: dict[str, Family] = {f.__name__: f for f in (head, branches)}

@@ -1,0 +1,102 @@
+"""Solvers: bounds from projection to reconstruction, progress, constraints."""
+
+import numpy as np
+import pytest
+
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.reconstruct.tvm import noise_level
+from napari_wedgefill.reconstruct.wbp import ramp_response
+
+N = 48
+
+
+@pytest.fixture(scope="module")
+def discs():
+    """Two discs in four slices, anti-aliased."""
+    axis = (np.arange(4 * N) + 0.5) / (4 * N) * 2 - 1
+    z, x = axis[:, None], axis[None, :]
+    fine = 1.0 * (z**2 + x**2 < 0.6**2) - 0.5 * ((z - 0.2) ** 2 + (x + 0.1) ** 2 < 0.25**2)
+    slice_ = fine.reshape(N, 4, N, 4).mean(axis=(1, 3)).astype(np.float32)
+    return np.repeat(slice_[:, :, None], 4, axis=2)
+
+
+def relative_error(x, truth):
+    return np.linalg.norm(x - truth) / np.linalg.norm(truth)
+
+
+def test_wbp_of_a_full_range_is_the_object(discs):
+    beam = ParallelBeam(np.arange(0, 180, 1.5), N)
+    volume = wbp(beam, beam(discs))
+    assert relative_error(volume, discs) < 0.12
+    assert volume[N // 2 - 8, N // 2 - 8, 0] == pytest.approx(1.0, abs=0.05)
+    axis = np.arange(N) - (N - 1) / 2
+    seen = np.hypot(axis[:, None], axis[None, :]) < N / 2  # every tilt sees these voxels
+    assert abs(volume[seen].sum() / discs.sum() - 1) < 0.02
+
+
+def test_wbp_does_not_care_how_a_full_range_is_sampled(discs):
+    rng = np.random.default_rng(0)
+    angles = np.sort(np.arange(0, 180, 1.5) + rng.uniform(-0.5, 0.5, 120))
+    beam = ParallelBeam(angles, N)
+    assert relative_error(wbp(beam, beam(discs)), discs) < 0.13
+
+
+def test_the_hann_window_takes_noise_away(discs):
+    beam = ParallelBeam(np.arange(0, 180, 3.0), N)
+    noise = np.random.default_rng(0).standard_normal((60, N, 4)).astype(np.float32)
+    assert wbp(beam, noise, "hann").std() < 0.6 * wbp(beam, noise).std()
+    with pytest.raises(ValueError, match="unknown window"):
+        ramp_response(64, "boxcar")
+
+
+@pytest.mark.parametrize(("solver", "sweeps"), [(iter_sart, 15), (iter_sirt, 150)])
+def test_algebraic_solvers_reach_a_full_range_object(discs, solver, sweeps):
+    beam = ParallelBeam(np.arange(0, 180, 3.0), N)
+    assert relative_error(last(solver(beam, beam(discs), sweeps)), discs) < 0.08
+
+
+def test_sirt_residuals_fall(discs):
+    beam = ParallelBeam(np.arange(-60, 61, 4.0), N)
+    rows = beam(discs)
+    residuals = [np.linalg.norm(beam(s.x) - rows) for s in iter_sirt(beam, rows, 12)]
+    assert all(b < a for a, b in zip(residuals, residuals[1:], strict=False))
+
+
+def test_tvm_restores_discs_that_sart_cannot(discs):
+    """60 degrees missing: a piecewise constant object is the home of total variation."""
+    beam = ParallelBeam(np.arange(-60, 61, 3.0), N)
+    rows = beam(discs)
+    sart = relative_error(last(iter_sart(beam, rows, 15)), discs)
+    tvm = relative_error(last(iter_tvm(beam, rows, 150, weight=0.05)), discs)
+    assert tvm < 0.5 * sart
+
+
+def test_tvm_takes_one_weight_or_one_a_slice(discs):
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    rows = beam(discs)
+    one = last(iter_tvm(beam, rows, 5, weight=0.3))
+    many = last(iter_tvm(beam, rows, 5, weight=np.array([0.3, 0.3, 5.0, 0.3])))
+    np.testing.assert_allclose(many[:, :, [0, 1, 3]], one[:, :, [0, 1, 3]], atol=1e-6)
+    assert relative_error(many[:, :, 2], one[:, :, 2]) > 0.01
+
+
+def test_solvers_report_and_respect_their_start(discs):
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    rows = beam(discs)
+    start = discs.copy()
+    for solver in (iter_sart, iter_sirt, lambda *a, **k: iter_tvm(*a, **k, weight=0.1)):
+        sweeps = [(s.done, s.total) for s in solver(beam, rows, 3, x0=start)]
+        assert sweeps == [(1, 3), (2, 3), (3, 3)]
+    np.testing.assert_array_equal(start, discs)
+    assert last(iter_sart(beam, -rows, 2)).min() >= 0
+    assert last(iter_sart(beam, -rows, 2, nonnegative=False)).min() < 0
+
+
+@pytest.mark.parametrize("n_slices", [1, 16])
+def test_the_noise_level_is_found(n_slices):
+    rng = np.random.default_rng(0)
+    u = np.linspace(0, 3, 200)[None, :, None]
+    smooth = np.repeat(np.sin(u), 20, axis=0) + np.zeros((1, 1, n_slices))
+    noisy = smooth + rng.normal(0, 0.2, smooth.shape)
+    assert noise_level(noisy.astype(np.float32)) == pytest.approx(0.2, rel=0.06)

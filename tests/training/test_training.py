@@ -1,0 +1,174 @@
+"""Simulated acquisitions obey physics, training learns and resumes, ONNX answers as torch does."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("onnxscript")
+
+import onnxruntime  # noqa: E402 - after the skip
+
+from napari_wedgefill.inference import registry  # noqa: E402
+from napari_wedgefill.inference.contract import InputContract  # noqa: E402
+from napari_wedgefill.projector import ParallelBeam  # noqa: E402
+from napari_wedgefill.training import batches, export, phantoms, train  # noqa: E402
+from napari_wedgefill.training.acquisition import (  # noqa: E402
+    Scheme,
+    add_noise,
+    draw_scheme,
+    record,
+)
+from napari_wedgefill.training.examples import simulate_group  # noqa: E402
+from napari_wedgefill.training.losses import (  # noqa: E402
+    adversarial_discriminator,
+    back_projected_l1,
+)
+from napari_wedgefill.training.networks import (  # noqa: E402
+    Discriminator,
+    SinogramGenerator,
+    TomogramGenerator,
+)
+from napari_wedgefill.training.stages import STAGES  # noqa: E402
+
+CONTRACT = InputContract(n_rows=48, sirt_sweeps=3, tvm_sweeps=3)
+
+
+@pytest.mark.parametrize("name", sorted(phantoms.FAMILIES))
+def test_families_draw_finite_objects_and_repeat_for_a_seed(name):
+    at = phantoms.grid(64, 3)
+    drawn = [
+        phantoms.draw(np.random.default_rng(5), at, {name: phantoms.FAMILIES[name]})
+        for _ in range(2)
+    ]
+    assert drawn[0].shape == (64, 64, 3)
+    assert np.isfinite(drawn[0]).all()
+    assert drawn[0].min() >= 0
+    np.testing.assert_array_equal(*drawn)
+
+
+def test_a_recording_is_the_projection_of_the_averaged_object():
+    axis = np.arange(64) - 31.5
+    fine = np.exp(-((axis[:, None] - 5) ** 2 + (axis[None, :] + 8) ** 2) / 50)[:, :, None]
+    fine = np.repeat(fine, 2, axis=2).astype(np.float32)
+    scheme = Scheme(np.array([-50.0, 0.0, 30.0]), 0.0, np.zeros(3))
+    rows = record(fine, 32, scheme)
+    beam = ParallelBeam(scheme.angles_deg, 32)
+    expected = beam(phantoms.average_pairs(fine))
+    np.testing.assert_allclose(rows, expected, atol=0.02 * expected.max())
+
+
+def test_poisson_noise_has_the_variance_of_its_dose():
+    rows = np.full((40, 50, 4), 3.0, np.float32)
+    noisy = add_noise(np.random.default_rng(0), rows, electrons=100, readout=0, background=0)
+    assert noisy.mean() == pytest.approx(3, rel=0.01)
+    assert noisy.std() == pytest.approx(0.3, rel=0.05)
+
+
+def test_schemes_are_ascending_and_within_reach():
+    for seed in range(50):
+        angles = draw_scheme(np.random.default_rng(seed)).angles_deg
+        assert np.all(np.diff(angles) >= 0)
+        assert len(angles) >= 15
+        assert np.abs(angles).max() < 85
+
+
+def test_the_back_projected_loss_ignores_what_cannot_be_seen():
+    rows = torch.linspace(0, 177, 60)
+    assert back_projected_l1(torch.zeros(2, 1, 60, 32), rows) == 0
+    constant = back_projected_l1(torch.ones(1, 1, 60, 32), rows)
+    stripes = back_projected_l1((-1.0) ** torch.arange(32).expand(1, 1, 60, 32), rows)
+    assert stripes > 3 * constant
+
+
+def test_the_penalty_is_the_squared_slope_of_the_discriminator():
+    torch.manual_seed(0)
+    linear = torch.nn.Conv2d(1, 1, 8, bias=False)
+    real, fake = torch.rand(3, 1, 8, 8), torch.rand(3, 1, 8, 8)
+    _, margin, slope = adversarial_discriminator(linear, real, fake, 1.0)
+    assert slope.item() == pytest.approx(2 * linear.weight.square().sum().item(), rel=1e-5)
+    assert margin.item() == pytest.approx((linear(real) - linear(fake)).mean().item(), rel=1e-4)
+
+
+def test_networks_see_no_batch_and_no_position():
+    """No normalisation layer: a slice alone, in a batch or shifted by a multiple gives the same."""
+    torch.manual_seed(0)
+    network = TomogramGenerator(9).eval()
+    x = torch.randn(2, 9, 64, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x)[1:], network(x[1:]), atol=1e-5, rtol=1e-4)
+    assert not [m for m in network.modules() if "Norm" in type(m).__name__]
+
+
+def test_measured_rows_pass_the_sinogram_network_untouched():
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 32, 32)
+    x[:, 2] = 0
+    x[:, 2, ::3] = 1
+    with torch.no_grad():
+        answer = SinogramGenerator()(x)
+    torch.testing.assert_close(answer[:, :, ::3], x[:, :1, ::3], rtol=0, atol=0)
+    assert (answer - x[:, :1]).abs().max() > 0
+
+
+@pytest.mark.parametrize(("network", "channels"), [(SinogramGenerator, 3), (TomogramGenerator, 9)])
+def test_onnx_answers_as_torch_does_at_any_size(tmp_path, network, channels):
+    torch.manual_seed(1)
+    made = network() if channels == 3 else network(channels)
+    path = tmp_path / "net.onnx"
+    export.export(made, channels, path, {"model": "test"}, 16)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map == {"model": "test"}
+    assert str(tmp_path).encode() not in path.read_bytes()
+    for shape in ((1, channels, 32, 48), (3, channels, 64, 16)):
+        x = torch.randn(shape)
+        with torch.no_grad():
+            expected = made(x).numpy()
+        (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        np.testing.assert_allclose(answer, expected, atol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Eight tiny groups: six validate, two train."""
+    folder = tmp_path_factory.mktemp("groups")
+    for seed in range(batches.N_VALIDATION + 2):
+        group = simulate_group(seed, 32, InputContract(sirt_sweeps=2, tvm_sweeps=2))
+        np.savez(folder / f"group_{1000 + seed}.npz", **group)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """Both stages, for seconds: enough to run every part of the loop, adversarial term included."""
+    out = tmp_path_factory.mktemp("run")
+    for stage in ("sinogram", "tomogram"):
+        train.main([stage, str(data), str(out), "--minutes", "0.08", "--batch", "4"])
+    return out
+
+
+def test_both_stages_train_with_pixel_loss_then_adversarially(trained):
+    for stage in STAGES:
+        record = json.loads((trained / f"{stage}.json").read_text())
+        curves = record["curves"]
+        assert "deceit" not in curves[0]
+        assert "deceit" in curves[-1]
+        assert np.isfinite([c["validation"] for c in curves]).all()
+        assert curves[-1]["validation"] < 1.2 * curves[-1]["start"]
+
+
+def test_training_goes_on_where_it_stopped(trained, data):
+    before = json.loads((trained / "sinogram.json").read_text())["curves"]
+    train.main(["sinogram", str(data), str(trained), "--minutes", "0.11", "--batch", "4"])
+    after = json.loads((trained / "sinogram.json").read_text())["curves"]
+    assert after[: len(before)] == before
+    assert after[-1]["step"] > before[-1]["step"]
+
+
+def test_a_trained_run_becomes_a_model_that_loads(trained, tmp_path):
+    export.main([str(trained), str(tmp_path / "mine"), "--name", "mine"])
+    model = registry.load(tmp_path / "mine")
+    assert model.name == "mine"
+    assert dataclasses.asdict(model.contract) == InputContract().to_dict()
