@@ -59,13 +59,14 @@ def test_fill_lays_the_volumes_out(loaded, qtbot):
 
 def test_fill_of_some_slices_lies_where_they_are(loaded, qtbot):
     viewer, widget = loaded
-    widget.method_panel.stop_box.setValue(5)
-    widget.method_panel.first_box.setValue(3)
+    widget.method_panel.stop_box.setValue(6)
+    widget.method_panel.first_box.setValue(4)
     widget.method_panel.method_checks["tvm"].setChecked(False)
     run(widget, qtbot, widget.fill)
     layer = volumes(viewer)[0]
     assert layer.data.shape == (32, 2, 32)
-    np.testing.assert_allclose(layer.translate, (0, 7.5, 0))
+    np.testing.assert_allclose(layer.translate, (0, 10.0, 0))
+    assert widget.run_panel.slice_box.value() == viewer.dims.current_step[1] >= 4
 
 
 def test_preview_is_one_slice_and_makes_room_for_the_next(loaded, qtbot):

@@ -72,6 +72,7 @@ class FillWedgeWidget(QWidget):
         run.export_selected.triggered.connect(lambda: self.export(only_selected=True))
         run.view_chosen.connect(self.show_view)
         self._viewer.dims.events.current_step.connect(self._follow_slider)
+        self._viewer.dims.events.order.connect(self._follow_slider)
         self.destroyed.connect(lambda: self._detach())
 
     @property
@@ -244,5 +245,6 @@ class FillWedgeWidget(QWidget):
     def _detach(self) -> None:
         """Leave nothing behind that calls a widget which is gone."""
         self._viewer.dims.events.current_step.disconnect(self._follow_slider)
+        self._viewer.dims.events.order.disconnect(self._follow_slider)
         if self._worker is not None:
             self._worker.quit()
