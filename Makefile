@@ -29,7 +29,7 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/mypy
 
 bench: $(VENV)/.bench ## measure speed beside ASTRA's, in one run
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python benchmarks/projectors.py
 
 quality: $(VENV)/.bench ## measure the quality of every method on objects that training never drew
 	$(BIN)/python benchmarks/quality.py
