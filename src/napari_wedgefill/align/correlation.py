@@ -64,13 +64,24 @@ def offset_between(
     offset = start.copy()
     for _ in range(NEWTON_STEPS):
         back = spline_shift(moving, -offset, order=3, mode="nearest")
-        step = _newton_step(np.asarray(back, np.float32), fixed, weights)
+        step = _newton_step(
+            np.asarray(back, np.float32), fixed, weights * inside(offset, back.shape)
+        )
         offset += step
         if np.abs(step).max() < 1e-3:
             break
     if np.abs(offset - start).max() > 2.0 * MAX_NEWTON_PX:
         return start
     return np.clip(offset, -reach_px, reach_px)
+
+
+def inside(offset: NDArray[np.float64], shape: tuple[int, ...]) -> Floats:
+    """One where an image (h, w) moved back by `offset` (y, x) has pixels of its own, else 0."""
+    sides = []
+    for n, by in zip(shape, offset, strict=True):
+        source = np.arange(n) + by
+        sides.append((source >= 0) & (source <= n - 1))
+    return np.asarray(np.outer(*sides), np.float32)
 
 
 def _correlation_peak(moving: Floats, fixed: Floats, reach_px: float) -> NDArray[np.float64]:

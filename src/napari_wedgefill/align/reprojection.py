@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
 from ..reconstruct import iter_sart, last
-from .correlation import band_passed, offset_between, taper
+from .correlation import band_passed, inside, offset_between, taper
 from .pose import Binned, Pose
 
 Floats = NDArray[np.float32]
@@ -136,22 +136,13 @@ def _half_round(
     guesses = predicted(stack.aligned(pose, known), angles_deg[known], angles_deg[asked])
     coarse = _comparison(stack.images.shape[2], isolated)
     found = np.zeros_like(pose.offsets_px)
+    moved = (pose.offsets_px + np.array([0.0, pose.axis_shift_px])) / stack.factor
     for tilt, guess in zip(asked, guesses, strict=True):
         image = stack.aligned(pose, np.array([tilt]))[0]
-        weights = taper(image.shape) * _measured(stack, pose, int(tilt))
+        weights = taper(image.shape) * inside(moved[tilt], image.shape)
         pair = band_passed(image, coarse), band_passed(guess, coarse)
         found[tilt] = offset_between(*pair, weights, reach_px / stack.factor)
     return pose.moved_by(found * stack.factor)
-
-
-def _measured(stack: Binned, pose: Pose, tilt: int) -> Floats:
-    """One where the aligned image (h, w) was measured, zero where it was filled."""
-    moved = (pose.offsets_px[tilt] + [0.0, pose.axis_shift_px]) / stack.factor
-    sides = []
-    for n, by in zip(stack.images.shape[1:], moved, strict=True):
-        source = np.arange(n) + by
-        sides.append((source >= 0) & (source <= n - 1))
-    return np.asarray(np.outer(*sides), np.float32)
 
 
 def without_drift(
