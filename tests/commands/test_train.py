@@ -1,4 +1,4 @@
-"""`wedgefill train`: a thin call of the training loop."""
+"""`wedgefill train` and `export`: thin calls of the training room."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ import pytest
 from napari_wedgefill.cli import main
 
 
-def test_without_torch_it_says_what_to_install(wedgefill, monkeypatch):
+@pytest.mark.parametrize("command", ["train", "export"])
+def test_without_torch_it_says_what_to_install(wedgefill, monkeypatch, command):
     for name in [name for name in sys.modules if name.startswith("napari_wedgefill.training")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "torch", None)
-    ran = wedgefill("train", "sinogram", "data", "out", "--minutes", "1")
+    ran = wedgefill(command, "one", "two")
     assert "pip install torch" in ran.complaint
 
 
-def test_the_loop_reads_its_own_arguments(capsys):
+@pytest.mark.parametrize(("command", "option"), [("train", "--minutes"), ("export", "--name")])
+def test_the_training_room_reads_its_own_arguments(capsys, command, option):
     pytest.importorskip("torch")
     with pytest.raises(SystemExit) as left:
-        main(["train", "sinogram", "--help"])
+        main([command, "one", "--help"])
     assert left.value.code == 0
-    assert "--minutes" in capsys.readouterr().out
+    assert option in capsys.readouterr().out

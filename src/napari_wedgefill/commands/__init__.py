@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import align, demo, doctor, fill, info, project, train
+from . import align, demo, doctor, export, fill, info, project, train
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
@@ -17,6 +17,7 @@ COMMANDS: dict[str, ModuleType] = {
     "align": align,
     "project": project,
     "train": train,
+    "export": export,
     "doctor": doctor,
     "demo": demo,
 }

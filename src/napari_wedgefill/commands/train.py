@@ -24,13 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Hand the arguments to the training loop."""
-    from ..errors import WedgefillError
+    from .training_call import call_training
 
-    try:
-        from ..training.train import main
-    except ModuleNotFoundError as error:
-        raise WedgefillError(
-            f"Training needs {error.name}, which is not installed; install the extra `train`: "
-            "pip install torch onnx onnxscript"
-        ) from error
-    main(args.arguments)
+    call_training("train", args.arguments)
