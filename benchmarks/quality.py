@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from held_back import FAMILIES
+
 from napari_wedgefill.inference.contract import Scales, density_scale, sinogram_scale, tvm_weight
 from napari_wedgefill.inference.joint_model import JointModel, iter_joint
 from napari_wedgefill.inference.registry import load
@@ -78,9 +79,7 @@ def evaluate(arguments: argparse.Namespace) -> list[dict[str, Any]]:
         for electrons in (np.inf, 400.0, 100.0):
             for family in FAMILIES:
                 for seed in range(arguments.objects):
-                    sinogram, truth = simulate(
-                        family, seed, arguments.width, angles, electrons
-                    )
+                    sinogram, truth = simulate(family, seed, arguments.width, angles, electrons)
                     for method, x in reconstruct(model, beam, sinogram, truth).items():
                         rows.append(
                             {
@@ -116,10 +115,10 @@ def table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
     lines = [
         "# Quality on objects that training never drew",
         "",
-        f"Printed by `benchmarks/quality.py`: model `{arguments.model}`, {arguments.width} px, steps "
-        f"of {arguments.step:g} degrees, {arguments.objects} objects of {SLICES} slices from each of "
-        f"the held-back families ({', '.join(FAMILIES)}). Mean over the objects of PSNR in dB, SSIM, "
-        "and the Fourier correlation with the truth inside the missing wedge, after one "
+        f"Printed by `benchmarks/quality.py`: model `{arguments.model}`, {arguments.width} px, "
+        f"steps of {arguments.step:g} degrees, {arguments.objects} objects of {SLICES} slices from "
+        f"each of the held-back families ({', '.join(FAMILIES)}). Mean over the objects of PSNR in "
+        "dB, SSIM, and the Fourier correlation with the truth inside the missing wedge, after one "
         "least-squares scale and offset.",
         "",
         "| missing | dose (e/px) | figure | " + " | ".join(methods) + " |",

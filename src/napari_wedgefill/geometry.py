@@ -37,8 +37,8 @@ def angular_weights(angles_deg: ArrayLike) -> NDArray[np.float64]:
     """Radians of direction that each tilt stands for, (n_tilts,).
 
     Each tilt owns the half gaps to its neighbours; a gap wider than twice the median step is
-    missing data, not wider sampling, and counts as one median step. Tilts that share an angle share its
-    weight. A full range adds up to pi.
+    missing data, not wider sampling, and counts as one median step. Tilts that share an angle
+    share its weight. A full range adds up to pi.
     """
     angles = np.asarray(angles_deg, dtype=np.float64)
     directions, owner, count = np.unique(

@@ -41,7 +41,9 @@ def test_interpolated_rows_are_projections_where_tilts_were_measured(shift):
     ideal = ParallelBeam(grid.angles_deg, 40, axis_shift_px=shift)(volume)
     near = within(grid, 66)
     assert near.sum() > 80
-    inner = slice(4, -4)  # a mirrored row comes from beyond the detector when the axis is off centre
+    inner = slice(
+        4, -4
+    )  # a mirrored row comes from beyond the detector when the axis is off centre
     error = np.abs(rows - ideal)[near][:, inner]
     assert error.max() < 0.03 * ideal.max()
 

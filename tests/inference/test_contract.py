@@ -28,9 +28,7 @@ def test_filled_rows_are_used_only_where_nothing_was_measured(measured):
     measured_rows = rows[0, 2, :, 0] > 0.5
     before = c.completed_wbp(beam, sinogram, filled, scales, CONTRACT)
     filled[:, :, measured_rows] = 1e3  # what the network says of measured rows is never used
-    np.testing.assert_array_equal(
-        c.completed_wbp(beam, sinogram, filled, scales, CONTRACT), before
-    )
+    np.testing.assert_array_equal(c.completed_wbp(beam, sinogram, filled, scales, CONTRACT), before)
     filled[:, :, ~measured_rows] += 1
     assert np.abs(c.completed_wbp(beam, sinogram, filled, scales, CONTRACT) - before).max() > 0.01
 
@@ -51,11 +49,10 @@ def test_neighbours_are_neighbours_and_ends_repeat():
     volume = np.arange(5, dtype=np.float32)[None, None, :] + np.zeros((4, 4, 1), np.float32)
     channels = c.tomogram_input(volume, c.Quick(volume + 10, volume + 20), CONTRACT)
     assert channels.shape == (5, 9, 4, 4)
-    np.testing.assert_array_equal(
-        channels[:, :, 0, 0],
-        [[max(k - 1, 0), k, min(k + 1, 4)] + [max(k - 1, 0) + 10, k + 10, min(k + 1, 4) + 10]
-         + [max(k - 1, 0) + 20, k + 20, min(k + 1, 4) + 20] for k in range(5)],
-    )  # fmt: skip
+    for k in range(5):
+        own = [max(k - 1, 0), k, min(k + 1, 4)]
+        expected = [value + step for step in (0, 10, 20) for value in own]
+        np.testing.assert_array_equal(channels[k, :, 0, 0], expected)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (17, 31), (5, 48)])

@@ -13,13 +13,16 @@ from napari_wedgefill.inference.pipeline import (
     Progress,
     fill,
     iter_fill,
+    iter_preview,
 )
 from napari_wedgefill.normalise import vacuum_level
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
+ANGLES = np.arange(-60, 61, 4.0)
 
-def ball_series(n=32, n_slices=10, angles=np.arange(-60, 61, 4.0), offset=0.0, gain=1.0):
+
+def ball_series(n=32, n_slices=10, angles=ANGLES, offset=0.0, gain=1.0):
     axis = np.arange(n) - (n - 1) / 2
     y = np.arange(n_slices) - (n_slices - 1) / 2
     r = np.sqrt(axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + y[None, None, :] ** 2)
@@ -58,7 +61,7 @@ def test_all_four_methods_come_in_order_with_progress_and_a_report(filled):
 
 
 def test_volumes_carry_their_voxels_and_the_scale_of_the_series(filled):
-    series, truth, events = filled
+    _series, truth, events = filled
     for event in events:
         if isinstance(event, Finished):
             assert event.volume.data.shape == truth.shape
@@ -145,3 +148,13 @@ def test_vacuum_is_found_behind_isolated_and_filling_objects():
     ripple = np.random.default_rng(0).normal(0, 0.3, (angles.size, 12, 64))
     series = TiltSeries.from_arrays(film + ripple, angles)
     assert vacuum_level(series) == pytest.approx(100, abs=3)
+
+
+def test_a_preview_lies_on_the_grid_of_the_series():
+    """Wide images are binned for speed; the slice comes back at full width, in its place."""
+    series, truth = ball_series(n=162, n_slices=7, angles=np.arange(-60, 61, 20.0))
+    events = list(iter_preview(series, 3, FillOptions(methods=("wbp",))))
+    volume = next(e.volume for e in events if isinstance(e, Finished))
+    assert volume.data.shape == (162, 1, 162)
+    assert volume.voxel_nm == (0.5, 0.5, 0.5)
+    assert np.corrcoef(volume.data[:, 0].ravel(), truth[:, 3].ravel())[0, 1] > 0.6

@@ -1,5 +1,7 @@
 """Solvers: bounds from projection to reconstruction, progress, constraints."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -60,7 +62,7 @@ def test_sirt_residuals_fall(discs):
     beam = ParallelBeam(np.arange(-60, 61, 4.0), N)
     rows = beam(discs)
     residuals = [np.linalg.norm(beam(s.x) - rows) for s in iter_sirt(beam, rows, 12)]
-    assert all(b < a for a, b in zip(residuals, residuals[1:], strict=False))
+    assert all(b < a for a, b in itertools.pairwise(residuals))
 
 
 def test_tvm_restores_discs_that_sart_cannot(discs):

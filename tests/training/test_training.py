@@ -27,7 +27,6 @@ from napari_wedgefill.training.losses import (  # noqa: E402
     back_projected_l1,
 )
 from napari_wedgefill.training.networks import (  # noqa: E402
-    Discriminator,
     SinogramGenerator,
     TomogramGenerator,
 )

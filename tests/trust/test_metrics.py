@@ -30,7 +30,9 @@ def test_psnr_of_known_noise(truth):
 
 def test_ssim_is_one_for_equality_and_falls_with_noise(truth):
     rng = np.random.default_rng(0)
-    values = [ssim(truth + rng.normal(0, s, truth.shape).astype("f4"), truth) for s in (0, 0.1, 0.5)]
+    values = [
+        ssim(truth + rng.normal(0, s, truth.shape).astype("f4"), truth) for s in (0, 0.1, 0.5)
+    ]
     assert values[0] == pytest.approx(1)
     assert values[0] > values[1] > values[2]
 

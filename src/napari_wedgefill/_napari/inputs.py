@@ -45,6 +45,8 @@ class FillInputs:
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     slices : tuple of int or None
         First and last + 1 slice along the tilt axis; None for all.
+    preview_slice : int or None
+        The one slice of a preview; None for a whole job.
     """
 
     source: LayerMap
@@ -58,6 +60,7 @@ class FillInputs:
     model: str = "small"
     device: str = "auto"
     slices: tuple[int, int] | None = None
+    preview_slice: int | None = None
 
     def series(self) -> TiltSeries:
         """Build the tilt series with its axis along y; raise `WedgefillError` where it cannot."""
@@ -75,4 +78,4 @@ class FillInputs:
 
     def single_slice(self, index: int) -> FillInputs:
         """Return the inputs of a preview: one slice, images as they are."""
-        return replace(self, slices=(index, index + 1), align=False)
+        return replace(self, slices=(index, index + 1), preview_slice=index, align=False)

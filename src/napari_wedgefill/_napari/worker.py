@@ -12,7 +12,7 @@ from napari.qt.threading import thread_worker
 from superqt.utils import GeneratorWorker
 
 from ..align import Aligned, AlignProgress, iter_align
-from ..inference.pipeline import Progress, iter_fill
+from ..inference.pipeline import Progress, iter_fill, iter_preview
 from ..tilt_series import TiltSeries
 from .inputs import FillInputs
 
@@ -56,6 +56,9 @@ def fill_steps(inputs: FillInputs) -> Iterator[Any]:
     """Run the whole job of the widget, without Qt."""
     yield Progress("reading the layer", 0.0, None)
     series = inputs.series()
+    if inputs.preview_slice is not None:
+        yield from iter_preview(series, inputs.preview_slice, inputs.options())
+        return
     if not inputs.align:
         yield from iter_fill(series, inputs.options())
         return

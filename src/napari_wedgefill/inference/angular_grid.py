@@ -42,7 +42,8 @@ class AngularGrid:
         """Angle of each row in degrees, ascending over 180 degrees, (n_rows,)."""
         start, extent = widest_gap_deg(self.measured_deg)
         middle = start + extent / 2.0
-        return middle + (np.arange(self.n_rows) - (self.n_rows - 1) / 2) * self.step_deg
+        rows = np.arange(self.n_rows, dtype=np.float64) - (self.n_rows - 1) / 2
+        return middle + rows * self.step_deg
 
     @cached_property
     def _offsets_deg(self) -> NDArray[np.float64]:
@@ -57,7 +58,7 @@ class AngularGrid:
 
     @cached_property
     def measured_fraction(self) -> Floats:
-        """1 for a row that was measured, falling to 0 one row away from a measurement, (n_rows,)."""
+        """1 for a row that was measured, falling to 0 one row away from one, (n_rows,)."""
         return np.clip(1.0 - self.distance_deg / self.step_deg, 0.0, 1.0).astype(np.float32)
 
     @property

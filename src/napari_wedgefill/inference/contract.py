@@ -173,4 +173,3 @@ def pad_to_multiple(batch: Floats, multiple: int) -> tuple[Floats, tuple[slice, 
 
 def _beam_at(beam: ParallelBeam, angles_deg: NDArray[np.float64]) -> ParallelBeam:
     return ParallelBeam(angles_deg, beam.width, beam.depth, axis_shift_px=beam.axis_shift_px)
-

@@ -136,9 +136,7 @@ def _through(
     return np.concatenate(answers)
 
 
-def restore_consistency(
-    beam: ParallelBeam, sinogram: Floats, volume: Floats, noise: float
-) -> None:
+def restore_consistency(beam: ParallelBeam, sinogram: Floats, volume: Floats, noise: float) -> None:
     """Bring a volume back to agreement with the measurements, as far as they are signal; in place.
 
     A few SIRT steps from the network's volume, each as long as the share of the residual's

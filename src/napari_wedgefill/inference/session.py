@@ -92,9 +92,7 @@ def _open(path: Path, provider: str, sizes: dict[str, int]) -> onnxruntime.Infer
         # Without this a session that cannot run on CUDA runs on the CPU and says nothing.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=[(provider, settings)]
-        )
+        session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, settings)])
     except Exception as error:  # its exceptions share no base class below this one
         reason = str(error).splitlines()[0][:200]
         raise WedgefillError(f"{path.name} could not be opened on {provider}: {reason}") from error
@@ -103,9 +101,7 @@ def _open(path: Path, provider: str, sizes: dict[str, int]) -> onnxruntime.Infer
     return session
 
 
-def run(
-    session: onnxruntime.InferenceSession, batch: NDArray[np.float32]
-) -> NDArray[np.float32]:
+def run(session: onnxruntime.InferenceSession, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     """Run one batch; the array is made native, contiguous float32 (others give garbage)."""
     name = session.get_inputs()[0].name
     (answer,) = session.run(None, {name: np.ascontiguousarray(batch, dtype=np.float32)})
@@ -116,7 +112,7 @@ def providers_report() -> dict[str, Any]:
     """What ONNX Runtime is installed and what truly runs, for `wedgefill doctor`."""
     from importlib import metadata
 
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in ("onnxruntime", "onnxruntime-gpu"):
         try:
             versions[package] = metadata.version(package)

@@ -76,12 +76,12 @@ class ParallelBeam:
 
         return torch_backend.forward(self, x)
 
-    def T(self, y: Array) -> Array:  # noqa: N802 - the transpose's mathematical name
+    def T(self, y: Array) -> Array:
         """Adjoint: (n_tilts, width, n_slices) to (depth, width, n_slices)."""
         return self._gather(y, np.maximum(np.abs(self.cosines), np.abs(self.sines)))
 
     def smear(self, y: Array) -> Array:
-        """Back project by linear interpolation, (n_tilts, width, n_slices) to (depth, width, n_slices).
+        """Back project by linear interpolation; shapes as `T`.
 
         This is what weighted back projection wants. The adjoint's triangles are narrower than a
         pixel near 45 degrees and sum to 0.83-1.41 depending on where a voxel falls between two
@@ -124,5 +124,6 @@ class ParallelBeam:
     def _check(array: Array, expected: tuple[int, int], what: str) -> None:
         if array.ndim != 3 or tuple(array.shape[:2]) != expected:
             raise ValueError(
-                f"a {what} of shape {(*expected, 'n_slices')} was expected, got {tuple(array.shape)}"
+                f"a {what} of shape {(*expected, 'n_slices')} was expected, "
+                f"got {tuple(array.shape)}"
             )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def forward(beam: ParallelBeam, x: torch.Tensor) -> torch.Tensor:
     """Project (depth, width, n_slices) to (n_tilts, width, n_slices)."""
-    return _Project.apply(x, beam)  # type: ignore[no-any-return, no-untyped-call]
+    return _Project.apply(x, beam)  # type: ignore[no-untyped-call]
 
 
 def adjoint(beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]) -> torch.Tensor:
@@ -34,7 +34,7 @@ def adjoint(beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64
     """
     exact = np.array_equal(half_widths, _joseph_widths(beam))
     if exact:
-        return _BackProject.apply(y, beam)  # type: ignore[no-any-return, no-untyped-call]
+        return _BackProject.apply(y, beam)  # type: ignore[no-untyped-call]
     return _gather(beam, y.detach(), half_widths)
 
 

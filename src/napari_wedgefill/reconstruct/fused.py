@@ -6,6 +6,7 @@ Each function is shared among the cores by rows of z.
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numba
@@ -62,7 +63,7 @@ def primal_step(
 def _rows(n: int) -> list[slice]:
     n_parts = min(n, 4 * available_cores())
     edges = np.linspace(0, n, n_parts + 1).astype(int)
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [slice(a, b) for a, b in itertools.pairwise(edges)]
 
 
 @numba.njit(**_OPTIONS)
@@ -104,7 +105,7 @@ def _primal(
     start: int,
     stop: int,
 ) -> None:
-    nz, nx, ns = x.shape
+    _nz, nx, ns = x.shape
     for i in range(start, stop):
         up = np.float32(1.0 if i > 0 else 0.0)
         above = max(i - 1, 0)

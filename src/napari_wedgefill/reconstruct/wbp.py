@@ -44,9 +44,7 @@ def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
     return response.astype(np.float32)
 
 
-def filter_sinogram(
-    sinogram: NDArray[np.float32], window: str = "ramp"
-) -> NDArray[np.float32]:
+def filter_sinogram(sinogram: NDArray[np.float32], window: str = "ramp") -> NDArray[np.float32]:
     """Apply the ramp filter along the detector of a sinogram (n_tilts, width, n_slices)."""
     width = sinogram.shape[1]
     n = scipy.fft.next_fast_len(2 * width, real=True)

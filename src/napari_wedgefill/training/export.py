@@ -1,6 +1,6 @@
 """From trained weights to a model folder: ONNX files, `model.toml`, and a card.
 
-    python -m napari_wedgefill.training.export runs/small models/small --name small
+python -m napari_wedgefill.training.export runs/small models/small --name small
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def export(
     str
         SHA-256 of the file.
     """
-    network = network.eval().to("cpu", memory_format=torch.contiguous_format)
+    network = network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     example = torch.randn(2, channels, 4 * multiple, 6 * multiple)
     height, width = torch.export.Dim("h", min=1), torch.export.Dim("w", min=1)
     program = torch.onnx.export(
@@ -54,12 +54,10 @@ def export(
         dynamo=True,
         external_data=False,
         opset_version=OPSET,
-        dynamic_shapes=(
-            {0: torch.export.Dim("batch"), 2: multiple * height, 3: multiple * width},
-        ),
+        dynamic_shapes=({0: torch.export.Dim("batch"), 2: multiple * height, 3: multiple * width},),
         verbose=False,
     )
-    assert program is not None  # noqa: S101 - dynamo=True always returns one
+    assert program is not None
     model = _without_traces(program.model_proto)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
@@ -93,10 +91,16 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
     channels = 3 * (2 * contract.neighbours + 1)
-    networks = {"sinogram": (SinogramGenerator(), 3), "tomogram": (TomogramGenerator(channels), channels)}
-    hashes, training = {}, {}
+    networks = {
+        "sinogram": (SinogramGenerator(), 3),
+        "tomogram": (TomogramGenerator(channels), channels),
+    }
+    hashes: dict[str, Any] = {}
+    training: dict[str, dict[str, Any]] = {}
     for stage, (network, n_channels) in networks.items():
-        network.load_state_dict(torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True))
+        network.load_state_dict(
+            torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)
+        )
         record = json.loads((run / f"{stage}.json").read_text())
         training[stage] = summarise(record)
         metadata = {

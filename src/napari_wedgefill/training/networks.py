@@ -6,9 +6,11 @@ All are fully convolutional; inputs are multiples of `InputContract.multiple` in
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812 - torch's own convention
+from torch.nn import functional as F
 
 SLOPE = 0.2
 
@@ -94,14 +96,11 @@ class TomogramGenerator(nn.Module):
         super().__init__()
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
         self.encode = nn.ModuleList(_Residual(w) for w in widths)
-        # One pixel wide and before the interpolation: a 3 x 3 after it would cost more than a scale.
-        self.up = nn.ModuleList(
-            nn.Conv2d(b, a, 1) for a, b in zip(widths[:-1], widths[1:], strict=True)
-        )
+        # Before the interpolation and one pixel wide: 3 x 3 after it would cost more than a scale.
+        self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
         self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
         self.decode = nn.ModuleList(_Residual(w) for w in widths[:-1])
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)
@@ -142,8 +141,7 @@ class Discriminator(nn.Module):
         super().__init__()
         widths = [channels, features, 2 * features, 4 * features]
         self.layers = nn.ModuleList(
-            nn.Conv2d(a, b, 4, stride=2, padding=1)
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
         self.last = nn.Conv2d(widths[-1], 1, 3, padding=1)
 

@@ -223,7 +223,9 @@ def film(rng: np.random.Generator, at: Coordinates) -> Floats:
     body = np.abs(u[0] + 0.03 * _smooth_noise(rng, at, 0.2)) < half
     out = body * np.float32(rng.uniform(0.1, 0.7))
     for _ in range(rng.integers(2, 20)):
-        spot = np.array([rng.uniform(-1, 1) * half * 1.5, rng.uniform(-1, 1), rng.uniform(-0.1, 0.1)])
+        spot = np.array(
+            [rng.uniform(-1, 1) * half * 1.5, rng.uniform(-1, 1), rng.uniform(-0.1, 0.1)]
+        )
         v = _local(at, spot, rotation(rng) / rng.uniform(0.03, 0.15, (3, 1)))
         out[v[0] ** 2 + v[1] ** 2 + v[2] ** 2 < 1] = np.float32(rng.uniform(0, 1))
     return out.astype(np.float32)

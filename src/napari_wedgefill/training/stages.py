@@ -61,7 +61,8 @@ class Stage:
         slice (tomogram); "start" is the same for the TVM that the network corrects.
         """
         device = next(network.parameters()).device
-        errors, starts = [], []
+        errors: list[Tensor] = []
+        starts: list[Tensor] = []
         for path in paths:
             inputs, target = self.examples(path, contract)
             x = inputs[::4].to(device, memory_format=torch.channels_last)
@@ -78,7 +79,7 @@ class Stage:
 
 
 def _sinogram_loss(answer: Tensor, target: Tensor, x: Tensor, rows_deg: Tensor | None) -> Tensor:
-    assert rows_deg is not None  # noqa: S101 - the stage's own context
+    assert rows_deg is not None
     image = back_projected_l1(answer - target, rows_deg)
     return wedge_l1(answer, target, x[:, 2:3]) + 2.0 * image
 
@@ -98,7 +99,7 @@ def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
 
 def _complete_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
     """Complete every group with the trained first stage, once."""
-    network = SinogramGenerator().to(device, memory_format=torch.channels_last)
+    network = SinogramGenerator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.load_state_dict(torch.load(out / "sinogram.pt", map_location=device, weights_only=True))
     network.eval()
     for path in batches.groups(data, validation=True) + batches.groups(data, validation=False):

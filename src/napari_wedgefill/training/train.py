@@ -109,8 +109,8 @@ class State:
 def start(stage: Stage, plan: Plan, device: torch.device) -> State:
     """Return the state at step zero, seeded."""
     torch.manual_seed(plan.seed)
-    generator = stage.network().to(device, memory_format=torch.channels_last)
-    discriminator = Discriminator(stage.judged).to(device, memory_format=torch.channels_last)
+    generator = stage.network().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    discriminator = Discriminator(stage.judged).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(generator).requires_grad_(False)
     adam = (
         torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),

@@ -1,0 +1,125 @@
+"""What a fill is asked for, and what it says while it runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import WedgefillError
+from ..volume import Volume
+
+#: What a plain fill computes.
+METHODS = ("wbp", "sart", "tvm", "gan")
+#: Sweeps of each iterative method.
+SWEEPS = {"sart": 10, "sirt": 50, "tvm": 200}
+PREVIEW_SWEEPS = {"sart": 5, "sirt": 20, "tvm": 50}
+#: Rough cost of a slab, for the progress bar alone.
+COST = {"wbp": 1.0, "sart": 12.0, "sirt": 40.0, "tvm": 250.0, "gan": 250.0}
+
+
+@dataclass(frozen=True)
+class FillOptions:
+    """What to compute, and where.
+
+    Attributes
+    ----------
+    methods : tuple of str
+        Any of "wbp", "sart", "sirt", "tvm", "gan", in the order wanted.
+    model : str
+        Name of a bundled model, or a folder.
+    device : {"auto", "cpu", "cuda"}
+        Where the networks run.
+    slices : tuple of int, optional
+        Start and stop along the tilt axis; all by default.
+    preview : bool
+        Fewer sweeps: for a look, not for measuring.
+    """
+
+    methods: tuple[str, ...] = METHODS
+    model: str = "small"
+    device: str = "auto"
+    slices: tuple[int, int] | None = None
+    preview: bool = False
+
+    def sweeps(self, method: str) -> int:
+        """Sweeps of an iterative method."""
+        return (PREVIEW_SWEEPS if self.preview else SWEEPS)[method]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the whole job is.
+
+    Attributes
+    ----------
+    stage : str
+        What is being done, for people.
+    fraction : float
+        0 to 1 over the whole job.
+    seconds_left : float or None
+        None until there is something to judge by.
+    """
+
+    stage: str
+    fraction: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """One method's volume, and the seconds it took."""
+
+    method: str
+    volume: Volume
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """The last item: what ran and with which numbers, ready for JSON."""
+
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class FillResult:
+    """Volumes by method, and the report."""
+
+    volumes: dict[str, Volume]
+    report: dict[str, Any]
+
+
+Event = Progress | Finished | Done
+
+
+def check_methods(methods: tuple[str, ...]) -> None:
+    """Raise `WedgefillError` for a method that does not exist, or for none at all."""
+    unknown = [method for method in methods if method not in COST]
+    if unknown:
+        raise WedgefillError(f"There is no method {unknown[0]!r}; choose from {', '.join(COST)}.")
+    if not methods:
+        raise WedgefillError(f"No method was chosen; choose from {', '.join(COST)}.")
+
+
+class Clock:
+    """Turns the fraction of a method into the fraction of the job and the time left."""
+
+    def __init__(self, methods: tuple[str, ...]) -> None:
+        self._start = time.monotonic()
+        self._total = sum(COST[method] for method in methods)
+        self._finished = 0.0
+        self._methods = list(methods)
+
+    def progress(self, stage: str, fraction_of_method: float) -> Progress:
+        """Say how far the job is, from how far the method at work is."""
+        now = COST[self._methods[0]] if self._methods else 0.0
+        fraction = min(1.0, (self._finished + now * fraction_of_method) / self._total)
+        elapsed = time.monotonic() - self._start
+        left = elapsed * (1.0 - fraction) / fraction if elapsed > 1.0 and fraction > 0.02 else None
+        return Progress(stage, fraction, left)
+
+    def finish(self, method: str) -> None:
+        """Count a method as done."""
+        self._finished += COST[method]
+        self._methods.remove(method)
