@@ -24,10 +24,10 @@ def grid(n: int, n_slices: int, extent: float = 1.0, y0: float = 0.0) -> Coordin
 
     The slices are those of the network's grid, which is twice as coarse as this one.
     """
-    axis = ((np.arange(n, dtype=np.float32) + 0.5) / n * 2 - 1) * np.float32(extent)
-    dy = 4.0 * extent / n
-    y = (np.arange(n_slices, dtype=np.float32) - (n_slices - 1) / 2) * np.float32(dy)
-    return axis[:, None, None], axis[None, :, None], (y + np.float32(y0))[None, None, :]
+    axis = ((np.arange(n) + 0.5) / n * 2 - 1) * extent
+    y = (np.arange(n_slices) - (n_slices - 1) / 2) * 4.0 * extent / n + y0
+    z, x = axis[:, None, None], axis[None, :, None]
+    return z.astype(np.float32), x.astype(np.float32), y[None, None, :].astype(np.float32)
 
 
 def rotation(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -140,8 +140,8 @@ def needle(rng: np.random.Generator, at: Coordinates) -> Floats:
         centre, half = rng.uniform(-0.6, 0.6), rng.uniform(0.02, 0.15)
         out[np.abs(u[0] - centre) < half] = np.float32(rng.uniform(0, 1))
     for _ in range(rng.integers(0, 5)):  # fins or wires
-        centre, half = rng.uniform(-0.5, 0.5, 2), rng.uniform(0.03, 0.15, 2)
-        fin = (np.abs(u[0] - centre[0]) < half[0]) & (np.abs(u[1] - centre[1]) < half[1])
+        middle, width = rng.uniform(-0.5, 0.5, 2), rng.uniform(0.03, 0.15, 2)
+        fin = (np.abs(u[0] - middle[0]) < width[0]) & (np.abs(u[1] - middle[1]) < width[1])
         out[fin] = np.float32(rng.uniform(0, 1))
     if rng.random() < 0.4:  # a protective coat
         out[r > rng.uniform(0.6, 0.9)] = np.float32(rng.uniform(0.1, 1))
@@ -191,7 +191,7 @@ def smooth(rng: np.random.Generator, at: Coordinates) -> Floats:
         out += np.float32(rng.uniform(0.1, 1)) * np.exp(-0.5 * (u[0] ** 2 + u[1] ** 2 + u[2] ** 2))
     if rng.random() < 0.4:
         out *= 1 + 0.3 * _smooth_noise(rng, at, rng.uniform(0.03, 0.1))
-    return out.clip(0, None) / max(1.0, float(out.max()))
+    return np.asarray(out.clip(0, None) / max(1.0, float(out.max())), np.float32)
 
 
 def grains(rng: np.random.Generator, at: Coordinates) -> Floats:
