@@ -202,3 +202,21 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path):
     for path in out.glob("*.mrc"):
         read_volume(path)
     assert not (out / "report.json").exists()
+
+
+def test_the_self_check_is_reported(wedgefill, tiny_path, tmp_path):
+    out = tmp_path / "out"
+    ran = wedgefill("fill", tiny_path, "-o", out, "--methods", "wbp,sart", "--self-check")
+    assert ran.code == 0
+    check = json.loads((out / "report.json").read_text())["self_check"]
+    assert check["outermost"]["sart"] < check["outermost"]["wbp"]
+    assert check["sentence"] in ran.err
+
+
+def test_the_self_check_command_prints_a_table(wedgefill, tiny_path):
+    ran = wedgefill("self-check", tiny_path, "--methods", "wbp,sart")
+    assert ran.code == 0
+    rows = [line.split() for line in ran.out.splitlines()]
+    assert rows[0] == ["method", "spread", "outermost"]
+    assert [row[0] for row in rows[1:]] == ["wbp", "sart"]
+    assert all(row[1].endswith("%") for row in rows[1:])

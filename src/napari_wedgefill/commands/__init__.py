@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import align, demo, doctor, export, fill, info, project, train
+from . import align, demo, doctor, export, fill, info, project, self_check, train
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
@@ -16,6 +16,7 @@ COMMANDS: dict[str, ModuleType] = {
     "fill": fill,
     "align": align,
     "project": project,
+    "self-check": self_check,
     "train": train,
     "export": export,
     "doctor": doctor,

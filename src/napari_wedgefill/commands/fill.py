@@ -9,8 +9,12 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+
+if TYPE_CHECKING:
+    from ..inference.pipeline import FillOptions
 
 SUMMARY = "fill the missing wedge of a tilt series"
 
@@ -37,6 +41,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
     )
+    add_method_arguments(parser)
+    add_shaping_arguments(parser)
+    parser.add_argument("--align", action="store_true", help="align the images first")
+    parser.add_argument(
+        "--self-check",
+        action="store_true",
+        help="also withhold tilts, predict them with every method, and report the errors",
+    )
+    parser.add_argument(
+        "--png", action="store_true", help="also write a picture that compares the methods"
+    )
+
+
+def add_method_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what to compute, where, and on which slices."""
     parser.add_argument(
         "--methods",
         type=method_names,
@@ -53,22 +72,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="auto",
         help="where the networks run; auto takes CUDA where it truly works (auto)",
     )
-    add_shaping_arguments(parser)
-    parser.add_argument("--align", action="store_true", help="align the images first")
     parser.add_argument(
         "--slices",
         type=slices,
         metavar="A:B",
         help="only these slices along the tilt axis, counted after binning",
     )
-    parser.add_argument(
-        "--png", action="store_true", help="also write a picture that compares the methods"
+
+
+def options_from(args: argparse.Namespace) -> FillOptions:
+    """Return the pipeline's options."""
+    from ..inference.pipeline import FillOptions
+
+    return FillOptions(
+        methods=args.methods, model=args.model, device=args.device, slices=args.slices
     )
 
 
 def run(args: argparse.Namespace) -> None:
     """Read, align if asked to, fill, and write."""
-    from ..inference.pipeline import FillOptions
     from .filling import fill_into
     from .progress_line import ProgressLine
 
@@ -76,16 +98,14 @@ def run(args: argparse.Namespace) -> None:
         series = read_series(args)
         for warning in series.warnings:
             progress.say(f"note: {warning}")
-        options = FillOptions(
-            methods=args.methods, model=args.model, device=args.device, slices=args.slices
-        )
         fill_into(
             args.output,
             series,
-            options,
+            options_from(args),
             source=args.file,
             progress=progress,
             align_first=args.align,
+            self_check=args.self_check,
             png=args.png,
             command_line=args.command_line,
         )

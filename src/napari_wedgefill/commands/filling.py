@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..io.atomic import written_beside
 from .aligning import align_with_progress
+from .checking import self_check_with_progress
 from .progress_line import ProgressLine, duration
 from .provenance import merged, provenance
 
@@ -27,6 +28,7 @@ def fill_into(
     source: Path,
     progress: ProgressLine,
     align_first: bool = False,
+    self_check: bool = False,
     png: bool = False,
     command_line: Sequence[str] = (),
 ) -> dict[str, Path]:
@@ -47,6 +49,8 @@ def fill_into(
         Where to show how far it is.
     align_first : bool
         Align the images before filling; without it they are never moved.
+    self_check : bool
+        Withhold tilts and report how well every method predicts them.
     png : bool
         Write the comparison of orthoslices too.
     command_line : sequence of str
@@ -71,6 +75,8 @@ def fill_into(
             series, report["alignment"] = align_with_progress(series, progress)
         written, volumes, done = _fill_and_write(folder, series, options, progress)
     report = merged(done, report)
+    if self_check:
+        report["self_check"] = self_check_with_progress(series, options, progress)
     if png:
         from ..comparison import compare  # loads Pillow
 

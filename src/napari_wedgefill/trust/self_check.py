@@ -58,8 +58,8 @@ class SelfCheck:
         change = 1 - errors["gan"] / errors[rival]
         word = "better" if change >= 0 else "worse"
         return (
-            f"At the withheld tilts the filled volume predicts the images {abs(100 * change):.0f} % "
-            f"{word} than {rival.upper()}, the best of the others. {said}"
+            "At the withheld tilts the filled volume predicts the images "
+            f"{abs(100 * change):.0f} % {word} than {rival.upper()}, the best of the others. {said}"
         )
 
     def to_dict(self) -> dict[str, object]:

@@ -1,0 +1,45 @@
+"""Withhold measured tilts, rebuild without them, and say how well every method predicts them.
+
+Two tests: tilts spread through the range, and the outermost ones, which resemble filling a wedge.
+Figures are root mean square errors of the predicted images, as a share of the images themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from .fill import add_method_arguments, options_from
+from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+
+SUMMARY = "predict withheld tilts with every method"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the series, the methods and --json."""
+    add_reading_arguments(parser)
+    add_method_arguments(parser)
+    add_shaping_arguments(parser)
+    parser.add_argument("--align", action="store_true", help="align the images first")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, align if asked to, check, and print a table."""
+    from .aligning import align_with_progress
+    from .checking import self_check_with_progress
+    from .filling import refuse_early
+    from .progress_line import ProgressLine
+
+    with ProgressLine() as progress:
+        series, options = read_series(args), options_from(args)
+        refuse_early(series, options)
+        if args.align:
+            series, _ = align_with_progress(series, progress)
+        result = self_check_with_progress(series, options, progress)
+    if args.json:
+        print(json.dumps(result, indent=2))
+        return
+    print(f"{'method':<8}{'spread':>10}{'outermost':>12}")
+    for method, error in result["spread"].items():
+        print(f"{method:<8}{error:>10.2%}{result['outermost'][method]:>12.2%}")
