@@ -144,7 +144,7 @@ def trained(data, tmp_path_factory):
     """Both stages, for seconds: enough to run every part of the loop, adversarial term included."""
     out = tmp_path_factory.mktemp("run")
     for stage in ("sinogram", "tomogram"):
-        train.main([stage, str(data), str(out), "--minutes", "0.08", "--batch", "4"])
+        train.main([stage, str(data), str(out), "--steps", "20", "--batch", "2"])
     return out
 
 
@@ -160,7 +160,7 @@ def test_both_stages_train_with_pixel_loss_then_adversarially(trained):
 
 def test_training_goes_on_where_it_stopped(trained, data):
     before = json.loads((trained / "sinogram.json").read_text())["curves"]
-    train.main(["sinogram", str(data), str(trained), "--minutes", "0.11", "--batch", "4"])
+    train.main(["sinogram", str(data), str(trained), "--steps", "28", "--batch", "2"])
     after = json.loads((trained / "sinogram.json").read_text())["curves"]
     assert after[: len(before)] == before
     assert after[-1]["step"] > before[-1]["step"]

@@ -28,6 +28,9 @@ from .losses import adversarial_discriminator, adversarial_generator
 from .networks import Discriminator
 from .stages import STAGES, Stage
 
+#: Fraction of a training after which it is validated, reported and saved.
+REPORT_EVERY = 0.04
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -37,8 +40,10 @@ class Plan:
     ----------
     minutes : float
         Total training time, over all sessions.
+    steps : int
+        Total steps instead, if not zero.
     adversarial_after : float
-        Fraction of the time after which the adversarial term joins.
+        Fraction of the training after which the adversarial term joins.
     adversarial_weight, penalty : float
         Weight of the adversarial term, and of the gradient penalties.
     learning_rate : float
@@ -53,7 +58,8 @@ class Plan:
         Of the order of the groups and the augmentation.
     """
 
-    minutes: float
+    minutes: float = 0.0
+    steps: int = 0
     adversarial_after: float = 0.8
     adversarial_weight: float = 2e-3
     penalty: float = 1.0
@@ -63,6 +69,10 @@ class Plan:
     average: float = 0.995
     bfloat16: bool = False
     seed: int = 0
+
+    def progress(self, state: State) -> float:
+        """Fraction of the training that is done, 0 to 1."""
+        return state.step / self.steps if self.steps else state.minutes / self.minutes
 
 
 @dataclass
@@ -155,7 +165,7 @@ def _descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor)
 
 
 def train(stage: Stage, data: Path, out: Path, plan: Plan, device: torch.device) -> None:
-    """Train until the plan's minutes are spent; go on from ``out/<stage>.ckpt`` if it exists."""
+    """Train until the plan is fulfilled; go on from ``out/<stage>.ckpt`` if it exists."""
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{stage.name}.ckpt"
     state = start(stage, plan, device)
@@ -165,13 +175,12 @@ def train(stage: Stage, data: Path, out: Path, plan: Plan, device: torch.device)
     contract = InputContract()
     clock = time.monotonic()
     running: dict[str, list[float]] = {}
-    next_report = state.minutes + min(2.0, plan.minutes / 10)
-    while state.minutes < plan.minutes:
+    next_report = plan.progress(state) + REPORT_EVERY
+    while (progress := plan.progress(state)) < 1:
         available = [p for p in batches.groups(data, validation=False) if stage.ready(p)]
         path = available[rng.integers(len(available))]
         inputs, target = stage.examples(path, contract)
         context = stage.context(path, contract)
-        progress = state.minutes / plan.minutes
         adversarial = progress >= plan.adversarial_after
         for optimiser in state.optimisers:
             for group in optimiser.param_groups:
@@ -184,12 +193,12 @@ def train(stage: Stage, data: Path, out: Path, plan: Plan, device: torch.device)
             state.step += 1
         state.minutes += (time.monotonic() - clock) / 60
         clock = time.monotonic()
-        if state.minutes >= next_report or state.minutes >= plan.minutes:
+        if plan.progress(state) >= min(next_report, 1.0):
             _report(state, stage, data, out, plan, contract, running, adversarial)
             running.clear()
             state.save(checkpoint)
             clock = time.monotonic()
-            next_report = state.minutes + 2.0
+            next_report = plan.progress(state) + REPORT_EVERY
 
 
 def _report(
@@ -223,7 +232,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("stage", choices=sorted(STAGES))
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--minutes", type=float, required=True)
+    budget = parser.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--minutes", type=float, default=0.0)
+    budget.add_argument("--steps", type=int, default=0)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=Plan.batch)
     parser.add_argument("--bfloat16", action="store_true")
@@ -231,7 +242,7 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
-    plan = Plan(minutes=given.minutes, batch=given.batch, bfloat16=given.bfloat16)
+    plan = Plan(given.minutes, given.steps, batch=given.batch, bfloat16=given.bfloat16)
     stage = STAGES[given.stage]
     device = torch.device(given.device)
     stage.prepare(given.data, given.out, device, InputContract())
