@@ -25,6 +25,7 @@ def main() -> None:
     options = FillOptions(methods=tuple(arguments.methods.split(",")), slices=(start, stop))
     result = fill(series, options)
 
+    arguments.output.mkdir(parents=True, exist_ok=True)
     expected = truth.data[:, start:stop].transpose(0, 2, 1)  # the metrics take (z, x, y)
     for method, volume in result.volumes.items():
         write_volume(arguments.output / f"{volume.name}.mrc", volume)

@@ -63,7 +63,7 @@ def test_a_measured_row_is_marked_and_never_added_again():
     assert coarse.unmeasured.sum() > 60  # rows between coarse tilts are new directions
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.floats(-89, 89), min_size=3, max_size=30), st.integers(8, 60))
 def test_any_scheme_gives_weights_that_add_up_to_one_at_most(angles, n_rows):
     grid = grid_for(sorted(angles), n_rows)

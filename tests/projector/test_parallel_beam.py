@@ -13,7 +13,7 @@ def random(shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     angles=st.lists(st.floats(-180, 180), min_size=1, max_size=9),
     width=st.integers(1, 21),

@@ -11,6 +11,7 @@ pytest.importorskip("onnxscript")
 
 import onnxruntime  # noqa: E402 - after the skip
 
+from napari_wedgefill.errors import WedgefillError  # noqa: E402
 from napari_wedgefill.inference import registry  # noqa: E402
 from napari_wedgefill.inference.contract import InputContract  # noqa: E402
 from napari_wedgefill.projector import ParallelBeam  # noqa: E402
@@ -164,6 +165,11 @@ def test_training_goes_on_where_it_stopped(trained, data):
     after = json.loads((trained / "sinogram.json").read_text())["curves"]
     assert after[: len(before)] == before
     assert after[-1]["step"] > before[-1]["step"]
+
+
+def test_the_tomogram_stage_asks_for_the_sinogram_stage(data, tmp_path):
+    with pytest.raises(WedgefillError, match="train that stage to its end"):
+        train.main(["tomogram", str(data), str(tmp_path), "--steps", "2"])
 
 
 def test_a_trained_run_becomes_a_model_that_loads(trained, tmp_path):

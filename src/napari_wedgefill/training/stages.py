@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import back_projected_l1, pixel_loss, wedge_l1
@@ -99,6 +100,10 @@ def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
 
 def _complete_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
     """Complete every group with the trained first stage, once."""
+    if not (out / "sinogram.pt").is_file():
+        raise WedgefillError(
+            f"{out} holds no finished sinogram stage (sinogram.pt); train that stage to its end first."
+        )
     network = SinogramGenerator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.load_state_dict(torch.load(out / "sinogram.pt", map_location=device, weights_only=True))
     network.eval()
