@@ -104,8 +104,7 @@ def test_slabs_leave_no_seam():
     whole = fill(series, options).volumes["gan"].data
     part = fill(series, replace(options, slices=(55, 66))).volumes["gan"].data
     # The part's first slice has no lower neighbour; the rest must not know where slabs were cut.
-    # Consistency is judged over a slab, hence the small tolerance.
-    np.testing.assert_allclose(part[:, 2:], whole[:, 57:], atol=0.02 * whole.max())
+    np.testing.assert_allclose(part[:, 1:], whole[:, 56:], atol=1e-4 * whole.max())
 
 
 def test_a_preview_of_one_slice_is_possible():
@@ -152,9 +151,9 @@ def test_vacuum_is_found_behind_isolated_and_filling_objects():
 
 def test_a_preview_lies_on_the_grid_of_the_series():
     """Wide images are binned for speed; the slice comes back at full width, in its place."""
-    series, truth = ball_series(n=162, n_slices=7, angles=np.arange(-60, 61, 20.0))
-    events = list(iter_preview(series, 3, FillOptions(methods=("wbp",))))
+    series, truth = ball_series(n=162, n_slices=7, angles=np.arange(-60, 61, 10.0))
+    events = list(iter_preview(series, 3, FillOptions(methods=("sart",))))
     volume = next(e.volume for e in events if isinstance(e, Finished))
     assert volume.data.shape == (162, 1, 162)
     assert volume.voxel_nm == (0.5, 0.5, 0.5)
-    assert np.corrcoef(volume.data[:, 0].ravel(), truth[:, 3].ravel())[0, 1] > 0.6
+    assert np.corrcoef(volume.data[:, 0].ravel(), truth[:, 3].ravel())[0, 1] > 0.8

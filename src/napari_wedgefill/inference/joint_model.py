@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..reconstruct.fused import descend
+from ..reconstruct import iter_sart, last
 from . import contract as inputs
 from .registry import ModelInfo
 from .session import CPU, CUDA, open_session, run
@@ -23,7 +23,8 @@ Step = tuple[str, float]
 
 #: Slices at once: one is as fast as four on a CPU and smaller; a GPU wants more.
 BATCH = {CPU: 1, CUDA: 8}
-CONSISTENCY_SWEEPS = 3
+#: Enough to gain where there is no noise, too little to put noise back where there is.
+CONSISTENCY_SWEEPS, CONSISTENCY_RELAXATION = 2, 0.3
 
 
 class JointModel:
@@ -119,7 +120,8 @@ def iter_joint(
     channels = inputs.tomogram_input(completed, quick, contract)
     answer = yield from _through(model, "tomogram", channels, 0.6, 0.95)
     volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
-    restore_consistency(beam, sinogram, volume, float(np.mean(scales.noise)))
+    yield "GAN: consistency with the measurements", 0.95
+    volume = restore_consistency(beam, sinogram, volume, float(np.mean(scales.noise)))
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
@@ -136,18 +138,37 @@ def _through(
     return np.concatenate(answers)
 
 
-def restore_consistency(beam: ParallelBeam, sinogram: Floats, volume: Floats, noise: float) -> None:
-    """Bring a volume back to agreement with the measurements, as far as they are signal; in place.
+def restore_consistency(
+    beam: ParallelBeam, sinogram: Floats, volume: Floats, noise: float
+) -> Floats:
+    """Bring a volume back to agreement with the measurements, as far as they are signal.
 
-    A few SIRT steps from the network's volume, each as long as the share of the residual's
-    power that noise does not explain: what noise explains would only be put back as noise.
+    A few gentle SART sweeps from the network's volume. In each slice they see that share of the
+    residual whose power noise does not explain: the rest would only come back as noise.
+
+    Parameters
+    ----------
+    beam : ParallelBeam
+        The measured geometry.
+    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+        Measured rows.
+    volume : ndarray, float32, (depth, width, n_slices)
+        The network's volume.
+    noise : float
+        Standard deviation of the noise of the measured rows.
+
+    Returns
+    -------
+    ndarray, float32, (depth, width, n_slices)
+        At or above zero.
     """
-    weights = 1.0 / np.maximum(beam.voxel_coverage, 1e-2)
-    rows = 1.0 / np.maximum(beam.ray_lengths, 1.0)
-    for _ in range(CONSISTENCY_SWEEPS):
-        residual = sinogram - beam(volume)
-        power = float(np.mean(np.square(residual)))
-        signal = max(0.0, 1.0 - noise**2 / power) if power > 0 else 0.0
-        if signal == 0.0:
-            return
-        descend(volume, beam.T(residual * rows), (signal * weights).astype(np.float32), True)
+    predicted = beam(volume)
+    residual = sinogram - predicted
+    power = np.mean(np.square(residual), axis=(0, 1))
+    signal = np.clip(1.0 - noise**2 / np.maximum(power, 1e-20), 0.0, 1.0).astype(np.float32)
+    wanted = predicted + residual * signal
+    sweeps = iter_sart(
+        beam, wanted, CONSISTENCY_SWEEPS, relaxation=CONSISTENCY_RELAXATION, x0=volume
+    )
+    agreed: Floats = last(sweeps)
+    return agreed

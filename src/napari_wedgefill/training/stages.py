@@ -102,7 +102,8 @@ def _complete_all(data: Path, out: Path, device: torch.device, contract: InputCo
     """Complete every group with the trained first stage, once."""
     if not (out / "sinogram.pt").is_file():
         raise WedgefillError(
-            f"{out} holds no finished sinogram stage (sinogram.pt); train that stage to its end first."
+            f"{out} holds no finished sinogram stage (sinogram.pt); "
+            "train that stage to its end first."
         )
     network = SinogramGenerator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     network.load_state_dict(torch.load(out / "sinogram.pt", map_location=device, weights_only=True))
