@@ -30,6 +30,7 @@ from napari_wedgefill.training.losses import (  # noqa: E402
 from napari_wedgefill.training.networks import (  # noqa: E402
     SinogramGenerator,
     TomogramGenerator,
+    shipped_weights,
 )
 from napari_wedgefill.training.stages import STAGES  # noqa: E402
 
@@ -170,6 +171,19 @@ def test_training_goes_on_where_it_stopped(trained, data):
 def test_the_tomogram_stage_asks_for_the_sinogram_stage(data, tmp_path):
     with pytest.raises(WedgefillError, match="train that stage to its end"):
         train.main(["tomogram", str(data), str(tmp_path), "--steps", "2"])
+
+
+def test_training_can_go_on_from_a_shipped_model(tmp_path):
+    torch.manual_seed(3)
+    shipped = SinogramGenerator()
+    export.export(shipped, 3, tmp_path / "sinogram.onnx", {}, 16)
+    plan = train.Plan(steps=1)
+    state = train.start(STAGES["sinogram"], plan, torch.device("cpu"), tmp_path)
+    x = torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(state.generator(x), shipped(x), atol=1e-4, rtol=1e-4)
+    with pytest.raises(WedgefillError, match="another network than TomogramGenerator"):
+        shipped_weights(TomogramGenerator(), tmp_path / "sinogram.onnx")
 
 
 def test_a_trained_run_becomes_a_model_that_loads(trained, tmp_path):

@@ -7,10 +7,13 @@ All are fully convolutional; inputs are multiples of `InputContract.multiple` in
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ..errors import WedgefillError
 
 SLOPE = 0.2
 
@@ -150,6 +153,24 @@ class Discriminator(nn.Module):
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE)
         return self.last(x)  # type: ignore[no-any-return]
+
+
+def shipped_weights(network: nn.Module, path: Path) -> dict[str, Tensor]:
+    """Weights of an exported network, by their names in `network`: training can go on from them.
+
+    Raises
+    ------
+    WedgefillError
+        If the file was exported from a network of another shape.
+    """
+    import onnx
+    from onnx import numpy_helper
+
+    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer}
+    expected = network.state_dict()
+    if any(n not in stored or stored[n].shape != tuple(w.shape) for n, w in expected.items()):
+        raise WedgefillError(f"{path} holds another network than {type(network).__name__}.")
+    return {name: torch.from_numpy(stored[name].copy()) for name in expected}
 
 
 def _start_small(network: nn.Module, last: nn.Conv2d) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
-from .networks import Discriminator
+from .networks import Discriminator, shipped_weights
 from .stages import STAGES, Stage
 
 #: Fraction of a training after which it is validated, reported and saved.
@@ -116,10 +116,13 @@ class State:
         self.curves = parts["curves"]
 
 
-def start(stage: Stage, plan: Plan, device: torch.device) -> State:
-    """Return the state at step zero, seeded."""
+def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = None) -> State:
+    """Return the state at step zero, seeded, or with the weights of an exported model's folder."""
     torch.manual_seed(plan.seed)
-    generator = stage.network().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fresh = stage.network()
+    if model is not None:
+        fresh.load_state_dict(shipped_weights(fresh, model / f"{stage.name}.onnx"))
+    generator = fresh.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     discriminator = Discriminator(stage.judged).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     averaged = copy.deepcopy(generator).requires_grad_(False)
     adam = (
@@ -164,11 +167,18 @@ def _descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor)
     optimiser.step()
 
 
-def train(stage: Stage, data: Path, out: Path, plan: Plan, device: torch.device) -> None:
+def train(
+    stage: Stage,
+    data: Path,
+    out: Path,
+    plan: Plan,
+    device: torch.device,
+    model: Path | None = None,
+) -> None:
     """Train until the plan is fulfilled; go on from ``out/<stage>.ckpt`` if it exists."""
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{stage.name}.ckpt"
-    state = start(stage, plan, device)
+    state = start(stage, plan, device, model)
     if checkpoint.exists():
         state.load(checkpoint, device)
     rng = np.random.default_rng(plan.seed + state.step)
@@ -235,6 +245,9 @@ def main(arguments: list[str] | None = None) -> None:
     budget = parser.add_mutually_exclusive_group(required=True)
     budget.add_argument("--minutes", type=float, default=0.0)
     budget.add_argument("--steps", type=int, default=0)
+    parser.add_argument(
+        "--from", dest="model", type=Path, help="model folder to start from (a checkpoint wins)"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=Plan.batch)
     parser.add_argument("--bfloat16", action="store_true")
@@ -246,7 +259,7 @@ def main(arguments: list[str] | None = None) -> None:
     stage = STAGES[given.stage]
     device = torch.device(given.device)
     stage.prepare(given.data, given.out, device, InputContract())
-    train(stage, given.data, given.out, plan, device)
+    train(stage, given.data, given.out, plan, device, given.model)
 
 
 if __name__ == "__main__":
