@@ -47,7 +47,7 @@ class Plan:
     adversarial_weight, penalty : float
         Weight of the adversarial term, and of the gradient penalties.
     learning_rate : float
-        At the start; falls along a cosine to a fiftieth.
+        Of both networks at the start; the generator's falls along a cosine to a fiftieth.
     batch, batches_per_group : int
         Slices a step, and steps before the next group is read.
     average : float
@@ -62,7 +62,7 @@ class Plan:
     steps: int = 0
     adversarial_after: float = 0.8
     adversarial_weight: float = 2e-3
-    penalty: float = 1.0
+    penalty: float = 1e-3
     learning_rate: float = 5e-4
     batch: int = 8
     batches_per_group: int = 4
@@ -192,9 +192,8 @@ def train(
         inputs, target = stage.examples(path, contract)
         context = stage.context(path, contract)
         adversarial = progress >= plan.adversarial_after
-        for optimiser in state.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = plan.learning_rate * (0.51 + 0.49 * math.cos(math.pi * progress))
+        for group in state.optimisers[0].param_groups:
+            group["lr"] = plan.learning_rate * (0.51 + 0.49 * math.cos(math.pi * progress))
         for x, y in batches.shuffled(rng, inputs, target, plan.batch, plan.batches_per_group):
             x = x.to(device, memory_format=torch.channels_last)
             figures = step(state, stage, plan, x, y.to(device), context, adversarial)
