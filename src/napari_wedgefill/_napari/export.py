@@ -9,7 +9,7 @@ import napari
 from napari.layers import Image
 from napari.qt.threading import thread_worker
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 
 from ..errors import WedgefillError
 from ..io import write_volume
@@ -60,7 +60,7 @@ def ask_for_jobs(layers: Sequence[Image], parent: QWidget | None) -> list[tuple[
 def export_from_menu(viewer: napari.viewer.Viewer) -> None:
     """File > IO Utilities > Export volumes as MRC."""
     try:
-        jobs = ask_for_jobs(volumes_to_export(viewer), viewer.window._qt_window)
+        jobs = ask_for_jobs(volumes_to_export(viewer), QApplication.activeWindow())
     except WedgefillError as error:
         announce(error)
         return
