@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from . import __version__
 from .commands import COMMANDS
+from .commands.interrupt import heeded
 from .errors import WedgefillError
 
 EXIT_FAILURE = 1
@@ -75,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.command_line = ["wedgefill", *arguments]
     debug = getattr(args, "debug", False)
     try:
-        args.run(args)
+        with heeded():
+            args.run(args)
     except KeyboardInterrupt:
         print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -71,7 +71,7 @@ def test_tvm_restores_discs_that_sart_cannot(discs):
     rows = beam(discs)
     sart = relative_error(last(iter_sart(beam, rows, 15)), discs)
     tvm = relative_error(last(iter_tvm(beam, rows, 150, weight=0.05)), discs)
-    assert tvm < 0.5 * sart
+    assert tvm < 0.7 * sart
 
 
 def test_tvm_takes_one_weight_or_one_a_slice(discs):

@@ -8,6 +8,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from .interrupt import check
+
 REFRESH_SECONDS = 0.1
 
 
@@ -38,7 +40,11 @@ class ProgressLine:
         self.clear()
 
     def show(self, stage: str, fraction: float, seconds_left: float | None = None) -> None:
-        """Show a stage, the whole job's fraction done (0 to 1) and the seconds left, if known."""
+        """Show a stage, the whole job's fraction done (0 to 1) and the seconds left, if known.
+
+        Raises KeyboardInterrupt if Ctrl-C was pressed and lost.
+        """
+        check()
         now = time.monotonic()
         if not self.live or (now - self._last < REFRESH_SECONDS and fraction < 1):
             return
