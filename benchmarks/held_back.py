@@ -10,7 +10,8 @@ from napari_wedgefill.training.phantoms import Coordinates, Family, Floats, rota
 def head(rng: np.random.Generator, at: Coordinates) -> Floats:
     """Return a skull of nested ellipsoids with soft tissue inside, after Shepp and Logan."""
     z, x, y = at
-    c, s = (f(rng.uniform(0, np.pi)) for f in (np.cos, np.sin))
+    turn = rng.uniform(0, np.pi)
+    c, s = np.cos(turn), np.sin(turn)
     a, b = c * z + s * x, -s * z + c * x
     outer = rng.uniform(0.6, 0.8), rng.uniform(0.45, 0.65)
     r = (a / outer[0]) ** 2 + (b / outer[1]) ** 2 + (y / 0.9) ** 2

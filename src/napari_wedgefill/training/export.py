@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def summarise(record: dict[str, Any]) -> dict[str, Any]:
     adversarial term on), "pixel_loss_only" the last before it.
     """
     curves = record["curves"]
-    before = [c for c in curves if "deceit" not in c]
+    before = list(itertools.takewhile(lambda c: "deceit" not in c, curves))
     after = [c for c in curves if "deceit" in c]
     figures = {
         "minutes": round(curves[-1]["minutes"], 1),
