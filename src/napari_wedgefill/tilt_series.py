@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -88,7 +89,7 @@ class TiltSeries:
             raise WedgefillError(f"{self.name}: pixel size {self.pixel_nm} nm is not positive.")
 
     @classmethod
-    def from_arrays(cls, images: ArrayLike, angles_deg: ArrayLike, **fields: object) -> TiltSeries:
+    def from_arrays(cls, images: ArrayLike, angles_deg: ArrayLike, **fields: Any) -> TiltSeries:
         """Sort by angle, convert to native float32, and check.
 
         Parameters
@@ -113,7 +114,7 @@ class TiltSeries:
             if not np.array_equal(order, np.arange(len(order))):
                 stack, angles = stack[order], angles[order]
         fields.setdefault("file_order", order)
-        series = cls(np.ascontiguousarray(stack, dtype=np.float32), angles, **fields)  # type: ignore[arg-type]
+        series = cls(np.ascontiguousarray(stack, dtype=np.float32), angles, **fields)
         series.check_intensities()
         return series
 

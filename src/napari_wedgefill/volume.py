@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,6 @@ class Volume:
             raise WedgefillError(f"{self.name}: voxel size {self.voxel_nm} nm is not positive.")
 
     @classmethod
-    def from_solver(cls, x: NDArray[np.float32], **fields: object) -> Volume:
+    def from_solver(cls, x: NDArray[np.float32], **fields: Any) -> Volume:
         """Build from the solvers' layout ``(z, x, y)``."""
-        return cls(np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32), **fields)  # type: ignore[arg-type]
+        return cls(np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32), **fields)

@@ -168,6 +168,17 @@ def test_training_goes_on_where_it_stopped(trained, data):
     assert after[-1]["step"] > before[-1]["step"]
 
 
+def test_a_discriminator_can_start_anew_beside_a_trained_generator(trained):
+    state = train.start(STAGES["tomogram"], train.Plan(steps=1), torch.device("cpu"))
+    judge = state.discriminator.last.weight.clone()
+    before = state.generator.last.weight.clone()
+    state.load(trained / "tomogram.ckpt", torch.device("cpu"), fresh_judge=True)
+    assert torch.equal(state.discriminator.last.weight, judge)
+    assert not torch.equal(state.generator.last.weight, before)
+    state.load(trained / "tomogram.ckpt", torch.device("cpu"))
+    assert not torch.equal(state.discriminator.last.weight, judge)
+
+
 def test_the_tomogram_stage_asks_for_the_sinogram_stage(data, tmp_path):
     with pytest.raises(WedgefillError, match="train that stage to its end"):
         train.main(["tomogram", str(data), str(tmp_path), "--steps", "2"])

@@ -77,6 +77,7 @@ def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any
     result = dict(first)
     for key, value in second.items():
         known = result.get(key)
-        both = isinstance(known, Mapping) and isinstance(value, Mapping)
-        result[key] = merged(known, value) if both else value  # type: ignore[arg-type]
+        if isinstance(known, Mapping) and isinstance(value, Mapping):
+            value = merged(known, value)
+        result[key] = value
     return result

@@ -165,7 +165,7 @@ def _adjoint(fixed: int) -> Callable[..., None]:
     return adjoint_rays
 
 
-# A literal number of slices is unrolled into whole registers, half as fast again as a variable one.
+# A literal number of slices is unrolled into whole registers, which is faster than a variable one.
 _FORWARD = {LANES: _forward(LANES)}
 _ADJOINT = {LANES: _adjoint(LANES)}
 _FORWARD_ANY, _ADJOINT_ANY = _forward(0), _adjoint(0)

@@ -43,8 +43,8 @@ def draw_scheme(rng: np.random.Generator) -> Scheme:
         angles = angles + rng.uniform(-0.4, 0.4, angles.size) * step
     elif kind < 0.25:  # lost images
         angles = angles[rng.random(angles.size) > 0.15]
-    elif kind < 0.35:  # Saxton: finer at high tilt
-        angles = np.sign(angles) * np.abs(low) * np.sin(np.linspace(0, np.pi / 2, angles.size) ** 1)
+    elif kind < 0.35:  # finer at high tilt
+        angles = np.sign(angles) * np.abs(low) * np.sin(np.linspace(0, np.pi / 2, angles.size))
         angles = np.unique(np.concatenate([-angles, angles]))[:: 2 if angles.size > 60 else 1]
     aligned = rng.random() < 0.5
     return Scheme(

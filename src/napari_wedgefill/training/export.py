@@ -46,7 +46,7 @@ def export(
     str
         SHA-256 of the file.
     """
-    network = network.eval().to("cpu", memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    network = network.eval().cpu()
     example = torch.randn(2, channels, 4 * multiple, 6 * multiple)
     height, width = torch.export.Dim("h", min=1), torch.export.Dim("w", min=1)
     program = torch.onnx.export(
@@ -103,7 +103,8 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
             torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)
         )
         record = json.loads((run / f"{stage}.json").read_text())
-        training[stage] = summarise(record)
+        weights = sum(parameter.numel() for parameter in network.parameters())
+        training[stage] = {"weights": weights} | summarise(record)
         metadata = {
             "model": name,
             "stage": stage,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from torch.nn import functional as F
 from ..errors import WedgefillError
 
 SLOPE = 0.2
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class DenseBlock(nn.Module):
@@ -117,7 +119,7 @@ class TomogramGenerator(nn.Module):
         """Map (n, channels, h, w) to the slice (n, 1, h, w)."""
         y = self.encode[0](self.enter(x))
         skips = []
-        for down, encode in zip(self.down, self.encode[1:], strict=True):  # type: ignore[arg-type]
+        for down, encode in zip(self.down, list(self.encode)[1:], strict=True):
             skips.append(y)
             y = encode(down(y))
         for k in reversed(range(len(self.up))):
@@ -152,7 +154,15 @@ class Discriminator(nn.Module):
         """Map (n, channels, h, w) to a score for each patch, (n, 1, h / 8, w / 8)."""
         for layer in self.layers:
             x = F.leaky_relu(layer(x), SLOPE)
-        return self.last(x)  # type: ignore[no-any-return]
+        score: Tensor = self.last(x)
+        return score
+
+
+def placed(network: Network, device: torch.device) -> Network:
+    """Move a network to a device, in the memory layout that its convolutions are fastest in."""
+    # torch's stubs lack this overload of `to`.
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def shipped_weights(network: nn.Module, path: Path) -> dict[str, Tensor]:

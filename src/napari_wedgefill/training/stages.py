@@ -13,7 +13,7 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import back_projected_l1, pixel_loss, wedge_l1
-from .networks import SinogramGenerator, TomogramGenerator
+from .networks import SinogramGenerator, TomogramGenerator, placed
 
 Examples = tuple[Tensor, Tensor]
 
@@ -105,7 +105,7 @@ def _complete_all(data: Path, out: Path, device: torch.device, contract: InputCo
             f"{out} holds no finished sinogram stage (sinogram.pt); "
             "train that stage to its end first."
         )
-    network = SinogramGenerator().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = placed(SinogramGenerator(), device)
     network.load_state_dict(torch.load(out / "sinogram.pt", map_location=device, weights_only=True))
     network.eval()
     for path in batches.groups(data, validation=True) + batches.groups(data, validation=False):

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
-from .networks import Discriminator, shipped_weights
+from .networks import Discriminator, placed, shipped_weights
 from .stages import STAGES, Stage
 
 #: Fraction of a training after which it is validated, reported and saved.
@@ -106,11 +106,12 @@ class State:
         torch.save(parts, path.with_suffix(".part"))
         path.with_suffix(".part").rename(path)
 
-    def load(self, path: Path, device: torch.device) -> None:
-        """Take up a checkpoint."""
+    def load(self, path: Path, device: torch.device, *, fresh_judge: bool = False) -> None:
+        """Take up a checkpoint; with `fresh_judge`, all of it but the discriminator."""
         parts = torch.load(path, map_location=device, weights_only=True)
         for name, module in self.modules().items():
-            module.load_state_dict(parts[name])
+            if not (fresh_judge and name.startswith("discriminator")):
+                module.load_state_dict(parts[name])
         for name, value in parts["scalars"].items():
             setattr(self, name, value)
         self.curves = parts["curves"]
@@ -122,8 +123,8 @@ def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = N
     fresh = stage.network()
     if model is not None:
         fresh.load_state_dict(shipped_weights(fresh, model / f"{stage.name}.onnx"))
-    generator = fresh.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    discriminator = Discriminator(stage.judged).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = placed(fresh, device)
+    discriminator = placed(Discriminator(stage.judged), device)
     averaged = copy.deepcopy(generator).requires_grad_(False)
     adam = (
         torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),
@@ -174,13 +175,15 @@ def train(
     plan: Plan,
     device: torch.device,
     model: Path | None = None,
+    *,
+    fresh_judge: bool = False,
 ) -> None:
     """Train until the plan is fulfilled; go on from ``out/<stage>.ckpt`` if it exists."""
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{stage.name}.ckpt"
     state = start(stage, plan, device, model)
     if checkpoint.exists():
-        state.load(checkpoint, device)
+        state.load(checkpoint, device, fresh_judge=fresh_judge)
     rng = np.random.default_rng(plan.seed + state.step)
     contract = InputContract()
     clock = time.monotonic()
@@ -247,6 +250,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--from", dest="model", type=Path, help="model folder to start from (a checkpoint wins)"
     )
+    parser.add_argument("--penalty", type=float, default=Plan.penalty)
+    parser.add_argument(
+        "--restart-discriminator", action="store_true", help="go on, but with a new discriminator"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=Plan.batch)
     parser.add_argument("--bfloat16", action="store_true")
@@ -254,11 +261,18 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     if given.threads:
         torch.set_num_threads(given.threads)
-    plan = Plan(given.minutes, given.steps, batch=given.batch, bfloat16=given.bfloat16)
+    plan = Plan(
+        given.minutes,
+        given.steps,
+        penalty=given.penalty,
+        batch=given.batch,
+        bfloat16=given.bfloat16,
+    )
     stage = STAGES[given.stage]
     device = torch.device(given.device)
     stage.prepare(given.data, given.out, device, InputContract())
-    train(stage, given.data, given.out, plan, device, given.model)
+    fresh_judge = given.restart_discriminator
+    train(stage, given.data, given.out, plan, device, given.model, fresh_judge=fresh_judge)
 
 
 if __name__ == "__main__":
