@@ -139,6 +139,11 @@ def table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
         "dB, SSIM, and the Fourier correlation with the truth inside the missing wedge, after one "
         "least-squares scale and offset.",
         "",
+        "Training never drew these families, but two settings were chosen while looking at objects "
+        "of them: SART's relaxation, and the number and length of the final consistency sweeps. "
+        "An earlier version of `head` drew some objects that filled the field on every side; it "
+        "was corrected after the first evaluation, in which the network failed on those.",
+        "",
         "| missing | dose (e/px) | figure | " + " | ".join(methods) + " |",
         "|---|---|---|" + "---|" * len(methods),
     ]
