@@ -28,11 +28,15 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.bench ## measure speed beside ASTRA's, in one run
+bench: $(VENV)/.bench ## measure speed (beside ASTRA's, in one run), start-up and memory
 	$(BIN)/python benchmarks/projectors.py
+	$(BIN)/python benchmarks/startup.py
+	$(BIN)/python benchmarks/memory.py
 
+# Such as QUALITY_ARGS="--full --minutes 60 --tooth tooth.h5"; results are kept in runs/quality.
 quality: $(VENV)/.bench ## measure the quality of every method on objects that training never drew
-	$(BIN)/python benchmarks/quality.py
+	$(BIN)/python -m benchmarks.quality $(QUALITY_ARGS)
+	$(BIN)/python benchmarks/hallucination.py
 
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/python docs/draw_conventions.py

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .disk_images import DiskImages
 from .errors import WedgefillError
 
 MIN_TILTS = 3
@@ -21,12 +22,12 @@ MAX_TILT_DEG = 180.0
 class TiltSeries:
     """Projection images of one object, tilted about an axis along image y.
 
-    Build one with :meth:`from_arrays`, which sorts and checks; the constructor itself only checks.
+    Build one with `from_arrays`, which sorts and checks; the constructor itself only checks.
 
     Attributes
     ----------
-    images : ndarray, float32, (n_tilts, h, w)
-        Axes (tilt, y, x); the tilt axis lies along y. May be a memory map.
+    images : ndarray or DiskImages, float32, (n_tilts, h, w)
+        Axes (tilt, y, x); the tilt axis lies along y. Large ones stay in their file.
     angles_deg : ndarray, float64, (n_tilts,)
         Tilt angles in degrees, ascending; duplicates are legal.
     pixel_nm : float or None
@@ -47,7 +48,7 @@ class TiltSeries:
         The file it was read from.
     """
 
-    images: NDArray[np.float32]
+    images: NDArray[np.float32] | DiskImages
     angles_deg: NDArray[np.float64]
     pixel_nm: float | None = None
     name: str = "tilt series"
@@ -89,13 +90,15 @@ class TiltSeries:
             raise WedgefillError(f"{self.name}: pixel size {self.pixel_nm} nm is not positive.")
 
     @classmethod
-    def from_arrays(cls, images: ArrayLike, angles_deg: ArrayLike, **fields: Any) -> TiltSeries:
+    def from_arrays(
+        cls, images: ArrayLike | DiskImages, angles_deg: ArrayLike, **fields: Any
+    ) -> TiltSeries:
         """Sort by angle, convert to native float32, and check.
 
         Parameters
         ----------
-        images : array_like, (n_tilts, h, w)
-            Any numeric type or byte order, in the order of `angles_deg`.
+        images : array_like or DiskImages, (n_tilts, h, w)
+            Any numeric type or byte order, in the order of `angles_deg`. `DiskImages` stay on disk.
         angles_deg : array_like, (n_tilts,)
             Degrees, in any order.
         **fields
@@ -106,32 +109,47 @@ class TiltSeries:
         WedgefillError
             If the counts differ, there are too few tilts, or the images hold nothing.
         """
-        stack = np.asarray(images)
+        stack = images if isinstance(images, DiskImages) else np.asarray(images)
         angles = np.asarray(angles_deg, dtype=np.float64).ravel()
         order = np.arange(len(angles))
         if stack.ndim == 3 and stack.shape[0] == len(angles):
             order = np.argsort(angles, kind="stable")
             if not np.array_equal(order, np.arange(len(order))):
-                stack, angles = stack[order], angles[order]
+                angles = angles[order]
+                stack = stack.tilts(order) if isinstance(stack, DiskImages) else stack[order]
         fields.setdefault("file_order", order)
-        series = cls(np.ascontiguousarray(stack, dtype=np.float32), angles, **fields)
+        if not isinstance(stack, DiskImages):
+            stack = np.ascontiguousarray(stack, dtype=np.float32)
+        series = cls(stack, angles, **fields)
         series.check_intensities()
         return series
 
     def check_intensities(self) -> None:
         """Raise `WedgefillError` where the images hold no usable number or no contrast."""
-        finite = np.isfinite(self.images)
-        if not finite.any():
+        low, high, n_bad = self._extremes()
+        if n_bad == self.images.size:
             raise WedgefillError(f"{self.name}: every pixel is NaN or infinite; export it again.")
-        if not finite.all():
-            n_bad = int(finite.size - np.count_nonzero(finite))
+        if n_bad:
             raise WedgefillError(
                 f"{self.name}: {n_bad} pixels are NaN or infinite; replace them and try again."
             )
-        if float(self.images.min()) == float(self.images.max()):
+        if low == high:
             raise WedgefillError(
                 f"{self.name}: every pixel has the same value; the images hold no signal."
             )
+
+    def _extremes(self) -> tuple[float, float, int]:
+        """Return the lowest and highest finite pixel, and how many are not finite."""
+        if isinstance(self.images, DiskImages):
+            survey = self.images.survey
+            return survey.low, survey.high, survey.n_unmendable
+        low, high, n_bad = np.inf, -np.inf, 0
+        for image in self.images:
+            finite = np.isfinite(image)
+            n_bad += int(finite.size - np.count_nonzero(finite))
+            low = min(low, float(image.min(where=finite, initial=np.inf)))
+            high = max(high, float(image.max(where=finite, initial=-np.inf)))
+        return low, high, n_bad
 
     @property
     def n_tilts(self) -> int:
@@ -150,6 +168,8 @@ class TiltSeries:
 
     def sinograms(self, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
         """Rows ``start:stop`` in the solvers' layout, float32 ``(n_tilts, w, n_slices)``."""
+        if isinstance(self.images, DiskImages):
+            return self.images.sinograms(start, self.height if stop is None else stop)
         return np.ascontiguousarray(self.images[:, start:stop].transpose(0, 2, 1), np.float32)
 
     def rows(self, start: int, stop: int) -> TiltSeries:
@@ -159,6 +179,8 @@ class TiltSeries:
                 f"{self.name}: slices {start}:{stop} were asked for, but it has {self.height}; "
                 f"choose 0 <= start < stop <= {self.height}."
             )
+        if isinstance(self.images, DiskImages):
+            return replace(self, images=self.images.rows(start, stop))
         return replace(self, images=self.images[:, start:stop])
 
     def tilts(self, keep: ArrayLike) -> TiltSeries:
@@ -166,8 +188,33 @@ class TiltSeries:
         keep = np.asarray(keep)
         order = None if self.file_order is None else self.file_order[keep]
         return replace(
-            self, images=self.images[keep], angles_deg=self.angles_deg[keep], file_order=order
+            self, images=self._images_at(keep), angles_deg=self.angles_deg[keep], file_order=order
         )
+
+    def negated(self) -> TiltSeries:
+        """Return the series with the sign of every angle changed: the volume's mirror along z."""
+        order = None if self.file_order is None else self.file_order[::-1]
+        return replace(
+            self,
+            images=self._images_at(slice(None, None, -1)),
+            angles_deg=-self.angles_deg[::-1],
+            file_order=order,
+        )
+
+    def mirrored(self) -> TiltSeries:
+        """Return the series with its images mirrored along x: the volume turned by 180 degrees."""
+        images = self.images
+        images = images.mirrored() if isinstance(images, DiskImages) else images[:, :, ::-1]
+        return replace(self, images=images, axis_shift_px=-self.axis_shift_px)
+
+    def array(self) -> NDArray[np.float32]:
+        """All images in memory, float32 (n_tilts, h, w)."""
+        return np.asarray(self.images)
+
+    def _images_at(self, keep: Any) -> NDArray[np.float32] | DiskImages:
+        if isinstance(self.images, DiskImages):
+            return self.images.tilts(keep)
+        return self.images[keep]
 
     def binned(self, n: int) -> TiltSeries:
         """Average ``n x n`` pixels; rows and columns that do not fill a bin are cropped evenly."""
@@ -177,12 +224,15 @@ class TiltSeries:
             raise WedgefillError(f"{self.name}: cannot bin {self.height} x {self.width} by {n}.")
         h, w = self.height // n, self.width // n
         top, left = (self.height - h * n) // 2, (self.width - w * n) // 2
-        crop = self.images[:, top : top + h * n, left : left + w * n]
+        binned = np.empty((self.n_tilts, h, w), np.float32)
+        for image, result in zip(self.images, binned, strict=True):
+            crop = image[top : top + h * n, left : left + w * n].reshape(h, n, w, n)
+            crop.mean(axis=(1, 3), dtype=np.float32, out=result)
         # Cropping an odd number of columns moves the centre by half a pixel: keep the axis put.
         moved = (self.width - 1) / 2 - (left + (w * n - 1) / 2)
         return replace(
             self,
-            images=crop.reshape(self.n_tilts, h, n, w, n).mean(axis=(2, 4), dtype=np.float32),
+            images=binned,
             pixel_nm=None if self.pixel_nm is None else self.pixel_nm * n,
             axis_shift_px=(self.axis_shift_px + moved) / n,
         )

@@ -12,6 +12,26 @@ from numpy.typing import NDArray
 from .errors import WedgefillError
 
 
+@dataclass(frozen=True)
+class VolumeOutline:
+    """All of a volume but its voxels: what must be known before the first one is written.
+
+    Attributes
+    ----------
+    name : str
+        Name for layers and files.
+    shape : tuple of int
+        (z, y, x).
+    voxel_nm, history
+        As in `Volume`.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    voxel_nm: tuple[float, float, float] | None = None
+    history: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Volume:
     """A volume with its voxel size.

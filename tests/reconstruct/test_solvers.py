@@ -11,6 +11,8 @@ from napari_wedgefill.reconstruct.tvm import noise_level
 from napari_wedgefill.reconstruct.wbp import ramp_response
 
 N = 48
+#: Fixed weights of the total variation to hold the automatic one against.
+LADDER = (0.02, 0.1, 0.5, 2.0, 8.0)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +76,39 @@ def test_tvm_restores_discs_that_sart_cannot(discs):
     assert tvm < 0.7 * sart
 
 
+@pytest.mark.parametrize("noise", [0.05, 0.3, 1.5])
+def test_tvm_finds_its_weight_for_any_noise(discs, noise):
+    """Unaided, nearly as close to the truth as the best of a ladder of fixed weights."""
+    beam = ParallelBeam(np.arange(-60, 61, 3.0), N)
+    rng = np.random.default_rng(1)
+    rows = beam(discs) + rng.normal(0, noise, (41, N, 4)).astype(np.float32)
+    ladder = [relative_error(last(iter_tvm(beam, rows, 60, weight=w)), discs) for w in LADDER]
+    unaided = relative_error(last(iter_tvm(beam, rows, 60)), discs)
+    assert unaided < 1.25 * min(ladder)
+    assert unaided < 0.7 * max(ladder)
+
+
+def test_tvm_weighs_no_intensity_scale(discs):
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    rows = beam(discs)
+    one, many = (last(iter_tvm(beam, f * rows, 100)) / f for f in (1.0, 3.0))
+    assert relative_error(many, one) < 0.05
+
+
+def test_tvm_comes_to_rest_at_its_minimum(discs):
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    rows = beam(discs)
+
+    def objective(x):
+        steps = np.diff(x, axis=0, append=x[-1:]), np.diff(x, axis=1, append=x[:, -1:])
+        variation = np.sum(np.hypot(*steps), dtype=np.float64)
+        return 0.5 * np.sum(np.square(beam(x) - rows), dtype=np.float64) + variation
+
+    long = objective(last(iter_tvm(beam, rows, 1000, weight=1.0)))
+    assert long < objective(last(iter_tvm(beam, rows, 60, weight=1.0))) < 1.01 * long
+    assert objective(discs) > long
+
+
 def test_tvm_takes_one_weight_or_one_a_slice(discs):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
     rows = beam(discs)
@@ -102,3 +137,41 @@ def test_the_noise_level_is_found(n_slices):
     smooth = np.repeat(np.sin(u), 20, axis=0) + np.zeros((1, 1, n_slices))
     noisy = smooth + rng.normal(0, 0.2, smooth.shape)
     assert noise_level(noisy.astype(np.float32)) == pytest.approx(0.2, rel=0.06)
+
+
+@pytest.mark.parametrize(("solver", "cap"), [(iter_sart, 40), (iter_sirt, 300)])
+def test_the_discrepancy_principle_stops_before_noise_is_fitted(discs, solver, cap):
+    """Stopped at the noise, a volume is nearer the truth than after as many sweeps as allowed."""
+    beam = ParallelBeam(np.arange(-80, 81, 2.0), N)
+    clean, sigma = beam(discs), 1.5
+    noisy = clean + np.random.default_rng(0).normal(0, sigma, clean.shape).astype(np.float32)
+    stopped = list(solver(beam, noisy, cap, stop_at=sigma))
+    unexplained = np.sqrt(np.mean((beam(stopped[-1].x) - noisy) ** 2))
+    assert 1 < len(stopped) < cap
+    assert stopped[-1].total == cap
+    assert unexplained == pytest.approx(sigma, rel=0.1)
+    to_the_end = last(solver(beam, noisy, cap))
+    assert relative_error(stopped[-1].x, discs) < 0.9 * relative_error(to_the_end, discs)
+
+
+def test_each_slice_stops_at_its_own_noise(discs):
+    """A noisy neighbour neither stops a clean slice early nor keeps going with it."""
+    beam = ParallelBeam(np.arange(-80, 81, 4.0), N)
+    sigmas = np.array([3.0, 3.0, 0.1, 0.1], np.float32)
+    rows = beam(discs) + sigmas * np.random.default_rng(0).normal(size=(41, N, 4)).astype("f4")
+    noisy_alone = last(iter_sart(beam, rows[:, :, :2], 30, stop_at=sigmas[:2]))
+    together = last(iter_sart(beam, rows, 30, stop_at=sigmas))
+    np.testing.assert_array_equal(together[:, :, :2], noisy_alone)
+    assert relative_error(together[:, :, 2:], discs[:, :, 2:]) < 0.1
+
+
+def test_slices_are_rounded_alike_however_they_are_grouped(discs):
+    """Exact, so that no result depends on how much memory there is."""
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    many = np.concatenate([discs * (k + 1) for k in range(18)], axis=2)
+    rows = beam(many)
+    for k in (0, 17, 70):
+        one = np.ascontiguousarray(many[:, :, [k]])
+        np.testing.assert_array_equal(beam(one)[:, :, 0], rows[:, :, k])
+        alone = last(iter_sart(beam, rows[:, :, [k]], 2))
+        np.testing.assert_array_equal(alone[:, :, 0], last(iter_sart(beam, rows, 2))[:, :, k])

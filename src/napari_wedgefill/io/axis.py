@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from ..errors import WedgefillError
 
@@ -81,6 +80,8 @@ def rotate(images: NDArray[Any], rotation_deg: float) -> NDArray[Any]:
     turned = np.rot90(images, turns, axes=(1, 2)) if turns else images
     if rest == 0.0:
         return turned
+    from scipy import ndimage  # takes a third of a second, and few files need it
+
     out = np.empty(turned.shape, dtype=np.float32)
     for image, result in zip(turned, out, strict=True):
         native = np.ascontiguousarray(image, dtype=np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import mrcfile
 import numpy as np
@@ -69,7 +70,7 @@ def write_tilt_series(path: str | Path, series: TiltSeries) -> Path:
         # Leaving in reverse order, the angles are in place before the images that need them.
         stack = files.enter_context(written_beside(path))
         angles = files.enter_context(written_beside(path.with_suffix(".tlt")))
-        _write(stack, series.images, voxel_nm, labels, is_volume=False)
+        _write(stack, series.array(), voxel_nm, labels, is_volume=False)
         angles.write_text("".join(f"{angle:10.4f}\n" for angle in series.angles_deg), "ascii")
     return path
 
@@ -106,10 +107,17 @@ def _write(
             file.set_volume()
         else:
             file.set_image_stack()
-        z, y, x = (0.0, 0.0, 0.0) if voxel_nm is None else voxel_nm
-        file.voxel_size = (x * ANGSTROM_PER_NM, y * ANGSTROM_PER_NM, z * ANGSTROM_PER_NM)
-        lines = label_lines([f"{SIGNATURE}: written as float32 (mode 2)", *labels])
-        file.header.label[:] = b""
-        for i, line in enumerate(lines):
-            file.header.label[i] = line.ljust(80)
-        file.header.nlabl = len(lines)
+        describe_voxels(file, voxel_nm, labels)
+
+
+def describe_voxels(
+    file: Any, voxel_nm: tuple[float, float, float] | None, labels: Sequence[str]
+) -> None:
+    """Put voxel size (z, y, x) and labels into the header of an open file that has its shape."""
+    z, y, x = (0.0, 0.0, 0.0) if voxel_nm is None else voxel_nm
+    file.voxel_size = (x * ANGSTROM_PER_NM, y * ANGSTROM_PER_NM, z * ANGSTROM_PER_NM)
+    lines = label_lines([f"{SIGNATURE}: written as float32 (mode 2)", *labels])
+    file.header.label[:] = b""
+    for i, line in enumerate(lines):
+        file.header.label[i] = line.ljust(80)
+    file.header.nlabl = len(lines)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from .stack import Found, Stack
+
+if TYPE_CHECKING:
+    import tifffile
 
 NM_PER_UNIT = {
     "m": 1e9, "cm": 1e7, "mm": 1e6, "um": 1e3, "micron": 1e3, "microns": 1e3, "nm": 1.0, "pm": 1e-3,
@@ -34,6 +36,8 @@ def read_tiff(path: Path) -> Stack:
     WedgefillError
         If the file is not TIFF, is damaged, holds colours, or more than one stack of images.
     """
+    import tifffile  # slow to import, and most files are MRC
+
     _quiet()
     try:
         with tifffile.TiffFile(path) as tiff:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..disk_images import DiskImages
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from .axis import quarter_turns, rotate
@@ -18,6 +19,9 @@ from .formats import is_image_file, open_stack
 from .stack import Found, Stack
 
 PathLike = str | Path
+
+#: Images that take more than this as float32 stay in their file, where it can be mapped.
+IN_MEMORY_BYTES = 64 << 20
 
 
 def read_tilt_series(
@@ -56,20 +60,26 @@ def read_tilt_series(
         angles than images, or its images hold nothing; the message is one sentence for the user.
     """
     stack, choices = open_series(path, angles=angles, pixel_nm=pixel_nm, axis=axis)
-    images, n_mended = _mended(stack)
+    turns, rest_deg = quarter_turns(choices.rotation_deg)
+    images: NDArray[Any] | DiskImages
+    if _stays_on_disk(stack.pixels) and not rest_deg:
+        images = DiskImages.of(np.rot90(stack.pixels, turns, axes=(1, 2)))
+        n_mended = images.survey.n_mended
+    else:
+        mended, n_mended = _mended(stack)
+        images = rotate(mended, choices.rotation_deg)
     warnings = list(choices.warnings)
     if n_mended:
         warnings.append(
             f"{n_mended} pixels were NaN or infinite; they now hold their image's median."
         )
-    _, rest_deg = quarter_turns(choices.rotation_deg)
     if rest_deg:
         warnings.append(
             f"The tilt axis lies {choices.rotation_deg:+.1f} degrees from y: the images were "
             f"interpolated to turn it upright."
         )
     return TiltSeries.from_arrays(
-        rotate(images, choices.rotation_deg),
+        images,
         choices.angles_deg.value,
         pixel_nm=None if choices.pixel_nm is None else choices.pixel_nm.value,
         name=stack.name,
@@ -140,6 +150,10 @@ def image_paths(path: PathLike | Sequence[PathLike]) -> list[Path]:
     if not paths:
         raise WedgefillError("no file was given; give a tilt series.")
     return paths
+
+
+def _stays_on_disk(pixels: NDArray[Any]) -> bool:
+    return isinstance(pixels, np.memmap) and 4 * pixels.size > IN_MEMORY_BYTES
 
 
 def _mended(stack: Stack) -> tuple[NDArray[Any], int]:

@@ -1,7 +1,7 @@
 """`ParallelBeam` for torch tensors, with gradients.
 
-Plain torch on whichever device the tensor lives; tensors in main memory take the CPU kernels,
-which share their memory and are faster.
+Tensors on a CUDA device take the Triton kernels where those work, tensors in main memory the CPU
+kernels, which share their memory; plain torch serves every other device, and CUDA without Triton.
 
 The gradient of the projection is the adjoint itself, not what autograd would derive from the
 indexing, so it costs no more than the projection and keeps no intermediate tensor.
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..geometry import centre
 from . import cpu
+from .triton_support import triton_kernels_for
 
 if TYPE_CHECKING:
     from .parallel_beam import ParallelBeam
@@ -79,7 +80,55 @@ def _taps(
     return index, (below * inside).float(), (above * inside).float()
 
 
+def residual(
+    beam: ParallelBeam, x: torch.Tensor, measured: torch.Tensor, row_weights: torch.Tensor
+) -> torch.Tensor:
+    """``row_weights * (measured - A x)``, (n_tilts, width, n_slices); one pass with Triton.
+
+    Parameters
+    ----------
+    x : Tensor, float32, (depth, width, n_slices)
+        The estimate.
+    measured : Tensor, float32, (n_tilts, width, n_slices)
+        Path integrals.
+    row_weights : Tensor, float32, (n_tilts, width, 1)
+        Weight of each ray.
+    """
+    if (kernels := triton_kernels_for(x.device)) is not None:
+        return kernels.residual(beam, x, measured, row_weights)
+    return _scatter(beam, x).neg_().add_(measured).mul_(row_weights)
+
+
+def descend_(
+    beam: ParallelBeam,
+    x: torch.Tensor,
+    y: torch.Tensor,
+    voxel_weights: torch.Tensor,
+    *,
+    nonnegative: bool,
+) -> None:
+    """``x += voxel_weights * A.T y`` in place, clipped at zero if asked; one pass with Triton.
+
+    Parameters
+    ----------
+    x : Tensor, float32, (depth, width, n_slices)
+        Contiguous; updated.
+    y : Tensor, float32, (n_tilts, width, n_slices)
+        A weighted residual.
+    voxel_weights : Tensor, float32, (depth, width, 1)
+        Step of each voxel.
+    """
+    if (kernels := triton_kernels_for(x.device)) is not None:
+        kernels.descend_(beam, x, y, voxel_weights, nonnegative=nonnegative)
+        return
+    x.add_(_gather(beam, y, _joseph_widths(beam)).mul_(voxel_weights))
+    if nonnegative:
+        x.clamp_(min=0.0)
+
+
 def _gather(beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]) -> torch.Tensor:
+    if (kernels := triton_kernels_for(y.device)) is not None:
+        return kernels.adjoint(beam, y, half_widths)
     if y.device.type == "cpu":
         return torch.from_numpy(cpu.adjoint(beam, y.detach().numpy(), half_widths))
     return gather_rows(beam, y, half_widths)
@@ -98,6 +147,8 @@ def gather_rows(
 
 
 def _scatter(beam: ParallelBeam, x: torch.Tensor) -> torch.Tensor:
+    if (kernels := triton_kernels_for(x.device)) is not None:
+        return kernels.forward(beam, x)
     if x.device.type == "cpu":
         return torch.from_numpy(cpu.forward(beam, x.detach().numpy()))
     return scatter_rows(beam, x)

@@ -19,45 +19,52 @@ Floats = NDArray[np.float32]
 _OPTIONS = {"nogil": True, "cache": True, "fastmath": True, "error_model": "numpy"}
 
 
-def descend(x: Floats, step: Floats, weights: Floats, nonnegative: bool) -> None:
-    """``x += weights * step`` in place, clipped at zero if asked; all (z, x, y)."""
-    columns = np.ascontiguousarray(weights[:, :, 0], np.float32)
-    floor = np.float32(0.0 if nonnegative else -np.inf)
-    run_on_cores(
-        partial(_descend, x[part], step[part], columns[part], floor) for part in _rows(x.shape[0])
-    )
-
-
-def shrink_gradient(p: Floats, x: Floats, sigma: float, weights: Floats) -> None:
-    """Dual step of total variation: ``p = project(p + sigma * grad x)`` onto discs.
+def shrink_gradient(p: Floats, ahead: Floats, x: Floats, sigma: float, weights: Floats) -> None:
+    """Dual step of total variation: ``p' = project(p + sigma * grad x)``, ``ahead = 2 p' - p``.
 
     Parameters
     ----------
-    p : ndarray, float32, (2, z, x, y)
-        The dual field along z and x; updated in place.
+    p, ahead : ndarray, float32, (2, z, x, y)
+        The dual field along z and x, updated in place, and where to write its extrapolation.
     x : ndarray, float32, (z, x, y)
-        The extrapolated volume.
+        The volume.
     sigma : float
         Dual step.
     weights : ndarray, float32, (n_slices,)
         Radius of the discs: the weight of the total variation in each slice.
     """
     run_on_cores(
-        partial(_shrink, p, x, np.float32(sigma), weights, part.start, part.stop)
+        partial(_shrink, p, ahead, x, np.float32(sigma), weights, part.start, part.stop)
         for part in _rows(x.shape[0])
     )
 
 
 def primal_step(
-    x: Floats, extrapolated: Floats, p: Floats, back: Floats, tau: Floats, nonnegative: bool
+    x: Floats, slope: Floats, change: Floats, boost: float, p: Floats, tau: Floats, floor: float
 ) -> None:
-    """``x' = x - tau (back - div p)``, clipped; ``extrapolated = 2 x' - x``; both in place."""
+    """``slope += change``, then ``x -= tau (slope + boost change - div p)``, both in place.
+
+    Parameters
+    ----------
+    x, slope, change : ndarray, float32, (z, x, y)
+        The volume, the back-projected dual of the data, and how that last changed.
+    boost : float
+        Extrapolation of the change.
+    p : ndarray, float32, (2, z, x, y)
+        The extrapolated dual field of the total variation.
+    tau : ndarray, float32, (z, x, 1)
+        Primal steps.
+    floor : float
+        Least value allowed.
+    """
     steps = np.ascontiguousarray(tau[:, :, 0], np.float32)
-    floor = np.float32(0.0 if nonnegative else -np.inf)
     run_on_cores(
-        partial(_primal, x, extrapolated, p, back, steps, floor, part.start, part.stop)
+        partial(
+            _primal, x, slope, change, np.float32(boost), p, steps, np.float32(floor),
+            part.start, part.stop,
+        )
         for part in _rows(x.shape[0])
-    )
+    )  # fmt: skip
 
 
 def _rows(n: int) -> list[slice]:
@@ -67,39 +74,40 @@ def _rows(n: int) -> list[slice]:
 
 
 @numba.njit(**_OPTIONS)
-def _descend(x: Floats, step: Floats, weights: Floats, floor: np.float32) -> None:
-    for i in range(x.shape[0]):
-        for j in range(x.shape[1]):
-            w = weights[i, j]
-            for s in range(x.shape[2]):
-                x[i, j, s] = max(x[i, j, s] + w * step[i, j, s], floor)
-
-
-@numba.njit(**_OPTIONS)
 def _shrink(
-    p: Floats, x: Floats, sigma: np.float32, weights: Floats, start: int, stop: int
+    p: Floats,
+    ahead: Floats,
+    x: Floats,
+    sigma: np.float32,
+    weights: Floats,
+    start: int,
+    stop: int,
 ) -> None:
     nz, nx, ns = x.shape
     tiny = np.float32(1e-20)
-    one = np.float32(1.0)
+    one, two = np.float32(1.0), np.float32(2.0)
     for i in range(start, stop):
         below = min(i + 1, nz - 1)  # a zero difference at the border: Neumann
         for j in range(nx):
             right = min(j + 1, nx - 1)
             for s in range(ns):
-                pz = p[0, i, j, s] + sigma * (x[below, j, s] - x[i, j, s])
-                px = p[1, i, j, s] + sigma * (x[i, right, s] - x[i, j, s])
+                old_z, old_x = p[0, i, j, s], p[1, i, j, s]
+                pz = old_z + sigma * (x[below, j, s] - x[i, j, s])
+                px = old_x + sigma * (x[i, right, s] - x[i, j, s])
                 scale = min(one, weights[s] / np.sqrt(pz * pz + px * px + tiny))
                 p[0, i, j, s] = pz * scale
                 p[1, i, j, s] = px * scale
+                ahead[0, i, j, s] = two * pz * scale - old_z
+                ahead[1, i, j, s] = two * px * scale - old_x
 
 
 @numba.njit(**_OPTIONS)
 def _primal(
     x: Floats,
-    extrapolated: Floats,
+    slope: Floats,
+    change: Floats,
+    boost: np.float32,
     p: Floats,
-    back: Floats,
     tau: Floats,
     floor: np.float32,
     start: int,
@@ -117,7 +125,7 @@ def _primal(
                 # The last row and column of p stay zero, as their differences are.
                 divergence = p[0, i, j, s] - up * p[0, above, j, s]
                 divergence += p[1, i, j, s] - left_exists * p[1, i, left, s]
-                old = x[i, j, s]
-                new = max(old - step * (back[i, j, s] - divergence), floor)
-                x[i, j, s] = new
-                extrapolated[i, j, s] = np.float32(2.0) * new - old
+                now = slope[i, j, s] + change[i, j, s]
+                slope[i, j, s] = now
+                downhill = now + boost * change[i, j, s] - divergence
+                x[i, j, s] = max(x[i, j, s] - step * downhill, floor)

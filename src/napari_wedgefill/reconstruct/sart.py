@@ -1,4 +1,9 @@
-"""SART and SIRT: algebraic reconstruction with row and column sums as weights."""
+"""SART and SIRT: algebraic reconstruction with row and column sums as weights.
+
+Slices do not see each other, so a tile of slices goes through a whole sweep on one core before the
+next: its volume stays near that core, where a pass over all slices for every four tilts would wait
+for memory.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from .fused import descend
+from .algebraic import Algebraic, Step
 from .sweeps import Sweep
 
 Floats = NDArray[np.float32]
@@ -26,6 +31,7 @@ def iter_sart(
     relaxation: float = 1.0,
     x0: Floats | None = None,
     nonnegative: bool = True,
+    stop_at: float | Floats | None = None,
 ) -> Iterator[Sweep]:
     """Simultaneous algebraic reconstruction, a few tilts at a time.
 
@@ -43,23 +49,34 @@ def iter_sart(
         Where to start; zero by default. Not modified.
     nonnegative : bool
         Clip negative densities after each step.
+    stop_at : float or ndarray, (n_slices,), optional
+        Noise of the path integrals, as a standard deviation. A slice is left alone once what it
+        leaves unexplained is no larger (the discrepancy principle): from there on a solver fits
+        noise. `n_sweeps` is then the most that any slice gets.
 
     Yields
     ------
     Sweep
-        After each pass.
+        After each pass; fewer than `n_sweeps` if every slice stopped before.
 
     References
     ----------
-    A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984).
+    A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984); V. A. Morozov, Soviet Math.
+    Dokl. 7, 414-417 (1966) (when to stop).
     """
-    n_steps = max(1, beam.n_tilts // TILTS_A_STEP)
-    # Strides spread each step's tilts over the whole range, so that no direction leads.
-    steps = [np.arange(beam.n_tilts)[first::n_steps] for first in range(n_steps)]
+    steps = [Step(beam, sinogram, tilts, relaxation) for tilts in spread_steps(beam.n_tilts)]
+    yield from Algebraic(beam, steps, x0, nonnegative).sweeps(n_sweeps, stop_at)
+
+
+def spread_steps(n_tilts: int) -> list[NDArray[np.intp]]:
+    """Share the tilts among steps of about `TILTS_A_STEP`, in a good order of steps.
+
+    Strides spread each step's tilts over the whole range, so that no direction leads, and steps
+    that follow each other lie far apart.
+    """
+    n_steps = max(1, n_tilts // TILTS_A_STEP)
     order = np.argsort((np.arange(n_steps) * 0.6180339887) % 1.0)
-    operators = [beam.subset(steps[i]) for i in order]
-    parts = [sinogram[steps[i]] for i in order]
-    yield from _iterate(operators, parts, n_sweeps, relaxation, x0, nonnegative)
+    return [np.arange(n_tilts)[first::n_steps] for first in order]
 
 
 def iter_sirt(
@@ -70,6 +87,7 @@ def iter_sirt(
     relaxation: float = 1.0,
     x0: Floats | None = None,
     nonnegative: bool = True,
+    stop_at: float | Floats | None = None,
 ) -> Iterator[Sweep]:
     """Simultaneous iterative reconstruction: all tilts at once; parameters as `iter_sart`.
 
@@ -77,31 +95,5 @@ def iter_sirt(
     ----------
     J. Gregor and T. Benson, IEEE Trans. Med. Imaging 27, 918-924 (2008).
     """
-    yield from _iterate([beam], [sinogram], n_sweeps, relaxation, x0, nonnegative)
-
-
-def _iterate(
-    operators: list[ParallelBeam],
-    parts: list[Floats],
-    n_sweeps: int,
-    relaxation: float,
-    x0: Floats | None,
-    nonnegative: bool,
-) -> Iterator[Sweep]:
-    beam = operators[0]
-    shape = (beam.depth, beam.width, parts[0].shape[2])
-    x = np.zeros(shape, np.float32) if x0 is None else np.array(x0, np.float32, order="C")
-    weights = [
-        (
-            1.0 / np.maximum(A.ray_lengths, 1.0),
-            (relaxation / np.maximum(A.voxel_coverage, 1e-2)).astype(np.float32),
-        )
-        for A in operators
-    ]
-    for sweep in range(n_sweeps):
-        for A, measured, (rows, columns) in zip(operators, parts, weights, strict=True):
-            residual = A(x)
-            np.subtract(measured, residual, out=residual)
-            residual *= rows
-            descend(x, A.T(residual), columns, nonnegative)
-        yield Sweep(sweep + 1, n_sweeps, x)
+    steps = [Step(beam, sinogram, np.arange(beam.n_tilts), relaxation)]
+    yield from Algebraic(beam, steps, x0, nonnegative).sweeps(n_sweeps, stop_at)

@@ -9,9 +9,13 @@ from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
 from .fused import primal_step, shrink_gradient
+from .sart import spread_steps
 from .sweeps import Sweep
 
 Floats = NDArray[np.float32]
+
+#: Chosen on objects of the training families, noise-free and noisy.
+STRENGTH = 1.2
 
 
 def noise_level(sinogram: Floats) -> float:
@@ -35,16 +39,23 @@ def noise_level(sinogram: Floats) -> float:
 def iter_tvm(
     beam: ParallelBeam,
     sinogram: Floats,
-    n_sweeps: int = 100,
+    n_sweeps: int = 60,
     *,
-    weight: float | Floats,
+    strength: float = STRENGTH,
+    weight: float | Floats | None = None,
     balance: float = 0.3,
     x0: Floats | None = None,
     nonnegative: bool = True,
 ) -> Iterator[Sweep]:
     """Minimise ``1/2 |A x - b|^2 + weight TV(x)`` with isotropic TV in each slice.
 
-    The primal-dual method of Chambolle and Pock with diagonal preconditioning.
+    The weight follows from the data: in each slice, ``strength sqrt(n_tilts)`` times the root mean
+    square of what the volume leaves unexplained, measured anew after every pass. Where that comes
+    to rest, the square root of the sum of squares is minimised instead of the sum, for which one
+    strength serves every noise level. It starts high and falls, which also speeds convergence.
+
+    The stochastic primal-dual method with diagonal preconditioning, the tilts taken a few at a
+    time: fifty passes get further than five hundred that take all tilts at once.
 
     Parameters
     ----------
@@ -53,12 +64,15 @@ def iter_tvm(
     sinogram : ndarray, float32, (n_tilts, width, n_slices)
         Measured path integrals.
     n_sweeps : int
-        Iterations.
-    weight : float or ndarray, (n_slices,)
-        Weight of the total variation, in units of the sinogram; one for all slices, or one each.
+        Passes over all tilts.
+    strength : float
+        How smooth, relative to what noise asks for; above zero.
+    weight : float or ndarray, (n_slices,), optional
+        A fixed weight of the total variation instead, in units of the sinogram; one for all
+        slices, or one each.
     balance : float
         Ratio of the primal to the dual step; affects the speed of convergence only. The default
-        gets furthest in a hundred iterations when densities are of order one.
+        suits densities of order one.
     x0 : ndarray, float32, (depth, width, n_slices), optional
         Where to start; zero by default. Not modified.
     nonnegative : bool
@@ -67,30 +81,67 @@ def iter_tvm(
     Yields
     ------
     Sweep
-        After each iteration.
+        After each pass.
 
     References
     ----------
-    T. Pock and A. Chambolle, ICCV 2011, 1762-1769.
+    A. Chambolle, M. J. Ehrhardt, P. Richtarik and C.-B. Schoenlieb, SIAM J. Optim. 28, 2783-2808
+    (2018); T. Pock and A. Chambolle, ICCV 2011, 1762-1769 (the preconditioning); A. Belloni,
+    V. Chernozhukov and L. Wang, Biometrika 98, 791-806 (2011) (the root of the sum of squares).
     """
     shape = (beam.depth, beam.width, sinogram.shape[2])
     x = np.zeros(shape, np.float32) if x0 is None else np.array(x0, np.float32, order="C")
-    extrapolated = x.copy()
-    weights = np.broadcast_to(np.asarray(weight, np.float32), shape[2:]).copy()
+    unexplained = rms(sinogram) if x0 is None else rms(sinogram - beam(x))
     p = np.zeros((2, *shape), np.float32)
-    q = np.zeros_like(sinogram)
+    ahead = np.zeros_like(p)
+    # `slope` is A.T of the data's dual variable, `change` what the last step added to it.
+    slope, change = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    subsets = [_Subset(beam, sinogram, tilts, balance) for tilts in spread_steps(beam.n_tilts)]
     # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column), the gradient scaled
     # by `unit` so that neither operator dwarfs the other; `p` absorbs the scale.
     unit = float(np.sqrt(beam.n_tilts))
-    sigma_data = (1.0 / (balance * np.maximum(beam.ray_lengths, 1.0))).astype(np.float32)
     sigma_tv = unit / (balance * 2.0)
     tau = (balance / (beam.voxel_coverage + 4.0 * unit)).astype(np.float32)
+    floor = 0.0 if nonnegative else -np.inf
     for sweep in range(n_sweeps):
-        residual = beam(extrapolated)
-        residual -= sinogram
-        residual *= sigma_data
-        q += residual
-        q /= 1.0 + sigma_data
-        shrink_gradient(p, extrapolated, sigma_tv, weights)
-        primal_step(x, extrapolated, p, beam.T(q), tau, nonnegative)
+        follows = strength * unit * unexplained if weight is None else weight
+        weights = np.broadcast_to(np.asarray(follows, np.float32), shape[2:]).copy()
+        squares = np.zeros(shape[2], np.float32)
+        for subset in subsets:
+            primal_step(x, slope, change, len(subsets), ahead, tau, floor)
+            change = subset.dual_step(x, squares)
+            shrink_gradient(p, ahead, x, sigma_tv, weights)
+        unexplained = np.sqrt(squares / (sinogram.shape[0] * sinogram.shape[1]))
         yield Sweep(sweep + 1, n_sweeps, x)
+
+
+def rms(sinogram: Floats) -> Floats:
+    """Root mean square of each slice of (n_tilts, width, n_slices), (n_slices,)."""
+    return np.asarray(np.sqrt(np.mean(np.square(sinogram), axis=(0, 1))), np.float32)
+
+
+class _Subset:
+    """Some of the tilts and their dual variable."""
+
+    def __init__(
+        self, beam: ParallelBeam, sinogram: Floats, tilts: NDArray[np.intp], balance: float
+    ) -> None:
+        self.beam = beam.subset(tilts)
+        self.measured = sinogram[tilts]
+        self.sigma = (1.0 / (balance * np.maximum(self.beam.ray_lengths, 1.0))).astype(np.float32)
+        self.dual = np.zeros_like(self.measured)
+
+    def dual_step(self, x: Floats, squares: Floats) -> Floats:
+        """Advance the dual variable; return ``A.T`` of its change.
+
+        The squares of what `x` leaves unexplained are added to `squares`, (n_slices,).
+        """
+        ahead = self.beam(x)
+        ahead -= self.measured
+        squares += np.einsum("tus,tus->s", ahead, ahead)
+        ahead *= self.sigma
+        ahead += self.dual
+        ahead /= 1.0 + self.sigma
+        change = ahead - self.dual
+        self.dual = ahead
+        return np.asarray(self.beam.T(change), np.float32)

@@ -1,0 +1,142 @@
+"""The Triton kernels answer as the CPU kernels do, and compile for Hopper without a GPU."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("triton", reason="Triton is not installed (extra `train`, Linux only)")
+
+from napari_wedgefill.projector import ParallelBeam, triton_support  # noqa: E402 - needs torch
+
+HERE = Path(__file__).parent
+BENCHMARKS = HERE.parent.parent / "benchmarks"
+CASES = ("shifted", "edges", "long", "strip", "halves", "subset")
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+
+
+@pytest.fixture(scope="module")
+def interpreted(tmp_path_factory):
+    """What the kernels answer in Triton's interpreter, and what they should, by name."""
+    out = tmp_path_factory.mktemp("triton") / "answers.npz"
+    ran = subprocess.run(
+        [sys.executable, str(HERE / "run_interpreted.py"), str(out)],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+        env=os.environ | {"TRITON_INTERPRET": "1"},
+    )
+    if "only 0-dimensional arrays can be converted" in ran.stderr:
+        pytest.skip("this Triton's interpreter does not understand this numpy (3.7 does)")
+    assert ran.returncode == 0, ran.stderr
+    with np.load(out) as answers:
+        return dict(answers)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("what", ["forward", "adjoint", "smear"])
+def test_the_kernels_answer_as_those_of_the_cpu(interpreted, case, what):
+    name = f"{case} {what}"
+    np.testing.assert_allclose(interpreted[name], interpreted[f"{name} expected"], atol=3e-5)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_kernels_are_each_others_adjoint(interpreted, case):
+    x, y, forward, back = (
+        interpreted[f"{case} {what}"].astype(np.float64)
+        for what in ("x", "y", "forward", "adjoint")
+    )
+    scale = np.linalg.norm(forward) * np.linalg.norm(y)
+    assert abs(np.vdot(forward, y) - np.vdot(x, back)) <= 1e-6 * scale
+
+
+def test_a_volume_of_billions_of_voxels_is_read_with_64_bit_offsets(interpreted):
+    expected = interpreted["far forward expected"]
+    np.testing.assert_allclose(interpreted["far forward"], expected, atol=3e-5)
+
+
+def test_kernels_never_see_a_wrong_shape():
+    from napari_wedgefill.projector import triton_backend
+
+    beam = ParallelBeam([0.0, 10.0], 8)
+    x, y = torch.zeros(8, 8, 2), torch.zeros(2, 8, 2)
+    with pytest.raises(ValueError, match=r"\(2, 8, 1\) was expected"):
+        triton_backend.residual(beam, x, y, torch.zeros(2, 7, 1))
+    with pytest.raises(ValueError, match=r"\(8, 8, 2\) was expected"):
+        triton_backend.descend_(beam, x[:7], y, torch.zeros(8, 8, 1), nonnegative=True)
+    with pytest.raises(ValueError, match="float32 and contiguous"):
+        triton_backend.descend_(beam, x.double(), y, torch.zeros(8, 8, 1), nonnegative=True)
+
+
+@pytest.mark.parametrize("name", ["gradient of forward", "gradient of adjoint"])
+def test_the_gradient_of_one_is_the_other(interpreted, name):
+    np.testing.assert_allclose(interpreted[name], interpreted[f"{name} expected"], atol=3e-5)
+
+
+@pytest.mark.parametrize("name", ["residual", "bounded descent", "free descent"])
+def test_a_fused_step_is_the_sum_of_its_parts(interpreted, name):
+    np.testing.assert_allclose(interpreted[name], interpreted[f"{name} expected"], atol=3e-5)
+    if name == "bounded descent":
+        assert interpreted[name].min() == 0
+        assert interpreted["free descent"].min() < 0
+
+
+def test_the_kernels_compile_for_hopper_without_a_gpu(monkeypatch, tmp_path):
+    """Registers hold everything, and the samples are read 16 bytes at once."""
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
+    spec = importlib.util.spec_from_file_location("gpu_compile", BENCHMARKS / "gpu_compile.py")
+    gpu_compile = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(gpu_compile)
+    for row in gpu_compile.survey(90, (512,)):
+        assert row["spills"] == 0
+        assert row["registers"] <= 128
+        assert row["loads"][128] >= 16
+        assert row["loads"].get(32, 0) < 16  # weights and indices; one by one, samples take 64
+
+
+def test_without_a_gpu_there_is_a_reason_why_the_kernels_do_not_run(monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", None)
+    triton_support.obstacle.cache_clear()
+    assert "without CUDA" in triton_support.obstacle()
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    triton_support.obstacle.cache_clear()
+    assert "no CUDA device" in triton_support.obstacle()
+    triton_support.obstacle.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("trial", "reason"),
+    [
+        (lambda device: 1 / 0, "fail here: division by zero"),
+        (lambda device: 0.5, "wrong here, by 0.5"),
+        (lambda device: float("nan"), "wrong here"),
+    ],
+)
+def test_kernels_that_fail_their_trial_do_not_run(monkeypatch, trial, reason):
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(triton_support, "trial_error", trial)
+    triton_support.obstacle.cache_clear()
+    assert reason in triton_support.obstacle(0)
+    assert triton_support.triton_kernels_for(torch.device("cuda", 0)) is None
+    triton_support.obstacle.cache_clear()
+
+
+@needs_cuda
+@pytest.mark.parametrize("n_slices", [1, 8, 61, 512])
+def test_on_a_gpu_the_kernels_run_and_agree_with_the_cpu(n_slices):
+    assert triton_support.obstacle() is None
+    beam = ParallelBeam(np.arange(-66, 67, 11.0), 50, 37, axis_shift_px=-0.7)
+    rng = np.random.default_rng(3)
+    x = rng.standard_normal((37, 50, n_slices), dtype=np.float32)
+    y = rng.standard_normal((beam.n_tilts, 50, n_slices), dtype=np.float32)
+    for operator, array in ((beam, x), (beam.T, y), (beam.smear, y)):
+        answer = operator(torch.from_numpy(array).cuda()).cpu().numpy()
+        np.testing.assert_allclose(answer, operator(array), atol=1e-4)

@@ -1,0 +1,45 @@
+"""Solvers of tensors answer as those of arrays."""
+
+import numpy as np
+import pytest
+
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, last, wbp
+
+torch = pytest.importorskip("torch")
+
+from napari_wedgefill.reconstruct import tensors  # noqa: E402 - needs torch
+
+DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+
+
+@pytest.fixture(scope="module")
+def measured():
+    beam = ParallelBeam(np.arange(-60, 61, 8.0), 24, 20, axis_shift_px=0.3)
+    truth = np.random.default_rng(0).random((20, 24, 3), dtype=np.float32)
+    return beam, beam(truth)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("window", ["ramp", "hann"])
+def test_weighted_back_projection_of_a_tensor(measured, device, window):
+    beam, rows = measured
+    answer = tensors.wbp(beam, torch.from_numpy(rows).to(device), window)
+    assert answer.device.type == device
+    np.testing.assert_allclose(answer.cpu().numpy(), wbp(beam, rows, window), atol=1e-4)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("nonnegative", [True, False])
+@pytest.mark.parametrize(
+    ("ours", "theirs"), [(tensors.iter_sirt, iter_sirt), (tensors.iter_sart, iter_sart)]
+)
+def test_algebraic_reconstruction_of_a_tensor(measured, device, nonnegative, ours, theirs):
+    beam, rows = measured
+    settings = {"relaxation": 0.7, "nonnegative": nonnegative}
+    start = np.full((20, 24, 3), 0.2, np.float32)
+    tensor, x0 = torch.from_numpy(rows).to(device), torch.from_numpy(start).to(device)
+    answer = last(ours(beam, tensor, 3, x0=x0, **settings))
+    expected = last(theirs(beam, rows, 3, x0=start, **settings))
+    np.testing.assert_allclose(answer.cpu().numpy(), expected, atol=1e-4)
+    assert float(x0.min()) == float(x0.max())  # where it started is left alone

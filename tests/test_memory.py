@@ -1,0 +1,47 @@
+"""Amounts of memory in words, and mapped pages that are given back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.memory import free_bytes, held_bytes, in_words, parse_bytes, release_pages
+
+
+@pytest.mark.parametrize(
+    ("text", "n_bytes"),
+    [("4GB", 4e9), ("512 mb", 512e6), ("1.5GiB", 1.5 * 2**30), ("2G", 2e9), ("1000000", 1e6)],
+)
+def test_amounts_are_read(text, n_bytes):
+    assert parse_bytes(text) == n_bytes
+
+
+@pytest.mark.parametrize("text", ["", "much", "0GB", "-1GB", "4 apples", "1.2.3GB"])
+def test_what_is_no_amount_is_refused(text):
+    with pytest.raises(WedgefillError, match="is no amount of memory"):
+        parse_bytes(text)
+
+
+@pytest.mark.parametrize("n_bytes", [3, 512e6, 3.21e9, 64e9])
+def test_an_amount_in_words_is_enough(n_bytes):
+    """An error that says how much to allow must not say too little."""
+    assert parse_bytes(in_words(n_bytes)) >= n_bytes
+
+
+def test_there_is_memory():
+    assert free_bytes() > 1e6
+    held = held_bytes()
+    block = np.ones(50_000_000, np.uint8)
+    assert held == 0 or held_bytes() >= held + 0.8 * block.nbytes
+
+
+def test_released_pages_come_back(tmp_path):
+    written = np.arange(100_000, dtype=np.float32).reshape(100, 1000)
+    path = tmp_path / "a.raw"
+    path.write_bytes(written.tobytes())
+    mapped = np.memmap(path, np.float32, "r", shape=written.shape)
+    for array in (mapped, mapped[::-1, 3:], np.asarray(mapped), written):
+        before = array.copy()
+        release_pages(array)
+        np.testing.assert_array_equal(array, before)
