@@ -5,8 +5,9 @@ import pytest
 
 from napari_wedgefill.inference import contract as c
 from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.reconstruct import iter_sirt, last
 
-CONTRACT = c.InputContract(n_rows=40, sirt_sweeps=5, tvm_sweeps=5)
+CONTRACT = c.InputContract(n_rows=40, sart_sweeps=5, tvm_sweeps=5)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def measured():
 def test_filled_rows_are_used_only_where_nothing_was_measured(measured):
     beam, sinogram = measured
     scales = c.Scales(c.sinogram_scale(sinogram), 0.0)
-    quick = c.quick_reconstructions(beam, sinogram, scales, CONTRACT)
+    quick = c.quick_reconstructions(beam, sinogram, CONTRACT)
     rows = c.sinogram_input(beam, sinogram, quick, scales, CONTRACT)
     assert rows.shape == (6, 3, 40, 24)
     filled = rows[:, :1].copy()
@@ -38,9 +39,9 @@ def test_the_scale_of_the_intensities_cancels(measured):
     inputs = []
     for factor in (1.0, 64.0):  # a power of two: equal to the last bit
         b = sinogram * np.float32(factor)
-        b /= np.float32(c.density_scale(c.last(c.iter_sirt(beam, b, 3))))
+        b /= np.float32(c.density_scale(last(iter_sirt(beam, b, 3))))
         scales = c.Scales(c.sinogram_scale(b), 0.01)
-        quick = c.quick_reconstructions(beam, b, scales, CONTRACT)
+        quick = c.quick_reconstructions(beam, b, CONTRACT)
         inputs.append(c.sinogram_input(beam, b, quick, scales, CONTRACT))
     np.testing.assert_allclose(inputs[0], inputs[1], atol=1e-5)
 

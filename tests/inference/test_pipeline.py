@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.inference import job
 from napari_wedgefill.inference.pipeline import (
     Done,
     FillOptions,
@@ -157,3 +158,52 @@ def test_a_preview_lies_on_the_grid_of_the_series():
     assert volume.data.shape == (162, 1, 162)
     assert volume.voxel_nm == (0.5, 0.5, 0.5)
     assert np.corrcoef(volume.data[:, 0].ravel(), truth[:, 3].ravel())[0, 1] > 0.8
+
+
+def test_what_holds_for_a_series_is_measured_once(monkeypatch):
+    """Preview, second preview, fill: vacuum, noise and scales are looked for once."""
+    measured = []
+    real = job._measure
+    monkeypatch.setattr(job, "_measure", lambda series: measured.append(series) or real(series))
+    series, _ = ball_series(n=16, n_slices=6, angles=np.arange(-60, 61, 10.0))
+    options = FillOptions(methods=("wbp",))
+    for _ in range(2):
+        list(iter_preview(series, 3, options))
+    fill(series, options)
+    assert len(measured) == 1
+    fill(replace(series, axis_shift_px=1.0), options)
+    assert len(measured) == 2
+
+
+def test_stopping_at_the_noise_is_reported(monkeypatch):
+    monkeypatch.setattr(job, "vacuum_level", lambda series: 0.0)
+    series, truth = ball_series()
+    noise = np.random.default_rng(1).normal(0, 0.8, series.images.shape)
+    series = TiltSeries.from_arrays(series.images + noise, series.angles_deg)
+    options = FillOptions(methods=("sart",), stop="discrepancy")
+    result = fill(series, options)
+    fewest, most = result.report["sweeps_taken"]["sart"]
+    assert 1 <= fewest <= most < options.sweeps("sart") == 30
+    assert psnr(result.volumes["sart"].data, truth) > 15
+    with pytest.raises(WedgefillError, match="no stopping rule 'never'"):
+        next(iter_fill(series, FillOptions(stop="never")))
+
+
+def test_the_report_shares_out_the_time(filled):
+    shares = filled[-1][-1].report["share_of_stage"]
+    assert sum(shares.values()) == pytest.approx(1, abs=0.01)
+    assert {"WBP", "SART", "TVM", "GAN: sinogram network", "GAN: tomogram network"} <= set(shares)
+
+
+def test_the_networks_take_the_sart_and_tvm_that_are_there_already(monkeypatch):
+    series, _ = ball_series(n_slices=4)
+    together = fill(series, FillOptions(("sart", "tvm", "gan"), device="cpu"))
+    alone = fill(series, FillOptions(("gan",), device="cpu"))
+    np.testing.assert_allclose(together.volumes["gan"].data, alone.volumes["gan"].data, atol=2e-4)
+    from napari_wedgefill.inference import contract
+
+    def again(*_):
+        raise AssertionError("computed twice")
+
+    monkeypatch.setattr(contract, "quick_reconstructions", again)
+    fill(series, FillOptions(("sart", "tvm", "gan"), device="cpu"))

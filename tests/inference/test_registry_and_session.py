@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference import registry, session
+from napari_wedgefill.inference import joint_model, pipeline, registry, session
+from napari_wedgefill.tilt_series import TiltSeries
 
 
 @pytest.fixture
@@ -81,3 +82,83 @@ def test_cuda_without_cuda_fails_clearly_and_auto_does_not():
 def test_an_unknown_device_is_refused():
     with pytest.raises(WedgefillError, match="Unknown device 'tpu'"):
         session.open_session(registry.load("small").path("sinogram"), "tpu", {})
+
+
+class Stingy:
+    """A session on a device with room for so many slices at once."""
+
+    room = 3
+
+    def __init__(self, opened, batch):
+        self.opened, self.batch = opened, batch
+
+    def get_providers(self):
+        return ["CUDAExecutionProvider"]
+
+    def get_inputs(self):
+        return [type("Input", (), {"name": "x", "shape": ["batch", "channels", 48, 32]})]
+
+
+@pytest.fixture
+def stingy(monkeypatch):
+    """The small model on a pretended CUDA device; each (batch, slices that fit) is noted."""
+    tried = []
+
+    def open_session(path, device, sizes, batches):
+        return Stingy(path.stem, batches[session.CUDA])
+
+    def run_bound(opened, name, batch):
+        tried.append(len(batch))
+        assert len(batch) == opened.batch
+        if len(batch) > Stingy.room:
+            raise RuntimeError("CUDA failure 2: out of memory ; GPU=0")
+        return batch[:, :1] * 2
+
+    monkeypatch.setattr(joint_model, "open_session", open_session)
+    monkeypatch.setattr(session, "_run_bound", run_bound)
+    return joint_model.JointModel(registry.load("small"), "cuda"), tried
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(stingy):
+    model, tried = stingy
+    batch = np.random.default_rng(0).random((10, 3, 48, 32), dtype=np.float32)
+    answers = list(model.run("sinogram", batch))
+    np.testing.assert_array_equal(np.concatenate(answers), batch[:, :1] * 2)
+    assert tried[:4] == [8, 4, 2, 2]
+    tried.clear()
+    list(model.run("tomogram", batch[:2]))
+    assert tried == [2]  # it stays so: no second try with what did not fit
+
+
+def test_a_device_without_room_for_one_slice_says_what_to_do(stingy, monkeypatch):
+    monkeypatch.setattr(Stingy, "room", 0)
+    with pytest.raises(WedgefillError, match="bin the images"):
+        list(stingy[0].run("sinogram", np.zeros((2, 3, 48, 32), np.float32)))
+
+
+def test_other_failures_of_a_network_are_not_taken_for_short_memory(stingy, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("invalid graph")
+
+    monkeypatch.setattr(session, "_run_bound", broken)
+    with pytest.raises(RuntimeError, match="invalid graph"):
+        list(stingy[0].run("sinogram", np.zeros((2, 3, 48, 32), np.float32)))
+
+
+def test_a_fill_opens_each_network_once(monkeypatch):
+    """No session is opened only to learn the provider, nor again for a second job."""
+    opened = []
+    real = session.open_session
+
+    def counting(path, *rest):
+        opened.append(path.stem)
+        return real(path, *rest)
+
+    monkeypatch.setattr(joint_model, "open_session", counting)
+    pipeline._last_model.clear()
+    images = np.random.default_rng(0).normal(0, 0.1, (9, 3, 16))
+    images[:, :, 6:10] += 5
+    series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    for _ in range(2):
+        pipeline.fill(series, pipeline.FillOptions(methods=("gan",), device="cpu"))
+    assert opened == ["sinogram", "tomogram"]

@@ -58,7 +58,7 @@ def align(
 
 
 def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
-    """Align as :func:`align`, yielding progress; the last item is the result.
+    """Align as `align`, yielding progress; the last item is the result.
 
     Closing the generator cancels.
     """
@@ -70,8 +70,9 @@ def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
         return AlignProgress(stage, fraction, left)
 
     yield progress("Finding the background", 0.0)
-    background = estimate_background(series.images)
-    work = prepare(background.removed(series.images), series.angles_deg)
+    measured = series.array()
+    background = estimate_background(measured)
+    work = prepare(background.removed(measured), series.angles_deg)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
     before = misprediction(work, start)
     yield progress("Finding the shifts", 0.1)
@@ -84,7 +85,7 @@ def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
     gain = min(after / before, float(np.sqrt(misfit(work, pose) / misfit(work, start))))
     applied = gain < MIN_GAIN and _moves(pose, start) > REST_PX
     yield progress("Moving the images", 0.9)
-    images = series.images
+    images = measured
     if background.is_empty_space and background.contrast > 0:
         images = background.removed(images)
     report = AlignmentReport(
@@ -94,7 +95,7 @@ def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
         residual_before=before,
         residual_after=after if applied else before,
         background=background.levels,
-        background_removed=images is not series.images,
+        background_removed=images is not measured,
         isolated=work.isolated,
         measured_rows=(pose if applied else start).measured_rows(series.height, series.width),
         applied=applied,

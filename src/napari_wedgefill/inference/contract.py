@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..reconstruct import iter_sirt, iter_tvm, last, wbp
+from ..reconstruct import iter_sart, iter_tvm, last, wbp
 from .angular_grid import grid_for
 
 Floats = NDArray[np.float32]
@@ -28,10 +28,8 @@ class InputContract:
     ----------
     n_rows : int
         Rows of the angular grid over 180 degrees.
-    sirt_sweeps, tvm_sweeps : int
-        Iterations of the two quick reconstructions.
-    tvm_weight : float
-        Weight of the total variation over the noise and the root of the number of tilts.
+    sart_sweeps, tvm_sweeps : int
+        Sweeps of the two classical reconstructions that the networks are given.
     neighbours : int
         Slices on either side that the tomogram network sees.
     multiple : int
@@ -39,9 +37,8 @@ class InputContract:
     """
 
     n_rows: int = 120
-    sirt_sweeps: int = 30
+    sart_sweeps: int = 10
     tvm_sweeps: int = 60
-    tvm_weight: float = 1.5
     neighbours: int = 1
     multiple: int = 16
 
@@ -59,7 +56,7 @@ class Scales:
     sinogram : float or ndarray, (n_slices,)
         A high percentile of the path integrals.
     noise : float or ndarray, (n_slices,)
-        Standard deviation of their noise.
+        Least standard deviation of their noise that is believed.
     """
 
     sinogram: float | Floats
@@ -70,7 +67,7 @@ class Scales:
 class Quick:
     """Quick reconstructions of measured data, each float32 (z, x, y), densities of order one."""
 
-    sirt: Floats
+    sart: Floats
     tvm: Floats
 
 
@@ -84,23 +81,13 @@ def sinogram_scale(sinogram: Floats) -> float:
     return max(float(np.percentile(np.abs(sinogram), 99.5)), 1e-20)
 
 
-def tvm_weight(contract: InputContract, scales: Scales, n_tilts: int) -> Floats:
-    """Weight of the total variation for this noise; back-projected noise grows with the root."""
-    noise = np.maximum(scales.noise, 1e-4 * np.asarray(scales.sinogram))
-    return np.asarray(contract.tvm_weight * noise * np.sqrt(n_tilts), np.float32)
+def quick_reconstructions(beam: ParallelBeam, sinogram: Floats, contract: InputContract) -> Quick:
+    """SART and TVM of the measured sinogram (n_tilts, width, n_slices), a fixed number of sweeps.
 
-
-def quick_reconstructions(
-    beam: ParallelBeam, sinogram: Floats, scales: Scales, contract: InputContract
-) -> Quick:
-    """SIRT and TVM of the measured sinogram (n_tilts, width, n_slices), a fixed number of sweeps.
-
-    `sinogram` is in units of the density scale.
+    `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
-    sirt = last(iter_sirt(beam, sinogram, contract.sirt_sweeps))
-    weight = tvm_weight(contract, scales, beam.n_tilts)
-    tvm = last(iter_tvm(beam, sinogram, contract.tvm_sweeps, weight=weight, x0=sirt))
-    return Quick(sirt, tvm)
+    sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
+    return Quick(sart, last(iter_tvm(beam, sinogram, contract.tvm_sweeps, x0=sart)))
 
 
 def sinogram_input(
@@ -109,7 +96,7 @@ def sinogram_input(
     """Channels of the sinogram network, float32 (n_slices, 3, n_rows, width).
 
     0: the reprojected TVM, corrected to the measurements where there are any; 1: the reprojected
-    SIRT; 2: the fraction of each row that was measured.
+    SART; 2: the fraction of each row that was measured.
     """
     grid = grid_for(beam.angles_deg, contract.n_rows)
     rows = _beam_at(beam, grid.angles_deg)
@@ -117,7 +104,7 @@ def sinogram_input(
     unit = np.asarray(scales.sinogram, np.float32)
     channels = np.empty((sinogram.shape[2], 3, contract.n_rows, beam.width), np.float32)
     channels[:, 0] = (warm / unit).transpose(2, 0, 1)
-    channels[:, 1] = (rows(quick.sirt) / unit).transpose(2, 0, 1)
+    channels[:, 1] = (rows(quick.sart) / unit).transpose(2, 0, 1)
     channels[:, 2] = grid.measured_fraction[None, :, None]
     return channels
 
@@ -148,14 +135,14 @@ def completed_wbp(
 def tomogram_input(completed: Floats, quick: Quick, contract: InputContract) -> Floats:
     """Channels of the tomogram network, float32 (n_slices, 3 (2 neighbours + 1), depth, width).
 
-    WBP of the completed sinogram, SIRT and TVM, each with neighbouring slices, below to above;
+    WBP of the completed sinogram, SART and TVM, each with neighbouring slices, below to above;
     the first and last slice stand in for neighbours that do not exist.
     """
     reach = contract.neighbours
     n_slices = completed.shape[2]
     index = np.arange(-reach, n_slices + reach).clip(0, n_slices - 1)
     parts = []
-    for volume in (completed, quick.sirt, quick.tvm):
+    for volume in (completed, quick.sart, quick.tvm):
         stack = volume.transpose(2, 0, 1)[index]
         parts += [stack[k : k + n_slices] for k in range(2 * reach + 1)]
     return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)

@@ -12,8 +12,11 @@ from ..volume import Volume
 #: What a plain fill computes.
 METHODS = ("wbp", "sart", "tvm", "gan")
 #: Sweeps of each iterative method.
-SWEEPS = {"sart": 10, "sirt": 50, "tvm": 200}
-PREVIEW_SWEEPS = {"sart": 5, "sirt": 20, "tvm": 50}
+SWEEPS = {"sart": 10, "sirt": 50, "tvm": 60}
+PREVIEW_SWEEPS = {"sart": 5, "sirt": 20, "tvm": 15}
+STOPS = ("sweeps", "discrepancy")
+#: Methods that can stop when they reach the noise, and how many times the usual sweeps at most.
+ALGEBRAIC, CAP = ("sart", "sirt"), 3
 #: Rough cost of a slab, for the progress bar alone.
 COST = {"wbp": 1.0, "sart": 12.0, "sirt": 40.0, "tvm": 250.0, "gan": 250.0}
 
@@ -34,6 +37,11 @@ class FillOptions:
         Start and stop along the tilt axis; all by default.
     preview : bool
         Fewer sweeps: for a look, not for measuring.
+    stop : {"sweeps", "discrepancy"}
+        When SART and SIRT end: after their usual number of sweeps, or, slice by slice, once what
+        is left unexplained is no more than the noise, after three times that number at most.
+    max_memory : int, optional
+        Bytes that the process may hold in memory; by default, half of what is free.
     """
 
     methods: tuple[str, ...] = METHODS
@@ -41,10 +49,13 @@ class FillOptions:
     device: str = "auto"
     slices: tuple[int, int] | None = None
     preview: bool = False
+    stop: str = "sweeps"
+    max_memory: int | None = None
 
     def sweeps(self, method: str) -> int:
-        """Sweeps of an iterative method."""
-        return (PREVIEW_SWEEPS if self.preview else SWEEPS)[method]
+        """Sweeps of an iterative method, the most that it gets."""
+        usual = (PREVIEW_SWEEPS if self.preview else SWEEPS)[method]
+        return CAP * usual if self.stop == "discrepancy" and method in ALGEBRAIC else usual
 
 
 @dataclass(frozen=True)
@@ -100,6 +111,12 @@ def check_methods(methods: tuple[str, ...]) -> None:
         raise WedgefillError(f"There is no method {unknown[0]!r}; choose from {', '.join(COST)}.")
     if not methods:
         raise WedgefillError(f"No method was chosen; choose from {', '.join(COST)}.")
+
+
+def check_stop(stop: str) -> None:
+    """Raise `WedgefillError` for a stopping rule that does not exist."""
+    if stop not in STOPS:
+        raise WedgefillError(f"There is no stopping rule {stop!r}; choose {' or '.join(STOPS)}.")
 
 
 class Clock:

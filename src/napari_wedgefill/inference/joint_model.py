@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import WedgefillError
 from ..projector import ParallelBeam
-from ..reconstruct import iter_sart, last
 from . import contract as inputs
+from .consistency import restore_consistency
 from .registry import ModelInfo
-from .session import CPU, CUDA, open_session, run
+from .session import CPU, CUDA, OutOfMemory, open_session, run
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -23,8 +24,8 @@ Step = tuple[str, float]
 
 #: Slices at once: one is as fast as four on a CPU and smaller; a GPU wants more.
 BATCH = {CPU: 1, CUDA: 8}
-#: Enough to gain where there is no noise, too little to put noise back where there is.
-CONSISTENCY_SWEEPS, CONSISTENCY_RELAXATION = 2, 0.3
+#: Sessions kept open: two networks for a preview's size and two for the whole.
+MOST_SESSIONS = 4
 
 
 class JointModel:
@@ -51,41 +52,73 @@ class JointModel:
         self.model = model
         self.device = device
         self.provider: str | None = None
+        self._batches = dict(BATCH)
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
     def run(self, stage: str, batch: Floats) -> Iterator[Floats]:
-        """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order."""
+        """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order.
+
+        Where a batch does not fit into the device's memory it is halved, and stays so.
+        """
         padded, crop = inputs.pad_to_multiple(batch, self.model.contract.multiple)
-        session = self._session(stage, *padded.shape[-2:])
-        size = BATCH[self.provider or CPU]
-        for start in range(0, len(padded), size):
+        start = 0
+        while start < len(padded):
+            session = self._session(stage, *padded.shape[-2:])
+            size = self._batches[self.provider or CPU]
             part = padded[start : start + size]
             n = len(part)
             if n < size:  # a constant shape: a new one would make CUDA choose its kernels anew
                 part = np.concatenate([part, np.repeat(part[-1:], size - n, axis=0)])
-            yield run(session, part)[:n, :, crop[0], crop[1]]
+            try:
+                answer = run(session, part)
+            except OutOfMemory as error:
+                self._halve(error)
+                continue
+            yield answer[:n, :, crop[0], crop[1]]
+            start += n
+
+    def _halve(self, error: OutOfMemory) -> None:
+        size = self._batches[self.provider or CPU]
+        if size == 1:
+            raise WedgefillError(
+                "The networks do not fit into the memory of this device even one slice at a time; "
+                "bin the images (--bin 2) or run them on the processor (--device cpu)."
+            ) from error
+        self._batches[self.provider or CPU] = size // 2
+        self._sessions.clear()  # they were opened for the larger batch
 
     def _session(self, stage: str, height: int, width: int) -> onnxruntime.InferenceSession:
         key = (stage, height, width)
         if key not in self._sessions:
-            self.provider = self.provider or self._find_provider(stage)
-            sizes = {"batch": BATCH[self.provider], "height": height, "width": width}
-            device = "cuda" if self.provider == CUDA else "cpu"
-            self._sessions[key] = open_session(self.model.path(stage), device, sizes)
+            while len(self._sessions) >= MOST_SESSIONS:
+                self._sessions.pop(next(iter(self._sessions)))
+            device = {None: self.device, CUDA: "cuda", CPU: "cpu"}[self.provider]
+            self._sessions[key] = open_session(
+                self.model.path(stage), device, {"height": height, "width": width}, self._batches
+            )
+            self.provider = str(self._sessions[key].get_providers()[0])
         return self._sessions[key]
 
-    def _find_provider(self, stage: str) -> str:
-        session = open_session(self.model.path(stage), self.device, {})
-        return str(session.get_providers()[0])
+    def channels(self, stage: str) -> int:
+        """Return the number of channels that a network takes."""
+        edge = self.model.contract.multiple
+        return int(self._session(stage, edge, edge).get_inputs()[0].shape[1])
 
-    def open(self) -> str:
-        """Open a session to learn which provider runs, and return its name."""
-        self.provider = self.provider or self._find_provider("sinogram")
+    def open(self, width: int = 256) -> str:
+        """Open the sinogram network for images of this width and return the provider that runs."""
+        multiple = self.model.contract.multiple
+        height, padded = (-(-n // multiple) * multiple for n in (self.model.contract.n_rows, width))
+        self._session("sinogram", height, padded)
+        assert self.provider is not None
         return self.provider
 
 
 def iter_joint(
-    model: JointModel, beam: ParallelBeam, sinogram: Floats, scales: inputs.Scales
+    model: JointModel,
+    beam: ParallelBeam,
+    sinogram: Floats,
+    scales: inputs.Scales,
+    quick: inputs.Quick | None = None,
 ) -> Generator[Step, None, Floats]:
     """Reconstruct one slab with the joint model.
 
@@ -99,6 +132,8 @@ def iter_joint(
         Measured rows in units of the density scale; neighbouring slices must be neighbours.
     scales : Scales
         Of the whole series.
+    quick : Quick, optional
+        SART and TVM of these rows, if they are there already; computed otherwise.
 
     Yields
     ------
@@ -111,17 +146,20 @@ def iter_joint(
         Densities in units of the density scale.
     """
     contract = model.model.contract
-    yield "GAN: quick reconstructions", 0.0
-    quick = inputs.quick_reconstructions(beam, sinogram, scales, contract)
+    if quick is None:
+        yield "GAN: SART and TVM", 0.0
+        quick = inputs.quick_reconstructions(beam, sinogram, contract)
     yield "GAN: sinogram network", 0.35
     rows = inputs.sinogram_input(beam, sinogram, quick, scales, contract)
     filled = yield from _through(model, "sinogram", rows, 0.35, 0.6)
+    yield "GAN: weighted back projection", 0.6
     completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
     channels = inputs.tomogram_input(completed, quick, contract)
     answer = yield from _through(model, "tomogram", channels, 0.6, 0.95)
     volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
     yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, volume, float(np.mean(scales.noise)))
+    least_noise = float(np.mean(scales.noise))
+    volume = restore_consistency(beam, sinogram, volume, quick.tvm, least_noise)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
@@ -136,39 +174,3 @@ def _through(
         done += len(answer)
         yield f"GAN: {stage} network", begin + (end - begin) * done / len(batch)
     return np.concatenate(answers)
-
-
-def restore_consistency(
-    beam: ParallelBeam, sinogram: Floats, volume: Floats, noise: float
-) -> Floats:
-    """Bring a volume back to agreement with the measurements, as far as they are signal.
-
-    A few gentle SART sweeps from the network's volume. In each slice they see that share of the
-    residual whose power noise does not explain: the rest would only come back as noise.
-
-    Parameters
-    ----------
-    beam : ParallelBeam
-        The measured geometry.
-    sinogram : ndarray, float32, (n_tilts, width, n_slices)
-        Measured rows.
-    volume : ndarray, float32, (depth, width, n_slices)
-        The network's volume.
-    noise : float
-        Standard deviation of the noise of the measured rows.
-
-    Returns
-    -------
-    ndarray, float32, (depth, width, n_slices)
-        At or above zero.
-    """
-    predicted = beam(volume)
-    residual = sinogram - predicted
-    power = np.mean(np.square(residual), axis=(0, 1))
-    signal = np.clip(1.0 - noise**2 / np.maximum(power, 1e-20), 0.0, 1.0).astype(np.float32)
-    wanted = predicted + residual * signal
-    sweeps = iter_sart(
-        beam, wanted, CONSISTENCY_SWEEPS, relaxation=CONSISTENCY_RELAXATION, x0=volume
-    )
-    agreed: Floats = last(sweeps)
-    return agreed

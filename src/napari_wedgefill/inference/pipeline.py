@@ -6,19 +6,15 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import missing_range_deg
-from ..projector.numba_kernels import LANES
-from ..reconstruct import iter_sart, iter_sirt, iter_tvm, wbp
 from ..tilt_series import TiltSeries
-from ..volume import Volume
-from .contract import InputContract, tvm_weight
+from ..volume import Volume, VolumeOutline
 from .events import (
     METHODS,
-    SWEEPS,
     Clock,
     Done,
     Event,
@@ -27,10 +23,14 @@ from .events import (
     Finished,
     Progress,
     check_methods,
+    check_stop,
 )
 from .job import Job, prepare
-from .joint_model import JointModel, iter_joint
+from .joint_model import JointModel
+from .one_method import iter_volume, plan
 from .registry import load
+from .report import report_of
+from .sink import ArraySink, Sink
 
 __all__ = [
     "METHODS",
@@ -46,9 +46,10 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float32]
+_last_model: list[JointModel] = []
+#: Series as previews see them, for as long as the series themselves live.
+_small: WeakKeyDictionary[TiltSeries, TiltSeries] = WeakKeyDictionary()
 
-#: Slices of a slab: with a neighbour on either side it fills one strip of the projector.
-SLAB = LANES - 2
 #: Images wider than this are binned for a preview, which should come in a breath.
 PREVIEW_WIDTH = 160
 
@@ -71,7 +72,9 @@ def fill(
     return FillResult(volumes, report)
 
 
-def iter_fill(series: TiltSeries, options: FillOptions) -> Iterator[Event]:
+def iter_fill(
+    series: TiltSeries, options: FillOptions, sink: Sink | None = None
+) -> Generator[Event, None, None]:
     """Reconstruct a tilt series with every method asked for.
 
     The images are not moved. Close the generator to cancel.
@@ -81,7 +84,9 @@ def iter_fill(series: TiltSeries, options: FillOptions) -> Iterator[Event]:
     series : TiltSeries
         Aligned images; the tilt axis lies at ``axis_shift_px`` from their centre.
     options : FillOptions
-        Methods, model, device and slices.
+        Methods, model, device, slices and memory.
+    sink : Sink, optional
+        Where volumes go while they are computed, such as `io.MrcSink`; arrays by default.
 
     Yields
     ------
@@ -94,19 +99,28 @@ def iter_fill(series: TiltSeries, options: FillOptions) -> Iterator[Event]:
         Before anything is computed, if the options cannot be met.
     """
     check_methods(options.methods)
+    check_stop(options.stop)
     series_part = series if options.slices is None else series.rows(*options.slices)
-    model = _open_model(options) if "gan" in options.methods else None
+    model = open_model(options, series.width) if "gan" in options.methods else None
+    sink = ArraySink() if sink is None else sink
     clock = Clock(options.methods)
     yield clock.progress("measuring intensities", 0.0)
     start = time.monotonic()
     job = prepare(series, series_part)
     seconds = {"intensities": time.monotonic() - start}
-    for method in options.methods:
+    plans = [plan(method, job, model, options) for method in options.methods]
+    for method, slabs in zip(options.methods, plans, strict=True):
         start = time.monotonic()
-        data = yield from _whole_volume(method, job, model, options, clock)
+        outline = _outline(series, job, method)
+        with sink.writing(outline) as writer:
+            yield from iter_volume(method, slabs, job, model, options, clock, writer)
         seconds[method] = time.monotonic() - start
-        yield Finished(method, _as_volume(series, method, data), seconds[method])
-    yield Done(_report(series, options, job, model, seconds))
+        volume = Volume(
+            sink.written(outline), outline.voxel_nm, outline.name, history=outline.history
+        )
+        job.finished[method] = volume.data
+        yield Finished(method, volume, seconds[method])
+    yield Done(report_of(series, options, job, model, seconds))
 
 
 def iter_preview(series: TiltSeries, index: int, options: FillOptions) -> Iterator[Event]:
@@ -127,7 +141,9 @@ def iter_preview(series: TiltSeries, index: int, options: FillOptions) -> Iterat
         As `iter_fill`; volumes hold the one slice, (width, 1, width), on the series' own grid.
     """
     n = -(-series.width // PREVIEW_WIDTH)
-    small = series.binned(n)
+    if n > 1 and series not in _small:
+        _small[series] = series.binned(n)
+    small = _small[series] if n > 1 else series
     at = min(index // n, small.height - 1)
     for event in iter_fill(small, replace(options, slices=(at, at + 1), preview=True)):
         if isinstance(event, Finished) and n > 1:
@@ -148,101 +164,21 @@ def _enlarged(volume: Volume, n: int, series: TiltSeries) -> Volume:
     )
 
 
-def _whole_volume(
-    method: str, job: Job, model: JointModel | None, options: FillOptions, clock: Clock
-) -> Generator[Progress, None, Floats]:
-    """Reconstruct slab by slab; each sees one slice more on either side than it keeps."""
-    height = job.series.height
-    out = np.empty((job.beam.depth, height, job.beam.width), np.float32)
-    for start in range(0, height, SLAB):
-        stop = min(start + SLAB, height)
-        first, last_slice = max(start - 1, 0), min(stop + 1, height)
-        sinogram = job.normalisation.apply(job.series.sinograms(first, last_slice))
-        solver = _solver(method, job, model, options, sinogram)
-        while True:
-            try:
-                stage, fraction = next(solver)
-            except StopIteration as ended:
-                volume = ended.value
-                break
-            done = (start + fraction * (stop - start)) / height
-            yield clock.progress(stage, done)
-        kept = job.normalisation.restore(volume[:, :, start - first : stop - first])
-        out[:, start:stop] = kept.transpose(0, 2, 1)
-    clock.finish(method)
-    return out
-
-
-def _solver(
-    method: str, job: Job, model: JointModel | None, options: FillOptions, sinogram: Floats
-) -> Generator[tuple[str, float], None, Floats]:
-    """One slab of one method, densities of order one."""
-    beam = job.beam
-    label = method.upper()
-    if method == "wbp":
-        yield label, 0.0
-        return wbp(beam, sinogram)
-    if method == "gan":
-        assert model is not None
-        return (yield from iter_joint(model, beam, sinogram, job.scales))
-    if method == "tvm":
-        weight = tvm_weight(InputContract(), job.scales, beam.n_tilts)
-        sweeps = iter_tvm(beam, sinogram, options.sweeps(method), weight=weight)
-    else:
-        algebraic = iter_sart if method == "sart" else iter_sirt
-        sweeps = algebraic(beam, sinogram, options.sweeps(method))
-    x = sinogram
-    for sweep in sweeps:
-        x = sweep.x
-        yield label, sweep.done / sweep.total
-    return x
-
-
-def _open_model(options: FillOptions) -> JointModel:
-    model = JointModel(load(options.model), options.device)
-    model.open()
+def open_model(options: FillOptions, width: int) -> JointModel:
+    """Open the model for images of this width; the last one used stays open for the next job."""
+    info = load(options.model)
+    if not _last_model or (_last_model[0].model, _last_model[0].device) != (info, options.device):
+        _last_model[:] = [JointModel(info, options.device)]
+    model = _last_model[0]
+    model.open(width)
     return model
 
 
-def _as_volume(series: TiltSeries, method: str, data: Floats) -> Volume:
+def _outline(series: TiltSeries, job: Job, method: str) -> VolumeOutline:
     pixel = series.pixel_nm
-    return Volume(
-        data,
-        voxel_nm=None if pixel is None else (pixel, pixel, pixel),
+    return VolumeOutline(
         name=f"{series.name}_{method}",
+        shape=(job.beam.depth, job.series.height, job.beam.width),
+        voxel_nm=None if pixel is None else (pixel, pixel, pixel),
         history=(f"napari-wedgefill: {method} of {series.name}, {series.n_tilts} tilts",),
     )
-
-
-def _report(
-    series: TiltSeries,
-    options: FillOptions,
-    job: Job,
-    model: JointModel | None,
-    seconds: dict[str, float],
-) -> dict[str, Any]:
-    angles = series.angles_deg
-    report: dict[str, Any] = {
-        "methods": list(options.methods),
-        "sweeps": {m: options.sweeps(m) for m in options.methods if m in SWEEPS},
-        "slices": list(options.slices or (0, series.height)),
-        "geometry": {
-            "n_tilts": series.n_tilts,
-            "angles_deg": [round(float(angle), 4) for angle in angles],
-            "missing_range_deg": round(missing_range_deg(angles), 3),
-            "axis_shift_px": series.axis_shift_px,
-            "axis_deg": series.axis_deg,
-            "pixel_nm": series.pixel_nm,
-        },
-        "normalisation": job.normalisation.to_dict(),
-        "noise_over_density": float(job.scales.noise),
-        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
-    }
-    if model is not None:
-        report["model"] = {
-            "name": model.model.name,
-            "sha256": dict(model.model.sha256),
-            "provider": model.provider,
-            "device_asked": options.device,
-        }
-    return report

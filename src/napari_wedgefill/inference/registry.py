@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import WedgefillError
-from .contract import InputContract
+from .onnx_file import file_for, half_precision_twin, signature
+
+if TYPE_CHECKING:
+    from .contract import InputContract
 
 STAGES = ("sinogram", "tomogram")
 _PACKAGE = Path(__file__).resolve().parent.parent
@@ -25,11 +29,11 @@ class ModelInfo:
     name, summary : str
         As its `model.toml` says.
     folder : Path
-        Holds `model.toml`, `sinogram.onnx` and `tomogram.onnx`.
+        Holds `model.toml`, `sinogram.onnx` and `tomogram.onnx`, and perhaps their float16 twins.
     contract : InputContract
         The inputs it was trained on.
     sha256 : mapping of str to str
-        Of each stage's file.
+        Of each ONNX file, by its name without the suffix.
     """
 
     name: str
@@ -39,8 +43,13 @@ class ModelInfo:
     sha256: Mapping[str, str]
 
     def path(self, stage: str) -> Path:
-        """ONNX file of "sinogram" or "tomogram"."""
+        """ONNX file of "sinogram" or "tomogram", float32."""
         return self.folder / f"{stage}.onnx"
+
+    def precision(self, provider: str | None) -> str:
+        """Precision in which a provider runs the networks: "float32" or "float16"."""
+        path = self.path(STAGES[0])
+        return "float32" if file_for(path, provider or "") == path else "float16"
 
 
 def bundled_folder() -> Path:
@@ -53,6 +62,15 @@ def available_models() -> list[ModelInfo]:
     """Bundled models, by name."""
     folders = sorted(path.parent for path in bundled_folder().glob("*/model.toml"))
     return [_read(folder) for folder in folders]
+
+
+def bundled_summaries() -> dict[str, str]:
+    """Name and summary of each bundled model, read without anything that is slow to import."""
+    found: dict[str, str] = {}
+    for path in sorted(bundled_folder().glob("*/model.toml")):
+        described = _described(path)
+        found[str(described.get("name", path.parent.name))] = str(described.get("summary", ""))
+    return found
 
 
 def load(name_or_folder: str | Path) -> ModelInfo:
@@ -77,29 +95,56 @@ def load(name_or_folder: str | Path) -> ModelInfo:
             "or give a folder that holds model.toml."
         )
     model = _read(folder)
+    for file, expected in model.sha256.items():
+        _check_hash(folder / f"{file}.onnx", expected)
     for stage in STAGES:
-        _check(model.path(stage), model.sha256[stage])
+        twin = half_precision_twin(model.path(stage))
+        if twin.is_file() and twin.stem not in model.sha256:
+            raise WedgefillError(
+                f"{twin}: model.toml does not list this file; remove it or export the model again."
+            )
+        _check_network(model, stage)
     return model
 
 
 def _read(folder: Path) -> ModelInfo:
+    from .contract import InputContract  # compiled code: not while the window opens
+
     path = folder / "model.toml"
+    described = _described(path)
     try:
-        described: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        contract, sha256 = described["contract"], described["sha256"]
+        unknown = sorted(set(contract) - {field.name for field in fields(InputContract)})
+        if unknown:
+            raise WedgefillError(
+                f"{path}: its contract has {', '.join(unknown)}, which this version of "
+                "napari-wedgefill does not know; update napari-wedgefill or choose another model."
+            )
         return ModelInfo(
             name=described["name"],
             summary=described["summary"],
             folder=folder,
-            contract=InputContract(**described["contract"]),
-            sha256={stage: described["sha256"][stage] for stage in STAGES},
+            contract=InputContract(**contract),
+            sha256={stage: sha256[stage] for stage in STAGES} | sha256,
         )
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, UnicodeDecodeError) as error:
-        raise WedgefillError(
-            f"{path}: this model description cannot be used ({error!r}); export the model again."
-        ) from error
+    except (KeyError, TypeError) as error:
+        raise _unusable(path, error) from error
 
 
-def _check(path: Path, expected: str) -> None:
+def _described(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> WedgefillError:
+    return WedgefillError(
+        f"{path}: this model description cannot be used ({error!r}); export the model again."
+    )
+
+
+def _check_hash(path: Path, expected: str) -> None:
     try:
         found = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
@@ -111,3 +156,23 @@ def _check(path: Path, expected: str) -> None:
             f"{path}: its hash is {found[:12]}..., but model.toml says {expected[:12]}...; the "
             "file was changed or damaged, so restore it or export the model again."
         )
+
+
+def _check_network(model: ModelInfo, stage: str) -> None:
+    """Refuse a file that is no network of this stage, or was trained on other inputs."""
+    path = model.path(stage)
+    found = signature(path)
+    if not found.maps_images or found.metadata.get("stage", stage) != stage:
+        shapes = " and ".join(str(list(shape)) for shape in found.inputs)
+        what = found.metadata.get("stage", "foreign")
+        raise WedgefillError(
+            f"{path}: this is a {what} network with input {shapes}, not a {stage} network; "
+            "export the model again with wedgefill export."
+        )
+    trained: dict[str, Any] = json.loads(found.metadata.get("contract", "{}"))
+    for name, value in model.contract.to_dict().items():
+        if trained.get(name, value) != value:
+            raise WedgefillError(
+                f"{path}: trained with {name} = {trained[name]}, but model.toml says {value}; "
+                "restore model.toml or export the model again."
+            )

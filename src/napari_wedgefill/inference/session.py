@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +15,36 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..projector.threads import available_cores
+from .onnx_file import file_for
 
 if TYPE_CHECKING:
     import onnxruntime
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 DEVICES = ("auto", "cpu", "cuda")
+#: In what ONNX Runtime, its arena and CUDA say when memory is short.
+OUT_OF_MEMORY_WORDS = ("out of memory", "failed to allocate memory", "cudaerrormemoryallocation")
+
+
+class OutOfMemory(Exception):
+    """A network did not fit into the memory of its device."""
+
+
+def obstacle_at_a_glance() -> str | None:
+    """Like `cuda_obstacle`, but without loading ONNX Runtime, which takes a second."""
+    try:
+        _load_driver()
+    except OSError:
+        return "no NVIDIA driver was found"
+    try:
+        metadata.version("onnxruntime-gpu")
+    except metadata.PackageNotFoundError:
+        return "the package onnxruntime-gpu is not installed"
+    return None
+
+
+def _load_driver() -> None:
+    ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
 
 
 @lru_cache(maxsize=1)
@@ -29,7 +55,7 @@ def cuda_obstacle() -> str | None:
     first: loading the CUDA libraries without one prints errors and gains nothing.
     """
     try:
-        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        _load_driver()
     except OSError:
         return "no NVIDIA driver was found"
     import onnxruntime
@@ -40,18 +66,25 @@ def cuda_obstacle() -> str | None:
     return None
 
 
-def open_session(path: Path, device: str, sizes: dict[str, int]) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path,
+    device: str,
+    sizes: Mapping[str, int],
+    batches: Mapping[str, int] | None = None,
+) -> onnxruntime.InferenceSession:
     """Open a model for inputs of one size.
 
     Parameters
     ----------
     path : Path
-        ONNX file.
+        ONNX file in float32; CUDA takes its twin in float16 where there is one.
     device : {"auto", "cpu", "cuda"}
         "cuda" fails where CUDA does not truly run; "auto" then takes the CPU.
-    sizes : dict of str to int
+    sizes : mapping of str to int
         Values of the free dimensions "batch", "height" and "width": pinning them lets ONNX
         Runtime plan its memory and choose faster kernels.
+    batches : mapping of str to int, optional
+        "batch" by provider, for it is known only afterwards which one runs.
 
     Raises
     ------
@@ -60,12 +93,13 @@ def open_session(path: Path, device: str, sizes: dict[str, int]) -> onnxruntime.
     """
     if device not in DEVICES:
         raise WedgefillError(f"Unknown device {device!r}; choose {', '.join(DEVICES)}.")
+    batches = batches or {}
     if device == "cpu":
-        return _open(path, CPU, sizes)
+        return _open(path, CPU, sizes, batches)
     obstacle = cuda_obstacle()
     if obstacle is None:
         try:
-            return _open(path, CUDA, sizes)
+            return _open(path, CUDA, sizes, batches)
         except WedgefillError as error:
             obstacle = str(error)
     if device == "cuda":
@@ -73,19 +107,25 @@ def open_session(path: Path, device: str, sizes: dict[str, int]) -> onnxruntime.
             f"CUDA was asked for, but {obstacle}; choose the device 'cpu' or 'auto', or see "
             "'wedgefill doctor'."
         )
-    return _open(path, CPU, sizes)
+    return _open(path, CPU, sizes, batches)
 
 
-def _open(path: Path, provider: str, sizes: dict[str, int]) -> onnxruntime.InferenceSession:
+def _open(
+    path: Path, provider: str, sizes: Mapping[str, int], batches: Mapping[str, int]
+) -> onnxruntime.InferenceSession:
     import onnxruntime
 
+    path = file_for(path, provider)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    for name, size in sizes.items():
+    pinned = {**sizes, "batch": batches[provider]} if provider in batches else sizes
+    for name, size in pinned.items():
         options.add_free_dimension_override_by_name(name, size)
     settings: dict[str, Any] = {}
     if provider == CPU:
         options.intra_op_num_threads = available_cores()
+        # Threads that spin while they wait take the cores from the projector's.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False  # it keeps the largest layer's memory for ever
     else:
         settings = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": 1}
@@ -102,16 +142,52 @@ def _open(path: Path, provider: str, sizes: dict[str, int]) -> onnxruntime.Infer
 
 
 def run(session: onnxruntime.InferenceSession, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Run one batch; the array is made native, contiguous float32 (others give garbage)."""
-    name = session.get_inputs()[0].name
-    (answer,) = session.run(None, {name: np.ascontiguousarray(batch, dtype=np.float32)})
+    """Run one batch; the array is made native, contiguous float32 (others give garbage).
+
+    Raises
+    ------
+    WedgefillError
+        If the network takes another number of channels.
+    OutOfMemory
+        If the device has too little memory for it; a smaller batch may fit.
+    """
+    taken = session.get_inputs()[0]
+    if isinstance(taken.shape[1], int) and taken.shape[1] != batch.shape[1]:
+        raise WedgefillError(
+            f"The model's network takes {taken.shape[1]} channels, but this version of "
+            f"napari-wedgefill gives it {batch.shape[1]}: it was trained for another version; "
+            "train and export it again, or choose a bundled model."
+        )
+    name = taken.name
+    batch = np.ascontiguousarray(batch, dtype=np.float32)
+    try:
+        if session.get_providers()[0] == CUDA:
+            answer = _run_bound(session, name, batch)
+        else:
+            (answer,) = session.run(None, {name: batch})
+    except Exception as error:  # its exceptions share no base class below this one
+        if any(words in str(error).lower() for words in OUT_OF_MEMORY_WORDS):
+            raise OutOfMemory(str(error)) from error
+        raise
+    return np.asarray(answer, np.float32)
+
+
+def _run_bound(
+    session: onnxruntime.InferenceSession, name: str, batch: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Run on CUDA with input and output bound to the device: one copy each way, no more."""
+    import onnxruntime
+
+    binding = session.io_binding()
+    binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(batch, "cuda", 0))
+    binding.bind_output(session.get_outputs()[0].name, "cuda", 0)
+    session.run_with_iobinding(binding)
+    (answer,) = binding.copy_outputs_to_cpu()
     return np.asarray(answer, np.float32)
 
 
 def providers_report() -> dict[str, Any]:
     """What ONNX Runtime is installed and what truly runs, for `wedgefill doctor`."""
-    from importlib import metadata
-
     versions: dict[str, str | None] = {}
     for package in ("onnxruntime", "onnxruntime-gpu"):
         try:

@@ -70,12 +70,12 @@ def tomogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tens
 
     Neighbours are taken within each object: the slab of the next one is another world.
     """
-    truth, sirt, tvm = load(path, "truth", "sirt", "tvm")
+    truth, sart, tvm = load(path, "truth", "sart", "tvm")
     completed = np.load(completed_path(path)).astype(np.float32)
     parts = []
     for k in range(OBJECTS):
         s = slice(k * SLICES, (k + 1) * SLICES)
-        quick = Quick(sirt[:, :, s], tvm[:, :, s])
+        quick = Quick(sart[:, :, s], tvm[:, :, s])
         parts.append(tomogram_input(completed[:, :, s], quick, contract))
     target = np.ascontiguousarray(truth.transpose(2, 0, 1)[:, None])
     return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(target)

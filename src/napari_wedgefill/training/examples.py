@@ -25,9 +25,9 @@ from ..inference.contract import (
 )
 from ..projector import ParallelBeam
 from ..reconstruct import iter_sirt, last
-from ..reconstruct.tvm import noise_level
 from .acquisition import add_noise, draw_noise, draw_scheme, record
-from .phantoms import EXTENDED, FAMILIES, Family, average_pairs, draw, grid
+from .frames import average_pairs, grid
+from .phantoms import EXTENDED, FAMILIES, Family, draw
 
 Floats = NDArray[np.float32]
 #: Objects of a group, and neighbouring slices of each: together one strip of the projector.
@@ -42,7 +42,7 @@ def simulate_group(
     Returns
     -------
     dict
-        "angles_deg" (n_tilts,); "measured" (n_tilts, width, 64); "truth", "sirt", "tvm"
+        "angles_deg" (n_tilts,); "measured" (n_tilts, width, 64); "truth", "sart", "tvm"
         (width, width, 64); "input" (64, 3, n_rows, width) and "target" (64, 1, n_rows, width) of
         the sinogram network; "sinogram_scale" (64,).
     """
@@ -56,8 +56,8 @@ def simulate_group(
     beam = ParallelBeam(scheme.angles_deg, width)
     density = _each_object(density_scale, last(iter_sirt(beam, measured, 10)))
     measured /= density
-    scales = Scales(_each_object(sinogram_scale, measured), _each_object(noise_level, measured))
-    quick = quick_reconstructions(beam, measured, scales, contract)
+    scales = Scales(_each_object(sinogram_scale, measured), 0.0)
+    quick = quick_reconstructions(beam, measured, contract)
     target = record(fine, width, scheme, rows_deg) / density / scales.sinogram
     margin = (n_fine - 2 * width) // 2
     crop = slice(margin, margin + 2 * width)
@@ -65,7 +65,7 @@ def simulate_group(
         "angles_deg": scheme.angles_deg.astype(np.float32),
         "measured": measured,
         "truth": average_pairs(fine[crop, crop]) / density,
-        "sirt": quick.sirt,
+        "sart": quick.sart,
         "tvm": quick.tvm,
         "input": sinogram_input(beam, measured, quick, scales, contract),
         "target": target.transpose(2, 0, 1)[:, None],

@@ -9,6 +9,7 @@ import argparse
 import hashlib
 import itertools
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import torch
 from torch import nn
 
 from ..inference.contract import InputContract
+from ..inference.onnx_file import half_precision_twin
 from .networks import SinogramGenerator, TomogramGenerator
 
 OPSET = 20
@@ -67,6 +69,30 @@ def export(
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def export_half_precision(path: Path) -> str:
+    """Write the float16 twin of an ONNX file beside it; inputs and outputs stay float32.
+
+    ONNX Runtime's own converter does the work.
+
+    Returns
+    -------
+    str
+        SHA-256 of the twin.
+    """
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    with warnings.catch_warnings():  # it warns of each weight below float16's smallest number
+        warnings.simplefilter("ignore", UserWarning)
+        converted = convert_float_to_float16(onnx.load(str(path)), keep_io_types=True)
+    sorted_model = OnnxModel(converted)
+    sorted_model.topological_sort()  # the converter appends its casts at the end
+    onnx.checker.check_model(sorted_model.model, full_check=True)
+    twin = half_precision_twin(path)
+    twin.write_bytes(sorted_model.model.SerializeToString())
+    return hashlib.sha256(twin.read_bytes()).hexdigest()
+
+
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     """Remove what the exporter says of this machine, and name the free dimensions."""
     del model.metadata_props[:]
@@ -113,6 +139,7 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
         }
         path = folder / f"{stage}.onnx"
         hashes[stage] = export(network, n_channels, path, metadata, contract.multiple)
+        hashes[half_precision_twin(path).stem] = export_half_precision(path)
         (folder / f"{stage}_curves.json").write_text(json.dumps(record["curves"]) + "\n")
     text = to_toml(
         {"name": name, "summary": summary, "opset": OPSET},

@@ -9,11 +9,14 @@ from torch.nn import functional as F
 from ..projector import ParallelBeam
 from ..reconstruct.wbp import ramp_response
 
+#: Root mean square error of a typical starting point.
+TYPICAL = 0.05
 
-def wedge_l1(answer: Tensor, target: Tensor, measured_fraction: Tensor) -> Tensor:
-    """Mean absolute error over rows that were not measured; all (n, 1, h, w)."""
+
+def wedge_l1(error: Tensor, measured_fraction: Tensor) -> Tensor:
+    """Mean absolute error over rows that were not measured; both (n, 1, h, w)."""
     unknown = 1.0 - measured_fraction
-    return ((answer - target).abs() * unknown).sum() / unknown.sum().clamp(min=1.0)
+    return (error.abs() * unknown).sum() / unknown.sum().clamp(min=1.0)
 
 
 def back_projected_l1(difference: Tensor, rows_deg: Tensor) -> Tensor:
@@ -38,9 +41,29 @@ def back_projected_l1(difference: Tensor, rows_deg: Tensor) -> Tensor:
     return image.abs().mean()
 
 
-def pixel_loss(answer: Tensor, target: Tensor) -> Tensor:
+def pixel_loss(error: Tensor) -> Tensor:
     """Absolute error plus squared error: edges stay sharp and PSNR counts."""
-    return F.l1_loss(answer, target) + 4.0 * F.mse_loss(answer, target)
+    return error.abs().mean() + 4.0 * error.square().mean()
+
+
+def importance(start: Tensor, target: Tensor) -> Tensor:
+    """Weight of each example: about one over how far its starting point is from the target.
+
+    Errors then count by how much of them is left, as decibels do. Otherwise the noisy examples
+    would outweigh the clean ones a hundredfold, and the network would never learn precision.
+
+    Parameters
+    ----------
+    start, target : Tensor, (n, 1, h, w)
+        What the network corrects, and the truth.
+
+    Returns
+    -------
+    Tensor, (n, 1, 1, 1)
+        One for an example of typical error.
+    """
+    error = (start - target).square().mean((1, 2, 3), keepdim=True).sqrt()
+    return TYPICAL / (error + TYPICAL / 5.0)
 
 
 def adversarial_generator(real: Tensor, fake: Tensor) -> Tensor:

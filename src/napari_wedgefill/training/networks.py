@@ -88,7 +88,7 @@ class TomogramGenerator(nn.Module):
     Parameters
     ----------
     channels : int
-        Input channels; the first `neighbours` group is the completed WBP, then SIRT, then TVM.
+        Input channels; the first `neighbours` group is the completed WBP, then SART, then TVM.
     widths : tuple of int
         Features at each scale, finest first.
 

@@ -8,53 +8,22 @@ and keeps the simulation from sharing its grid with the reconstruction.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
-import scipy.ndimage
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float32]
-Coordinates = tuple[Floats, Floats, Floats]
+from .frames import (
+    Coordinates,
+    Floats,
+    about_the_axis,
+    local,
+    rotation,
+    smooth_noise,
+    spot,
+)
+
 Family = Callable[[np.random.Generator, Coordinates], Floats]
-
-
-def grid(n: int, n_slices: int, extent: float = 1.0, y0: float = 0.0) -> Coordinates:
-    """Coordinates of ``n x n`` pixels over +-`extent` and `n_slices` slices of a pixel pair each.
-
-    The slices are those of the network's grid, which is twice as coarse as this one.
-    """
-    axis = ((np.arange(n) + 0.5) / n * 2 - 1) * extent
-    y = (np.arange(n_slices) - (n_slices - 1) / 2) * 4.0 * extent / n + y0
-    z, x = axis[:, None, None], axis[None, :, None]
-    return z.astype(np.float32), x.astype(np.float32), y[None, None, :].astype(np.float32)
-
-
-def rotation(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return a uniformly random rotation matrix."""
-    q, r = np.linalg.qr(rng.standard_normal((3, 3)))
-    return np.asarray(q * np.sign(np.diag(r)))
-
-
-def _local(
-    coordinates: Coordinates, centre: NDArray[np.float64], axes: NDArray[np.float64]
-) -> list[Floats]:
-    """Coordinates along three axes from a centre, by broadcasting."""
-    z, x, y = coordinates
-    return [
-        (
-            np.float32(a[0]) * (z - np.float32(centre[0]))
-            + np.float32(a[1]) * (x - np.float32(centre[1]))
-            + np.float32(a[2]) * (y - np.float32(centre[2]))
-        )
-        for a in axes
-    ]
-
-
-def _spot(rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
-    """Return a random centre within `radius` of the tilt axis, near the slab along y."""
-    r, phi = radius * np.sqrt(rng.random()), rng.uniform(0, 2 * np.pi)
-    return np.array([r * np.sin(phi), r * np.cos(phi), rng.uniform(-0.15, 0.15)])
 
 
 def ellipsoids(rng: np.random.Generator, at: Coordinates) -> Floats:
@@ -62,7 +31,7 @@ def ellipsoids(rng: np.random.Generator, at: Coordinates) -> Floats:
     out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
     for _ in range(rng.integers(3, 16)):
         radii = rng.uniform(0.05, 0.4, 3)
-        u = _local(at, _spot(rng, 0.6), rotation(rng) / radii[:, None])
+        u = local(at, spot(rng, 0.6), rotation(rng) / radii[:, None])
         out[u[0] ** 2 + u[1] ** 2 + u[2] ** 2 < 1] += np.float32(rng.uniform(-0.4, 1.0))
     return out.clip(0, None)
 
@@ -72,7 +41,7 @@ def core_shell(rng: np.random.Generator, at: Coordinates) -> Floats:
     out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
     for _ in range(rng.integers(1, 10)):
         radius = rng.uniform(0.08, 0.4)
-        u = _local(at, _spot(rng, 0.85 - radius), rotation(rng) * rng.uniform(0.8, 1.2, (3, 1)))
+        u = local(at, spot(rng, 0.85 - radius), rotation(rng) * rng.uniform(0.8, 1.2, (3, 1)))
         r = np.sqrt(u[0] ** 2 + u[1] ** 2 + u[2] ** 2)
         core, shell = rng.uniform(0, 1), rng.uniform(0.2, 1)
         inner = radius * rng.uniform(0.3, 0.9)
@@ -91,7 +60,7 @@ def faceted(rng: np.random.Generator, at: Coordinates) -> Floats:
         axes = rotation(rng)
         stretch = rng.uniform(0.5, 1.3, 3)
         normals = np.concatenate([cube / stretch[:, None], corners * rng.uniform(0.7, 1.3)])
-        u = _local(at, _spot(rng, 0.7 - size / 2), axes)
+        u = local(at, spot(rng, 0.7 - size / 2), axes)
         distance = np.max(
             [np.abs(sum(np.float32(c) * v for c, v in zip(n, u, strict=True))) for n in normals],
             axis=0,
@@ -104,25 +73,14 @@ def faceted(rng: np.random.Generator, at: Coordinates) -> Floats:
 
 def porous(rng: np.random.Generator, at: Coordinates) -> Floats:
     """Return a porous support in an envelope, with small dense particles in its pores."""
-    noise = _smooth_noise(rng, at, rng.uniform(0.03, 0.12))
+    noise = smooth_noise(rng, at, rng.uniform(0.03, 0.12))
     r = np.sqrt(at[0] ** 2 + at[1] ** 2 + 0 * at[2])
     solid = (noise > rng.uniform(-0.3, 0.6)) & (r < rng.uniform(0.5, 0.9))
     out = solid * np.float32(rng.uniform(0.15, 0.6))
     for _ in range(rng.integers(0, 12)):
-        u = _local(at, _spot(rng, 0.75), np.eye(3) / rng.uniform(0.02, 0.08))
+        u = local(at, spot(rng, 0.75), np.eye(3) / rng.uniform(0.02, 0.08))
         out[u[0] ** 2 + u[1] ** 2 + u[2] ** 2 < 1] = np.float32(rng.uniform(0.7, 1))
     return out.astype(np.float32)
-
-
-def _smooth_noise(rng: np.random.Generator, at: Coordinates, scale: float) -> Floats:
-    """Gaussian noise of unit variance, smoothed over `scale` of the half field of view."""
-    n, n_slices = at[0].shape[0], at[2].shape[2]
-    pixel = float(at[0][1, 0, 0] - at[0][0, 0, 0])
-    sigma = scale / pixel / 4  # made four times coarser, then interpolated
-    coarse = rng.standard_normal((n // 4, n // 4, n_slices)).astype(np.float32)
-    coarse = scipy.ndimage.gaussian_filter(coarse, (sigma, sigma, sigma * 2), mode="wrap")
-    coarse /= coarse.std() + 1e-9
-    return scipy.ndimage.zoom(coarse, (4, 4, 1), order=1, grid_mode=True, mode="nearest")
 
 
 def needle(rng: np.random.Generator, at: Coordinates) -> Floats:
@@ -134,7 +92,7 @@ def needle(rng: np.random.Generator, at: Coordinates) -> Floats:
     roundness = rng.choice([2.0, 4.0, 8.0])
     radii = rng.uniform(0.3, 0.8, 2) * rng.uniform(0.6, 1)
     r = (np.abs(zc / radii[0]) ** roundness + np.abs(xc / radii[1]) ** roundness) * taper
-    u = _local(at, rng.uniform(-0.2, 0.2, 3), rotation(rng))
+    u = local(at, rng.uniform(-0.2, 0.2, 3), rotation(rng))
     out = np.full(r.shape, np.float32(rng.uniform(0.2, 0.8)))
     for _ in range(rng.integers(0, 5)):  # layers of a device
         centre, half = rng.uniform(-0.6, 0.6), rng.uniform(0.02, 0.15)
@@ -153,7 +111,7 @@ def fibres(rng: np.random.Generator, at: Coordinates) -> Floats:
     """Straight rods, wires and tubes in all directions."""
     out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
     for _ in range(rng.integers(3, 16)):
-        u = _local(at, _spot(rng, 0.5), rotation(rng))
+        u = local(at, spot(rng, 0.5), rotation(rng))
         radius, half = rng.uniform(0.02, 0.12), rng.uniform(0.2, 0.6)
         r = np.sqrt(u[0] ** 2 + u[1] ** 2)
         rod = (r < radius) & (np.abs(u[2]) < half)
@@ -166,7 +124,7 @@ def fibres(rng: np.random.Generator, at: Coordinates) -> Floats:
 def gyroid(rng: np.random.Generator, at: Coordinates) -> Floats:
     """Return a triply periodic minimal surface in an envelope."""
     period = rng.uniform(0.15, 0.5)
-    u = _local(at, rng.uniform(-1, 1, 3), rotation(rng) * 2 * np.pi / period)
+    u = local(at, rng.uniform(-1, 1, 3), rotation(rng) * 2 * np.pi / period)
     field = np.sin(u[0]) * np.cos(u[1]) + np.sin(u[1]) * np.cos(u[2]) + np.sin(u[2]) * np.cos(u[0])
     wall = np.abs(field) < rng.uniform(0.2, 0.6) if rng.random() < 0.5 else field > 0
     inside = at[0] ** 2 + at[1] ** 2 + 0 * at[2] < rng.uniform(0.4, 0.8) ** 2
@@ -176,7 +134,7 @@ def gyroid(rng: np.random.Generator, at: Coordinates) -> Floats:
 def lattice(rng: np.random.Generator, at: Coordinates) -> Floats:
     """Return an atomic lattice (a product of cosines to a power) cut to a polyhedron."""
     period = rng.uniform(0.08, 0.25)
-    u = _local(at, rng.uniform(-1, 1, 3), rotation(rng) * np.pi / period)
+    u = local(at, rng.uniform(-1, 1, 3), rotation(rng) * np.pi / period)
     power = rng.integers(1, 4)
     atoms = (np.cos(u[0]) * np.cos(u[1]) * np.cos(u[2])) ** (2 * power)
     mask = faceted(rng, at) > 0
@@ -187,10 +145,10 @@ def smooth(rng: np.random.Generator, at: Coordinates) -> Floats:
     """Smooth densities: blobs on filtered noise, without any edge."""
     out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
     for _ in range(rng.integers(3, 20)):
-        u = _local(at, _spot(rng, 0.55), rotation(rng) / rng.uniform(0.03, 0.25, (3, 1)))
+        u = local(at, spot(rng, 0.55), rotation(rng) / rng.uniform(0.03, 0.25, (3, 1)))
         out += np.float32(rng.uniform(0.1, 1)) * np.exp(-0.5 * (u[0] ** 2 + u[1] ** 2 + u[2] ** 2))
     if rng.random() < 0.4:
-        out *= 1 + 0.3 * _smooth_noise(rng, at, rng.uniform(0.03, 0.1))
+        out *= 1 + 0.3 * smooth_noise(rng, at, rng.uniform(0.03, 0.1))
     return np.asarray(out.clip(0, None) / max(1.0, float(out.max())), np.float32)
 
 
@@ -202,7 +160,7 @@ def grains(rng: np.random.Generator, at: Coordinates) -> Floats:
     nearest = np.full(np.broadcast_shapes(*(c.shape for c in at)), np.inf, np.float32)
     out = np.zeros_like(nearest)
     for seed, value in zip(seeds, density, strict=True):
-        u = _local(at, seed, np.eye(3))
+        u = local(at, seed, np.eye(3))
         distance = u[0] ** 2 + u[1] ** 2 + u[2] ** 2
         closer = distance < nearest
         nearest[closer] = distance[closer]
@@ -218,17 +176,52 @@ def film(rng: np.random.Generator, at: Coordinates) -> Floats:
     axes = np.array(
         [[np.cos(normal), np.sin(normal), 0], [-np.sin(normal), np.cos(normal), 0], [0, 0, 1]]
     )
-    u = _local(at, np.array([rng.uniform(-0.2, 0.2), 0, 0]), axes)
+    u = local(at, np.array([rng.uniform(-0.2, 0.2), 0, 0]), axes)
     half = rng.uniform(0.03, 0.3)
-    body = np.abs(u[0] + 0.03 * _smooth_noise(rng, at, 0.2)) < half
+    body = np.abs(u[0] + 0.03 * smooth_noise(rng, at, 0.2)) < half
     out = body * np.float32(rng.uniform(0.1, 0.7))
     for _ in range(rng.integers(2, 20)):
-        spot = np.array(
+        place = np.array(
             [rng.uniform(-1, 1) * half * 1.5, rng.uniform(-1, 1), rng.uniform(-0.1, 0.1)]
         )
-        v = _local(at, spot, rotation(rng) / rng.uniform(0.03, 0.15, (3, 1)))
+        v = local(at, place, rotation(rng) / rng.uniform(0.03, 0.15, (3, 1)))
         out[v[0] ** 2 + v[1] ** 2 + v[2] ** 2 < 1] = np.float32(rng.uniform(0, 1))
     return out.astype(np.float32)
+
+
+def device(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a piece of an integrated circuit: stacked levels of lines and the plugs between."""
+    u = local(at, rng.uniform(-0.1, 0.1, 3), about_the_axis(rng, 20.0))
+    half = rng.uniform(0.35, 0.75, 2)
+    body = (np.abs(u[0]) < half[0]) & (np.abs(u[1]) < half[1])
+    out = body * np.float32(rng.uniform(0, 0.4))
+    edges = np.cumsum(rng.uniform(0.06, 0.3, 12)) - half[0]
+    for bottom, top in itertools.pairwise(edges):
+        level = body & (u[0] > bottom) & (u[0] < top)
+        if rng.random() < 0.3:
+            out[level] = np.float32(rng.uniform(0, 1))
+            continue
+        across = u[rng.integers(1, 3)]
+        pitch, duty = rng.uniform(0.08, 0.4), rng.uniform(0.2, 0.7)
+        lines = np.mod(across + rng.uniform(0, 1), pitch) < duty * pitch
+        out[level & lines] = np.float32(rng.uniform(0.2, 1))
+    return out.astype(np.float32)
+
+
+def matrix(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return a medium that fills the field of view, with voids, cracks and inclusions."""
+    out = np.full(
+        np.broadcast_shapes(*(c.shape for c in at)), np.float32(rng.uniform(0.2, 0.7)), np.float32
+    )
+    if rng.random() < 0.5:
+        out *= 1 + np.float32(rng.uniform(0.02, 0.2)) * smooth_noise(rng, at, 0.15)
+    for _ in range(rng.integers(0, 4)):
+        u = local(at, spot(rng, 0.8), rotation(rng))
+        out[np.abs(u[0]) < rng.uniform(0.01, 0.1)] = np.float32(rng.uniform(0, 1))
+    for _ in range(rng.integers(3, 25)):
+        u = local(at, spot(rng, 1.2), rotation(rng) / rng.uniform(0.03, 0.25, (3, 1)))
+        out[u[0] ** 2 + u[1] ** 2 + u[2] ** 2 < 1] = np.float32(rng.uniform(0, 1))
+    return out.clip(0, None)
 
 
 #: Drawn in training.
@@ -236,11 +229,11 @@ FAMILIES: dict[str, Family] = {
     f.__name__: f
     for f in (
         ellipsoids, core_shell, faceted, porous, needle, fibres,
-        gyroid, lattice, smooth, grains, film,
+        gyroid, lattice, smooth, grains, device, film, matrix,
     )
 }  # fmt: skip
 #: Families whose objects leave the field of view across the tilt axis.
-EXTENDED = ("film",)
+EXTENDED = ("film", "matrix")
 
 
 def draw(rng: np.random.Generator, at: Coordinates, families: dict[str, Family]) -> Floats:
@@ -251,9 +244,3 @@ def draw(rng: np.random.Generator, at: Coordinates, families: dict[str, Family])
         other = families[names[rng.integers(len(names))]](rng, at)
         out = np.maximum(out, other)
     return np.broadcast_to(out, np.broadcast_shapes(*(c.shape for c in at))).astype(np.float32)
-
-
-def average_pairs(fine: Floats) -> Floats:
-    """Average 2 x 2 pixels of a slice stack (2 n, 2 n, n_slices)."""
-    n, m, s = fine.shape
-    return fine.reshape(n // 2, 2, m // 2, 2, s).mean(axis=(1, 3), dtype=np.float32)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
-from .losses import back_projected_l1, pixel_loss, wedge_l1
+from .losses import back_projected_l1, importance, pixel_loss, wedge_l1
 from .networks import SinogramGenerator, TomogramGenerator, placed
 
 Examples = tuple[Tensor, Tensor]
@@ -58,8 +58,9 @@ class Stage:
     ) -> dict[str, float]:
         """Mean error of the answer and of the starting point over the validation groups.
 
-        "validation" is the root mean square error, over unmeasured rows (sinogram) or over the
-        slice (tomogram); "start" is the same for the TVM that the network corrects.
+        "validation" is the geometric mean over the slices of their root mean square error, over
+        unmeasured rows (sinogram) or the slice (tomogram): a mean of decibels. "start" is the same
+        for what the network corrects.
         """
         device = next(network.parameters()).device
         errors: list[Tensor] = []
@@ -69,24 +70,29 @@ class Stage:
             x = inputs[::4].to(device, memory_format=torch.channels_last)
             y = target[::4].to(device)
             unknown = 1 - x[:, 2:3] if self.name == "sinogram" else torch.ones_like(y)
-            first = x[:, :1] if self.name == "sinogram" else x[:, [x.shape[1] * 5 // 6]]
+            first = x[:, :1] if self.name == "sinogram" else _tvm(x)
             for part, kept in ((network(x), errors), (first, starts)):
                 mean = ((part - y).square() * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))
-                kept.append(mean.sqrt().mean())
+                kept.append(0.5 * mean.clamp(min=1e-12).log())
         return {
-            "validation": float(torch.stack(errors).mean()),
-            "start": float(torch.stack(starts).mean()),
+            "validation": float(torch.cat(errors).mean().exp()),
+            "start": float(torch.cat(starts).mean().exp()),
         }
 
 
 def _sinogram_loss(answer: Tensor, target: Tensor, x: Tensor, rows_deg: Tensor | None) -> Tensor:
     assert rows_deg is not None
-    image = back_projected_l1(answer - target, rows_deg)
-    return wedge_l1(answer, target, x[:, 2:3]) + 2.0 * image
+    error = (answer - target) * importance(x[:, :1], target)
+    return wedge_l1(error, x[:, 2:3]) + 2.0 * back_projected_l1(error, rows_deg)
 
 
 def _tomogram_loss(answer: Tensor, target: Tensor, x: Tensor, context: Tensor | None) -> Tensor:
-    return pixel_loss(answer, target)
+    return pixel_loss((answer - target) * importance(_tvm(x), target))
+
+
+def _tvm(x: Tensor) -> Tensor:
+    """TVM of the slice itself among the channels of the tomogram network."""
+    return x[:, [x.shape[1] * 5 // 6]]
 
 
 def _judge_sinogram(rows: Tensor, x: Tensor) -> Tensor:

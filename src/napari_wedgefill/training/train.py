@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
@@ -191,6 +192,11 @@ def train(
     next_report = plan.progress(state) + REPORT_EVERY
     while (progress := plan.progress(state)) < 1:
         available = [p for p in batches.groups(data, validation=False) if stage.ready(p)]
+        if not available:
+            raise WedgefillError(
+                f"{data} holds too few groups: the first {batches.N_VALIDATION} validate and none "
+                "is left to train on; simulate more (wedgefill simulate)."
+            )
         path = available[rng.integers(len(available))]
         inputs, target = stage.examples(path, contract)
         context = stage.context(path, contract)

@@ -1,0 +1,82 @@
+"""Bringing the networks' volume back to agreement with what was measured."""
+
+from __future__ import annotations
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from ..geometry import widest_gap_deg
+from ..projector import ParallelBeam
+from ..reconstruct import iter_sart, last
+from ..reconstruct.tvm import rms
+
+Floats = NDArray[np.float32]
+
+#: Enough to gain where there is no noise, too little to put noise back where there is.
+SWEEPS, RELAXATION = 2, 0.3
+#: Frequency steps beyond the outermost tilts over which the measurements' say fades.
+FADE = 2.0
+
+
+def restore_consistency(
+    beam: ParallelBeam, sinogram: Floats, volume: Floats, tvm: Floats, least_noise: float
+) -> Floats:
+    """Bring a volume back to agreement with the measurements, as far as they are signal.
+
+    How much of a slice's disagreement is signal follows from its TVM: what that leaves unexplained
+    counts as noise, and would only come back as noise. That share of the way, the volume takes
+    TVM's frequencies in the directions that were measured and keeps its own in the missing wedge;
+    a few gentle SART sweeps over the same share of the residual follow. With noise almost nothing
+    happens; without noise and without a wedge, TVM comes back.
+
+    Parameters
+    ----------
+    beam : ParallelBeam
+        The measured geometry.
+    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+        Measured rows.
+    volume, tvm : ndarray, float32, (depth, width, n_slices)
+        The network's volume, and the TVM of the same rows.
+    least_noise : float
+        Standard deviation of the noise that there is at least.
+
+    Returns
+    -------
+    ndarray, float32, (depth, width, n_slices)
+        At or above zero.
+    """
+    noise = np.maximum(rms(sinogram - beam(tvm)), np.float32(least_noise))
+    share = _signal(sinogram - beam(volume), noise)
+    known = measured_directions(beam.depth, beam.width, beam.angles_deg)[:, :, None] * share
+    spectrum = scipy.fft.rfft2(tvm - volume, axes=(0, 1))
+    spectrum *= known[:, : spectrum.shape[1]]
+    closer = scipy.fft.irfft2(spectrum, tvm.shape[:2], axes=(0, 1)).astype(np.float32)
+    closer += volume
+    predicted = beam(closer)
+    residual = sinogram - predicted
+    wanted = predicted + residual * _signal(residual, noise)
+    return last(iter_sart(beam, wanted, SWEEPS, relaxation=RELAXATION, x0=closer))
+
+
+def _signal(residual: Floats, noise: Floats) -> Floats:
+    """Share of the residual's power that noise does not explain, 0 to 1, (n_slices,)."""
+    power = np.maximum(np.square(rms(residual)), np.float32(1e-20))
+    return np.clip(np.float32(1.0) - np.square(noise) / power, 0.0, 1.0)
+
+
+def measured_directions(depth: int, width: int, angles_deg: NDArray[np.float64]) -> Floats:
+    """How far each frequency of a slice lies within the measured range of directions.
+
+    Returns
+    -------
+    ndarray, float32, (depth, width)
+        1 where tilts measured, falling to 0 over a few steps of frequency into the missing wedge;
+        in the order of the fast Fourier transform.
+    """
+    start, extent = widest_gap_deg(angles_deg)
+    kz, kx = scipy.fft.fftfreq(depth)[:, None], scipy.fft.fftfreq(width)[None, :]
+    beyond = np.mod(np.rad2deg(np.arctan2(kz, kx)) - start, 180.0)
+    into = np.where(beyond < extent, np.minimum(beyond, extent - beyond), 0.0)
+    steps = np.hypot(kz, kx) * np.sin(np.deg2rad(into)) * max(depth, width)
+    return np.clip(1.0 - steps / FADE, 0.0, 1.0).astype(np.float32)

@@ -1,0 +1,144 @@
+"""One method over all slices of a job, slab by slab, and what it took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator, Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..memory import release_pages
+from ..normalise import Normalisation
+from ..reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from .contract import InputContract, Quick
+from .events import Clock, FillOptions, Progress
+from .job import Job
+from .joint_model import JointModel, iter_joint
+from .sink import SlabWriter
+from .slabs import Slab, cut
+from .streaming import read_ahead, write_behind
+
+Floats = NDArray[np.float32]
+
+#: What is left unexplained, over the noise, at which SART and SIRT may stop. Above one, for
+#: vacuum, alignment and projection model are never exact.
+DISCREPANCY = 1.25
+
+
+def plan(method: str, job: Job, model: JointModel | None, options: FillOptions) -> list[Slab]:
+    """Cut the slices of a job into slabs for one method."""
+    reach = model.model.contract.neighbours if model is not None and method == "gan" else 0
+    return cut(method, job.beam, job.series.height, options.max_memory, reach)
+
+
+def iter_volume(
+    method: str,
+    slabs: list[Slab],
+    job: Job,
+    model: JointModel | None,
+    options: FillOptions,
+    clock: Clock,
+    writer: SlabWriter,
+) -> Iterator[Progress]:
+    """Reconstruct slab by slab, reading the next and writing the last one meanwhile."""
+    height = job.series.height
+
+    def read(slab: Slab) -> Floats:
+        return job.normalisation.apply(job.series.sinograms(slab.first, slab.last))
+
+    with write_behind() as behind:
+        for slab, sinogram in read_ahead(slabs, read):
+            where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
+            solver = _timed(_solver(method, job, model, options, slab, sinogram), method, job)
+            while True:
+                try:
+                    stage, fraction = next(solver)
+                except StopIteration as ended:
+                    volume = ended.value
+                    break
+                done = (slab.start + fraction * (slab.stop - slab.start)) / height
+                yield clock.progress(stage + where, done)
+            start = time.monotonic()
+            behind(partial(_write, writer, slab, volume, job.normalisation))
+            job.stages["waiting for the disk"] += time.monotonic() - start
+    clock.finish(method)
+
+
+def _timed(
+    solver: Generator[tuple[str, float], None, Floats], method: str, job: Job
+) -> Generator[tuple[str, float], None, Floats]:
+    """Add the seconds that a solver spends to the stage that it was in."""
+    stage, now = method.upper(), time.monotonic()
+    try:
+        while True:
+            step = next(solver)
+            job.stages[stage] += time.monotonic() - now
+            yield step
+            stage, now = step[0], time.monotonic()
+    except StopIteration as ended:
+        job.stages[stage] += time.monotonic() - now
+        return ended.value
+
+
+def _write(writer: SlabWriter, slab: Slab, volume: Floats, normalisation: Normalisation) -> None:
+    """Write the slices that a slab keeps, in the units of the file; changes `volume`."""
+    kept = volume[:, :, slab.start - slab.first : slab.stop - slab.first]
+    normalisation.restore(kept, out=kept)
+    writer.write(slab.start, kept)
+
+
+def _solver(
+    method: str,
+    job: Job,
+    model: JointModel | None,
+    options: FillOptions,
+    slab: Slab,
+    sinogram: Floats,
+) -> Generator[tuple[str, float], None, Floats]:
+    """One slab of one method, densities of order one."""
+    beam = job.beam
+    label = method.upper()
+    if method == "wbp":
+        yield label, 0.0
+        return wbp(beam, sinogram)
+    if method == "gan":
+        assert model is not None
+        quick = _quick(model.model.contract, job, options, slab)
+        return (yield from iter_joint(model, beam, sinogram, job.scales, quick))
+    if method == "tvm":
+        sart = _earlier("sart", job, options, slab)
+        if sart is None:
+            sart = last(iter_sart(beam, sinogram, options.sweeps("sart")))
+        sweeps = iter_tvm(beam, sinogram, options.sweeps(method), x0=sart)
+    else:
+        algebraic = iter_sart if method == "sart" else iter_sirt
+        at = DISCREPANCY * float(job.scales.noise) if options.stop == "discrepancy" else None
+        sweeps = algebraic(beam, sinogram, options.sweeps(method), stop_at=at)
+    x, done = sinogram, 0
+    for sweep in sweeps:
+        x, done = sweep.x, sweep.done
+        yield label, done / sweep.total
+    job.taken.setdefault(method, []).append(done)
+    return x
+
+
+def _quick(contract: InputContract, job: Job, options: FillOptions, slab: Slab) -> Quick | None:
+    """SART and TVM of the slab if this job has computed both, and as the networks want them."""
+    trained_on = contract.sart_sweeps, contract.tvm_sweeps
+    if not options.preview and trained_on != (options.sweeps("sart"), options.sweeps("tvm")):
+        return None
+    sart = _earlier("sart", job, options, slab)
+    tvm = None if sart is None else _earlier("tvm", job, options, slab)
+    return None if sart is None or tvm is None else Quick(sart, tvm)
+
+
+def _earlier(method: str, job: Job, options: FillOptions, slab: Slab) -> Floats | None:
+    """Return what this job has made of the slab by an earlier method, densities of order one."""
+    if method not in job.finished or options.stop == "discrepancy":
+        return None
+    kept = job.finished[method][:, slab.first : slab.last].transpose(0, 2, 1)
+    volume: Floats = np.ascontiguousarray(kept) / np.float32(job.normalisation.scale)
+    release_pages(kept)
+    return volume
