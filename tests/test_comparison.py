@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_wedgefill.comparison import GreyScale, centre_of_object, compare, round_length
+from napari_wedgefill.comparison import (
+    GreyScale,
+    centre_of_object,
+    compare,
+    cut_plane,
+    round_length,
+)
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.volume import Volume
 
@@ -65,3 +71,11 @@ def test_volumes_of_different_shapes_are_refused():
     small = Volume(np.zeros((4, 4, 4), np.float32))
     with pytest.raises(WedgefillError, match="shapes"):
         compare({"wbp": Volume(ball(6, 21, 30)), "gan": small})
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_plane_of_a_mapped_volume_is_the_plane(tmp_path, axis):
+    data = np.random.default_rng(0).random((5, 6, 7)).astype(np.float32)
+    (tmp_path / "volume.raw").write_bytes(data.tobytes())
+    mapped = np.memmap(tmp_path / "volume.raw", np.float32, "r", shape=data.shape)
+    np.testing.assert_array_equal(cut_plane(mapped, axis, 3), data.take(3, axis=axis))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from .errors import WedgefillError
+from .memory import release_pages
 from .volume import Volume
 
 #: Planes from top to bottom and the axis of (z, y, x) that each cuts; the first letter runs to the
@@ -84,7 +85,7 @@ def compare(volumes: Mapping[str, Volume], *, title: str = "") -> Image.Image:
     last = list(volumes.values())[-1]
     point = centre_of_object(last.data)
     slices = {
-        (plane, method): np.take(volume.data, point[cut], axis=cut)
+        (plane, method): cut_plane(volume.data, cut, point[cut])
         for plane, cut in PLANES
         for method, volume in volumes.items()
     }
@@ -113,7 +114,7 @@ def centre_of_object(data: NDArray[np.float32]) -> tuple[int, int, int]:
     counts, so that dark objects on bright ground are found as well as bright ones.
     """
     step = max(1, math.ceil(max(data.shape) / 128))
-    coarse = data[::step, ::step, ::step]
+    coarse = np.stack([_read(data[z, ::step, ::step]) for z in range(0, data.shape[0], step)])
     distance = np.abs(coarse - np.median(coarse))
     weight = np.where(distance > np.quantile(distance, 0.999) / 2, distance, 0.0)
     total = float(weight.sum())
@@ -126,6 +127,21 @@ def centre_of_object(data: NDArray[np.float32]) -> tuple[int, int, int]:
         for axis, n in zip(grid, data.shape, strict=True)
     )
     return z, y, x
+
+
+def cut_plane(data: NDArray[np.float32], axis: int, index: int) -> NDArray[np.float32]:
+    """One plane of a volume (z, y, x); of a mapped one, hardly more than that is held in memory."""
+    if axis == 0:
+        return _read(data[index])
+    at = (slice(None),) * (axis - 1) + (index,)
+    return np.stack([_read(rows[at]) for rows in data])
+
+
+def _read(part: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Copy a part of a volume and give back the pages that it was mapped from."""
+    copied = np.array(part)
+    release_pages(part)
+    return copied
 
 
 def round_length(longest: float) -> float:

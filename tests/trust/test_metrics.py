@@ -5,7 +5,15 @@ import pytest
 
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import wbp
-from napari_wedgefill.trust import fitted, psnr, ssim, wedge_correlation
+from napari_wedgefill.trust import (
+    dice,
+    elongation,
+    fitted,
+    otsu_threshold,
+    psnr,
+    ssim,
+    wedge_correlation,
+)
 from napari_wedgefill.trust.metrics import wedge_mask
 
 
@@ -52,3 +60,45 @@ def test_wbp_knows_nothing_of_the_wedge(truth):
     beam = ParallelBeam(angles, 48)
     assert wedge_correlation(truth, truth, angles) == pytest.approx(1)
     assert wedge_correlation(wbp(beam, beam(truth)), truth, angles) < 0.5
+
+
+def test_otsu_parts_two_populations_between_them():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([rng.normal(1, 0.1, 3000), rng.normal(2, 0.1, 1000)]).astype("f4")
+    assert otsu_threshold(values) == pytest.approx(1.5, abs=0.15)
+    assert otsu_threshold(10 * values) == pytest.approx(10 * otsu_threshold(values), rel=1e-3)
+    assert otsu_threshold(np.array([0, 0, 0, 4], "f4")) == pytest.approx(2, abs=0.1)
+    assert otsu_threshold(np.full((2, 2), 7, "f4")) == 7
+
+
+def test_dice_counts_what_two_masks_share():
+    a, b = np.arange(10) < 6, np.arange(10) >= 4
+    assert dice(a, a) == 1
+    assert dice(a, ~a) == 0
+    assert dice(a, b) == pytest.approx(2 * 2 / 12)
+
+
+def _ball(stretch_z: float = 1.0):
+    axis = np.arange(64, dtype=np.float32)
+    z, x = (axis[:, None, None] - 30.4) / stretch_z, axis[None, :, None] - 33.2
+    distance = np.sqrt(z**2 + x**2 + (np.arange(3) - 1.0) ** 2)
+    return np.clip(8.5 - distance, 0, 1).astype(np.float32)
+
+
+def test_elongation_is_one_for_a_ball_and_the_stretch_of_an_ellipsoid():
+    centre = (30.4, 33.2, 1.0)
+    assert elongation(_ball(), centre, 8) == pytest.approx(1, abs=0.02)
+    assert elongation(3 * _ball(1.3) + 5, centre, 8) == pytest.approx(1.3, abs=0.03)
+    assert np.isnan(elongation(-_ball(), centre, 8))
+    assert np.isnan(elongation(np.zeros((64, 64, 3), "f4"), centre, 8))
+
+
+def test_a_missing_wedge_elongates_a_ball_along_the_beam():
+    """Radermacher (1988) predicts 1.55 for tilts up to 60 degrees, of a point."""
+    centre = (30.4, 33.2, 1.0)
+    found = {}
+    for limit in (60, 89):
+        beam = ParallelBeam(np.arange(-limit, limit + 1, 2.0), 64)
+        found[limit] = elongation(wbp(beam, beam(_ball())), centre, 8)
+    assert found[60] > 1.15
+    assert found[89] == pytest.approx(1, abs=0.03)

@@ -7,7 +7,8 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference.pipeline import FillOptions
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.self_check import SelfCheck, iter_self_check, withheld_tilts
+from napari_wedgefill.trust.self_check import iter_self_check, withheld_tilts
+from napari_wedgefill.trust.verdicts import SelfCheck
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,18 @@
-"""How far a reconstruction can be trusted: figures of merit against a known truth."""
+"""How far a reconstruction can be trusted.
 
-from .metrics import fitted, psnr, ssim, wedge_correlation
+`metrics` need the truth; the others need only the user's own data: `self_check` predicts withheld
+tilts, `trust_map` says where the networks' volume can be relied on, and `results_table` gathers
+residuals, resolution, elongation and volume fractions.
+"""
 
-__all__ = ["fitted", "psnr", "ssim", "wedge_correlation"]
+from .metrics import dice, elongation, fitted, otsu_threshold, psnr, ssim, wedge_correlation
+
+__all__ = [
+    "dice",
+    "elongation",
+    "fitted",
+    "otsu_threshold",
+    "psnr",
+    "ssim",
+    "wedge_correlation",
+]

@@ -90,3 +90,93 @@ def wedge_mask(n: int, angles_deg: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(
         (beyond > margin) & (beyond < extent - margin) & (radius > 0) & (radius <= 0.5)
     )
+
+
+def otsu_threshold(volume: Floats, n_bins: int = 256) -> float:
+    """Value that splits the voxels into two classes of least variance within each.
+
+    Parameters
+    ----------
+    volume : ndarray, float32, any shape
+        Densities.
+    n_bins : int
+        Bins of the histogram between the least and the greatest density.
+
+    Returns
+    -------
+    float
+        In the units of the volume; voxels above it are the denser class. A volume of one value is
+        its own threshold.
+
+    References
+    ----------
+    N. Otsu, IEEE Trans. Systems, Man, and Cybernetics 9, 62-66 (1979).
+    """
+    low, high = float(volume.min()), float(volume.max())
+    if not high > low:
+        return low
+    counts, edges = np.histogram(volume, n_bins, (low, high))
+    middles = (edges[1:] + edges[:-1]) / 2
+    below = np.cumsum(counts)[:-1]
+    above = counts.sum() - below
+    total = np.cumsum(counts * middles)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        apart = total[:-1] / below - (total[-1] - total[:-1]) / above
+        between = np.nan_to_num(below * above * apart**2)
+    # Empty bins between two classes split them equally well: the middle of those is the threshold.
+    best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
+    return float((edges[best[0] + 1] + edges[best[-1] + 1]) / 2)
+
+
+def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    """Overlap of two masks of the same shape: 1 for equality, 0 where they share no voxel.
+
+    References
+    ----------
+    L. R. Dice, Ecology 26, 297-302 (1945).
+    """
+    size = int(np.count_nonzero(found)) + int(np.count_nonzero(truth))
+    return 2 * int(np.count_nonzero(found & truth)) / size if size else 1.0
+
+
+def elongation(volume: Floats, centre: tuple[float, float, float], radius: float) -> float:
+    """How much longer a sphere became along z than along x; 1 where it stayed round.
+
+    In the slice through its centre, what rises above the half-way level between the sphere and
+    its surroundings, and hangs together with the centre, is measured by its second moments.
+
+    Parameters
+    ----------
+    volume : ndarray, float32, (z, x, y)
+        A stack of slices.
+    centre : tuple of float
+        Index (z, x, y) of the sphere's centre.
+    radius : float
+        The sphere's true radius in voxels.
+
+    Returns
+    -------
+    float
+        Root of the ratio of the second moments along z and x; nan where the sphere was lost.
+
+    References
+    ----------
+    M. Radermacher, Journal of Electron Microscopy Technique 9, 359-394 (1988).
+    """
+    z, x, y = centre
+    # Interpolated to quarters of a voxel, the outline of a small sphere is smooth.
+    n = int(np.ceil(12 * radius))
+    offset = np.arange(-n, n + 1) / 4.0
+    dz, dx = offset[:, None], offset[None, :]
+    at = np.broadcast_arrays(z + dz, x + dx)
+    image = scipy.ndimage.map_coordinates(volume[:, :, round(y)], at, order=1, mode="nearest")
+    distance = np.hypot(dz, dx)
+    inside = image[distance < max(radius / 2, 1.0)]
+    around = image[(distance > 2 * radius) & (distance < 3 * radius)]
+    level = (float(inside.mean()) + float(np.median(around))) / 2
+    labels = scipy.ndimage.label((image > level) & (distance < 3 * radius))[0]
+    if labels[n, n] == 0:
+        return float("nan")
+    iz, ix = np.nonzero(labels == labels[n, n])
+    spread = float(np.std(offset[ix]))
+    return float(np.std(offset[iz])) / spread if spread > 0 else float("nan")

@@ -1,0 +1,178 @@
+"""Resolution: Fourier shell correlation between reconstructions of the odd and the even tilts.
+
+For classical methods only. Two halves that a network completes share what the network believes:
+they agree on its invention as readily as on the specimen, and their correlation would call the
+invention resolved. TVM's preference for flat regions is shared by its halves too, so its figure
+flatters; WBP's, SART's and SIRT's do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.fft
+from numpy.typing import ArrayLike, NDArray
+
+from ..inference.pipeline import FillOptions, Finished, Progress, iter_fill
+from ..tilt_series import TiltSeries
+from .metrics import wedge_mask
+from .middle import middle_slices
+from .shape import taper
+from .stopwatch import Stopwatch
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+CLASSICAL = ("wbp", "sart", "sirt", "tvm")
+THRESHOLDS = (0.5, 0.143)
+WARNING = (
+    "Shell correlations are given for classical methods only: both halves of a network's volume "
+    "share what the network made up, so that their agreement proves nothing; TVM's halves share "
+    "its preference for flat regions, which flatters it."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ShellCorrelation:
+    """Correlation of two volumes by frequency.
+
+    Attributes
+    ----------
+    frequency : ndarray, float64, (n_shells,)
+        Of each shell, in cycles a voxel, up to 0.5.
+    correlation : ndarray, float64, (n_shells,)
+        -1 to 1.
+    """
+
+    frequency: Doubles
+    correlation: Doubles
+
+    def resolution_px(self, threshold: float) -> float:
+        """Smallest period, in voxels, up to which the correlation stays above a threshold.
+
+        2, the finest that voxels can show, where it never falls below.
+        """
+        below = np.flatnonzero(self.correlation < threshold)
+        if not below.size:
+            return 2.0
+        k = int(below[0])
+        if k == 0:
+            return float(1.0 / self.frequency[0])
+        f, c = self.frequency[k - 1 : k + 1], self.correlation[k - 1 : k + 1]
+        crossing = f[0] + (c[0] - threshold) / max(c[0] - c[1], 1e-12) * (f[1] - f[0])
+        return float(1.0 / crossing)
+
+
+@dataclass(frozen=True, eq=False)
+class Resolution:
+    """The last item of `iter_resolution`.
+
+    Attributes
+    ----------
+    curves : dict of str to ShellCorrelation
+        By method.
+    pixel_nm : float or None
+        Voxel edge; without it periods are in voxels.
+    """
+
+    curves: dict[str, ShellCorrelation]
+    pixel_nm: float | None
+
+    @property
+    def unit(self) -> str:
+        """Of the resolutions: "nm", or "voxels" where the voxel size is unknown."""
+        return "voxels" if self.pixel_nm is None else "nm"
+
+    def at(self, method: str, threshold: float) -> float:
+        """Resolution of a method in `unit`."""
+        return self.curves[method].resolution_px(threshold) * (self.pixel_nm or 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the report."""
+        return {
+            "unit": self.unit,
+            "thresholds": list(THRESHOLDS),
+            "methods": {
+                method: {
+                    "resolution": [round(self.at(method, t), 4) for t in THRESHOLDS],
+                    "cycles_per_voxel": [round(float(f), 4) for f in curve.frequency],
+                    "correlation": [round(float(c), 4) for c in curve.correlation],
+                }
+                for method, curve in self.curves.items()
+            },
+            "warning": WARNING,
+        }
+
+
+def shell_correlation(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorrelation:
+    """Fourier shell correlation of two volumes over the frequencies that the tilts measured.
+
+    Parameters
+    ----------
+    a, b : ndarray, float32, (z, y, x)
+        Of one shape, z and x of equal length; they fade to their borders before the transform.
+    angles_deg : array_like, (n_tilts,)
+        Measured tilts in degrees. The missing wedge is left out: neither volume knows it.
+
+    References
+    ----------
+    G. Harauz and M. van Heel, Optik 73, 146-156 (1986); thresholds 0.5, and 0.143 after
+    P. B. Rosenthal and R. Henderson, J. Mol. Biol. 333, 721-745 (2003).
+    """
+    window = np.einsum("z,y,x->zyx", *(taper(n) for n in a.shape))
+    spectra = [
+        scipy.fft.fftn((v - np.sum(v * window) / window.sum()) * window).astype(np.complex64)
+        for v in (a, b)
+    ]
+    n = a.shape[0]
+    kz, ky, kx = (scipy.fft.fftfreq(m) for m in a.shape)
+    radius = np.sqrt(kz[:, None, None] ** 2 + ky[None, :, None] ** 2 + kx**2)
+    shell = np.rint(radius * n).astype(np.intp)
+    shell[np.broadcast_to(wedge_mask(n, angles_deg)[:, None], shell.shape)] = 0
+    last = n // 2
+    shell = np.where(shell <= last, shell, 0).ravel()
+
+    def by_shell(values: NDArray[Any]) -> Doubles:
+        return np.asarray(np.bincount(shell, values.ravel(), last + 1)[1:], np.float64)
+
+    cross = by_shell(np.real(spectra[0] * np.conj(spectra[1])))
+    powers = [by_shell(np.square(np.abs(s))) for s in spectra]
+    correlation = cross / np.maximum(np.sqrt(powers[0] * powers[1]), 1e-30)
+    return ShellCorrelation(np.arange(1, last + 1) / n, correlation)
+
+
+def iter_resolution(series: TiltSeries, options: FillOptions) -> Iterator[Progress | Resolution]:
+    """Reconstruct the odd and the even tilts by every classical method and correlate them.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        Aligned images.
+    options : FillOptions
+        As for the fill; networks among the methods are left out.
+
+    Yields
+    ------
+    Progress or Resolution
+        Progress often; the result last.
+    """
+    methods = tuple(m for m in options.methods if m in CLASSICAL)
+    if not methods or series.n_tilts < 6:
+        yield Resolution({}, series.pixel_nm)
+        return
+    options = replace(options, methods=methods, slices=middle_slices(series, options.slices))
+    watch = Stopwatch()
+    halves: tuple[dict[str, Floats], dict[str, Floats]] = ({}, {})
+    for k, half in enumerate(halves):
+        tilts = series.tilts(np.arange(k, series.n_tilts, 2))
+        for event in iter_fill(tilts, options):
+            if isinstance(event, Progress):
+                stage = f"resolution, {('even', 'odd')[k]} tilts: {event.stage}"
+                yield watch.progress(stage, (k + event.fraction) / 2)
+            elif isinstance(event, Finished):
+                half[event.method] = event.volume.data
+    curves = {m: shell_correlation(halves[0][m], halves[1][m], series.angles_deg) for m in methods}
+    yield Resolution(curves, series.pixel_nm)

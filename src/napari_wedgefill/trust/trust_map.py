@@ -1,0 +1,229 @@
+"""The trust map: where the networks' volume can be relied on, voxel by voxel.
+
+Nothing makes the networks treat a mirrored specimen as the same specimen. Four views of one
+tilt series (as measured, turned by 180 degrees about the tilt axis, mirrored in x, mirrored in z)
+hold the same measurements, so what the measurements decide comes out the same from all four, and
+what the networks made up moves. How far a voxel moves says how far it may be wrong; movement along
+directions that no tilt measured says more, because no measurement holds it back.
+
+Definition, at each voxel, with x_0 the filled volume and x_1..x_3 the volumes of the other views
+turned back::
+
+    S = G * mean (x_k - x_0)^2 / 2          movement; G is a Gaussian of 2 voxels in (z, x)
+    q = U / (U + M)                         its share in the missing wedge: U and M are S of the
+                                            differences' unmeasured and measured frequencies
+    e = g sqrt(S (1 + 2 q)) / D             expected error over the density scale D
+    trust = max(0, 1 - e)
+
+The gain g belongs to the model. It is fitted on simulated objects of the training families
+(`benchmarks/trust_calibration.py --fit`) and checked on families that training never drew. A trust
+of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full density.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import scipy.fft
+import scipy.ndimage
+from numpy.typing import NDArray
+
+from ..errors import WedgefillError
+from ..inference.pipeline import Done, FillOptions, Finished, Progress, iter_fill
+from ..inference.registry import load
+from ..projector.numba_kernels import LANES
+from ..tilt_series import TiltSeries
+from ..volume import Volume
+from .gain import DEFAULT_GAIN, trust_gain
+from .metrics import wedge_mask
+from .stopwatch import Stopwatch
+from .verdicts import DOUBTFUL, TrustMap
+from .views import AS_MEASURED, OTHER_VIEWS
+
+Floats = NDArray[np.float32]
+
+#: Squared movement along unmeasured directions counts so many times that along measured ones.
+UNMEASURED_WEIGHT = 3.0
+#: Voxels over which movement is averaged in (z, x), as the standard deviation of a Gaussian.
+REACH = 2.0
+#: Fewer slices at once where a full strip of the projector would be larger than this.
+SLAB_BYTES, FEWEST_LANES = 64 << 20, 16
+
+
+def iter_trust_map(
+    series: TiltSeries,
+    options: FillOptions,
+    filled: Volume | None = None,
+    out: Floats | None = None,
+) -> Iterator[Progress | TrustMap]:
+    """Compute the trust map of the networks' volume, slab by slab.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        Aligned images.
+    options : FillOptions
+        Model, device and slices, as for the fill; its methods must include "gan".
+    filled : Volume, optional
+        What the fill gave with these options; saves a quarter of the time.
+    out : ndarray, float32, (z, y, x), optional
+        Receives the map, such as a memory map; made in memory by default.
+
+    Yields
+    ------
+    Progress or TrustMap
+        Progress often; the result last. Close the generator to cancel.
+
+    Raises
+    ------
+    WedgefillError
+        Without the method "gan": the others give every view the same volume, moved by nothing.
+    """
+    check_trust(options)
+    start, stop = options.slices or (0, series.height)
+    if out is None:
+        out = np.empty((series.width, stop - start, series.width), np.float32)
+    job = _Job(
+        series, options, start, stop, wedge_mask(series.width, series.angles_deg), Stopwatch()
+    )
+    fitted_gain = trust_gain(load(options.model).folder)
+    gain = DEFAULT_GAIN if fitted_gain is None else fitted_gain
+    density, trusted, doubted = 1e-30, 0.0, 0.0
+    size = slab_size(series.width)
+    for first in range(start, stop, size):
+        last = min(first + size, stop)
+        at = slice(first - start, last - start)
+        known = None if filled is None else filled.data[:, at]
+        base, error = yield from _slab(job, first, last, known)
+        trust = np.clip(1.0 - np.float32(gain) * error, 0.0, 1.0, dtype=np.float32)
+        out[:, at] = trust
+        weight = np.maximum(base, 0.0)
+        density += float(weight.sum(dtype=np.float64))
+        trusted += float(np.sum(weight * trust, dtype=np.float64))
+        doubted += float(weight[trust < DOUBTFUL].sum(dtype=np.float64))
+    views = tuple(view.name for view in (AS_MEASURED, *OTHER_VIEWS))
+    is_fitted = fitted_gain is not None
+    summary = doubted / density, trusted / density
+    yield TrustMap(_as_volume(series, out), *summary, views, gain, is_fitted)
+
+
+def slab_size(width: int) -> int:
+    """Slices at once for this width; with a neighbour on either side, one slab of the pipeline."""
+    lanes = LANES
+    while lanes > FEWEST_LANES and 4 * width**2 * lanes > SLAB_BYTES:
+        lanes //= 2
+    return lanes - 4
+
+
+def check_trust(options: FillOptions) -> None:
+    """Raise `WedgefillError` where there are no networks whose volume could be doubted."""
+    if "gan" not in options.methods:
+        raise WedgefillError(
+            "The trust map is of the networks' volume, but the method gan was not chosen; "
+            "add it, or leave the trust map out."
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """What every slab needs to know."""
+
+    series: TiltSeries
+    options: FillOptions
+    start: int
+    stop: int
+    unmeasured: NDArray[np.bool_]
+    watch: Stopwatch
+
+    def progress(self, view: str, slices_done: float) -> Progress:
+        fraction = slices_done / (self.stop - self.start)
+        return self.watch.progress(f"trust map, {view}", fraction)
+
+
+def _slab(
+    job: _Job, first: int, last: int, known: Floats | None
+) -> Generator[Progress, None, tuple[Floats, Floats]]:
+    """Return the filled volume and its weighted movement over the density scale, of one slab."""
+    views = OTHER_VIEWS if known is not None else (AS_MEASURED, *OTHER_VIEWS)
+    # One slice more on either side: the networks see neighbours.
+    seen = max(first - 1, job.start), min(last + 1, job.stop)
+    inner = slice(first - seen[0], last - seen[0])
+    options = replace(job.options, methods=("gan",), slices=seen)
+    movement = None if known is None else Movement(known, job.unmeasured)
+    scale = 1.0
+    for k, view in enumerate(views):
+        for event in iter_fill(view.of(job.series), options):
+            if isinstance(event, Progress):
+                done = (k + event.fraction) / len(views) * (last - first)
+                yield job.progress(view.name, first - job.start + done)
+            elif isinstance(event, Finished):
+                data = view.undo(event.volume.data)[:, inner]
+                if movement is None:
+                    movement = Movement(data, job.unmeasured)
+                else:
+                    movement.add(data)
+            elif isinstance(event, Done):
+                scale = float(event.report["normalisation"]["scale"])
+    assert movement is not None
+    return movement.base, movement.weighted() / np.float32(scale)
+
+
+class Movement:
+    """How far the volumes of other views lie from the first, and along which directions.
+
+    Parameters
+    ----------
+    base : ndarray, float32, (z, y, x)
+        The filled volume, or a slab of it.
+    unmeasured : ndarray, bool, (z, x)
+        Frequencies inside the missing wedge; see `metrics.wedge_mask`.
+    """
+
+    def __init__(self, base: Floats, unmeasured: NDArray[np.bool_]) -> None:
+        self.base = base
+        self._mask = unmeasured
+        self._views = 0
+        self._total, self._inside, self._outside = (
+            np.zeros(base.shape, np.float32) for _ in range(3)
+        )
+
+    def add(self, other: Floats) -> None:
+        """Take in the volume of one more view, turned back."""
+        self._views += 1
+        for y in range(self.base.shape[1]):
+            difference = other[:, y] - self.base[:, y]
+            spectrum = scipy.fft.fft2(difference) * self._mask
+            inside = np.real(scipy.fft.ifft2(spectrum)).astype(np.float32)
+            self._total[:, y] += np.square(difference)
+            self._inside[:, y] += np.square(inside)
+            self._outside[:, y] += np.square(difference - inside)
+
+    def powers(self) -> tuple[Floats, Floats]:
+        """Return the movement S, and the share q of it in the missing wedge, both (z, y, x)."""
+        total, inside, outside = (
+            scipy.ndimage.gaussian_filter(power, (REACH, 0, REACH))
+            for power in (self._total, self._inside, self._outside)
+        )
+        share = inside / np.maximum(inside + outside, np.float32(1e-30))
+        return np.asarray(total / np.float32(2 * self._views)), np.asarray(share)
+
+    def weighted(self) -> Floats:
+        """Return the root of ``S (1 + 2 q)``: times the gain, the error to be expected."""
+        total, share = self.powers()
+        weights = 1.0 + np.float32(UNMEASURED_WEIGHT - 1.0) * share
+        return np.asarray(np.sqrt(total * weights), np.float32)
+
+
+def _as_volume(series: TiltSeries, data: Floats) -> Volume:
+    pixel = series.pixel_nm
+    views = len(OTHER_VIEWS) + 1
+    fields: dict[str, Any] = {"voxel_nm": None if pixel is None else (pixel, pixel, pixel)}
+    return Volume(
+        data,
+        name=f"{series.name}_trust",
+        history=(f"napari-wedgefill: trust, 0 to 1, of {series.name} by gan, {views} views",),
+        **fields,
+    )

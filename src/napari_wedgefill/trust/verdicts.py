@@ -1,0 +1,128 @@
+"""What the checks find, in figures and in plain words; light to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from ..volume import Volume
+
+#: Trust below which the summary counts density as doubtful.
+DOUBTFUL = 0.8
+UNFITTED = " The model brings no gain of its own, so read it as more or less, not as a figure."
+
+
+@dataclass(frozen=True)
+class SelfCheck:
+    """Errors at withheld tilts.
+
+    Attributes
+    ----------
+    spread : dict of str to float
+        By method: root mean square error of the predicted images, over that of the images
+        themselves, when tilts spread through the range were withheld.
+    outermost : dict of str to float
+        The same when the outermost tilts on both sides were withheld: extrapolation, the harder
+        test and the one that resembles filling a wedge.
+    spread_deg, outermost_deg : tuple of float
+        The withheld angles.
+    slices : tuple of int
+        Start and stop of the slices that were rebuilt.
+    """
+
+    spread: dict[str, float]
+    outermost: dict[str, float]
+    spread_deg: tuple[float, ...]
+    outermost_deg: tuple[float, ...]
+    slices: tuple[int, int]
+
+    @property
+    def verdict(self) -> str:
+        """Say in plain words how the network compares, whichever way it comes out."""
+        outermost, spread = compared(self.outermost), compared(self.spread)
+        if not outermost:
+            best = min(self.outermost, key=self.outermost.__getitem__)
+            return f"At the withheld outermost tilts {best.upper()} predicts the images best."
+        inside = f"; at those withheld inside the range, {spread}" if spread else ""
+        return (
+            "At the withheld outermost tilts the filled volume predicts the images "
+            f"{outermost}, the best of the others{inside}."
+        )
+
+    @property
+    def sentence(self) -> str:
+        """Say the verdict and, in figures, the errors at the outermost tilts."""
+        listed = ", ".join(f"{m.upper()} {100 * e:.1f} %" for m, e in self.outermost.items())
+        return (
+            f"{self.verdict} Error of the predicted images at the withheld outermost tilts: "
+            f"{listed}."
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for the report."""
+        return asdict(self) | {"sentence": self.sentence}
+
+
+def compared(errors: Mapping[str, float]) -> str:
+    """Compare the network's error with the least of the others, such as "25 % better than TVM".
+
+    Empty where there is no network or nothing to compare it with.
+    """
+    rivals = {method: error for method, error in errors.items() if method != "gan"}
+    if "gan" not in errors or not rivals:
+        return ""
+    rival = min(rivals, key=rivals.__getitem__)
+    percent = round(100 * (1 - errors["gan"] / max(rivals[rival], 1e-30)))
+    if percent == 0:
+        return f"as well as {rival.upper()}"
+    return f"{abs(percent)} % {'better' if percent > 0 else 'worse'} than {rival.upper()}"
+
+
+@dataclass(frozen=True, eq=False)
+class TrustMap:
+    """The last item of `iter_trust_map`.
+
+    Attributes
+    ----------
+    volume : Volume
+        Trust, 0 to 1, float32 (z, y, x).
+    doubtful : float
+        Share of the density that lies where the trust is below 0.8.
+    mean : float
+        Trust averaged over the density.
+    views : tuple of str
+        What was compared.
+    gain : float
+        Expected error over movement.
+    is_fitted : bool
+        Whether the model brought the gain; otherwise it is that of another model.
+    """
+
+    volume: Volume
+    doubtful: float
+    mean: float
+    views: tuple[str, ...] = ()
+    gain: float = 1.0
+    is_fitted: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """Say in plain words how much of the volume is in doubt."""
+        share = "less than 1" if 0 < self.doubtful < 0.005 else f"{100 * self.doubtful:.0f}"
+        return (
+            f"Trust map: {share} % of the density lies where the trust is below {DOUBTFUL:g}; "
+            f"averaged over the density it is {self.mean:.2f}."
+            + ("" if self.is_fitted else UNFITTED)
+        )
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for the report."""
+        return {
+            "mean": self.mean,
+            "doubtful": self.doubtful,
+            "doubtful_below": DOUBTFUL,
+            "views": list(self.views),
+            "gain": self.gain,
+            "gain_from": "the model" if self.is_fitted else "another model",
+            "sentence": self.sentence,
+        }
