@@ -51,7 +51,8 @@ def test_the_command_prints_what_really_runs_here(capsys):
     code = main(["doctor", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert code == (1 if found["problems"] else 0)
-    assert {"Python", "Processor", "Networks", "Models", "Window"} <= set(found["facts"])
+    subjects = {"Python", "Processor", "Networks", "Projections", "Models", "Window"}
+    assert subjects <= set(found["facts"])
     assert found["facts"]["Processor"]["cores"] >= 1
 
 
@@ -59,3 +60,19 @@ def test_a_problem_makes_the_status_1(monkeypatch, capsys):
     monkeypatch.setattr(doctor, "diagnose", lambda: doctor.Diagnosis(problems=["mend this."]))
     assert main(["doctor"]) == 1
     assert "mend this." in capsys.readouterr().out
+
+
+def test_a_gpu_without_working_kernels_is_a_hint_with_its_reason(monkeypatch):
+    pytest.importorskip("torch")
+    from napari_wedgefill.projector import triton_support
+
+    monkeypatch.setattr(doctor, "nvidia_gpus", lambda: ["a GPU"])
+    monkeypatch.setattr(triton_support, "obstacle", lambda: "Triton is not installed")
+    found = doctor.Diagnosis()
+    doctor._look_at_projections(found)
+    assert "Triton is not installed" in found.facts["Projections"]["CUDA tensors"]
+    assert "Triton is not installed" in found.hints[0]
+    monkeypatch.setattr(triton_support, "obstacle", lambda: None)
+    doctor._look_at_projections(found)
+    assert found.facts["Projections"]["CUDA tensors"] == "Triton kernels"
+    assert len(found.hints) == 1

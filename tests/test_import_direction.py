@@ -16,6 +16,8 @@ PACKAGE = Path(napari_wedgefill.__file__).parent
 #: From the lowest; a room may import itself and any lower layer.
 LAYERS = (
     {"errors"},
+    {"memory"},
+    {"disk_images"},
     {"tilt_series", "volume"},
     {"geometry"},
     {"io", "projector"},
@@ -23,12 +25,21 @@ LAYERS = (
     {"align"},
     {"inference"},
     {"trust"},
-    {"batch", "comparison", "doctor", "training"},
+    {"batch", "bench", "comparison", "doctor", "training"},
     {"_napari", "commands"},
     {"cli"},
 )
 LAYER_OF = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-HEAVY = ("matplotlib", "napari", "onnxruntime", "qtpy", "torch")
+HEAVY = ("matplotlib", "napari", "onnxruntime", "qtpy", "torch", "triton")
+#: Modules that are imported only where their heavy package is wanted.
+LAZY = (
+    "__main__",
+    "torch_backend",
+    "triton_backend",
+    "triton_kernels",
+    "triton_layout",
+    "triton_support",
+)
 #: What else each room may bring along when it is imported.
 ALLOWED = {"training": {"torch"}, "inference": {"onnxruntime"}}
 
@@ -80,7 +91,7 @@ def test_a_room_brings_nothing_heavy_along(room: str):
         pytest.importorskip("torch")
     names = ["napari_wedgefill"]
     for own, path in modules():
-        if own == room and path.stem not in ("torch_backend", "__main__"):
+        if own == room and path.stem not in LAZY:
             inside = path.relative_to(PACKAGE.parent).with_suffix("")
             names.append(".".join(inside.parts).removesuffix(".__init__"))
     script = (

@@ -102,7 +102,10 @@ def one_line(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}."
     if isinstance(error, MemoryError):
-        return "out of memory; try fewer slices (--slices A:B) or binned images (--bin 2)."
+        return (
+            "out of memory; allow less at once (--max-memory), or try fewer slices (--slices A:B) "
+            "or binned images (--bin 2)."
+        )
     return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
 
 

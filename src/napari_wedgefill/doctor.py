@@ -59,7 +59,8 @@ def diagnose() -> Diagnosis:
     Returns
     -------
     Diagnosis
-        Facts about Python, the processor, the networks' runtime, the models and the window.
+        Facts about Python, the processor, the networks' runtime, the projections, the models and
+        the window.
     """
     found = Diagnosis()
     found.facts["Python"] = {
@@ -70,6 +71,7 @@ def diagnose() -> Diagnosis:
     }
     _look_at_processor(found)
     _look_at_runtime(found)
+    _look_at_projections(found)
     _look_at_models(found)
     _look_at_window(found)
     return found
@@ -153,6 +155,29 @@ def _look_at_runtime(found: Diagnosis) -> None:
             f"the networks run on the processor although there is a GPU, for "
             f"{report['cuda_obstacle']}; pip install 'onnxruntime-gpu[cuda,cudnn]' brings CUDA."
         )
+
+
+def _look_at_projections(found: Diagnosis) -> None:
+    facts: dict[str, Any] = {"arrays": "numba, on the processor", **installed(("triton",))}
+    found.facts["Projections"] = facts
+    if not installed(("torch",)):
+        facts["CUDA tensors"] = "none, for torch is not installed"
+        return
+    try:
+        from .projector.triton_support import obstacle
+
+        reason = obstacle()
+    except (ImportError, OSError) as error:
+        facts["CUDA tensors"] = "none, for torch cannot be imported"
+        found.problems.append(f"torch is installed but cannot be imported: {error}")
+        return
+    if reason is None:
+        facts["CUDA tensors"] = "Triton kernels"
+    elif not nvidia_gpus():
+        facts["CUDA tensors"] = f"none, for {reason}"
+    else:
+        facts["CUDA tensors"] = f"plain torch or none, for {reason}"
+        found.hints.append(f"projections of CUDA tensors could be faster, but {reason}.")
 
 
 def _look_at_models(found: Diagnosis) -> None:

@@ -82,6 +82,25 @@ def test_orientations(compared, name, order):
     assert viewer.dims.order == order
 
 
+def test_the_grid_follows_the_size_of_the_canvas(compared):
+    viewer = compared[0]
+    viewer.canvas.size = (400, 1200)
+    assert viewer.canvas.grid.shape == (1, 2)
+    wide = viewer.scene.camera.zoom
+    viewer.canvas.size = (1200, 400)
+    assert viewer.canvas.grid.shape == (2, 1)
+    assert viewer.scene.camera.zoom == pytest.approx(wide)
+
+
+def test_a_zoomed_view_is_left_alone(compared):
+    viewer = compared[0]
+    viewer.canvas.size = (400, 1200)
+    viewer.scene.camera.zoom *= 3
+    zoomed = viewer.scene.camera.zoom
+    viewer.canvas.size = (1200, 400)
+    assert viewer.scene.camera.zoom == zoomed
+
+
 def test_to_the_images_and_back(compared):
     viewer, side, series_shown, (a, b) = compared
     side.show_series(series_shown)

@@ -1,5 +1,6 @@
 """The widget in a viewer: the whole way from a layer to volumes beside one another."""
 
+import shutil
 import time
 
 import mrcfile
@@ -13,6 +14,7 @@ from napari_wedgefill._napari import worker as worker_module
 from napari_wedgefill._napari.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
 from napari_wedgefill.inference.pipeline import Progress
+from napari_wedgefill.inference.registry import load
 from napari_wedgefill.inference.session import cuda_obstacle
 from napari_wedgefill.volume import Volume
 
@@ -298,6 +300,17 @@ def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(loaded, q
     assert "gan" in widget.inputs().methods
     run(widget, qtbot, widget.fill)
     assert "There is no model" in widget.run_panel.status.text()
+
+
+def test_a_model_folder_of_the_users_own_fills(loaded, qtbot, tmp_path):
+    viewer, widget = loaded
+    folder = tmp_path / "my own pair"
+    shutil.copytree(load("small").folder, folder)
+    widget.method_panel.add_model_folder(folder)
+    assert widget.method_panel.model_box.currentText() == "my own pair"
+    run(widget, qtbot, widget.run_panel.preview_button.click)
+    assert any("GAN" in layer.name for layer in volumes(viewer))
+    assert "GAN" in widget.run_panel.status.text()
 
 
 def test_cuda_that_is_not_there_is_told(loaded, qtbot):

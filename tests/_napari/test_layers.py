@@ -102,3 +102,19 @@ def test_an_axis_across_the_image_is_turned_upright(series):
     turned = inputs.series()
     np.testing.assert_array_equal(turned.images, series.images)
     assert (turned.axis_deg, turned.axis_shift_px) == (90.0, 1.5)
+
+
+def test_a_second_press_uses_the_same_series_until_something_changes(layer):
+    def press(earlier, **changes):
+        fields = {"angles_text": "-60:60:5", **changes}
+        return FillInputs(LayerMap.of(layer), **fields).taking_over(earlier)
+
+    first = press(None)
+    series = first.series()
+    assert press(first).series() is series
+    assert press(first, methods=("wbp",)).single_slice(2).source.data is layer.data
+    for change in ({"axis": "x"}, {"axis_shift_px": 2.0}, {"pixel_nm": 9.0}):
+        assert press(first, **change).series() is not series
+    layer.data = layer.data.copy()
+    layer.data[:] += 1
+    assert press(first).series() is not series

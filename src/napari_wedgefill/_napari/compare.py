@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +83,8 @@ class SideBySide:
         self._viewer = viewer
         self._compared: list[napari.layers.Image] = []
         self.orientation = "XZ"
+        self._fitted: tuple[Any, ...] | None = None
+        viewer.canvas.events.size.connect(self._fit_again)
 
     def show(self, layers: Sequence[napari.layers.Image]) -> None:
         """Show only `layers`, in a grid, at their middle slices.
@@ -111,6 +113,12 @@ class SideBySide:
             viewer.dims.set_point(axis, middle)
         self.orient(self.orientation)
 
+    def add(self, layer: napari.layers.Image) -> None:
+        """Show one more layer beside those that are compared, with a contrast of its own."""
+        self._compared.append(layer)
+        layer.name_overlay.visible = True
+        self.orient(self.orientation)
+
     def orient(self, orientation: str) -> None:
         """Show XZ, XY or YZ slices of the compared volumes and fit them to the canvas.
 
@@ -133,6 +141,18 @@ class SideBySide:
         grid.enabled = len(shown) > 1
         grid.shape = grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
         viewer.reset_view(layers=shown)
+        self._fitted = self._view()
+
+    def _fit_again(self, event: Any = None) -> None:
+        """Fit the volumes to a canvas of another size, unless they were moved or zoomed since."""
+        if self._fitted is not None and self._fitted == self._view():
+            self.orient(self.orientation)
+
+    def _view(self) -> tuple[Any, ...]:
+        viewer = self._viewer
+        camera = viewer.scene.camera
+        shown = tuple(layer.visible for layer in viewer.layers)
+        return viewer.dims.order, viewer.dims.ndisplay, shown, camera.zoom, camera.center
 
     def show_series(self, layer: napari.layers.Image) -> None:
         """Show one tilt series alone: images (y, x), with a slider over the tilts."""

@@ -15,13 +15,13 @@ from ..errors import WedgefillError
 from ..io import write_volume
 from .layers import LayerMap
 from .messages import announce
-from .results import volumes_in
+from .results import trust_maps_in, volumes_in
 from .worker import StepWorker
 
 
 def volumes_to_export(viewer: napari.Viewer, *, only_selected: bool = False) -> list[Image]:
-    """Return this plugin's volumes, all or those selected in the layer list; no previews."""
-    volumes = volumes_in(viewer)
+    """Return this plugin's volumes and trust maps, all or those selected; no previews."""
+    volumes = [*volumes_in(viewer), *trust_maps_in(viewer)]
     if only_selected:
         return [layer for layer in volumes if layer in viewer.layers.selection]
     return volumes

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
-from napari.layers import Image, Layer
+from napari.layers import Image
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
-from ..align import Aligned
 from ..errors import WedgefillError
-from ..inference.pipeline import Done, Finished, Progress
 from .compare import ORIENTATIONS
+from .compare_window.button import CompareButton
 from .export import ask_for_jobs, export_in_background, volumes_to_export
 from .form import align_labels, line
-from .inputs import METHOD_LABELS, FillInputs
-from .layers import LayerMap, series_layer
+from .inputs import FillInputs
+from .job_view import JobView
+from .layers import LayerMap
 from .messages import announce, message_of
 from .method_panel import MethodPanel
 from .results import Results
-from .run_panel import TILTS, RunPanel, duration
+from .run_panel import TILTS, RunPanel
 from .series_panel import SeriesPanel
-from .worker import StepWorker, fill_in_background
+from .trust_panel import TrustPanel
+
+if TYPE_CHECKING:
+    from .worker import StepWorker
 
 
 class FillWedgeWidget(QWidget):
@@ -40,30 +42,34 @@ class FillWedgeWidget(QWidget):
         super().__init__()
         self._viewer = napari_viewer
         self._worker: StepWorker | None = None
-        self._inputs: FillInputs | None = None
-        self._finished: list[Finished] = []
-        self._alignment = ""
-        self._is_preview = False
-        self._started = 0.0
         self.series_panel = SeriesPanel(napari_viewer)
         self.method_panel = MethodPanel()
+        self.trust_panel = TrustPanel()
         self.run_panel = RunPanel()
+        self.compare_button = CompareButton(napari_viewer)
         self.results = Results(napari_viewer)
+        self.job = JobView(
+            napari_viewer, self.series_panel, self.trust_panel, self.run_panel, self.results
+        )
         column = QVBoxLayout(self)
         column.setContentsMargins(8, 4, 8, 4)
         column.addWidget(self.series_panel)
         column.addWidget(line())
         column.addWidget(self.method_panel)
         column.addWidget(line())
+        column.addWidget(self.trust_panel)
+        column.addWidget(line())
         column.addWidget(self.run_panel)
+        column.addWidget(self.compare_button)
         column.addStretch(1)
-        align_labels(self.series_panel, self.method_panel)
+        align_labels(self.series_panel, self.method_panel, self.trust_panel)
         self._connect()
         self._series_changed()
 
     def _connect(self) -> None:
         self.series_panel.series_changed.connect(self._series_changed)
         self.series_panel.failed.connect(self._failed)
+        self.trust_panel.results_wanted.connect(self.measure)
         run = self.run_panel
         run.fill_button.clicked.connect(self.fill)
         run.preview_button.clicked.connect(self.preview)
@@ -99,6 +105,8 @@ class FillWedgeWidget(QWidget):
             model=methods.model,
             device=methods.device,
             slices=methods.slices,
+            self_check=self.trust_panel.self_check.isChecked(),
+            trust_map=self.trust_panel.trust_map.isChecked(),
         )
 
     def fill(self) -> None:
@@ -114,7 +122,7 @@ class FillWedgeWidget(QWidget):
             inputs = self.inputs()
             self._start(inputs.single_slice(self.run_panel.slice_box.value()), is_preview=True)
             if inputs.align:
-                self._alignment = "The images were taken as they are, not aligned."
+                self.job.remark = "The images were taken as they are, not aligned."
         except WedgefillError as error:
             self._failed(error)
 
@@ -128,10 +136,21 @@ class FillWedgeWidget(QWidget):
     def _start(self, inputs: FillInputs, *, is_preview: bool) -> None:
         if self.is_running:
             return
-        self._inputs, self._is_preview, self._finished = inputs, is_preview, []
-        self._alignment = ""
-        self._started = time.monotonic()
-        worker = fill_in_background(inputs)
+        from .worker import fill_in_background  # compiled code: not while the window opens
+
+        inputs = inputs.taking_over(self.job.inputs)
+        self.job.begin(inputs, is_preview=is_preview)
+        self._run(fill_in_background(inputs))
+
+    def measure(self) -> None:
+        """Measure the volumes of the last fill and open their table."""
+        if self.job.filled is None or self.is_running:
+            return
+        from .worker import results_in_background
+
+        self._run(results_in_background(self.job.filled, self.job.self_check))
+
+    def _run(self, worker: StepWorker) -> None:
         worker.yielded.connect(self._on_item)
         worker.errored.connect(self._failed)
         worker.aborted.connect(self._on_aborted)
@@ -140,57 +159,19 @@ class FillWedgeWidget(QWidget):
         self.run_panel.cancel_button.setEnabled(True)
         self.run_panel.bar.setValue(0)
         self.run_panel.set_running(True)
+        self.trust_panel.set_ready(False)
         worker.start()
 
     def _on_item(self, item: Any) -> None:
         # What was already on its way when Cancel was pressed, or the window closed, is dropped.
         if self._worker is None or self._worker.abort_requested:
             return
-        if isinstance(item, Progress):
-            self.run_panel.show_progress(item.stage, item.fraction, item.seconds_left)
-        elif isinstance(item, Aligned):
-            self._show_aligned(item)
-        elif isinstance(item, Finished):
-            self._show_finished(item)
-        elif isinstance(item, Done):
-            self._show_done()
-
-    def _show_aligned(self, item: Aligned) -> None:
-        """Show the aligned series and go on from it, so that no one aligns twice."""
-        layer = self._viewer.add_layer(Layer.create(*series_layer(item.series)))
-        self.series_panel.choose(layer)
-        self.series_panel.align_check.setChecked(False)
-        self._alignment = item.report.sentence
-
-    def _show_finished(self, item: Finished) -> None:
-        """Keep a volume for the end of the job; show a previewed slice at once."""
-        self._finished.append(item)
-        if self._is_preview:
-            is_first = len(self._finished) == 1
-            self.results.show_preview(item, self._first_slice, is_first=is_first)
-            self._check_view_button()
-
-    def _show_done(self) -> None:
-        if not self._is_preview:
-            self.results.show(self._finished, self._first_slice)
-            self._check_view_button()
-        what = f"Preview of slice {self._first_slice}" if self._is_preview else "Done"
-        spent = duration(time.monotonic() - self._started)
-        each = ", ".join(f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished)
-        self.run_panel.say(f"{what} in {spent}: {each}. {self._alignment}".strip())
-
-    @property
-    def _first_slice(self) -> int:
-        slices = None if self._inputs is None else self._inputs.slices
-        return 0 if slices is None else slices[0]
+        self.job.show(item)
 
     def compare(self, layers: Sequence[Image]) -> None:
         """Lay volumes out side by side."""
         self.results.compare(layers)
-        self._check_view_button()
-
-    def _check_view_button(self) -> None:
-        self.run_panel.view_buttons[self.results.side_by_side.orientation].setChecked(True)
+        self.job.check_view_button()
 
     def show_view(self, name: str) -> None:
         """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""
@@ -200,12 +181,13 @@ class FillWedgeWidget(QWidget):
             self.results.side_by_side.show_series(self.series_panel.layer)
 
     def _on_aborted(self) -> None:
-        self.run_panel.say("Cancelled." if self._is_preview else "Cancelled; no volume was added.")
+        self.job.say_cancelled()
 
     def _on_finished(self) -> None:
         self._worker = None
-        self._finished = []
+        self.job.end()
         self.run_panel.set_running(False, ready=self.series_panel.layer is not None)
+        self.trust_panel.set_ready(self.job.filled is not None)
 
     def _failed(self, error: Exception) -> None:
         self.run_panel.show_message(message_of(error))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..disk_images import DiskImages
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
@@ -18,6 +19,11 @@ from ..volume import Volume
 KEY = "napari_wedgefill"
 SERIES_AXES = ("tilt", "y", "x")
 VOLUME_AXES = ("z", "y", "x")
+#: Kind of the layers that hold a trust map: no densities, so not compared with volumes.
+TRUST = "trust map"
+#: From doubtful to trusted: red, orange, and nothing.
+DOUBT_COLOURS = ((0.85, 0.1, 0.1, 1.0), (1.0, 0.65, 0.1, 0.8), (1.0, 0.9, 0.5, 0.0))
+TRUST_LIMITS = (0.7, 1.0)
 
 #: What a reader returns and `Viewer._add_layer_from_data` takes: data, attributes, layer type.
 LayerData = tuple[Any, dict[str, Any], str]
@@ -61,7 +67,7 @@ class LayerMap:
 
     @property
     def angles_deg(self) -> NDArray[np.float64] | None:
-        """One angle per image, in the layer's order; None where none are known."""
+        """Angles of the images, in the layer's order, or of those behind a volume; or None."""
         angles = self.fields.get("angles_deg")
         return None if angles is None else np.asarray(angles, dtype=np.float64)
 
@@ -122,7 +128,7 @@ class LayerMap:
         order = known.get("file_order")
         angles = np.asarray(angles_deg, dtype=np.float64)
         series = TiltSeries.from_arrays(
-            np.asarray(self.data),
+            self.data if isinstance(self.data, DiskImages) else np.asarray(self.data),
             angles,
             name=self.name,
             pixel_nm=pixel_nm,
@@ -224,6 +230,22 @@ def volume_layer(
         },
         "image",
     )
+
+
+def trust_layer(trust: Volume, *, first_slice: int = 0) -> LayerData:
+    """Describe the layer of a trust map: an overlay that glows where the volume is in doubt.
+
+    Clear where the trust is 1, so that it can lie over a volume; arguments as `volume_layer`.
+    """
+    name = trust.name.removesuffix("_trust")
+    attributes = {
+        "colormap": {"name": "doubt", "colors": DOUBT_COLOURS},
+        "contrast_limits": TRUST_LIMITS,
+        "opacity": 0.8,
+        "blending": "translucent",
+        "fields": {"kind": TRUST},
+    }
+    return volume_layer(trust, name=f"{name} trust", first_slice=first_slice, **attributes)
 
 
 def remember_angles(layer: Any, angles_deg: Sequence[float], source: str) -> None:

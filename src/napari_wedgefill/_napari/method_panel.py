@@ -14,9 +14,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..inference.pipeline import METHODS
-from ..inference.registry import available_models
-from ..inference.session import cuda_obstacle
+from ..inference.events import METHODS
+from ..inference.registry import bundled_summaries
+from ..inference.session import obstacle_at_a_glance
 from .form import form_on, row
 from .inputs import METHOD_LABELS
 
@@ -44,7 +44,7 @@ class MethodPanel(QWidget):
             check.setToolTip(METHOD_TIPS[method])
         self._build_model_box()
         self.device_box = QComboBox()
-        obstacle = cuda_obstacle()
+        obstacle = obstacle_at_a_glance()
         automatic = "Automatic (CPU here)" if obstacle else "Automatic (GPU here)"
         for label, value in ((automatic, "auto"), ("CPU", "cpu"), ("GPU (CUDA)", "cuda")):
             self.device_box.addItem(label, value)
@@ -61,10 +61,10 @@ class MethodPanel(QWidget):
     def _build_model_box(self) -> None:
         self.model_box = QComboBox()
         self.model_box.setToolTip("The trained networks that GAN uses.")
-        for model in available_models():
-            self.model_box.addItem(model.name, model.name)
+        for name, summary in bundled_summaries().items():
+            self.model_box.addItem(name, name)
             last = self.model_box.count() - 1
-            self.model_box.setItemData(last, model.summary, Qt.ItemDataRole.ToolTipRole)
+            self.model_box.setItemData(last, summary, Qt.ItemDataRole.ToolTipRole)
         if not self.model_box.count():
             gan = self.method_checks["gan"]
             gan.setChecked(False)

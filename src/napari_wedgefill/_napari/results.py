@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import napari
 from napari.layers import Image, Layer
 
-from ..inference.pipeline import Finished
+from ..inference.events import Finished
+from ..volume import Volume
 from .compare import SideBySide, shared_contrast
 from .inputs import METHOD_LABELS
-from .layers import LayerMap, volume_layer
+from .layers import TRUST, LayerMap, trust_layer, volume_layer
 
 
 class Results:
@@ -27,14 +29,17 @@ class Results:
         self._previews: list[Image] = []
         self.side_by_side = SideBySide(viewer)
 
-    def show(self, finished: Sequence[Finished], first_slice: int) -> None:
-        """Add the volumes of a whole job and lay them out; previews go."""
+    def show(
+        self, finished: Sequence[Finished], first_slice: int, angles_deg: Sequence[float]
+    ) -> None:
+        """Add the volumes of a whole job, made from these tilts, and lay them out; previews go."""
         self.remove_previews()
         layers = []
         for item in finished:
             series_name = item.volume.name.removesuffix(f"_{item.method}")
             name = f"{series_name} {METHOD_LABELS[item.method]}"
-            layers.append(self._add(item, name, first_slice, preview=False))
+            angles = tuple(angles_deg)
+            layers.append(self._add(item, name, first_slice, preview=False, angles_deg=angles))
         self.compare(layers)
 
     def show_preview(self, item: Finished, slice_index: int, *, is_first: bool) -> None:
@@ -53,6 +58,11 @@ class Results:
             layer.contrast_limits = limits
         self.side_by_side.show(layers)
 
+    def show_trust(self, trust: Volume, first_slice: int) -> None:
+        """Add a trust map beside the volumes, with a contrast of its own."""
+        layer = self._viewer.add_layer(Layer.create(*trust_layer(trust, first_slice=first_slice)))
+        self.side_by_side.add(layer)
+
     def remove_previews(self) -> None:
         """Take the preview layers out of the viewer."""
         for layer in self._previews:
@@ -60,11 +70,15 @@ class Results:
                 self._viewer.layers.remove(layer)
         self._previews = []
 
-    def _add(self, item: Finished, name: str, first_slice: int, *, preview: bool) -> Image:
-        data = volume_layer(
-            item.volume, name=name, first_slice=first_slice, fields={"preview": preview}
-        )
+    def _add(self, item: Finished, name: str, first_slice: int, **fields: Any) -> Image:
+        fields["method"] = item.method
+        data = volume_layer(item.volume, name=name, first_slice=first_slice, fields=fields)
         return self._viewer.add_layer(Layer.create(*data))
+
+
+def trust_maps_in(viewer: napari.Viewer) -> list[Image]:
+    """Return the trust maps in a viewer."""
+    return [layer for layer in viewer.layers if LayerMap.of(layer).kind == TRUST]
 
 
 def volumes_in(viewer: napari.Viewer) -> list[Image]:

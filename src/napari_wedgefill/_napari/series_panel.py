@@ -23,7 +23,7 @@ from ..errors import WedgefillError
 from ..io import read_angles
 from .angle_text import describe_angles, format_angles, parse_angles
 from .form import form_on, number, row
-from .layers import LayerMap, remember_angles, remember_pixel
+from .layers import TRUST, LayerMap, remember_angles, remember_pixel
 
 TYPED = "your entry"
 _LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
@@ -240,5 +240,5 @@ def _may_be_series(layer: Any) -> bool:
         and layer.ndim == 3
         and not layer.rgb
         and not layer.multiscale
-        and LayerMap.of(layer).kind != "volume"
+        and LayerMap.of(layer).kind not in ("volume", TRUST)
     )

@@ -1,4 +1,4 @@
-"""The job that runs in napari's thread: align if asked to, then fill."""
+"""The jobs that run in napari's threads: align if asked to, fill, and check."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from superqt.utils import GeneratorWorker
 from ..align import Aligned, AlignProgress, iter_align
 from ..inference.pipeline import Progress, iter_fill, iter_preview
 from ..tilt_series import TiltSeries
+from ..trust.verdicts import SelfCheck
+from .checks import results_steps, with_checks
+from .filled import Filled
 from .inputs import FillInputs
 
 #: Part of the progress bar that alignment takes when it goes first.
@@ -48,7 +51,7 @@ class StepWorker(GeneratorWorker):
 
 @thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
 def fill_in_background(inputs: FillInputs) -> Generator[Any, None, None]:
-    """Yield `Progress`, `Aligned` (if asked for), `Finished` and at last `Done`."""
+    """Yield `Progress`, `Aligned` (if asked for), `Finished`, what checks give, and `Done`."""
     yield from fill_steps(inputs)
 
 
@@ -60,14 +63,29 @@ def fill_steps(inputs: FillInputs) -> Iterator[Any]:
         yield from iter_preview(series, inputs.preview_slice, inputs.options())
         return
     if not inputs.align:
-        yield from iter_fill(series, inputs.options())
+        yield from _fill_and_check(series, inputs)
         return
     aligned = yield from _align_steps(series)
     yield aligned
-    for item in iter_fill(aligned.series, inputs.options()):
+    for item in _fill_and_check(aligned.series, inputs):
         if isinstance(item, Progress):
             item = replace(item, fraction=ALIGN_SHARE + (1 - ALIGN_SHARE) * item.fraction)
         yield item
+
+
+def _fill_and_check(series: TiltSeries, inputs: FillInputs) -> Iterator[Any]:
+    options = inputs.options()
+    events = iter_fill(series, options)
+    checks = {"self_check": inputs.self_check, "trust": inputs.trust_map}
+    return with_checks(events, series, options, **checks)
+
+
+@thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
+def results_in_background(
+    filled: Filled, self_check: SelfCheck | None
+) -> Generator[Any, None, None]:
+    """Yield `Progress` and at last a `ResultsTable`."""
+    yield from results_steps(filled, self_check)
 
 
 def _align_steps(series: TiltSeries) -> Generator[Progress, None, Aligned]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import align, demo, doctor, export, fill, info, project, self_check, train
+from . import align, bench, demo, doctor, export, fill, info, project, self_check, simulate, train
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
@@ -17,8 +17,10 @@ COMMANDS: dict[str, ModuleType] = {
     "align": align,
     "project": project,
     "self-check": self_check,
+    "simulate": simulate,
     "train": train,
     "export": export,
     "doctor": doctor,
+    "bench": bench,
     "demo": demo,
 }

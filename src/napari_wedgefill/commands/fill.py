@@ -1,7 +1,7 @@
 """Fill the missing wedge of one tilt series and write a volume for every method.
 
-DIR receives <stem>_<method>.mrc, report.json and, with --png, <stem>_comparison.png. The images
-are never moved unless --align is given.
+DIR receives <stem>_<method>.mrc, report.json and, where asked for, <stem>_trust.mrc,
+<stem>_results.csv and <stem>_comparison.png. The images are never moved unless --align is given.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..errors import WedgefillError
+from ..memory import parse_bytes
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 if TYPE_CHECKING:
@@ -35,9 +37,17 @@ def method_names(text: str) -> tuple[str, ...]:
     return names
 
 
+def amount_of_memory(text: str) -> int:
+    """Read `--max-memory`, in bytes."""
+    try:
+        return parse_bytes(text)
+    except WedgefillError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the series, the output, the methods and what they run on."""
-    add_reading_arguments(parser)
+    add_reading_arguments(parser, is_optional=True)
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
     )
@@ -50,7 +60,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also withhold tilts, predict them with every method, and report the errors",
     )
     parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="also write where the networks' volume can be relied on, 0 to 1 a voxel",
+    )
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="also measure resolution, elongation and residuals, and write them as CSV",
+    )
+    parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
+    )
+    parser.add_argument(
+        "--from-report",
+        type=Path,
+        metavar="REPORT",
+        help="repeat the run of a report.json; FILE, --angles and --model say where things lie now",
     )
 
 
@@ -73,6 +99,18 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the networks run; auto takes CUDA where it truly works (auto)",
     )
     parser.add_argument(
+        "--stop",
+        choices=("sweeps", "discrepancy"),
+        default="sweeps",
+        help="end sart and sirt after their usual sweeps, or when they reach the noise (sweeps)",
+    )
+    parser.add_argument(
+        "--max-memory",
+        type=amount_of_memory,
+        metavar="SIZE",
+        help="memory that may be held, such as 4GB (half of what is free)",
+    )
+    parser.add_argument(
         "--slices",
         type=slices,
         metavar="A:B",
@@ -85,7 +123,12 @@ def options_from(args: argparse.Namespace) -> FillOptions:
     from ..inference.pipeline import FillOptions
 
     return FillOptions(
-        methods=args.methods, model=args.model, device=args.device, slices=args.slices
+        methods=args.methods,
+        model=args.model,
+        device=args.device,
+        slices=args.slices,
+        stop=args.stop,
+        max_memory=args.max_memory,
     )
 
 
@@ -93,12 +136,21 @@ def run(args: argparse.Namespace) -> None:
     """Read, align if asked to, fill, and write."""
     from .filling import fill_into
     from .progress_line import ProgressLine
+    from .repeating import check_series, repeated, settings_of, tell_differences
+    from .report_file import read_report
 
+    repeats: dict[str, Any] | None = None
     with ProgressLine() as progress:
+        if args.from_report is not None:
+            args, repeats = repeated(args)
+        elif args.file is None:
+            raise WedgefillError("No FILE was given; name a tilt series, or give --from-report.")
         series = read_series(args)
+        if repeats is not None:
+            check_series(series, repeats)
         for warning in series.warnings:
             progress.say(f"note: {warning}")
-        fill_into(
+        written = fill_into(
             args.output,
             series,
             options_from(args),
@@ -106,6 +158,11 @@ def run(args: argparse.Namespace) -> None:
             progress=progress,
             align_first=args.align,
             self_check=args.self_check,
+            trust=args.trust,
+            table=args.table,
             png=args.png,
             command_line=args.command_line,
+            settings=settings_of(args),
         )
+        if repeats is not None:
+            tell_differences(repeats, read_report(written["report"]), progress)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..io.atomic import written_beside
 from .aligning import align_with_progress
-from .checking import self_check_with_progress
+from .checking import Checks
 from .progress_line import ProgressLine, duration
-from .provenance import merged, provenance
+from .provenance import fingerprint, merged, provenance
+from .report_file import write_report
 
 if TYPE_CHECKING:
     from ..inference.pipeline import FillOptions
@@ -29,8 +28,11 @@ def fill_into(
     progress: ProgressLine,
     align_first: bool = False,
     self_check: bool = False,
+    trust: bool = False,
+    table: bool = False,
     png: bool = False,
     command_line: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
 ) -> dict[str, Path]:
     """Fill `series` and write what comes of it.
 
@@ -51,15 +53,22 @@ def fill_into(
         Align the images before filling; without it they are never moved.
     self_check : bool
         Withhold tilts and report how well every method predicts them.
+    trust : bool
+        Write the trust map too.
+    table : bool
+        Write the results table too.
     png : bool
         Write the comparison of orthoslices too.
     command_line : sequence of str
         Recorded in the report.
+    settings : mapping, optional
+        All that is needed to repeat the run; recorded in the report.
 
     Returns
     -------
     dict of str to Path
-        What was written: a volume for each method, "report", and "png" where asked for.
+        What was written: a volume for each method, "report", and "trust", "results" and "png"
+        where asked for.
 
     Raises
     ------
@@ -68,41 +77,39 @@ def fill_into(
     OSError
         If the folder cannot be written.
     """
+    checks = Checks(self_check, trust, table, png)
+    checks.refuse_early(series, options)
     report = provenance(source, series, command_line)
+    if settings is not None:
+        report["settings"] = dict(settings)
     with removed_if_left_empty(folder):
         if align_first:
             refuse_early(series, options)
             series, report["alignment"] = align_with_progress(series, progress)
         written, volumes, done = _fill_and_write(folder, series, options, progress)
     report = merged(done, report)
-    if self_check:
-        report["self_check"] = self_check_with_progress(series, options, progress)
-    if png:
-        from ..comparison import compare  # loads Pillow
-
-        written["png"] = folder / f"{series.name}_comparison.png"
-        with written_beside(written["png"]) as beside:
-            compare(volumes, title=series.name).save(beside, format="PNG")
-        progress.say(f"wrote {written['png']}")
+    more, figures = checks.run_into(folder, series, options, volumes, done, progress)
+    written |= more
+    report |= figures
     report["files"] = {what: path.name for what, path in written.items()}
+    report["sha256"] = {
+        what: fingerprint(path)["sha256"] for what, path in written.items() if path.suffix == ".mrc"
+    }
     written["report"] = folder / "report.json"
-    with written_beside(written["report"]) as beside:
-        beside.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    write_report(written["report"], report)
     progress.say(f"wrote {written['report']}")
     return written
 
 
 def refuse_early(series: TiltSeries, options: FillOptions) -> None:
     """Raise what filling would raise at once, before time is spent on aligning."""
-    from ..inference.joint_model import JointModel
-    from ..inference.pipeline import check_methods
-    from ..inference.registry import load
+    from ..inference.pipeline import check_methods, open_model
 
     check_methods(options.methods)
     if options.slices is not None:
         series.rows(*options.slices)
     if "gan" in options.methods:
-        JointModel(load(options.model), options.device).open()
+        open_model(options, series.width)
 
 
 @contextmanager
@@ -121,21 +128,22 @@ def removed_if_left_empty(folder: Path) -> Iterator[None]:
 def _fill_and_write(
     folder: Path, series: TiltSeries, options: FillOptions, progress: ProgressLine
 ) -> tuple[dict[str, Path], dict[str, Volume], dict[str, Any]]:
-    """Write each volume as soon as it is finished; return the paths, volumes and the report."""
+    """Write each volume while it is computed; return the paths, volumes and the report."""
     from ..inference.pipeline import Done, Finished, Progress, iter_fill
-    from ..io import write_volume
+    from ..io import MrcSink
 
     written: dict[str, Path] = {}
     volumes: dict[str, Volume] = {}
     report: dict[str, Any] = {}
-    for event in iter_fill(series, options):
-        if isinstance(event, Progress):
-            progress.show(event.stage, event.fraction, event.seconds_left)
-        elif isinstance(event, Finished):
-            path = folder / f"{series.name}_{event.method}.mrc"
-            volumes[event.method] = event.volume
-            written[event.method] = write_volume(path, event.volume)
-            progress.say(f"wrote {path} ({duration(event.seconds)})")
-        elif isinstance(event, Done):
-            report = event.report
+    # Closed at once when this is interrupted, so that the file in the making is removed.
+    with closing(iter_fill(series, options, MrcSink(folder))) as events:
+        for event in events:
+            if isinstance(event, Progress):
+                progress.show(event.stage, event.fraction, event.seconds_left)
+            elif isinstance(event, Finished):
+                path = folder / f"{event.volume.name}.mrc"
+                volumes[event.method], written[event.method] = event.volume, path
+                progress.say(f"wrote {path} ({duration(event.seconds)})")
+            elif isinstance(event, Done):
+                report = event.report
     return written, volumes, report

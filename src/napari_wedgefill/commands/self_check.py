@@ -38,8 +38,8 @@ def run(args: argparse.Namespace) -> None:
             series, _ = align_with_progress(series, progress)
         result = self_check_with_progress(series, options, progress)
     if args.json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(result.to_dict(), indent=2))
         return
     print(f"{'method':<8}{'spread':>10}{'outermost':>12}")
-    for method, error in result["spread"].items():
-        print(f"{method:<8}{error:>10.2%}{result['outermost'][method]:>12.2%}")
+    for method, error in result.spread.items():
+        print(f"{method:<8}{error:>10.2%}{result.outermost[method]:>12.2%}")

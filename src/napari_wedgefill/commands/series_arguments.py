@@ -32,9 +32,15 @@ def positive(text: str) -> float:
     return value
 
 
-def add_reading_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add FILE, --angles, --pixel-nm and --axis."""
-    parser.add_argument("file", type=Path, metavar="FILE", help="tilt series (MRC or TIFF)")
+def add_reading_arguments(parser: argparse.ArgumentParser, *, is_optional: bool = False) -> None:
+    """Add FILE (which may be left out if `is_optional`), --angles, --pixel-nm and --axis."""
+    parser.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        nargs="?" if is_optional else None,
+        help="tilt series (MRC or TIFF)",
+    )
     parser.add_argument(
         "--angles",
         type=Path,
@@ -84,11 +90,5 @@ def read_series(args: argparse.Namespace) -> TiltSeries:
     if args.axis_shift is not None:
         series = replace(series, axis_shift_px=args.axis_shift)
     if args.negate_angles:
-        order = series.file_order
-        series = replace(
-            series,
-            images=series.images[::-1],
-            angles_deg=-series.angles_deg[::-1],
-            file_order=None if order is None else order[::-1],
-        )
+        series = series.negated()
     return series.binned(args.bin)

@@ -3,9 +3,9 @@
   wedgefill train sinogram DATA OUT --minutes N
   wedgefill train tomogram DATA OUT --minutes N
 
-DATA holds the examples that `python -m napari_wedgefill.training.examples DATA` simulates; OUT
-receives the weights and the curves, and a run that was stopped goes on from there. It needs the
-extra `train` (torch). `wedgefill train sinogram --help` lists every option.
+DATA holds the examples that `wedgefill simulate` made; OUT receives the weights and the curves, and
+a run that was stopped goes on from there. It needs the extra `train` (torch). `wedgefill train
+sinogram --help` lists every option.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""The Compare window: orthoslices of every method under one crosshair."""

@@ -1,0 +1,219 @@
+"""The controls above the panels: what is compared, and how it is shown."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QDoubleRangeSlider, QFlowLayout
+
+from .layer_menu import LayerMenu
+from .model import CompareModel
+from .planes import AXES, ROWS
+from .shading import COLOURMAPS
+
+NONE = "none"
+PROFILES = ("off", "along x", "along y", "along z", "drawn line")
+OFF, DRAWN = PROFILES[0], PROFILES[-1]
+ROW_TIPS = {
+    "XY": "Slices as seen along the beam at 0 degrees.",
+    "XZ": "Slices across the tilt axis: here the missing wedge shows.",
+    "YZ": "Slices along the tilt axis and the beam.",
+    "Spectrum": "Power spectra of the XZ slices, with the edges of what was measured.",
+}
+
+
+class ControlBar(QWidget):
+    """Shows and sets a model's choices.
+
+    Parameters
+    ----------
+    model : CompareModel
+        What the controls set.
+    """
+
+    copy_asked = Signal()
+    save_asked = Signal()
+    line_wanted = Signal()
+
+    def __init__(self, model: CompareModel) -> None:
+        super().__init__()
+        self._model = model
+        self.layer_menu = LayerMenu()
+        self.row_buttons = {row.name: _toggle(row.name, ROW_TIPS[row.name]) for row in ROWS}
+        self.minuend_box, self.reference_box, self.profile_box = (QComboBox() for _ in range(3))
+        self.profile_box.addItems(PROFILES)
+        self.crosshair_check = QCheckBox("Crosshair")
+        self.fit_button = QPushButton("Fit")
+        self.copy_button = QPushButton("Copy")
+        self.save_button = QPushButton("Save figure\N{HORIZONTAL ELLIPSIS}")
+        self.contrast_label, self.low_label, self.high_label = QLabel(), QLabel(), QLabel()
+        self.contrast_slider = QDoubleRangeSlider(Qt.Orientation.Horizontal)
+        self.linked_check = QCheckBox("linked")
+        self.auto_button = QPushButton("Auto")
+        self.colour_box = QComboBox()
+        self.colour_box.addItems(COLOURMAPS)
+        self._explain()
+        self._lay_out()
+        self._connect()
+        self.refresh()
+
+    def _explain(self) -> None:
+        self.minuend_box.setToolTip("Add a column that shows the difference of two volumes.")
+        self.reference_box.setToolTip("The reference, which is subtracted.")
+        self.profile_box.setToolTip(
+            "Intensities of all columns along a line through the crosshair,\n"
+            "or along a line that you draw: hold Shift and drag in a panel."
+        )
+        self.crosshair_check.setToolTip("Show the crosshair, here and in figures.")
+        self.fit_button.setToolTip("Show all of every volume (Home).")
+        self.copy_button.setToolTip("Copy the figure to the clipboard.")
+        self.save_button.setToolTip("Write the figure as PNG or PDF, for print.")
+        self.linked_check.setToolTip("One contrast for all methods, or one for each column.")
+        self.auto_button.setToolTip("Contrast that suits the intensities.")
+        self.colour_box.setToolTip("Colours of the methods.")
+
+    def _lay_out(self) -> None:
+        flow = QFlowLayout()
+        flow.setContentsMargins(0, 0, 0, 0)
+        for group in (
+            (self.layer_menu,),
+            (QLabel("Rows"), *self.row_buttons.values()),
+            (QLabel("Difference"), self.minuend_box, QLabel("\N{MINUS SIGN}"), self.reference_box),
+            (QLabel("Profile"), self.profile_box),
+            (self.crosshair_check, self.fit_button, self.copy_button, self.save_button),
+        ):
+            flow.addWidget(_group(*group))
+        contrast = QHBoxLayout()
+        contrast.addWidget(self.contrast_label)
+        contrast.addWidget(self.low_label)
+        contrast.addWidget(self.contrast_slider, stretch=1)
+        for widget in (
+            self.high_label,
+            self.linked_check,
+            self.auto_button,
+            QLabel("Colours"),
+            self.colour_box,
+        ):
+            contrast.addWidget(widget)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 4, 6, 2)
+        column.addLayout(flow)
+        column.addLayout(contrast)
+
+    def _connect(self) -> None:
+        model = self._model
+        for row in ROWS:
+            button = self.row_buttons[row.name]
+            button.toggled.connect(lambda shown, row=row: model.show_row(row, shown))
+        self.minuend_box.currentTextChanged.connect(self._set_difference)
+        self.reference_box.currentTextChanged.connect(self._set_difference)
+        self.profile_box.currentTextChanged.connect(self._set_profile)
+        self.crosshair_check.toggled.connect(model.set_crosshair_shown)
+        self.fit_button.clicked.connect(model.fit)
+        self.copy_button.clicked.connect(self.copy_asked)
+        self.save_button.clicked.connect(self.save_asked)
+        self.contrast_slider.valueChanged.connect(model.set_limits)
+        self.linked_check.toggled.connect(model.link_contrast)
+        self.auto_button.clicked.connect(model.auto_contrast)
+        self.colour_box.currentTextChanged.connect(model.set_colourmap)
+        model.changed.connect(self.refresh)
+
+    def refresh(self) -> None:
+        """Show what the model holds."""
+        model = self._model
+        titles = [method.title for method in model.methods]
+        minuend, reference = model.difference or (NONE, self.reference_box.currentText())
+        with ExitStack() as quiet:
+            for widget in self._inputs():
+                quiet.enter_context(QSignalBlocker(widget))
+            for row in ROWS:
+                self.row_buttons[row.name].setChecked(row in model.rows)
+            _offer(self.minuend_box, [NONE, *titles], minuend)
+            _offer(self.reference_box, titles, reference)
+            if model.drawn_line is not None:
+                self.profile_box.setCurrentText(DRAWN)
+            elif model.profile_axis is not None:
+                self.profile_box.setCurrentText(f"along {AXES[model.profile_axis]}")
+            self.crosshair_check.setChecked(model.show_crosshair)
+            self.linked_check.setChecked(model.contrast.linked)
+            self.colour_box.setCurrentText(model.colourmap)
+            self._refresh_contrast()
+        self.reference_box.setEnabled(minuend != NONE)
+        for button in (self.copy_button, self.save_button, self.fit_button):
+            button.setEnabled(bool(titles))
+
+    def _refresh_contrast(self) -> None:
+        model = self._model
+        self.contrast_slider.setEnabled(bool(model.columns))
+        if not model.columns:
+            return
+        column = model.columns[model.active]
+        shared = model.contrast.linked and not column.is_difference
+        self.contrast_label.setText("Contrast" if shared else f"Contrast of {column.title}")
+        scale = model.contrast.scale(column)
+        low, high = scale.limits
+        self.contrast_slider.setRange(min(scale.bounds[0], low), max(scale.bounds[1], high))
+        self.contrast_slider.setValue((low, high))
+        self.low_label.setText(f"{low:.4g}")
+        self.high_label.setText(f"{high:.4g}")
+
+    def _inputs(self) -> list[QWidget]:
+        return [
+            *self.row_buttons.values(),
+            self.minuend_box,
+            self.reference_box,
+            self.profile_box,
+            self.crosshair_check,
+            self.linked_check,
+            self.colour_box,
+            self.contrast_slider,
+        ]
+
+    def _set_difference(self) -> None:
+        minuend = self.minuend_box.currentText()
+        self._model.set_difference(
+            None if minuend == NONE else minuend, self.reference_box.currentText()
+        )
+
+    def _set_profile(self, choice: str) -> None:
+        """Take the direction of the profile; a line is drawn in a panel, not chosen here."""
+        if choice == DRAWN:
+            self.line_wanted.emit()
+        axis = AXES.index(choice[-1]) if choice not in (OFF, DRAWN) else None
+        self._model.set_profile_axis(axis)
+
+
+def _toggle(text: str, tip: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setCheckable(True)
+    button.setToolTip(tip)
+    return button
+
+
+def _group(*widgets: QWidget) -> QWidget:
+    """Keep widgets on one line."""
+    group = QWidget()
+    row = QHBoxLayout(group)
+    row.setContentsMargins(0, 0, 10, 0)
+    row.setSpacing(4)
+    for widget in widgets:
+        row.addWidget(widget)
+    return group
+
+
+def _offer(box: QComboBox, choices: list[str], chosen: str) -> None:
+    if [box.itemText(index) for index in range(box.count())] != choices:
+        box.clear()
+        box.addItems(choices)
+    if chosen in choices:
+        box.setCurrentText(chosen)

@@ -1,0 +1,147 @@
+"""The pixels of every panel, made when something about them changed and kept until then."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .columns import Column, Floats
+from .contrast import Limits
+from .layout import Panel
+from .model import CompareModel
+from .planes import SPECTRUM, XZ
+from .shading import DIFFERENCE, gather, shade, table
+from .spectra import frequency_indices, log_power, usual_range
+
+Picture = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """A column's spectrum, and the slice that it belongs to; no values outside the volume."""
+
+    column: Column
+    at: float
+    values: Floats | None
+    limits: Limits | None
+
+    @classmethod
+    def of(cls, column: Column, at: float) -> Spectrum:
+        """Compute the spectrum of the XZ slice at a world position."""
+        section = column.section(XZ, at)
+        if section is None:
+            return cls(column, at, None, None)
+        values = log_power(section)
+        return cls(column, at, values, usual_range(values))
+
+
+class Pictures:
+    """Makes and keeps what the panels show.
+
+    Parameters
+    ----------
+    model : CompareModel
+        What to show.
+    """
+
+    def __init__(self, model: CompareModel) -> None:
+        self._model = model
+        self._kept: dict[tuple[str, int], tuple[tuple[Any, ...], Picture]] = {}
+        self._spectra: dict[int, Spectrum] = {}
+        model.changed.connect(self._forget)
+
+    def _forget(self) -> None:
+        """Let go of columns that are no longer shown, and with them of their volumes."""
+        n = len(self._model.columns)
+        self._kept = {place: kept for place, kept in self._kept.items() if place[1] < n}
+        self._spectra = {i: s for i, s in self._spectra.items() if self._spectrum(i) is s}
+
+    def picture(self, panel: Panel, shape: tuple[int, int], outside: int) -> Picture:
+        """Return the pixels of a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+            What to show.
+        shape : tuple of int
+            Rows and columns of pixels.
+        outside : int
+            Colour 0xAARRGGBB where there is no volume.
+
+        Returns
+        -------
+        ndarray, uint32, shape
+            Colours 0xAARRGGBB, kept for the next time: not to be written to.
+        """
+        shown, limits = self._shown(panel)
+        colours = self._colours(panel)
+        key = (shown, limits, colours, panel.window, shape, outside)
+        place = (panel.plane.name, panel.column)
+        found = self._kept.get(place)
+        if found is None or found[0] != key:
+            values = self._values(panel, shape)
+            found = (key, shade(values, *limits, table(colours), outside))
+            self._kept[place] = found
+        return found[1]
+
+    def refresh_one_spectrum(self) -> bool:
+        """Compute one spectrum that is out of date; False where all are up to date."""
+        if SPECTRUM not in self._model.rows:
+            return False
+        at = self._model.crosshair[XZ.cut]
+        for index, column in enumerate(self._model.columns):
+            known = self._spectra.get(index)
+            if known is None or known.column is not column or known.at != at:
+                self._spectra[index] = Spectrum.of(column, at)
+                return True
+        return False
+
+    def refresh_spectra(self) -> None:
+        """Bring every spectrum up to date."""
+        while self.refresh_one_spectrum():
+            pass
+
+    def _spectrum(self, index: int) -> Spectrum | None:
+        known = self._spectra.get(index)
+        columns = self._model.columns
+        fits = known is not None and index < len(columns) and known.column is columns[index]
+        return known if fits else None
+
+    def _shown(self, panel: Panel) -> tuple[Any, Limits]:
+        """What a panel shows, for telling whether that changed, and its contrast limits."""
+        model = self._model
+        if panel.plane == SPECTRUM:
+            known = [self._spectrum(i) for i, c in enumerate(model.columns) if not c.is_difference]
+            limits = [s.limits for s in known if s is not None and s.limits is not None]
+            low, high = np.median(limits, axis=0).tolist() if limits else (0.0, 1.0)
+            return self._spectrum(panel.column), (low, high)
+        column = model.columns[panel.column]
+        return (column, model.crosshair[panel.plane.cut]), model.contrast.scale(column).limits
+
+    def _colours(self, panel: Panel) -> str:
+        is_difference = self._model.columns[panel.column].is_difference
+        return DIFFERENCE if is_difference and panel.plane != SPECTRUM else self._model.colourmap
+
+    def _values(self, panel: Panel, shape: tuple[int, int]) -> Floats:
+        """Intensity under each pixel's centre."""
+        plane, window = panel.plane, panel.window
+        down = _centres(window.top, window.bottom, shape[0])
+        across = _centres(window.left, window.right, shape[1])
+        column = self._model.columns[panel.column]
+        if plane != SPECTRUM:
+            return column.sample(plane, self._model.crosshair[plane.cut], down, across)
+        spectrum = self._spectrum(panel.column)
+        if spectrum is None or spectrum.values is None:
+            return np.full(shape, np.nan, np.float32)
+        n_z, n_x = spectrum.values.shape
+        rows = frequency_indices(n_z, column.voxel[plane.down], down)
+        return gather(
+            spectrum.values, rows, frequency_indices(n_x, column.voxel[plane.across], across)
+        )
+
+
+def _centres(first: float, last: float, n: int) -> NDArray[np.float64]:
+    return first + (np.arange(n) + 0.5) * ((last - first) / n)

@@ -1,0 +1,27 @@
+"""Simulate the examples that `wedgefill train` learns from, also of objects of your own.
+
+  wedgefill simulate DATA --groups N [--objects VOLUME_OR_FOLDER ...]
+
+DATA receives one file a group; a second call goes on where the first stopped. The page "Train
+your own" tells the whole way. `wedgefill simulate DATA --help` lists every option.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+SUMMARY = "simulate training examples, also of your own objects"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Take everything as it comes: the simulation reads its own arguments."""
+    parser.add_argument(
+        "arguments", nargs=argparse.REMAINDER, metavar="DATA --groups N [--objects PATH ...]"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Hand the arguments to the simulation."""
+    from .training_call import call_training
+
+    call_training("simulate", args.arguments)

@@ -1,0 +1,104 @@
+"""Every subcommand of `benchmarks/gpu.py` runs on a processor, and sessions end as they should."""
+
+import importlib
+import itertools
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("torch")
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), *arguments, "--device", "cpu", "--tiny"]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.fixture
+def gpu_training(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("gpu_training")
+
+
+@pytest.mark.parametrize("command", ["test", "bench", "tune", "profile"])
+def test_a_measurement_writes_its_results(command, tmp_path):
+    ran = run(command, "--out", str(tmp_path))
+    assert ran.returncode == 0, ran.stderr
+    found = json.loads((tmp_path / f"gpu_{command}.json").read_text())
+    assert found["tiny"]
+    assert found["machine"]["device"] == "cpu"
+    assert found["rows"]
+    assert all(row.get("passed", True) for row in found["rows"])
+
+
+def test_a_machine_without_a_gpu_is_told_so(tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "test", "--out", str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert ran.returncode == 2
+    assert "torch finds no CUDA device here" in ran.stderr
+
+
+def test_training_makes_both_stages_and_is_done_the_second_time(tmp_path):
+    pytest.importorskip("onnx")
+    folders = ("--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"))
+    ran = run("train", *folders)
+    assert ran.returncode == 0, ran.stderr
+    for stage in ("sinogram", "tomogram"):
+        assert (tmp_path / "run" / f"{stage}.pt").is_file()
+    curves = json.loads((tmp_path / "run" / "tomogram.json").read_text())["curves"]
+    assert run("train", *folders).returncode == 0
+    assert json.loads((tmp_path / "run" / "tomogram.json").read_text())["curves"] == curves
+
+
+def test_a_session_ends_after_a_checkpoint_and_asks_to_go_on(gpu_training, monkeypatch, tmp_path):
+    """The loop saves every half second; a session of two must not be cut between two saves."""
+    script = (
+        "import pathlib, time\n"
+        "for k in range(100):\n"
+        f"    time.sleep(0.5); pathlib.Path({str(tmp_path / 'sinogram.ckpt')!r}).write_text(str(k))"
+    )
+    started = []
+
+    def fake(module, arguments, core=None):
+        started.append(subprocess.Popen([sys.executable, "-c", script]))
+        return started[0]
+
+    monkeypatch.setattr(gpu_training, "_python", fake)
+    deadline = time.monotonic() + 3.2
+    status = gpu_training._train("sinogram", [], tmp_path, deadline)
+    assert status == gpu_training.UNFINISHED
+    assert (tmp_path / "sinogram.ckpt").exists()
+    assert started[0].poll() is not None
+    assert time.monotonic() < deadline + 2
+
+
+def test_simulating_processes_share_no_seed_and_end_with_the_block(
+    gpu_training, monkeypatch, tmp_path
+):
+    seeds, started = [], []
+
+    def fake(module, arguments, core=None):
+        assert module == "napari_wedgefill.training.examples"
+        seeds.append(int(arguments[arguments.index("--first-seed") + 1]))
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return started[-1]
+
+    monkeypatch.setattr(gpu_training, "_python", fake)
+    (tmp_path / "group_100007.part.npz").write_text("half")
+    with gpu_training.simulating(tmp_path, 3, time.monotonic() + 60):
+        assert all(process.poll() is None for process in started)
+    assert len(set(seeds)) == 3
+    assert min(b - a for a, b in itertools.pairwise(seeds)) >= gpu_training.SEEDS_EACH
+    assert all(len(str(seed + gpu_training.SEEDS_EACH - 1)) == 6 for seed in seeds)
+    assert all(process.poll() is not None for process in started)
+    assert not list(tmp_path.glob("*.part.npz"))
