@@ -1,10 +1,11 @@
-"""Objects that training never draws: of another character than any training family."""
+"""Held-back families that were looked at while settings were chosen."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from napari_wedgefill.training.phantoms import Coordinates, Family, Floats, rotation
+from napari_wedgefill.training.frames import Coordinates, Floats, rotation
+from napari_wedgefill.training.phantoms import Family
 
 
 def head(rng: np.random.Generator, at: Coordinates) -> Floats:

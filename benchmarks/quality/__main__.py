@@ -1,0 +1,110 @@
+"""Measure the quality of every method, piece by piece, and write docs/quality.md.
+
+    python -m benchmarks.quality                      the default conditions: 20-30 min, two cores
+    python -m benchmarks.quality --full --minutes 60  the whole matrix, an hour of it at a time
+
+Results are kept in a folder that git ignores, under what they depend on: the code, the condition
+and the model. A further call goes on where the last one stopped, and the page shows every
+condition that was ever measured with this code and this model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.inference.joint_model import JointModel
+from napari_wedgefill.inference.registry import load
+
+from . import conditions, picture
+from .cache import Cache
+from .conditions import Condition
+from .real import evaluate_needle, evaluate_tooth
+from .report import numbers, page
+from .simulated import evaluate, kept
+from .tooth import ToothError
+
+
+def main() -> None:
+    """Measure what is not kept yet, then write the page, its numbers and its picture."""
+    arguments = _arguments()
+    deadline = time.monotonic() + 60 * arguments.minutes
+    try:
+        model = JointModel(load(arguments.model), arguments.device)
+        model.open()
+        cache = Cache(arguments.cache, model.model)
+        wanted = _conditions(arguments)
+        for n, condition in enumerate(wanted if not arguments.report else []):
+            if time.monotonic() > deadline:
+                print(f"Time is up after {n} of {len(wanted)} conditions; run it again to go on.")
+                arguments.report = True
+                break
+            print(f"{n + 1}/{len(wanted)} {condition.name}", flush=True)
+            evaluate(cache, condition, model)
+        _write(arguments, cache, wanted, model)
+    except (WedgefillError, ToothError) as error:
+        raise SystemExit(str(error)) from None
+
+
+def _write(
+    arguments: argparse.Namespace, cache: Cache, wanted: list[Condition], model: JointModel
+) -> None:
+    """Add the measured data, and write everything."""
+    missing = conditions.MISSING_DEG
+    measure = not (arguments.report or arguments.no_real)
+    tooth = evaluate_tooth(cache, arguments.tooth if measure else None, missing, model)
+    if measure and not tooth:
+        print("The tooth is left out: give its path with --tooth.", flush=True)
+    needle = evaluate_needle(cache, model, only_kept=not measure)
+    seen = list(dict.fromkeys(sorted([*conditions.full(), *conditions.default(), *wanted])))
+    results = kept(cache, seen)
+    out: Path = arguments.out
+    drawn = out.parent / "images" / f"{out.stem}.png"
+    if not (arguments.no_picture or arguments.report):
+        picture.draw(drawn, picture.volumes(model))
+    link = f"images/{drawn.name}" if drawn.is_file() else None
+    out.write_text(page(model.model, results, tooth, needle, link), encoding="utf-8")
+    numbers_path = out.with_suffix(".json")
+    numbers_path.write_text(numbers(model.model, results, tooth, needle), encoding="utf-8")
+    print(f"{len(results)} conditions are in {out} and {numbers_path}.")
+
+
+def _conditions(arguments: argparse.Namespace) -> list[Condition]:
+    chosen = [arguments.widths, arguments.missing, arguments.steps, arguments.electrons]
+    if any(chosen):
+        fallback = ([128], conditions.MISSING_DEG, [2.0], conditions.ELECTRONS)
+        axes = [given or default for given, default in zip(chosen, fallback, strict=True)]
+        return conditions.matrix(*axes, arguments.objects)
+    found = conditions.full() if arguments.full else conditions.default()
+    return [conditions.with_objects(c, arguments.objects) for c in found]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.quality",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--model", default="small", help="name of a bundled model, or a folder")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"), help="of the network")
+    add("--full", action="store_true", help="every combination of the conditions")
+    add("--widths", type=int, nargs="+", help="detector widths in pixels")
+    add("--missing", type=float, nargs="+", help="missing ranges in degrees")
+    add("--steps", type=float, nargs="+", help="tilt steps in degrees")
+    add("--electrons", type=float, nargs="+", help="doses in electrons a pixel; inf: noise-free")
+    add("--objects", type=int, help="objects of each family (4 of 128 px, 2 of larger)")
+    add("--minutes", type=float, default=float("inf"), help="start no condition after so long")
+    add("--tooth", type=Path, help="tooth.h5 of TomoPy's example data")
+    add("--no-real", action="store_true", help="measure no real data")
+    add("--no-picture", action="store_true", help="draw no picture")
+    add("--report", action="store_true", help="write the page from what is kept, measure nothing")
+    add("--cache", type=Path, default=Path("runs/quality"), help="folder of kept results")
+    add("--out", type=Path, default=Path("docs/quality.md"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Results on disk, each under what it depends on: code, condition, model."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import napari_wedgefill
+from napari_wedgefill.inference.registry import ModelInfo
+
+_PACKAGE = Path(napari_wedgefill.__file__).parent
+_HERE = Path(__file__).parent
+#: What the methods without a network depend on; the network depends on all of `inference` besides.
+_CLASSICAL = (
+    *("geometry.py", "normalise.py", "projector", "reconstruct", "trust/metrics.py"),
+    *("inference/contract.py", "inference/events.py", "inference/job.py"),
+    *("training/frames.py", "training/phantoms.py", "training/acquisition.py"),
+)
+_REAL = ("align", "io")
+
+
+def fingerprint(paths: Iterable[Path]) -> str:
+    """Hash of what Python files say: comments and layout do not count."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+            digest.update(ast.dump(ast.parse(file.read_text(encoding="utf-8"))).encode())
+    return digest.hexdigest()
+
+
+class Cache:
+    """A folder of results.
+
+    Parameters
+    ----------
+    folder : Path
+        Made when the first result is kept.
+    model : ModelInfo
+        Its hashes are part of what the network's results depend on.
+    """
+
+    def __init__(self, folder: Path, model: ModelInfo) -> None:
+        self.folder = folder
+        here = [_HERE / f"{m}.py" for m in ("simulate", "held_back", "untouched", "measures")]
+        here.append(_HERE / "methods.py")
+        real = [_PACKAGE / name for name in _REAL] + [_HERE / "real.py", _HERE / "tooth.py"]
+        self._code = {
+            "classical": fingerprint([_PACKAGE / name for name in _CLASSICAL] + here),
+            "network": fingerprint([_PACKAGE / "inference"]),
+            "real": fingerprint(real),
+        }
+        self._model = {"classical": {}, "network": dict(model.sha256)}
+
+    def path(self, name: str, part: str, depends_on: Any = None, *, real: bool = False) -> Path:
+        """File of one result; `part` is "classical" or "network"."""
+        parts = ["classical"] if part == "classical" else ["classical", "network"]
+        code = [self._code[p] for p in parts] + ([self._code["real"]] if real else [])
+        key = json.dumps([name, code, self._model[part], depends_on], sort_keys=True)
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+        return self.folder / f"{name}_{part}_{digest}.json"
+
+    def get(self, path: Path) -> Any:
+        """Return a kept result, or None."""
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def get_or(self, path: Path, compute: Callable[[], Any]) -> Any:
+        """Return a kept result, or compute and keep it; it appears only when complete."""
+        found = self.get(path)
+        if found is not None:
+            return found
+        start = time.monotonic()
+        found = compute()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(".part")
+        beside.write_text(json.dumps(found))
+        beside.replace(path)
+        print(f"  {path.stem}: {time.monotonic() - start:.0f} s", flush=True)
+        return found

@@ -1,0 +1,172 @@
+"""docs/speed.json and docs/speed.md: what the benchmarks measured, kept by part and shown as one.
+
+Each benchmark puts its part in with `record`; the page is rendered from all parts that are there.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_wedgefill.projector.threads import available_cores
+
+CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, for other work shared the cores."}
+PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+
+
+def machine() -> dict[str, Any]:
+    """Processor and the cores that may be used."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = names[0].partition(":")[2].strip() if names else name
+    return {"processor": name, "cores": available_cores()}
+
+
+def cores_in_words(n: int) -> str:
+    """Say "one core" or "2 cores"."""
+    return "one core" if n == 1 else f"{n} cores"
+
+
+def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
+    """Keep the figures of one benchmark and render the page anew.
+
+    Parameters
+    ----------
+    part : {"projectors", "startup", "memory"}
+        Which benchmark.
+    figures : dict
+        Ready for JSON.
+    page : Path
+        The Markdown file; the JSON file lies beside it.
+    """
+    data = page.with_suffix(".json")
+    parts = json.loads(data.read_text()) if data.is_file() else {}
+    parts[part] = {"machine": machine(), **figures}
+    data.write_text(json.dumps(parts, indent=1) + "\n")
+    page.write_text(render(parts))
+    print(SECTIONS[part](parts[part]))
+
+
+def render(parts: dict[str, Any]) -> str:
+    """Return the page as Markdown."""
+    blocks = ["# Speed and memory", "Printed by `make bench`; `docs/speed.json` holds the figures."]
+    blocks += [SECTIONS[part](parts[part]) for part in SECTIONS if part in parts]
+    blocks.append(Path(__file__).with_name("speed_notes.md").read_text().strip())
+    return "\n\n".join(blocks) + "\n"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _memory(figures: dict[str, Any]) -> str:
+    rows = [
+        [
+            case["methods"],
+            str(case["slices"]),
+            case["allowed"],
+            f"{case['peak_anonymous_mb']:.0f}",
+            f"{case['peak_resident_mb']:.0f}",
+            f"{case['seconds']:.0f}",
+            f"{case['written_mb_per_s']:.0f}",
+        ]
+        for case in figures["cases"]
+    ]
+    head = [
+        "methods", "slices", "allowed", "peak of its own (MB)", "peak with file pages (MB)",
+        "seconds", "written (MB/s)",
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            "## Memory",
+            f"`benchmarks/memory.py` on {cores_in_words(figures['machine']['cores'])}: "
+            f"{figures['what']}",
+            table(head, rows),
+        ]
+    )
+
+
+def _startup(figures: dict[str, Any]) -> str:
+    rows = []
+    for row in figures["rows"]:
+        aim = "" if row["aim"] is None else f"{row['aim']:g}"
+        rows.append([row["what"], f"{row['seconds']:.3f}", aim])
+    return "\n\n".join(
+        [
+            "## Start-up",
+            f"`benchmarks/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
+            f"shortest of several fresh processes. {CLOCKS[figures['clock']]}",
+            table(["what", "seconds", "aim"], rows),
+        ]
+    )
+
+
+def _projectors(figures: dict[str, Any]) -> str:
+    cores, sweeps = figures["machine"]["cores"], figures["sweeps"]
+    rows = []
+    for r in figures["rows"]:
+        rows.append(
+            [
+                r["operation"],
+                f"{r['ours_ms']:.3f}",
+                f"{r['astra_ms']:.2f}" if "ratio" in r else "",
+                f"{r['ratio']:.0f}" if "ratio" in r else "",
+                f"{r['giga_updates']:.1f}",
+                f"{100 * r['share_of_limit']:.0f} %",
+                f"{r['ours_db']:.2f}" if "ours_db" in r else "",
+                f"{r['astra_db']:.2f}" if "astra_db" in r else "",
+            ]
+        )
+    head = [
+        "operation", "ours (ms)", "ASTRA (ms)", "ratio", "ours (giga-updates/s)", "of limit",
+        "ours (dB)", "ASTRA (dB)",
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            "## Projectors and solvers beside ASTRA",
+            f"`benchmarks/projectors.py` on {cores_in_words(cores)} of an "
+            f"{figures['machine']['processor']}: slices of {figures['width']} x "
+            f"{figures['width']} from {figures['n_tilts']} tilts over +-60 degrees, ASTRA "
+            f"{figures['astra']} (CPU, linear projector; it uses one core whatever there is) in "
+            "the same run. Milliseconds a slice; "
+            + ", ".join(f"{name} with {n}" for name, n in sweeps.items())
+            + f" passes. {CLOCKS[figures['clock']]} PSNR is against the simulated object.",
+            f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates a second on "
+            "each core: the inner step of the kernels on operands in the first-level cache, "
+            "with nothing to work out.",
+            table(head, rows),
+            _same_accuracy(figures),
+        ]
+    )
+
+
+def _same_accuracy(figures: dict[str, Any]) -> str:
+    """Say what SART's ratio is when ours may take as many passes as its accuracy needs."""
+    passes = figures["sweeps"]["SART"]
+    sart = next(r for r in figures["rows"] if r["operation"] == "SART")
+    said = (
+        "Our SART takes four tilts a step where ASTRA's takes one, which is what lets it run from "
+        "cache and in vectors, and a pass of it goes less far. "
+    )
+    if "passes_to_match" not in sart:
+        return said + "In the passes that were tried it did not reach ASTRA's PSNR."
+    needed = sart["passes_to_match"]
+    ratio = sart["ratio"] * passes / needed
+    return said + (
+        f"With a relaxation of {figures['relaxation_to_match']:g} it reaches the PSNR of ASTRA's "
+        f"{passes} passes after {needed}: at the same accuracy the ratio is {ratio:.0f}."
+    )
+
+
+SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "projectors": _projectors,
+    "startup": _startup,
+    "memory": _memory,
+}
