@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from quality.conditions import Condition
-from quality.methods import Measured
+from quality.methods import Measured, drain
 from quality.simulate import FAMILIES
 from quality.simulated import Simulation
 
 from napari_wedgefill.inference import contract as inputs
 from napari_wedgefill.inference.consistency import restore_consistency
-from napari_wedgefill.inference.joint_model import JointModel
+from napari_wedgefill.inference.joint_model import JointModel, iter_tomogram
 from napari_wedgefill.inference.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
@@ -34,7 +34,8 @@ COLUMNS = (
     "sinogram network alone (WBP)",
     "tomogram network alone",
     "both networks",
-    "both, and consistency",
+    "both, the mean of two inversions",
+    "all of it, with consistency",
 )
 
 
@@ -46,16 +47,16 @@ def variants(model: JointModel, beam: ParallelBeam, measured: Measured) -> list[
     filled = np.concatenate(list(model.run("sinogram", warm)))
     completed = inputs.completed_wbp(beam, rows, filled, scales, contract)
     unaided = inputs.completed_wbp(beam, rows, warm[:, :1], scales, contract)
-    alone, both = (_tomogram(model, c, quick) for c in (unaided, completed))
-    least_noise = float(np.mean(scales.noise))
-    agreed = restore_consistency(beam, rows, both, quick.tvm, least_noise)
-    return [quick.tvm, completed, alone, both, agreed]
-
-
-def _tomogram(model: JointModel, completed: Floats, quick: inputs.Quick) -> Floats:
-    channels = inputs.tomogram_input(completed, quick, model.model.contract)
-    answer = np.concatenate(list(model.run("tomogram", channels)))
-    return np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
+    alone, channels = (
+        inputs.tomogram_input(wbp, quick, model.model.contract) for wbp in (unaided, completed)
+    )
+    once = [np.concatenate(list(model.run("tomogram", c))) for c in (alone, channels)]
+    by_one, by_both, mean = (
+        np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
+        for answer in (*once, drain(iter_tomogram(model, channels)))
+    )
+    agreed = restore_consistency(beam, rows, mean, quick.tvm)
+    return [quick.tvm, completed, by_one, by_both, mean, agreed]
 
 
 def measure(model: JointModel, electrons: float, n_objects: int) -> list[float]:

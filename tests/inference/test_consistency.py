@@ -25,7 +25,7 @@ def restored(angles, disc, noise=0.0):
     sinogram += np.random.default_rng(0).normal(0, noise, sinogram.shape).astype(np.float32)
     tvm = last(iter_tvm(beam, sinogram, 60, x0=last(iter_sart(beam, sinogram, 10))))
     blurred = (disc + np.roll(disc, 2, axis=0) + np.roll(disc, 2, axis=1)) / 3
-    return restore_consistency(beam, sinogram, blurred, tvm, 1e-4), sinogram, tvm, blurred, beam
+    return restore_consistency(beam, sinogram, blurred, tvm), sinogram, tvm, blurred, beam
 
 
 def distance(a, b):

@@ -20,7 +20,7 @@ FADE = 2.0
 
 
 def restore_consistency(
-    beam: ParallelBeam, sinogram: Floats, volume: Floats, tvm: Floats, least_noise: float
+    beam: ParallelBeam, sinogram: Floats, volume: Floats, tvm: Floats
 ) -> Floats:
     """Bring a volume back to agreement with the measurements, as far as they are signal.
 
@@ -38,15 +38,13 @@ def restore_consistency(
         Measured rows.
     volume, tvm : ndarray, float32, (depth, width, n_slices)
         The network's volume, and the TVM of the same rows.
-    least_noise : float
-        Standard deviation of the noise that there is at least.
 
     Returns
     -------
     ndarray, float32, (depth, width, n_slices)
         At or above zero.
     """
-    noise = np.maximum(rms(sinogram - beam(tvm)), np.float32(least_noise))
+    noise = rms(sinogram - beam(tvm))
     share = _signal(sinogram - beam(volume), noise)
     known = measured_directions(beam.depth, beam.width, beam.angles_deg)[:, :, None] * share
     spectrum = scipy.fft.rfft2(tvm - volume, axes=(0, 1))

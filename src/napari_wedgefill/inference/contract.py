@@ -148,6 +148,22 @@ def tomogram_input(completed: Floats, quick: Quick, contract: InputContract) -> 
     return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
 
 
+def inverted(batch: Floats) -> Floats:
+    """Turn what the tomogram network sees, or answers, inside out; twice is as before.
+
+    Inversion through the centre of each slice: rows, columns and the order of the neighbours.
+
+    Parameters
+    ----------
+    batch : ndarray, float32, (n, channels, h, w)
+        Three volumes with their neighbours, or a single one.
+    """
+    n, channels, h, w = batch.shape
+    volumes = 3 if channels > 1 else 1
+    turned = batch.reshape(n, volumes, -1, h, w)[:, :, ::-1, ::-1, ::-1]
+    return np.ascontiguousarray(turned).reshape(batch.shape)
+
+
 def pad_to_multiple(batch: Floats, multiple: int) -> tuple[Floats, tuple[slice, slice]]:
     """Pad the last two axes with edge values; also return the slices that undo it."""
     h, w = batch.shape[-2:]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 #: What a step of the model reports: its name and how far the slab is, 0 to 1.
 Step = tuple[str, float]
+#: A turn of a batch that undoes itself.
+Turn = Callable[[Floats], Floats]
 
 #: Slices at once: one is as fast as four on a CPU and smaller; a GPU wants more.
 BATCH = {CPU: 1, CUDA: 8}
@@ -55,10 +57,12 @@ class JointModel:
         self._batches = dict(BATCH)
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
-    def run(self, stage: str, batch: Floats) -> Iterator[Floats]:
+    def run(self, stage: str, batch: Floats, turned: Turn | None = None) -> Iterator[Floats]:
         """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order.
 
-        Where a batch does not fit into the device's memory it is halved, and stays so.
+        What the network sees is `turned`, if that is given, and its answer is turned back by the
+        same function. Where a batch does not fit into the device's memory it is halved, and stays
+        so.
         """
         padded, crop = inputs.pad_to_multiple(batch, self.model.contract.multiple)
         start = 0
@@ -70,7 +74,7 @@ class JointModel:
             if n < size:  # a constant shape: a new one would make CUDA choose its kernels anew
                 part = np.concatenate([part, np.repeat(part[-1:], size - n, axis=0)])
             try:
-                answer = run(session, part)
+                answer = turned(run(session, turned(part))) if turned else run(session, part)
             except OutOfMemory as error:
                 self._halve(error)
                 continue
@@ -155,21 +159,40 @@ def iter_joint(
     yield "GAN: weighted back projection", 0.6
     completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
     channels = inputs.tomogram_input(completed, quick, contract)
-    answer = yield from _through(model, "tomogram", channels, 0.6, 0.95)
+    answer = yield from iter_tomogram(model, channels, 0.6, 0.95)
     volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
     yield "GAN: consistency with the measurements", 0.95
-    least_noise = float(np.mean(scales.noise))
-    volume = restore_consistency(beam, sinogram, volume, quick.tvm, least_noise)
+    volume = restore_consistency(beam, sinogram, volume, quick.tvm)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
 
+def iter_tomogram(
+    model: JointModel, channels: Floats, begin: float = 0.0, end: float = 1.0
+) -> Generator[Step, None, Floats]:
+    """Run the tomogram network on slices as they are and inverted, and return the mean.
+
+    A specimen turned inside out is a specimen. That the network answers a little differently is
+    its error, of which the mean holds less.
+    """
+    middle = (begin + end) / 2
+    answer = yield from _through(model, "tomogram", channels, begin, middle)
+    answer += yield from _through(model, "tomogram", channels, middle, end, inputs.inverted)
+    answer *= np.float32(0.5)
+    return answer
+
+
 def _through(
-    model: JointModel, stage: str, batch: Floats, begin: float, end: float
+    model: JointModel,
+    stage: str,
+    batch: Floats,
+    begin: float,
+    end: float,
+    turned: Turn | None = None,
 ) -> Generator[Step, None, Floats]:
     answers: list[Floats] = []
     done = 0
-    for answer in model.run(stage, batch):
+    for answer in model.run(stage, batch, turned):
         answers.append(answer)
         done += len(answer)
         yield f"GAN: {stage} network", begin + (end - begin) * done / len(batch)

@@ -32,11 +32,16 @@ class Scheme:
 
 
 def draw_scheme(rng: np.random.Generator) -> Scheme:
-    """Draw +-50 to +-80 degrees in steps of 1 to 5, sometimes asymmetric or irregular."""
+    """Draw +-50 to +-80 degrees in steps of 1 to 5, sometimes asymmetric or irregular.
+
+    One scheme in twenty has no missing wedge: the networks must also know when to do nothing.
+    """
     step = float(rng.choice([1.0, 1.5, 2.0, 2.0, 3.0, 5.0]))
     low, high = -rng.uniform(50, 80), rng.uniform(50, 80)
     if rng.random() < 0.6:
         high = -low
+    if rng.random() < 0.05:
+        low, high = step / 2 - 90.0, 90.0 - step / 2
     angles = np.arange(low, high + 1e-6, step)
     kind = rng.random()
     if kind < 0.15:
@@ -121,8 +126,8 @@ def add_noise(
 
 
 def draw_noise(rng: np.random.Generator) -> dict[str, float]:
-    """Draw a dose, a read-out noise and a left-over background; a quarter is noise-free."""
-    if rng.random() < 0.25:
+    """Draw a dose, a read-out noise and a left-over background; a third is noise-free."""
+    if rng.random() < 1 / 3:
         return {"electrons": np.inf, "readout": 0.0, "background": 0.0}
     return {
         "electrons": float(np.exp(rng.uniform(np.log(40), np.log(3000)))),

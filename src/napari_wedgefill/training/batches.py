@@ -62,7 +62,10 @@ def complete(path: Path, generator: torch.nn.Module, contract: InputContract) ->
     )
     beam = ParallelBeam(angles, measured.shape[1])
     volume = completed_wbp(beam, measured, filled.numpy(), Scales(scale, 0.0), contract)
-    np.save(completed_path(path), volume.astype(np.float16))
+    part = completed_path(path).with_suffix(".part")
+    with part.open("wb") as file:
+        np.save(file, volume.astype(np.float16))
+    part.rename(completed_path(path))
 
 
 def tomogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
@@ -87,7 +90,7 @@ def shuffled(
     """Draw batches from one group, mirrored at random and with the intensity varied a little.
 
     A mirror image of an object is an object: in a sinogram, flipping the rows mirrors it about the
-    wedge and flipping the detector turns it by 180 degrees.
+    wedge and flipping the detector turns it by 180 degrees; neighbouring slices change places.
     """
     order = rng.permutation(len(inputs))[: size * n_batches]
     for k in range(0, len(order), size):
@@ -95,6 +98,8 @@ def shuffled(
         flips = [axis for axis in (2, 3) if rng.random() < 0.5]
         gain = float(np.exp(rng.normal(0, 0.1)))
         x, y = inputs[index].flip(flips), target[index].flip(flips) * gain
+        if rng.random() < 0.5:  # three kinds of input, each with its neighbours, if it has any
+            x = x.unflatten(1, (3, -1)).flip(2).flatten(1, 2)
         yield _scaled(x, gain), y
 
 

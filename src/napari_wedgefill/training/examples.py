@@ -77,7 +77,9 @@ def _draw_object(
     rng: np.random.Generator, n_fine: int, wide: bool, families: dict[str, Family]
 ) -> Floats:
     at = grid(n_fine, SLICES, extent=1.5 if wide else 1.0, y0=rng.uniform(-0.1, 0.1))
-    chosen = {n: f for n, f in families.items() if (n in EXTENDED) == (wide and rng.random() < 0.7)}
+    # Now and then a film or a block ends inside the field of view.
+    extended = rng.random() < (0.7 if wide else 0.07)
+    chosen = {n: f for n, f in families.items() if (n in EXTENDED) == extended}
     for _ in range(10):  # an object may miss its slab; draw another
         fine = draw(rng, at, chosen or families)
         if np.count_nonzero(fine) > 1e-3 * fine.size:
