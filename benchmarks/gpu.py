@@ -4,7 +4,7 @@
     python benchmarks/gpu.py bench --out results      # how fast, beside plain torch and ASTRA?
     python benchmarks/gpu.py tune --out results       # would other tiles be faster?
     python benchmarks/gpu.py profile --out results    # where does the time go?
-    python benchmarks/gpu.py train --data data --out runs --minutes 60
+    python benchmarks/gpu.py train --data data --out runs --minutes 40 60 60
 
 It needs torch, numpy, scipy and numba; Triton, ASTRA and ONNX Runtime are used where they are, and
 the results say why where they are not. `--device cpu --tiny` runs every line in seconds on a

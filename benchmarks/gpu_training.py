@@ -1,6 +1,6 @@
-"""Train both networks on a GPU while the processor's other cores simulate what they learn from.
+"""Train the networks on a GPU while the processor's other cores simulate what they learn from.
 
-    python benchmarks/gpu.py train --data data --out runs --minutes 40 60 --session 9 -- --batch 32
+    python benchmarks/gpu.py train --data data --out runs --minutes 40 60 60 --session 9
 
 Simulating is the processor's work, training the card's; every core but one simulates, each in a
 process of its own. What follows `--` goes to `napari_wedgefill.training.train` as it is. A session
@@ -28,6 +28,7 @@ from napari_wedgefill.inference.contract import InputContract
 from napari_wedgefill.training import batches
 from napari_wedgefill.training.examples import simulate_group
 
+STAGES = ("sinogram", "tomogram", "refinement")
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 #: Seeds of one process; all have six digits, so that groups sort by seed and those that validate
 #: (the first) stay the same while others appear.
@@ -41,9 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--minutes",
         type=float,
-        nargs=2,
-        default=[40.0, 60.0],
-        metavar=("SINOGRAM", "TOMOGRAM"),
+        nargs=3,
+        default=[40.0, 60.0, 60.0],
+        metavar=tuple(stage.upper() for stage in STAGES),
         help="training time of each stage, over all sessions",
     )
     parser.add_argument("--session", type=float, help="minutes after which this session ends")
@@ -53,28 +54,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Simulate and train until the time is up; 0 once both stages are done, else 3."""
+    """Simulate and train until the time is up; 0 once every stage is done, else 3."""
     deadline = time.monotonic() + 60 * (given.session or 1e6)
     given.data.mkdir(parents=True, exist_ok=True)
     given.out.mkdir(parents=True, exist_ok=True)
     if given.tiny:
         _simulate_tiny(given.data)
-        return _train_both(given, deadline, ["--steps", "20", "--batch", "2"])
+        return _train_all(given, deadline, ["--steps", "20", "--batch", "2"])
     with simulating(given.data, given.workers, deadline) as workers:
         if not _wait_for_groups(given.data, given.groups, workers, deadline):
             print("The session ended before there were enough groups to train on.")
             return UNFINISHED
-        return _train_both(given, deadline, given.training)
+        return _train_all(given, deadline, given.training)
 
 
-def _train_both(given: argparse.Namespace, deadline: float, options: list[str]) -> int:
-    for stage, minutes in zip(("sinogram", "tomogram"), given.minutes, strict=True):
+def _train_all(given: argparse.Namespace, deadline: float, options: list[str]) -> int:
+    for stage, minutes in zip(STAGES, given.minutes, strict=True):
         budget = [] if given.tiny else ["--minutes", str(minutes)]
         command = [stage, str(given.data), str(given.out), *budget, "--device", given.device.type]
         status = _train(stage, [*command, *options], given.out, deadline)
         if status != 0:
             return status
-    print(f"Both stages are trained; {given.out} can be exported.")
+    print(f"Every stage is trained; {given.out} can be exported.")
     return 0
 
 

@@ -48,12 +48,12 @@ def test_a_machine_without_a_gpu_is_told_so(tmp_path):
     assert "torch finds no CUDA device here" in ran.stderr
 
 
-def test_training_makes_both_stages_and_is_done_the_second_time(tmp_path):
+def test_training_makes_every_stage_and_is_done_the_second_time(tmp_path):
     pytest.importorskip("onnx")
     folders = ("--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"))
     ran = run("train", *folders)
     assert ran.returncode == 0, ran.stderr
-    for stage in ("sinogram", "tomogram"):
+    for stage in ("sinogram", "tomogram", "refinement"):
         assert (tmp_path / "run" / f"{stage}.pt").is_file()
     curves = json.loads((tmp_path / "run" / "tomogram.json").read_text())["curves"]
     assert run("train", *folders).returncode == 0

@@ -197,7 +197,7 @@ def networks(width: int = 256) -> dict[str, Any]:
     contract = model.model.contract
     rng = np.random.default_rng(0)
     found: dict[str, Any] = {"width": width, "provider": model.open(width)}
-    heights = {"sinogram": contract.n_rows, "tomogram": width}
+    heights = {stage: width for stage in model.model.stages} | {"sinogram": contract.n_rows}
     n = 1 if found["provider"].startswith("CPU") else 16
     for stage, height in heights.items():
         channels = model.channels(stage)

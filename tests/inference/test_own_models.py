@@ -16,7 +16,7 @@ from napari_wedgefill.tilt_series import TiltSeries
 onnx = pytest.importorskip("onnx")
 export = pytest.importorskip("napari_wedgefill.training.export")
 
-STAGES = registry.STAGES
+STAGES = registry.load("small").stages
 
 
 @pytest.fixture
@@ -88,12 +88,28 @@ def test_a_file_that_is_no_network_is_refused(mine):
 
 
 def test_the_two_stages_may_not_be_swapped(mine):
-    a, b = (mine / f"{stage}.onnx" for stage in STAGES)
+    a, b = (mine / f"{stage}.onnx" for stage in STAGES[:2])
     a.rename(mine / "kept")
     b.rename(a)
     (mine / "kept").rename(b)
     describe(mine)
     refused(mine, r"sinogram\.onnx: this is a tomogram network .*, not a sinogram network")
+
+
+def test_a_model_of_two_networks_fills_and_a_third_one_must_be_described(mine):
+    extra = mine / "refinement.onnx"
+    third = extra.read_bytes() if extra.is_file() else (mine / "tomogram.onnx").read_bytes()
+    extra.unlink(missing_ok=True)
+    describe(mine)
+    model = registry.load(mine)
+    assert model.stages == ("sinogram", "tomogram")
+    assert model.reach == model.contract.neighbours
+    images = np.random.default_rng(0).random((9, 2, 16), dtype=np.float32)
+    series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    options = FillOptions(methods=("gan",), model=str(mine), device="cpu")
+    assert np.isfinite(fill(series, options).volumes["gan"].data).all()
+    extra.write_bytes(third)
+    refused(mine, r"refinement\.onnx: model\.toml does not list this file; remove it")
 
 
 def test_a_contract_that_the_networks_were_not_trained_on_is_refused(mine):
@@ -120,7 +136,7 @@ def test_another_number_of_channels_is_told_in_words():
 
 def test_bundled_networks_state_opset_stage_and_contract():
     for model in registry.available_models():
-        for stage in STAGES:
+        for stage in model.stages:
             found = onnx.load(str(model.path(stage)))
             assert {i.domain: i.version for i in found.opset_import}[""] == export.OPSET
             noted = onnx_file.signature(model.path(stage)).metadata

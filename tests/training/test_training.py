@@ -143,14 +143,14 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
-    """Both stages, for seconds: enough to run every part of the loop, adversarial term included."""
+    """Every stage, for seconds: enough to run every part of the loop, adversarial term included."""
     out = tmp_path_factory.mktemp("run")
-    for stage in ("sinogram", "tomogram"):
+    for stage in STAGES:
         train.main([stage, str(data), str(out), "--steps", "20", "--batch", "2"])
     return out
 
 
-def test_both_stages_train_with_pixel_loss_then_adversarially(trained):
+def test_every_stage_trains_with_pixel_loss_then_adversarially(trained):
     for stage in STAGES:
         record = json.loads((trained / f"{stage}.json").read_text())
         curves = record["curves"]
@@ -184,6 +184,27 @@ def test_the_tomogram_stage_asks_for_the_sinogram_stage(data, tmp_path):
         train.main(["tomogram", str(data), str(tmp_path), "--steps", "2"])
 
 
+def test_the_refinement_asks_for_the_tomogram_stage(trained, data, tmp_path):
+    (tmp_path / "sinogram.pt").write_bytes((trained / "sinogram.pt").read_bytes())
+    with pytest.raises(WedgefillError, match="no finished tomogram stage"):
+        train.main(["refinement", str(data), str(tmp_path), "--steps", "2"])
+
+
+def test_the_refinement_begins_with_the_tomogram_network_and_no_correction(tmp_path):
+    torch.manual_seed(3)
+    shipped = TomogramGenerator()
+    for weight in shipped.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    export.export(shipped, 9, tmp_path / "tomogram.onnx", {}, 16)
+    state = train.start(
+        STAGES["refinement"], train.Plan(steps=1), torch.device("cpu"), model=tmp_path
+    )
+    torch.testing.assert_close(state.generator.enter.weight.detach(), shipped.enter.weight.detach())
+    x = torch.rand(1, 9, 16, 16)
+    with torch.no_grad():  # channel 7: the slice itself in the third kind of input
+        torch.testing.assert_close(state.generator(x), x[:, 7:8], atol=0.1, rtol=0)
+
+
 def test_training_can_go_on_from_a_shipped_model(tmp_path):
     torch.manual_seed(3)
     shipped = SinogramGenerator()
@@ -203,4 +224,6 @@ def test_a_trained_run_becomes_a_model_that_loads(trained, tmp_path):
     export.main([str(trained), str(tmp_path / "mine"), "--name", "mine"])
     model = registry.load(tmp_path / "mine")
     assert model.name == "mine"
+    assert model.stages == ("sinogram", "tomogram", "refinement")
+    assert model.reach == 2 * model.contract.neighbours
     assert dataclasses.asdict(model.contract) == InputContract().to_dict()

@@ -103,7 +103,7 @@ def test_the_gain_is_the_models_own(tmp_path):
 
 @needs_model
 def test_slabs_and_a_known_volume_change_nothing(events, series, monkeypatch):
-    monkeypatch.setattr(trust_map, "slab_size", lambda width: 4)
+    monkeypatch.setattr(trust_map, "slab_size", lambda width, reach: 4)
     filled = fill(series, GAN).volumes["gan"]
     out = np.full(events[-1].volume.data.shape, np.nan, np.float32)
     again = list(iter_trust_map(series, GAN, filled, out))[-1]

@@ -51,4 +51,5 @@ def run(args: argparse.Namespace) -> None:
         print(line)
     speed = found["networks"]
     print(f"networks on {speed['provider'].removesuffix('ExecutionProvider')}: ", end="")
-    print(f"sinogram {speed['sinogram_s']:.2f} s, tomogram {speed['tomogram_s']:.2f} s a slice")
+    each = {key.removesuffix("_s"): value for key, value in speed.items() if key.endswith("_s")}
+    print(", ".join(f"{stage} {value:.2f} s" for stage, value in each.items()), "a slice")

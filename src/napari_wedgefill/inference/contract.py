@@ -1,4 +1,4 @@
-"""What the two networks are given and what is made of their answers: written once.
+"""What the networks are given and what is made of their answers: written once.
 
 Training builds its examples with these very functions, so the networks meet in use what they met
 in training. All volumes and sinograms here are in units of the series' density scale, so that
@@ -128,21 +128,69 @@ def completed_wbp(
     grid = grid_for(beam.angles_deg, contract.n_rows)
     added = grid.unmeasured
     rows = filled[:, 0, added].transpose(1, 2, 0) * np.asarray(scales.sinogram, np.float32)
-    angles = np.concatenate([beam.angles_deg, grid.angles_deg[added]])
+    return _wbp_with(beam, sinogram, grid.angles_deg[added], rows)
+
+
+def reprojected_wbp(
+    beam: ParallelBeam, sinogram: Floats, volume: Floats, contract: InputContract
+) -> Floats:
+    """WBP over 180 degrees of every measured row, verbatim, and a volume's projections between.
+
+    Where the volume disagrees with the measurements, this one shows it.
+
+    Parameters
+    ----------
+    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+        Measured rows.
+    volume : ndarray, float32, (depth, width, n_slices)
+        What the unmeasured rows are projected from.
+
+    Returns
+    -------
+    ndarray, float32, (depth, width, n_slices)
+    """
+    grid = grid_for(beam.angles_deg, contract.n_rows)
+    angles = grid.angles_deg[grid.unmeasured]
+    if not angles.size:
+        return wbp(beam, sinogram)
+    return _wbp_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
+
+
+def _wbp_with(
+    beam: ParallelBeam, sinogram: Floats, angles_deg: NDArray[np.float64], rows: Floats
+) -> Floats:
+    """WBP of the measured rows and of `rows` at further angles."""
+    angles = np.concatenate([beam.angles_deg, angles_deg])
     return wbp(_beam_at(beam, angles), np.concatenate([sinogram, rows]))
 
 
 def tomogram_input(completed: Floats, quick: Quick, contract: InputContract) -> Floats:
     """Channels of the tomogram network, float32 (n_slices, 3 (2 neighbours + 1), depth, width).
 
-    WBP of the completed sinogram, SART and TVM, each with neighbouring slices, below to above;
-    the first and last slice stand in for neighbours that do not exist.
+    WBP of the completed sinogram, SART and TVM, each with neighbouring slices.
     """
-    reach = contract.neighbours
-    n_slices = completed.shape[2]
+    return _with_neighbours((completed, quick.sart, quick.tvm), contract.neighbours)
+
+
+def refinement_input(
+    again: Floats, quick: Quick, estimate: Floats, contract: InputContract
+) -> Floats:
+    """Channels of the refinement network, as many and as large as the tomogram network's.
+
+    WBP completed from the tomogram network's volume (`reprojected_wbp`), TVM, and that volume.
+    """
+    return _with_neighbours((again, quick.tvm, estimate), contract.neighbours)
+
+
+def _with_neighbours(volumes: tuple[Floats, Floats, Floats], reach: int) -> Floats:
+    """Slices (n_slices, channels, depth, width) of volumes, each with its neighbours, in order.
+
+    The first and last slice stand in for neighbours that do not exist.
+    """
+    n_slices = volumes[0].shape[2]
     index = np.arange(-reach, n_slices + reach).clip(0, n_slices - 1)
     parts = []
-    for volume in (completed, quick.sart, quick.tvm):
+    for volume in volumes:
         stack = volume.transpose(2, 0, 1)[index]
         parts += [stack[k : k + n_slices] for k in range(2 * reach + 1)]
     return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""The joint model at work on one slab: sinogram network, WBP, tomogram network, consistency."""
+"""The joint model at work on one slab: sinogram network, WBP, tomogram networks, consistency."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ Turn = Callable[[Floats], Floats]
 
 #: Slices at once: one is as fast as four on a CPU and smaller; a GPU wants more.
 BATCH = {CPU: 1, CUDA: 8}
-#: Sessions kept open: two networks for a preview's size and two for the whole.
-MOST_SESSIONS = 4
+#: Sessions kept open: three networks for a preview's size and three for the whole.
+MOST_SESSIONS = 6
 
 
 class JointModel:
-    """The two networks of a model, opened once for each input size.
+    """The networks of a model, opened once for each input size.
 
     Parameters
     ----------
@@ -159,27 +159,38 @@ def iter_joint(
     yield "GAN: weighted back projection", 0.6
     completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
     channels = inputs.tomogram_input(completed, quick, contract)
-    answer = yield from iter_tomogram(model, channels, 0.6, 0.95)
-    volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
+    if model.model.refines:
+        answer = yield from _through(model, "tomogram", channels, 0.6, 0.72)
+        estimate = _volume(answer)
+        again = inputs.reprojected_wbp(beam, sinogram, estimate, contract)
+        channels = inputs.refinement_input(again, quick, estimate, contract)
+        answer = yield from iter_both_ways(model, "refinement", channels, 0.72, 0.95)
+    else:
+        answer = yield from iter_both_ways(model, "tomogram", channels, 0.6, 0.95)
     yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, volume, quick.tvm)
+    volume = restore_consistency(beam, sinogram, _volume(answer), quick.tvm)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
 
-def iter_tomogram(
-    model: JointModel, channels: Floats, begin: float = 0.0, end: float = 1.0
+def iter_both_ways(
+    model: JointModel, stage: str, channels: Floats, begin: float = 0.0, end: float = 1.0
 ) -> Generator[Step, None, Floats]:
-    """Run the tomogram network on slices as they are and inverted, and return the mean.
+    """Run a network on slices as they are and inverted, and return the mean.
 
     A specimen turned inside out is a specimen. That the network answers a little differently is
     its error, of which the mean holds less.
     """
     middle = (begin + end) / 2
-    answer = yield from _through(model, "tomogram", channels, begin, middle)
-    answer += yield from _through(model, "tomogram", channels, middle, end, inputs.inverted)
+    answer = yield from _through(model, stage, channels, begin, middle)
+    answer += yield from _through(model, stage, channels, middle, end, inputs.inverted)
     answer *= np.float32(0.5)
     return answer
+
+
+def _volume(answer: Floats) -> Floats:
+    """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
+    return np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
 
 
 def _through(

@@ -29,7 +29,7 @@ DISCREPANCY = 1.25
 
 def plan(method: str, job: Job, model: JointModel | None, options: FillOptions) -> list[Slab]:
     """Cut the slices of a job into slabs for one method."""
-    reach = model.model.contract.neighbours if model is not None and method == "gan" else 0
+    reach = model.model.reach if model is not None and method == "gan" else 0
     return cut(method, job.beam, job.series.height, options.max_memory, reach)
 
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .contract import InputContract
 
 STAGES = ("sinogram", "tomogram")
+#: A third network that a model may have: it repairs once more what the tomogram network made.
+REFINEMENT = "refinement"
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -29,7 +31,8 @@ class ModelInfo:
     name, summary : str
         As its `model.toml` says.
     folder : Path
-        Holds `model.toml`, `sinogram.onnx` and `tomogram.onnx`, and perhaps their float16 twins.
+        Holds `model.toml`, `sinogram.onnx` and `tomogram.onnx`, perhaps `refinement.onnx`, and
+        perhaps their float16 twins.
     contract : InputContract
         The inputs it was trained on.
     sha256 : mapping of str to str
@@ -42,8 +45,23 @@ class ModelInfo:
     contract: InputContract
     sha256: Mapping[str, str]
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Names of its networks, in the order in which they run."""
+        return (*STAGES, REFINEMENT) if self.refines else STAGES
+
+    @property
+    def refines(self) -> bool:
+        """Whether a second pass repairs the tomogram network's volume."""
+        return REFINEMENT in self.sha256
+
+    @property
+    def reach(self) -> int:
+        """Neighbouring slices on either side that a slice of the result depends on."""
+        return self.contract.neighbours * (2 if self.refines else 1)
+
     def path(self, stage: str) -> Path:
-        """ONNX file of "sinogram" or "tomogram", float32."""
+        """ONNX file of one of its `stages`, float32."""
         return self.folder / f"{stage}.onnx"
 
     def precision(self, provider: str | None) -> str:
@@ -97,12 +115,14 @@ def load(name_or_folder: str | Path) -> ModelInfo:
     model = _read(folder)
     for file, expected in model.sha256.items():
         _check_hash(folder / f"{file}.onnx", expected)
-    for stage in STAGES:
-        twin = half_precision_twin(model.path(stage))
-        if twin.is_file() and twin.stem not in model.sha256:
-            raise WedgefillError(
-                f"{twin}: model.toml does not list this file; remove it or export the model again."
-            )
+    for stage in (*STAGES, REFINEMENT):
+        for path in (model.path(stage), half_precision_twin(model.path(stage))):
+            if path.is_file() and path.stem not in model.sha256:
+                raise WedgefillError(
+                    f"{path}: model.toml does not list this file; remove it or export the model "
+                    "again."
+                )
+    for stage in model.stages:
         _check_network(model, stage)
     return model
 

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..inference.angular_grid import grid_for
-from ..inference.contract import InputContract, Quick, Scales, completed_wbp, tomogram_input
+from ..inference.contract import (
+    InputContract,
+    Quick,
+    Scales,
+    completed_wbp,
+    refinement_input,
+    reprojected_wbp,
+    tomogram_input,
+)
 from ..projector import ParallelBeam
 from .examples import OBJECTS, SLICES
 
@@ -50,38 +58,77 @@ def completed_path(path: Path) -> Path:
     return path.with_name(path.stem.replace("group", "completed") + ".npy")
 
 
+def estimate_path(path: Path) -> Path:
+    """Where the tomogram network's volume of a group is kept, and the WBP completed from it."""
+    return path.with_name(path.stem.replace("group", "estimate") + ".npy")
+
+
 @torch.no_grad()
 def complete(path: Path, generator: torch.nn.Module, contract: InputContract) -> None:
     """Complete a group's sinogram with a trained first stage and keep its WBP."""
     angles, measured, inputs, scale = load(
         path, "angles_deg", "measured", "input", "sinogram_scale"
     )
-    device = next(generator.parameters()).device
-    filled = torch.cat(
-        [generator(part.to(device)).cpu() for part in torch.from_numpy(inputs).split(8)]
-    )
+    filled = _answer(generator, torch.from_numpy(inputs))
     beam = ParallelBeam(angles, measured.shape[1])
-    volume = completed_wbp(beam, measured, filled.numpy(), Scales(scale, 0.0), contract)
-    part = completed_path(path).with_suffix(".part")
+    _keep(completed_path(path), completed_wbp(beam, measured, filled, Scales(scale, 0.0), contract))
+
+
+@torch.no_grad()
+def estimate(path: Path, generator: torch.nn.Module, contract: InputContract) -> None:
+    """Reconstruct a group with a trained tomogram network, for the refinement to begin from."""
+    angles, measured = load(path, "angles_deg", "measured")
+    inputs, _ = tomogram_examples(path, contract)
+    volume = np.ascontiguousarray(_answer(generator, inputs)[:, 0].transpose(1, 2, 0))
+    beam = ParallelBeam(angles, measured.shape[1])
+    again = reprojected_wbp(beam, measured, volume, contract)
+    _keep(estimate_path(path), np.stack([again, volume]))
+
+
+def _answer(generator: torch.nn.Module, inputs: Tensor) -> Floats:
+    device = next(generator.parameters()).device
+    parts = [part.to(device, memory_format=torch.channels_last) for part in inputs.split(8)]
+    return torch.cat([generator(part).cpu() for part in parts]).numpy()
+
+
+def _keep(path: Path, values: Floats) -> None:
+    part = path.with_suffix(".part")
     with part.open("wb") as file:
-        np.save(file, volume.astype(np.float16))
-    part.rename(completed_path(path))
+        np.save(file, values.astype(np.float16))
+    part.rename(path)
 
 
 def tomogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
-    """Input (64, channels, width, width) and target (64, 1, width, width) of a group.
-
-    Neighbours are taken within each object: the slab of the next one is another world.
-    """
+    """Input (64, channels, width, width) and target (64, 1, width, width) of a group."""
     truth, sart, tvm = load(path, "truth", "sart", "tvm")
     completed = np.load(completed_path(path)).astype(np.float32)
-    parts = []
-    for k in range(OBJECTS):
-        s = slice(k * SLICES, (k + 1) * SLICES)
-        quick = Quick(sart[:, :, s], tvm[:, :, s])
-        parts.append(tomogram_input(completed[:, :, s], quick, contract))
-    target = np.ascontiguousarray(truth.transpose(2, 0, 1)[:, None])
-    return torch.from_numpy(np.concatenate(parts)), torch.from_numpy(target)
+    parts = [
+        tomogram_input(completed[:, :, s], Quick(sart[:, :, s], tvm[:, :, s]), contract)
+        for s in _objects()
+    ]
+    return torch.from_numpy(np.concatenate(parts)), _target(truth)
+
+
+def refinement_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
+    """Input (64, channels, width, width) and target (64, 1, width, width) of a group."""
+    truth, sart, tvm = load(path, "truth", "sart", "tvm")
+    again, volume = np.load(estimate_path(path)).astype(np.float32)
+    parts = [
+        refinement_input(
+            again[:, :, s], Quick(sart[:, :, s], tvm[:, :, s]), volume[:, :, s], contract
+        )
+        for s in _objects()
+    ]
+    return torch.from_numpy(np.concatenate(parts)), _target(truth)
+
+
+def _objects() -> list[slice]:
+    """Slices of each object: neighbours are taken within it, for the next is another world."""
+    return [slice(k * SLICES, (k + 1) * SLICES) for k in range(OBJECTS)]
+
+
+def _target(truth: Floats) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(truth.transpose(2, 0, 1)[:, None]))
 
 
 def shuffled(

@@ -19,6 +19,7 @@ from torch import nn
 
 from ..inference.contract import InputContract
 from ..inference.onnx_file import half_precision_twin
+from ..inference.registry import REFINEMENT
 from .networks import SinogramGenerator, TomogramGenerator
 
 OPSET = 20
@@ -114,7 +115,7 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
-    """Export both stages of a run and describe them."""
+    """Export the stages of a run and describe them."""
     folder.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
     channels = 3 * (2 * contract.neighbours + 1)
@@ -122,6 +123,8 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
         "sinogram": (SinogramGenerator(), 3),
         "tomogram": (TomogramGenerator(channels), channels),
     }
+    if (run / f"{REFINEMENT}.pt").is_file():
+        networks[REFINEMENT] = (TomogramGenerator(channels), channels)
     hashes: dict[str, Any] = {}
     training: dict[str, dict[str, Any]] = {}
     for stage, (network, n_channels) in networks.items():

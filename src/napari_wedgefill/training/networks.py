@@ -1,4 +1,4 @@
-"""The two generators and their discriminator.
+"""The generators and their discriminator.
 
 No normalisation layers anywhere: their statistics would see the tile, and tiles would disagree.
 All are fully convolutional; inputs are multiples of `InputContract.multiple` in height and width.
@@ -125,7 +125,8 @@ class TomogramGenerator(nn.Module):
         for k in reversed(range(len(self.up))):
             y = F.interpolate(self.up[k](y), scale_factor=2.0, mode="nearest")
             y = self.decode[k](self.merge[k](torch.cat([y, skips[k]], dim=1)))
-        return self.blend(x) + self.last(y)
+        # Not the convolution that it is, which bfloat16 would round to eight bits.
+        return (x * self.blend.weight).sum(dim=1, keepdim=True) + self.last(y)
 
 
 class _Residual(nn.Module):

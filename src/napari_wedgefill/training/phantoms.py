@@ -237,10 +237,20 @@ EXTENDED = ("film", "matrix")
 
 
 def draw(rng: np.random.Generator, at: Coordinates, families: dict[str, Family]) -> Floats:
-    """Draw one object; now and then two families share the field of view."""
+    """Draw one object; in one field of view of four, two families meet."""
     names = list(families)
     out = families[names[rng.integers(len(names))]](rng, at)
-    if rng.random() < 0.15:
+    if rng.random() < 0.25:
         other = families[names[rng.integers(len(names))]](rng, at)
-        out = np.maximum(out, other)
+        out = _combined(rng, out, other)
     return np.broadcast_to(out, np.broadcast_shapes(*(c.shape for c in at))).astype(np.float32)
+
+
+def _combined(rng: np.random.Generator, out: Floats, other: Floats) -> Floats:
+    """Lay two objects over one another, fill one with the other, or carve one by the other."""
+    way = rng.random()
+    if way < 0.4:
+        return np.maximum(out, other)
+    if way < 0.7:  # the inside of one has the structure of the other
+        return np.where(out > 0, np.maximum(other, np.float32(0.3) * out), np.float32(0))
+    return np.where(other > 0, np.float32(rng.uniform(0, 0.5)) * out, out)

@@ -25,7 +25,7 @@ class Stage:
     Attributes
     ----------
     name : str
-        "sinogram" or "tomogram".
+        "sinogram", "tomogram" or "refinement".
     network : callable
         Makes the generator.
     judged : int
@@ -40,6 +40,8 @@ class Stage:
         Whether a group can be trained on.
     prepare : callable
         Work before training.
+    begins_as : str
+        Stage whose network has the same shape, if any: training may begin with its weights.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Stage:
     judge: Callable[[Tensor, Tensor], Tensor]
     ready: Callable[[Path], bool]
     prepare: Callable[[Path, Path, torch.device, InputContract], None]
+    begins_as: str = ""
 
     @torch.no_grad()
     def validate(
@@ -70,7 +73,7 @@ class Stage:
             x = inputs[::4].to(device, memory_format=torch.channels_last)
             y = target[::4].to(device)
             unknown = 1 - x[:, 2:3] if self.name == "sinogram" else torch.ones_like(y)
-            first = x[:, :1] if self.name == "sinogram" else _tvm(x)
+            first = x[:, :1] if self.name == "sinogram" else _start(x)
             for part, kept in ((network(x), errors), (first, starts)):
                 mean = ((part - y).square() * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))
                 kept.append(0.5 * mean.clamp(min=1e-12).log())
@@ -87,11 +90,11 @@ def _sinogram_loss(answer: Tensor, target: Tensor, x: Tensor, rows_deg: Tensor |
 
 
 def _tomogram_loss(answer: Tensor, target: Tensor, x: Tensor, context: Tensor | None) -> Tensor:
-    return pixel_loss((answer - target) * importance(_tvm(x), target))
+    return pixel_loss((answer - target) * importance(_start(x), target))
 
 
-def _tvm(x: Tensor) -> Tensor:
-    """TVM of the slice itself among the channels of the tomogram network."""
+def _start(x: Tensor) -> Tensor:
+    """Return what a tomogram network corrects: the slice itself in its last kind of input."""
     return x[:, [x.shape[1] * 5 // 6]]
 
 
@@ -106,17 +109,35 @@ def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
 
 def _complete_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
     """Complete every group with the trained first stage, once."""
-    if not (out / "sinogram.pt").is_file():
-        raise WedgefillError(
-            f"{out} holds no finished sinogram stage (sinogram.pt); "
-            "train that stage to its end first."
-        )
-    network = placed(SinogramGenerator(), device)
-    network.load_state_dict(torch.load(out / "sinogram.pt", map_location=device, weights_only=True))
-    network.eval()
-    for path in batches.groups(data, validation=True) + batches.groups(data, validation=False):
+    network = _finished(SinogramGenerator(), "sinogram", out, device)
+    for path in _every(data):
         if not batches.completed_path(path).exists():
             batches.complete(path, network, contract)
+
+
+def _estimate_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
+    """Complete and reconstruct every group with the two trained stages, once."""
+    _complete_all(data, out, device, contract)
+    network = _finished(TomogramGenerator(), "tomogram", out, device)
+    for path in _every(data):
+        if not batches.estimate_path(path).exists():
+            batches.estimate(path, network, contract)
+
+
+def _every(data: Path) -> list[Path]:
+    return batches.groups(data, validation=True) + batches.groups(data, validation=False)
+
+
+def _finished(network: nn.Module, stage: str, out: Path, device: torch.device) -> nn.Module:
+    """Load the weights of a stage that was trained before."""
+    path = out / f"{stage}.pt"
+    if not path.is_file():
+        raise WedgefillError(
+            f"{out} holds no finished {stage} stage ({path.name}); train that stage to its end "
+            "first."
+        )
+    network.load_state_dict(torch.load(path, map_location=device, weights_only=True))
+    return placed(network, device).eval()
 
 
 def _nothing(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
@@ -145,5 +166,17 @@ STAGES = {
         judge=_judge_tomogram,
         ready=lambda path: batches.completed_path(path).exists(),
         prepare=_complete_all,
+    ),
+    "refinement": Stage(
+        name="refinement",
+        network=TomogramGenerator,
+        judged=4,
+        examples=batches.refinement_examples,
+        context=lambda path, contract: None,
+        loss=_tomogram_loss,
+        judge=_judge_tomogram,
+        ready=lambda path: batches.estimate_path(path).exists(),
+        prepare=_estimate_all,
+        begins_as="tomogram",
     ),
 }

@@ -123,7 +123,7 @@ def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = N
     torch.manual_seed(plan.seed)
     fresh = stage.network()
     if model is not None:
-        fresh.load_state_dict(shipped_weights(fresh, model / f"{stage.name}.onnx"))
+        fresh.load_state_dict(_first_weights(fresh, stage, model), strict=False)
     generator = placed(fresh, device)
     discriminator = placed(Discriminator(stage.judged), device)
     averaged = copy.deepcopy(generator).requires_grad_(False)
@@ -132,6 +132,16 @@ def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = N
         torch.optim.AdamW(discriminator.parameters(), plan.learning_rate, betas=(0.0, 0.99)),
     )
     return State(generator, averaged, discriminator, adam)
+
+
+def _first_weights(fresh: nn.Module, stage: Stage, model: Path) -> dict[str, Tensor]:
+    """Weights of a model's network of this stage, or all but the last layers of one like it."""
+    own = model / f"{stage.name}.onnx"
+    if own.is_file() or not stage.begins_as:
+        return shipped_weights(fresh, own)
+    weights = shipped_weights(fresh, model / f"{stage.begins_as}.onnx")
+    # The last layers correct something else: they begin with no correction at all.
+    return {n: w for n, w in weights.items() if not n.startswith(("last.", "blend."))}
 
 
 def step(
@@ -258,6 +268,12 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--penalty", type=float, default=Plan.penalty)
     parser.add_argument(
+        "--adversarial-weight",
+        type=float,
+        default=Plan.adversarial_weight,
+        help="of the adversarial term; 0 leaves it out",
+    )
+    parser.add_argument(
         "--restart-discriminator", action="store_true", help="go on, but with a new discriminator"
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -271,6 +287,7 @@ def main(arguments: list[str] | None = None) -> None:
         given.minutes,
         given.steps,
         penalty=given.penalty,
+        adversarial_weight=given.adversarial_weight,
         batch=given.batch,
         bfloat16=given.bfloat16,
     )

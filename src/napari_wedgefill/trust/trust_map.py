@@ -86,13 +86,13 @@ def iter_trust_map(
     start, stop = options.slices or (0, series.height)
     if out is None:
         out = np.empty((series.width, stop - start, series.width), np.float32)
-    job = _Job(
-        series, options, start, stop, wedge_mask(series.width, series.angles_deg), Stopwatch()
-    )
-    fitted_gain = trust_gain(load(options.model).folder)
+    model = load(options.model)
+    unmeasured = wedge_mask(series.width, series.angles_deg)
+    job = _Job(series, options, start, stop, model.reach, unmeasured, Stopwatch())
+    fitted_gain = trust_gain(model.folder)
     gain = DEFAULT_GAIN if fitted_gain is None else fitted_gain
     density, trusted, doubted = 1e-30, 0.0, 0.0
-    size = slab_size(series.width)
+    size = slab_size(series.width, model.reach)
     for first in range(start, stop, size):
         last = min(first + size, stop)
         at = slice(first - start, last - start)
@@ -110,12 +110,12 @@ def iter_trust_map(
     yield TrustMap(_as_volume(series, out), *summary, views, gain, is_fitted)
 
 
-def slab_size(width: int) -> int:
-    """Slices at once for this width; with a neighbour on either side, one slab of the pipeline."""
+def slab_size(width: int, reach: int) -> int:
+    """Slices at once for this width; with `reach` on either side, one slab of the pipeline."""
     lanes = LANES
     while lanes > FEWEST_LANES and 4 * width**2 * lanes > SLAB_BYTES:
         lanes //= 2
-    return lanes - 4
+    return lanes - 4 * reach
 
 
 def check_trust(options: FillOptions) -> None:
@@ -135,6 +135,7 @@ class _Job:
     options: FillOptions
     start: int
     stop: int
+    reach: int
     unmeasured: NDArray[np.bool_]
     watch: Stopwatch
 
@@ -148,8 +149,8 @@ def _slab(
 ) -> Generator[Progress, None, tuple[Floats, Floats]]:
     """Return the filled volume and its weighted movement over the density scale, of one slab."""
     views = OTHER_VIEWS if known is not None else (AS_MEASURED, *OTHER_VIEWS)
-    # One slice more on either side: the networks see neighbours.
-    seen = max(first - 1, job.start), min(last + 1, job.stop)
+    # Some slices more on either side: the networks see neighbours.
+    seen = max(first - job.reach, job.start), min(last + job.reach, job.stop)
     inner = slice(first - seen[0], last - seen[0])
     options = replace(job.options, methods=("gan",), slices=seen)
     movement = None if known is None else Movement(known, job.unmeasured)
