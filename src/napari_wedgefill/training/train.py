@@ -266,6 +266,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--from", dest="model", type=Path, help="model folder to start from (a checkpoint wins)"
     )
+    parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--penalty", type=float, default=Plan.penalty)
     parser.add_argument(
         "--adversarial-weight",
@@ -287,6 +288,7 @@ def main(arguments: list[str] | None = None) -> None:
         given.minutes,
         given.steps,
         penalty=given.penalty,
+        learning_rate=given.learning_rate,
         adversarial_weight=given.adversarial_weight,
         batch=given.batch,
         bfloat16=given.bfloat16,
