@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .adjoint_kernels import SQUARE
 from .numba_kernels import LANES
-from .threads import available_cores, run_on_cores
+from .threads import available_cores, run_on_cores, shares
 from .tiles import SinogramTile, VolumeTile
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def forward(beam: ParallelBeam, x: Floats) -> Floats:
     def project(tile: VolumeTile, tilts: NDArray[np.intp], strip: slice) -> None:
         tile.project(beam, tilts, out[:, :, strip])
 
-    _share(x.shape[2], beam.n_tilts, lambda strip: VolumeTile.of(x[:, :, strip]), project)
+    _share(x.shape[2], beam.n_tilts, 1, lambda strip: VolumeTile.of(x[:, :, strip]), project)
     return out
 
 
@@ -46,33 +47,35 @@ def adjoint(beam: ParallelBeam, y: Floats, half_widths: NDArray[np.float64]) -> 
     def gather(tile: SinogramTile, rows: NDArray[np.intp], strip: slice) -> None:
         tile.back_project(rows, out[:, :, strip])
 
-    _share(y.shape[2], beam.depth, load, gather)
+    _share(y.shape[2], beam.depth, SQUARE, load, gather)
     return out
 
 
 def _share(
     n_slices: int,
     n_parts: int,
+    unit: int,
     load: Callable[[slice], Tile],
     work: Callable[[Tile, NDArray[np.intp], slice], None],
 ) -> None:
-    """Do all parts of all strips; a strip is split only when there are fewer strips than cores."""
+    """Do all parts of all strips, `unit` parts at least together.
+
+    A strip is split only when there are fewer strips than cores.
+    """
     strips = list(_strips(n_slices))
-    parts = np.arange(n_parts)
     if len(strips) >= available_cores():
 
         def whole(strip: slice) -> None:
-            work(load(strip), parts, strip)
+            work(load(strip), np.arange(n_parts), strip)
 
         run_on_cores(partial(whole, strip) for strip in strips)
         return
     n_shares = -(-available_cores() // len(strips)) if strips else 1
-    shares = [share for share in np.array_split(parts, n_shares) if share.size]
     tiles = [load(strip) for strip in strips]
     run_on_cores(
         partial(work, tile, share, strip)
         for tile, strip in zip(tiles, strips, strict=True)
-        for share in shares
+        for share in shares(n_parts, n_shares, unit)
     )
 
 
