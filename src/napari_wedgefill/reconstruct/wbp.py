@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from ..geometry import angular_weights
 from ..projector import ParallelBeam
-from ..projector.threads import available_cores
+from ..projector.cpu import back_project
+from ..projector.tiles import SinogramTile
 
 
 def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
@@ -44,17 +45,6 @@ def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
     return response.astype(np.float32)
 
 
-def filter_sinogram(sinogram: NDArray[np.float32], window: str = "ramp") -> NDArray[np.float32]:
-    """Apply the ramp filter along the detector of a sinogram (n_tilts, width, n_slices)."""
-    width = sinogram.shape[1]
-    n = scipy.fft.next_fast_len(2 * width, real=True)
-    with scipy.fft.set_workers(available_cores()):
-        spectrum = scipy.fft.rfft(sinogram, n=n, axis=1)
-        spectrum *= ramp_response(n, window)[None, :, None]
-        filtered: NDArray[np.float32] = scipy.fft.irfft(spectrum, n=n, axis=1)[:, :width]
-    return np.ascontiguousarray(filtered, dtype=np.float32)
-
-
 def wbp(
     beam: ParallelBeam, sinogram: NDArray[np.float32], window: str = "ramp"
 ) -> NDArray[np.float32]:
@@ -78,7 +68,17 @@ def wbp(
     ----------
     G. N. Ramachandran and A. V. Lakshminarayanan, PNAS 68, 2236-2240 (1971).
     """
-    weighted = filter_sinogram(sinogram, window)
-    weighted *= angular_weights(beam.angles_deg).astype(np.float32)[:, None, None]
-    volume: NDArray[np.float32] = beam.smear(weighted)
-    return volume
+    sinogram = np.asarray(sinogram, dtype=np.float32)
+    n = scipy.fft.next_fast_len(2 * beam.width, real=True)
+    response = ramp_response(n, window)[:, None]
+    weights = angular_weights(beam.angles_deg).astype(np.float32)
+
+    def put_filtered(tile: SinogramTile, tilts: NDArray[np.intp], strip: slice) -> None:
+        """One tilt at a time, which stays in the cache from its transform to its inverse."""
+        for tilt in tilts:
+            spectrum = scipy.fft.rfft(sinogram[tilt, :, strip], n=n, axis=0)
+            spectrum *= response * weights[tilt]
+            rows = scipy.fft.irfft(spectrum, n=n, axis=0, overwrite_x=True)
+            tile.values[tilt] = rows[: beam.width]
+
+    return back_project(beam, sinogram.shape[2], np.ones(beam.n_tilts), put_filtered)
