@@ -177,6 +177,22 @@ def _accumulate_much(out: Floats, source: Floats, n: int) -> None:
             store(out, o, total)
 
 
+def memory_rate(n_bytes: int) -> float:
+    """Gigabytes a second, read and written, of one core that changes `n_bytes` over and over."""
+    data = aligned_zeros((n_bytes // 4,))
+    rounds = max(1, (64 << 20) // n_bytes)
+    time_of_all = seconds(lambda: _change_all(data, rounds), 5, time.process_time)
+    return 2.0 * data.nbytes * rounds / time_of_all / 1e9
+
+
+@numba.njit(nogil=True, cache=True)
+def _change_all(data: Floats, rounds: int) -> None:
+    factor = spread(np.float32(0.999))
+    for _ in range(rounds):
+        for i in range(0, data.size, VECTOR):
+            store(data, i, multiply_add(factor, load(data, i), factor))
+
+
 def quick(width: int = 256, repeats: int = 2) -> list[dict[str, Any]]:
     """Compare on a simulated strip of noise, for `wedgefill bench`."""
     angles = np.arange(-60.0, 60.1, 2.0)
