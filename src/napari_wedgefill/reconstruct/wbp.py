@@ -10,6 +10,8 @@ from ..geometry import angular_weights
 from ..projector import ParallelBeam
 from ..projector.cpu import back_project
 from ..projector.tiles import SinogramTile
+from ..projector.vectors import VECTOR, aligned_zeros, vectors
+from .fourier_kernel import bit_reversed, filter_rows, roots_of_one
 
 
 def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
@@ -69,16 +71,18 @@ def wbp(
     G. N. Ramachandran and A. V. Lakshminarayanan, PNAS 68, 2236-2240 (1971).
     """
     sinogram = np.asarray(sinogram, dtype=np.float32)
-    n = scipy.fft.next_fast_len(2 * beam.width, real=True)
-    response = ramp_response(n, window)[:, None]
-    weights = angular_weights(beam.angles_deg).astype(np.float32)
+    n = 1 << max(2, (2 * beam.width - 1).bit_length())
+    responses = angular_weights(beam.angles_deg)[:, None] * bit_reversed(ramp_response(n, window))
+    responses, roots = responses.astype(np.float32), roots_of_one(n)
 
     def put_filtered(tile: SinogramTile, tilts: NDArray[np.intp], strip: slice) -> None:
-        """One tilt at a time, which stays in the cache from its transform to its inverse."""
+        """Filter one tilt at a time, which stays in the cache meanwhile."""
+        room, pitch = aligned_zeros((2 * n * VECTOR,)), tile.padded.shape[1] * tile.lanes
         for tilt in tilts:
-            spectrum = scipy.fft.rfft(sinogram[tilt, :, strip], n=n, axis=0)
-            spectrum *= response * weights[tilt]
-            rows = scipy.fft.irfft(spectrum, n=n, axis=0, overwrite_x=True)
-            tile.values[tilt] = rows[: beam.width]
+            tile.values[tilt] = sinogram[tilt, :, strip]
+            filter_rows(
+                vectors(tile.lanes), tile.padded.reshape(-1), tilt * pitch + tile.lanes,
+                beam.width, responses[tilt], roots, room,
+            )  # fmt: skip
 
     return back_project(beam, sinogram.shape[2], np.ones(beam.n_tilts), put_filtered)
