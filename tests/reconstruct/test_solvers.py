@@ -179,9 +179,11 @@ def test_slices_are_rounded_alike_however_they_are_grouped(discs):
     many = np.concatenate([discs * (k + 1) for k in range(18)], axis=2)
     rows = beam(many)
     together = [last(iter_sart(beam, rows, 2)), last(iter_tvm(beam, rows, 2))]
+    filtered = wbp(beam, rows)
     for k in (0, 17, 70):
         one = np.ascontiguousarray(many[:, :, [k]])
         np.testing.assert_array_equal(beam(one)[:, :, 0], rows[:, :, k])
+        np.testing.assert_array_equal(wbp(beam, rows[:, :, [k]])[:, :, 0], filtered[:, :, k])
         for solver, expected in zip((iter_sart, iter_tvm), together, strict=True):
             alone = last(solver(beam, rows[:, :, [k]], 2))
             np.testing.assert_array_equal(alone[:, :, 0], expected[:, :, k])

@@ -52,7 +52,8 @@ def back_project(
 ) -> Floats:
     """Back project what `fill` puts into the tilts of a tile that holds a strip of slices.
 
-    What is made for a tile right before it is used need not be stored for all slices.
+    It is asked for runs of tilts that begin at even ones, so that it may take two at once. What is
+    made for a tile right before it is used need not be stored for all slices.
     """
     out = np.empty((beam.depth, beam.width, n_slices), np.float32)
 
@@ -62,7 +63,7 @@ def back_project(
     def gather(tile: SinogramTile, rows: Indices, strip: slice) -> None:
         tile.back_project(rows, out[:, :, strip])
 
-    _share(n_slices, load, (beam.n_tilts, 1, fill), (beam.depth, SQUARE, gather))
+    _share(n_slices, load, (beam.n_tilts, 2, fill), (beam.depth, SQUARE, gather))
     return out
 
 

@@ -1,8 +1,9 @@
 """A filter along the detector, in Fourier space, for all slices of a tile at once.
 
-Two vectors of slices are the real and the imaginary part of one transform: a filter that is real
-and even keeps them apart. The transform leaves its frequencies in the order of their reversed bits
-and the inverse starts from there, so nothing is ever sorted.
+Two tilts are the real and the imaginary part of one transform: a filter that is real and even keeps
+them apart but for rounding, which slices therefore do not share. The transform leaves its
+frequencies in the order of their reversed bits and the inverse starts from there, so nothing is
+ever sorted.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Floats = NDArray[np.float32]
 
 
 def bit_reversed(response: Floats) -> Floats:
-    """Reorder the response (n // 2 + 1,) of a real filter as `filter_rows` wants it, (n,)."""
+    """Reorder the response (n // 2 + 1,) of a real filter as `filter_pair` wants it, (n,)."""
     n = 2 * (response.size - 1)
     places = np.zeros(1, np.intp)
     while places.size < n:
@@ -44,25 +45,30 @@ def roots_of_one(n: int) -> Floats:
 
 
 @numba.njit(**OPTIONS)
-def filter_rows(
+def filter_pair(
     vectors: tuple[int, ...],
     rows: Floats,
     origin: int,
+    pitch: int,
     width: int,
+    weights: Floats,
     response: Floats,
     roots: Floats,
     room: Floats,
 ) -> None:
-    """Filter one row of a tile in place.
+    """Filter and weigh two rows of a tile in place.
 
     Parameters
     ----------
     vectors : tuple
         Of a tile, by its length.
     rows : ndarray, float32, flat
-        Holds the row, (width, lanes).
-    origin, width : int
-        Floats from the start of `rows` to the row, and its samples.
+        Holds both rows, (width, lanes) each.
+    origin, pitch, width : int
+        Floats from the start of `rows` to the first row and from there to the second one, and
+        the samples of a row.
+    weights : ndarray, float32, (2,)
+        Factors on the two.
     response : ndarray, float32, (n,)
         From `bit_reversed`; n is a power of two, at least 4 and twice the width.
     roots : ndarray, float32, flat (2 n,)
@@ -72,16 +78,13 @@ def filter_rows(
     """
     n = response.size
     lanes = len(vectors) * VECTOR
-    zero = spread(np.float32(0.0))
-    for v in range(0, len(vectors), 2):
-        s = origin + v * VECTOR
-        is_pair = v + 1 < len(vectors)
-        for u in range(n):
-            inside = u < width
-            i = s + (u if inside else 0) * lanes
-            second = i + VECTOR if is_pair else i
-            store(room, 2 * u * VECTOR, load(rows, i) if inside else zero)
-            store(room, (2 * u + 1) * VECTOR, load(rows, second) if inside and is_pair else zero)
+    first, second = spread(weights[0]), spread(weights[1])
+    for s in range(origin, origin + lanes, VECTOR):
+        room[2 * width * VECTOR :] = np.float32(0.0)
+        for u in range(width):
+            i = s + u * lanes
+            store(room, 2 * u * VECTOR, multiply(first, load(rows, i)))
+            store(room, (2 * u + 1) * VECTOR, multiply(second, load(rows, i + pitch)))
         _transform(n, roots, room)
         for u in range(n):
             h = spread(response[u])
@@ -89,9 +92,9 @@ def filter_rows(
                 store(room, i, multiply(h, load(room, i)))
         _transform_back(n, roots, room)
         for u in range(width):
-            store(rows, s + u * lanes, load(room, 2 * u * VECTOR))
-            if is_pair:
-                store(rows, s + u * lanes + VECTOR, load(room, (2 * u + 1) * VECTOR))
+            i = s + u * lanes
+            store(rows, i, load(room, 2 * u * VECTOR))
+            store(rows, i + pitch, load(room, (2 * u + 1) * VECTOR))
 
 
 @numba.njit(inline="always", **OPTIONS)

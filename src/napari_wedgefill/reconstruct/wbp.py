@@ -11,7 +11,7 @@ from ..projector import ParallelBeam
 from ..projector.cpu import back_project
 from ..projector.tiles import SinogramTile
 from ..projector.vectors import VECTOR, aligned_zeros, vectors
-from .fourier_kernel import bit_reversed, filter_rows, roots_of_one
+from .fourier_kernel import bit_reversed, filter_pair, roots_of_one
 
 
 def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
@@ -72,17 +72,20 @@ def wbp(
     """
     sinogram = np.asarray(sinogram, dtype=np.float32)
     n = 1 << max(2, (2 * beam.width - 1).bit_length())
-    responses = angular_weights(beam.angles_deg)[:, None] * bit_reversed(ramp_response(n, window))
-    responses, roots = responses.astype(np.float32), roots_of_one(n)
+    response, roots = bit_reversed(ramp_response(n, window)), roots_of_one(n)
+    # The last tilt of an odd number pairs with a row of zeros, which tiles have room for.
+    weights = np.zeros(beam.n_tilts + 1, np.float32)
+    weights[:-1] = angular_weights(beam.angles_deg)
 
     def put_filtered(tile: SinogramTile, tilts: NDArray[np.intp], strip: slice) -> None:
-        """Filter one tilt at a time, which stays in the cache meanwhile."""
+        """Filter two tilts at a time, which stay in the cache meanwhile."""
         room, pitch = aligned_zeros((2 * n * VECTOR,)), tile.padded.shape[1] * tile.lanes
-        for tilt in tilts:
-            tile.values[tilt] = sinogram[tilt, :, strip]
-            filter_rows(
-                vectors(tile.lanes), tile.padded.reshape(-1), tilt * pitch + tile.lanes,
-                beam.width, responses[tilt], roots, room,
+        for tilt in tilts[::2]:
+            pair = slice(tilt, min(tilt + 2, beam.n_tilts))
+            tile.values[pair] = sinogram[pair, :, strip]
+            filter_pair(
+                vectors(tile.lanes), tile.padded.reshape(-1), tilt * pitch + tile.lanes, pitch,
+                beam.width, weights[tilt : tilt + 2], response, roots, room,
             )  # fmt: skip
 
     return back_project(beam, sinogram.shape[2], np.ones(beam.n_tilts), put_filtered)
