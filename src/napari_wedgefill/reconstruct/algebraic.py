@@ -28,6 +28,8 @@ class Step:
         Of all tilts.
     tilts : ndarray of int
         Those of this step.
+    coverage : ndarray, float32, (depth, width)
+        How often these tilts see each voxel.
     relaxation : float
         Factor on the step.
     """
@@ -37,15 +39,30 @@ class Step:
         beam: ParallelBeam,
         sinogram: Floats,
         tilts: NDArray[np.intp],
+        coverage: Floats,
         relaxation: float,
     ) -> None:
         is_whole = tilts.size == beam.n_tilts
         self.beam = beam if is_whole else beam.subset(tilts)
         self.measured = sinogram if is_whole else sinogram[tilts]
-        self.rows = (1.0 / np.maximum(self.beam.ray_lengths, 1.0)).astype(np.float32)
-        coverage = self.beam.voxel_coverage[:, :, 0]
+        self.rows = (1.0 / np.maximum(beam.ray_lengths[tilts], 1.0)).astype(np.float32)
         self.columns = (relaxation / np.maximum(coverage, 1e-2)).astype(np.float32)
         self.half_widths = np.maximum(np.abs(self.beam.cosines), np.abs(self.beam.sines))
+
+
+def steps_of(
+    beam: ParallelBeam, sinogram: Floats, shared: list[NDArray[np.intp]], relaxation: float
+) -> list[Step]:
+    """Return a step for each of some groups of tilts; parameters as `Step`."""
+    # A slice for each step, in which only its own tilts see anything: one back projection for all.
+    seen = np.zeros((beam.n_tilts, beam.width, len(shared)), np.float32)
+    for k, tilts in enumerate(shared):
+        seen[tilts, :, k] = 1.0
+    coverage = np.ascontiguousarray(beam.T(seen).transpose(2, 0, 1))
+    return [
+        Step(beam, sinogram, tilts, part, relaxation)
+        for tilts, part in zip(shared, coverage, strict=True)
+    ]
 
 
 class Algebraic:

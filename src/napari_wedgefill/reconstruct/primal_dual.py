@@ -35,7 +35,7 @@ class _Subset:
 
     def __init__(self, beam: ParallelBeam, tilts: NDArray[np.intp], balance: float) -> None:
         self.tilts, self.beam = tilts, beam.subset(tilts)
-        lengths = self.beam.ray_lengths[:, :, 0]
+        lengths = beam.ray_lengths[tilts, :, 0]
         self.sigma = (1.0 / (balance * np.maximum(lengths, 1.0))).astype(np.float32)
         self.half_widths = np.maximum(np.abs(self.beam.cosines), np.abs(self.beam.sines))
 

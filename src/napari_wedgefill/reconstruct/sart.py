@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
 from ..projector.numba_kernels import LANES
-from .algebraic import Algebraic, Step
+from .algebraic import Algebraic, steps_of
 from .sweeps import Sweep
 
 Floats = NDArray[np.float32]
@@ -68,7 +68,7 @@ def iter_sart(
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984); V. A. Morozov, Soviet Math.
     Dokl. 7, 414-417 (1966) (when to stop).
     """
-    steps = [Step(beam, sinogram, tilts, relaxation) for tilts in spread_steps(beam.n_tilts)]
+    steps = steps_of(beam, sinogram, spread_steps(beam.n_tilts), relaxation)
     yield from Algebraic(beam, steps, x0, nonnegative, TILE_LANES).sweeps(n_sweeps, stop_at)
 
 
@@ -99,5 +99,5 @@ def iter_sirt(
     ----------
     J. Gregor and T. Benson, IEEE Trans. Med. Imaging 27, 918-924 (2008).
     """
-    steps = [Step(beam, sinogram, np.arange(beam.n_tilts), relaxation)]
+    steps = steps_of(beam, sinogram, [np.arange(beam.n_tilts)], relaxation)
     yield from Algebraic(beam, steps, x0, nonnegative, LANES).sweeps(n_sweeps, stop_at)
