@@ -17,10 +17,20 @@ import numpy as np
 from quality.held_back import FAMILIES
 from speed_page import record
 
-from napari_wedgefill.bench import SWEEPS, Astra, compare, operations, vector_limit
+from napari_wedgefill.bench import (
+    SWEEPS,
+    Astra,
+    compare,
+    memory_rate,
+    operations,
+    vector_limit,
+)
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.projector.numba_kernels import LANES
 from napari_wedgefill.reconstruct import iter_sart
+from napari_wedgefill.reconstruct.primal_dual import TILE_LANES as TVM_LANES
+from napari_wedgefill.reconstruct.sart import TILE_LANES as SART_LANES
+from napari_wedgefill.reconstruct.sart import spread_steps
 from napari_wedgefill.training.acquisition import Scheme
 from napari_wedgefill.training.acquisition import record as record_tilts
 from napari_wedgefill.training.frames import average_pairs, grid
@@ -55,6 +65,35 @@ def accuracy(
     return found
 
 
+def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
+    """What one pass of each solver cannot do without, a slice: arithmetic, and arrays moved.
+
+    Arrays count once for each time they are read or written: a step of SIRT or SART reads the
+    volume to project it and reads and writes it to correct it; one of TVM does so with two parts
+    of a dual field and a slope besides. They move at the rate of what a tile of them measures.
+    """
+    n_steps = len(spread_steps(n_tilts))
+    updates, array = 2 * n_tilts * width**2, 4 * width**2
+    found: list[dict[str, float | str]] = []
+    for name, steps, moved, held, lanes in (
+        ("SIRT", 1, 3, 1, LANES),
+        ("SART", n_steps, 3, 1, SART_LANES),
+        ("TVM", n_steps, 9, 4, TVM_LANES),
+    ):
+        tile, rate = held * lanes * array, memory_rate(held * lanes * array)
+        found.append(
+            {
+                "solver": name,
+                "arithmetic_ms": 1e3 * updates / limit / 1e9,
+                "moved_mb": steps * moved * array / 1e6,
+                "tile_mb": tile / 1e6,
+                "giga_bytes": rate,
+                "memory_ms": 1e3 * steps * moved * array / rate / 1e9,
+            }
+        )
+    return found
+
+
 def main() -> None:
     """Compare, and put the table into docs/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -76,6 +115,7 @@ def main() -> None:
     for result in results:
         result |= quality.get(str(result["operation"]), {})
         print(result, flush=True)
+    limit = vector_limit()
     figures = {
         "width": arguments.width,
         "n_tilts": angles.size,
@@ -83,7 +123,8 @@ def main() -> None:
         "relaxation_to_match": RELAXATION,
         "clock": arguments.clock,
         "astra": astra.__version__,
-        "limit_giga_updates_a_core": vector_limit(),
+        "limit_giga_updates_a_core": limit,
+        "bounds": bounds(arguments.width, angles.size, limit),
         "rows": results,
     }
     if not arguments.dry:

@@ -37,7 +37,7 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
 
     Parameters
     ----------
-    part : {"projectors", "startup", "memory"}
+    part : {"projectors", "fill", "startup", "memory"}
         Which benchmark.
     figures : dict
         Ready for JSON.
@@ -143,8 +143,38 @@ def _projectors(figures: dict[str, Any]) -> str:
             "with nothing to work out.",
             table(head, rows),
             _same_accuracy(figures),
+            *_bounds(figures),
         ]
     )
+
+
+def _bounds(figures: dict[str, Any]) -> list[str]:
+    """Compare a pass of each solver with what it cannot do without."""
+    if "bounds" not in figures:
+        return []
+    measured = {r["operation"]: r["ours_ms"] for r in figures["rows"]}
+    rows = [
+        [
+            r["solver"],
+            f"{measured[r['solver']] / figures['sweeps'][r['solver']]:.2f}",
+            f"{r['arithmetic_ms']:.2f}",
+            f"{r['moved_mb']:.1f}",
+            f"{r['tile_mb']:.0f}",
+            f"{r['giga_bytes']:.0f}",
+            f"{r['memory_ms']:.2f}",
+        ]
+        for r in figures["bounds"]
+    ]
+    head = [
+        "a pass of", "measured (ms)", "arithmetic (ms)", "moved (MB)", "a tile holds (MB)",
+        "at (GB/s)", "memory (ms)",
+    ]  # fmt: skip
+    return [
+        "What bounds a pass, a slice and on one core: its arithmetic at the limit above, and the "
+        "arrays that it must read and write, at the rate at which this core changes as much "
+        "memory as a tile of slices holds.",
+        table(head, rows),
+    ]
 
 
 def _same_accuracy(figures: dict[str, Any]) -> str:
@@ -165,8 +195,36 @@ def _same_accuracy(figures: dict[str, Any]) -> str:
     )
 
 
+def _fill(figures: dict[str, Any]) -> str:
+    cores, n = cores_in_words(figures["machine"]["cores"]), figures["slices"]
+    rows = [
+        [
+            row["what"],
+            f"{row['wall_s']:.1f}",
+            f"{row['cpu_s']:.1f}",
+            f"{1e3 * row['wall_s'] / n:.0f}",
+        ]
+        for row in figures["rows"]
+    ]
+    aim = f" The aim on two cores is {figures['aim_s']:.0f} s." if figures["aim_s"] else ""
+    largest = sorted(figures["share_of_stage"].items(), key=lambda item: -item[1])
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in largest if share >= 0.005)
+    return "\n\n".join(
+        [
+            "## A whole fill",
+            f"`benchmarks/fill.py` on {cores} of an {figures['machine']['processor']}: {n} slices "
+            f"of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, all four "
+            f"methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
+            "`gan` from both, that are there already.",
+            table(["method", "seconds", "processor seconds", "milliseconds a slice"], rows),
+            f"Share of each stage: {shares}.",
+        ]
+    )
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "projectors": _projectors,
+    "fill": _fill,
     "startup": _startup,
     "memory": _memory,
 }

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .projector import ParallelBeam
 from .projector.numba_kernels import LANES
 from .projector.threads import available_cores
-from .projector.vectors import VECTOR, accumulate, aligned_zeros
+from .projector.vectors import VECTOR, aligned_zeros, load, multiply_add, spread, store
 from .reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 if TYPE_CHECKING:
@@ -166,14 +166,31 @@ def vector_limit() -> float:
 
 @numba.njit(nogil=True, cache=True)
 def _accumulate_much(out: Floats, source: Floats, n: int) -> None:
-    a, b = np.float32(0.5), np.float32(0.25)
+    a, b = spread(np.float32(0.5)), spread(np.float32(0.25))
     for _ in range(n):
         for k in range(64):
             o = k * VECTOR
-            accumulate(
-                out, o, source, o, o + VECTOR, o + 2 * VECTOR, o + 3 * VECTOR, VECTOR,
-                a, b, a, b, a, b, a, b,
-            )  # fmt: skip
+            total = load(out, o)
+            for tap in range(8):
+                weight = a if tap % 2 == 0 else b
+                total = multiply_add(weight, load(source, o + tap * VECTOR), total)
+            store(out, o, total)
+
+
+def memory_rate(n_bytes: int) -> float:
+    """Gigabytes a second, read and written, of one core that changes `n_bytes` over and over."""
+    data = aligned_zeros((n_bytes // 4,))
+    rounds = max(1, (64 << 20) // n_bytes)
+    time_of_all = seconds(lambda: _change_all(data, rounds), 5, time.process_time)
+    return 2.0 * data.nbytes * rounds / time_of_all / 1e9
+
+
+@numba.njit(nogil=True, cache=True)
+def _change_all(data: Floats, rounds: int) -> None:
+    factor = spread(np.float32(0.999))
+    for _ in range(rounds):
+        for i in range(0, data.size, VECTOR):
+            store(data, i, multiply_add(factor, load(data, i), factor))
 
 
 def quick(width: int = 256, repeats: int = 2) -> list[dict[str, Any]]:

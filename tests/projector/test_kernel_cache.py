@@ -23,27 +23,39 @@ def test_a_folder_of_the_users_own_is_the_last_resort():
     assert folder == kernel_cache.fallback_folder(lambda folder: False)
 
 
-def test_kernels_compile_into_that_folder_and_are_found_again(tmp_path: Path):
-    """A fresh process, the cache empty, then another: the second compiles nothing."""
-    script = (
-        "from napari_wedgefill.projector import kernel_cache, ParallelBeam\n"
-        "from pathlib import Path\n"
-        "import numba, numpy as np\n"
-        f"numba.config.CACHE_DIR = {str(tmp_path / 'cache')!r}\n"
-        "from napari_wedgefill.projector import numba_kernels\n"
-        "ParallelBeam([0.0, 50.0], 4)(np.ones((4, 4, 1), np.float32))\n"
-        "stats = numba_kernels.forward_rays(16).stats\n"
-        "print(sum(stats.cache_hits.values()), sum(stats.cache_misses.values()))\n"
-    )
-    seen = []
-    for _ in range(2):
+SCRIPT = """
+import sys
+from napari_wedgefill.projector import ParallelBeam
+import numba, numpy as np
+numba.config.CACHE_DIR = sys.argv[1]
+from napari_wedgefill.projector import adjoint_kernels, numba_kernels
+from napari_wedgefill.reconstruct import fused, iter_sart, iter_tvm, last
+beam, answers = ParallelBeam([0.0, 50.0], 4), []
+for n in map(int, sys.argv[2:]):
+    rows = beam(np.arange(16 * n, dtype=np.float32).reshape(4, 4, n))
+    answers += [float(last(solver(beam, rows, 3)).sum()) for solver in (iter_sart, iter_tvm)]
+kernels = numba_kernels.forward_rays, adjoint_kernels.descend_rays, fused.descend
+print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels), *answers)
+"""
+
+
+def test_kernels_are_compiled_once_for_each_width_and_never_confused(tmp_path: Path):
+    """One process a width, the cache empty, then one for both: it compiles nothing anew.
+
+    Kernels of two widths that share a name in the cache once overwrote each other's memory.
+    """
+
+    def run(*widths: int) -> list[str]:
         ran = subprocess.run(
-            [sys.executable, "-c", script],
+            [sys.executable, "-c", SCRIPT, str(tmp_path / "cache"), *map(str, widths)],
             capture_output=True,
             text=True,
             check=True,
             timeout=300,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
-        seen.append(ran.stdout.split())
-    assert seen == [["0", "1"], ["1", "0"]]
+        return ran.stdout.split()
+
+    narrow, wide, both = run(1), run(20), run(1, 20)
+    assert narrow[0] == wide[0] == "3"
+    assert both == ["0", *narrow[1:], *wide[1:]]

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.reconstruct import (
+    algebraic,
+    iter_sart,
+    iter_sirt,
+    iter_tvm,
+    last,
+    primal_dual,
+    wbp,
+)
 from napari_wedgefill.reconstruct.tvm import noise_level
 from napari_wedgefill.reconstruct.wbp import ramp_response
 
@@ -170,8 +178,26 @@ def test_slices_are_rounded_alike_however_they_are_grouped(discs):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
     many = np.concatenate([discs * (k + 1) for k in range(18)], axis=2)
     rows = beam(many)
+    together = [last(iter_sart(beam, rows, 2)), last(iter_tvm(beam, rows, 2))]
+    filtered = wbp(beam, rows)
     for k in (0, 17, 70):
         one = np.ascontiguousarray(many[:, :, [k]])
         np.testing.assert_array_equal(beam(one)[:, :, 0], rows[:, :, k])
-        alone = last(iter_sart(beam, rows[:, :, [k]], 2))
-        np.testing.assert_array_equal(alone[:, :, 0], last(iter_sart(beam, rows, 2))[:, :, k])
+        np.testing.assert_array_equal(wbp(beam, rows[:, :, [k]])[:, :, 0], filtered[:, :, k])
+        for solver, expected in zip((iter_sart, iter_tvm), together, strict=True):
+            alone = last(solver(beam, rows[:, :, [k]], 2))
+            np.testing.assert_array_equal(alone[:, :, 0], expected[:, :, k])
+
+
+@pytest.mark.parametrize("solver", [iter_sart, iter_tvm])
+@pytest.mark.parametrize("depth", [N, 21])
+def test_cores_that_share_a_tile_change_nothing(monkeypatch, discs, solver, depth):
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N, depth)
+    rows = beam(discs[:depth])
+    answers = []
+    for cores in (1, 3, 16):
+        for module in (algebraic, primal_dual):
+            monkeypatch.setattr(module, "available_cores", lambda n=cores: n)
+        answers.append(last(solver(beam, rows, 3)))
+    for answer in answers[1:]:
+        np.testing.assert_array_equal(answer, answers[0])

@@ -20,9 +20,9 @@ STRIP_BYTES = {"gan": 64 << 20}
 OTHER_STRIP_BYTES = 256 << 20
 FEWEST_LANES = 16
 #: Arrays of a volume's size that a solver holds at once, its result included.
-VOLUMES = {"wbp": 1.0, "sart": 2.0, "sirt": 2.0, "tvm": 9.0, "gan": 28.0}
+VOLUMES = {"wbp": 1.0, "sart": 2.0, "sirt": 2.0, "tvm": 6.0, "gan": 28.0}
 #: Arrays of a sinogram's size that a solver holds at once.
-SINOGRAMS = {"wbp": 8.0, "sart": 3.0, "sirt": 3.0, "tvm": 4.0, "gan": 10.0}
+SINOGRAMS = {"wbp": 3.0, "sart": 3.0, "sirt": 3.0, "tvm": 4.0, "gan": 10.0}
 #: What the networks take beside that, for a slice and its pixels.
 NETWORK_BYTES, NETWORK_BYTES_PER_PIXEL = 300e6, 4e3
 #: What compiled code and libraries take that is not there yet when a job begins.

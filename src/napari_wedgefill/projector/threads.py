@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 def available_cores() -> int:
     """Cores this process may use (an affinity mask or a container may allow fewer than exist)."""
@@ -19,6 +22,21 @@ def available_cores() -> int:
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_cores(), thread_name_prefix="projector")
+
+
+def shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
+    """Cut ``range(n)`` into at most `n_shares` parts that begin at multiples of `unit`."""
+    parts = np.array_split(np.arange(-(-n // unit)), n_shares)
+    return [np.arange(part[0] * unit, min((part[-1] + 1) * unit, n)) for part in parts if part.size]
+
+
+def run(tasks: Iterable[Callable[[], None]], *, parallel: bool) -> None:
+    """Run tasks on all cores, or here and one by one."""
+    if parallel:
+        run_on_cores(tasks)
+        return
+    for task in tasks:
+        task()
 
 
 def run_on_cores(tasks: Iterable[Callable[[], None]]) -> None:

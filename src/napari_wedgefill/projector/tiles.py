@@ -8,15 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry import centre
-from .numba_kernels import (
-    BLOCK_BYTES,
-    GROUP,
-    adjoint_rays,
-    descend_rays,
-    forward_rays,
-    padded_lanes,
-)
-from .vectors import aligned_zeros
+from .adjoint_kernels import SQUARE, adjoint_rays, descend_rays
+from .numba_kernels import GROUP, forward_rays, padded_lanes
+from .vectors import aligned_zeros, vectors
 
 if TYPE_CHECKING:
     from .parallel_beam import ParallelBeam
@@ -40,7 +34,7 @@ class VolumeTile:
     def __init__(self, depth: int, width: int, n_slices: int) -> None:
         self.depth, self.width = depth, width
         self.lanes = padded_lanes(n_slices)
-        shape = (_up_to_group(depth) + 2, _up_to_group(width) + 2, self.lanes)
+        shape = (_up_to_group(depth) + 3, _up_to_group(width) + 3, self.lanes)
         self.padded = aligned_zeros(shape)
         self.values = self.padded[1 : depth + 1, 1 : width + 1, :n_slices]
 
@@ -66,9 +60,9 @@ class VolumeTile:
                 continue
             n = int(np.count_nonzero(chosen))
             rays = aligned_zeros((n, beam.width, self.lanes))
-            forward_rays(self.lanes)(
-                self.padded.reshape(-1), steps[0], *steps, *sizes, ray[0][chosen], ray[1][chosen],
-                beam.axis_u, rays.reshape(-1), beam.width,
+            forward_rays(
+                vectors(self.lanes), self.padded.reshape(-1), steps[0], *steps, *sizes,
+                ray[0][chosen], ray[1][chosen], beam.axis_u, rays.reshape(-1), beam.width,
             )  # fmt: skip
             out[tilts[chosen]] = rays[:, :, : out.shape[2]]
 
@@ -76,9 +70,9 @@ class VolumeTile:
         self, rows: SinogramTile, weights: Floats, floor: float, start: int, stop: int
     ) -> None:
         """Add the weighted back projection of `rows` to the z rows ``start:stop``, and clip."""
-        descend_rays(self.lanes)(
-            rows.padded.reshape(-1), *rows.rays, weights, np.float32(floor), self.padded,
-            start, stop,
+        descend_rays(
+            vectors(self.lanes), rows.padded.reshape(-1), *rows.rays, weights, np.float32(floor),
+            self.padded.reshape(-1), self.padded.shape[1] * self.lanes, start, stop,
         )  # fmt: skip
 
 
@@ -106,12 +100,11 @@ class SinogramTile:
     def back_project(self, rows: NDArray[np.intp], out: Floats) -> None:
         """Back project into some z rows of `out`, (depth, width, n_slices)."""
         beam = self.beam
-        n_block = max(1, BLOCK_BYTES // (4 * beam.width * self.lanes))
-        block = aligned_zeros((n_block, beam.width, self.lanes))
-        for first in range(rows[0], rows[-1] + 1, n_block):
-            n = min(n_block, rows[-1] + 1 - first)
-            adjoint_rays(self.lanes)(
-                self.padded.reshape(-1), *self.rays, first - centre(beam.depth), n, beam.width,
-                block.reshape(-1),
+        block = aligned_zeros((SQUARE, beam.width, self.lanes))
+        for first in range(rows[0], rows[-1] + 1, SQUARE):
+            n = min(SQUARE, rows[-1] + 1 - first)
+            adjoint_rays(
+                vectors(self.lanes), self.padded.reshape(-1), *self.rays,
+                first - centre(beam.depth), n, beam.width, block.reshape(-1),
             )  # fmt: skip
             out[first : first + n] = block[:n, :, : out.shape[2]]

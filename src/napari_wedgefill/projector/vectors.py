@@ -1,18 +1,24 @@
-"""The one step that all kernels spend their time in, as vector instructions.
+"""Vectors of slices inside compiled kernels.
 
-Left to the compiler, the loop over slices is guarded by tests for overlapping arrays and wrapped
-indices at every voxel, which cost as much as the arithmetic. LLVM turns these vectors into whatever
-the processor has: one AVX-512 register, two of AVX2, four of NEON.
+Left to the compiler, a loop over slices is guarded by tests for overlapping arrays and wrapped
+indices at every voxel, which cost as much as the arithmetic. A kernel says what it wants with the
+functions below, VECTOR slices at a time, and LLVM turns them into whatever the processor has: one
+AVX-512 register, two of AVX2, four of NEON. Each is rounded in one way only, whichever kernel it is
+in and wherever a slice lies, so no result depends on how slices were grouped.
+
+Arrays are flat float32; indices count floats.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numba
 import numpy as np
 from llvmlite import ir
-from numba.core import types
-from numba.extending import intrinsic
+from numba.core import cgutils, types
+from numba.extending import intrinsic, models, register_model
 from numpy.typing import NDArray
 
 #: Slices in a vector.
@@ -20,60 +26,185 @@ VECTOR = 16
 _FLOATS = ir.VectorType(ir.FloatType(), VECTOR)
 _UNKNOWN = ir.Constant(_FLOATS, ir.Undefined)
 _FIRST = ir.Constant(ir.VectorType(ir.IntType(32), VECTOR), [0] * VECTOR)
-# May be fused into one instruction, but not reordered: every slice is rounded alike wherever it is.
-_FUSED = ("contract",)
+
+
+class VectorType(types.Type):
+    """numba's name for a vector of float32."""
+
+    def __init__(self) -> None:
+        super().__init__(name=f"slices{VECTOR}")
+
+
+@register_model(VectorType)
+class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]  # untyped
+    def __init__(self, manager: Any, kind: Any) -> None:
+        super().__init__(manager, kind, _FLOATS)
+
+
+_vector = VectorType()
+
+
+def vectors(lanes: int) -> tuple[int, ...]:
+    """Return a tuple whose length, part of its type, tells a kernel the vectors in a tile.
+
+    Kernels are compiled for each type, so loops over a tuple's length are unrolled. A kernel that
+    is made for a number by a function around it would do as well, but numba's cache confuses such
+    kernels: it names compiled code by function and types.
+    """
+    return (0,) * (lanes // VECTOR)
 
 
 @intrinsic
-def accumulate(
-    typing: Any, out: Any, o: Any, source: Any, i0: Any, i1: Any, i2: Any, i3: Any, step: Any,
-    a0: Any, b0: Any, a1: Any, b1: Any, a2: Any, b2: Any, a3: Any, b3: Any,
-) -> Any:  # fmt: skip
-    """``out[o] += sum(a * source[i] + b * source[i + step])`` over four taps, VECTOR slices each.
-
-    Arrays are flat float32; indices count floats; weights are float32.
-    """
-    floats = [types.float32] * 8
-    signature = types.void(out, o, source, i0, i1, i2, i3, step, *floats)
-    return signature, _accumulate
+def load(typing: Any, array: Any, i: Any) -> Any:
+    """``array[i : i + VECTOR]``."""
+    return _vector(array, i), _load
 
 
-def _accumulate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-    out, o, source, step, weights = args[0], args[1], args[2], args[7], args[8:]
-    target = _pointer(context, builder, signature.args[0], out, o)
-    total, other = _load(builder, target), None
-    for tap, index in enumerate(args[3:7]):
-        a, b = (_spread(builder, weight) for weight in weights[2 * tap : 2 * tap + 2])
-        lower = _pointer(context, builder, signature.args[2], source, index)
-        upper = _pointer(context, builder, signature.args[2], source, builder.add(index, step))
-        product = builder.fmul(a, _load(builder, lower), flags=_FUSED)
-        total = builder.fadd(product, total, flags=_FUSED)
-        product = builder.fmul(b, _load(builder, upper), flags=_FUSED)
-        other = product if other is None else builder.fadd(product, other, flags=_FUSED)
-    stored = builder.store(builder.fadd(total, other, flags=_FUSED), target)
-    stored.align = 4
-    return context.get_dummy_value()
-
-
-def _pointer(context: Any, builder: Any, kind: Any, array: Any, index: Any) -> Any:
-    data = context.make_array(kind)(context, builder, array).data
-    return builder.bitcast(builder.gep(data, [index]), _FLOATS.as_pointer())
-
-
-def _load(builder: Any, pointer: Any) -> Any:
-    loaded = builder.load(pointer)
+def _load(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    loaded = builder.load(_pointer(context, builder, signature, args))
     loaded.align = 4
     return loaded
 
 
-def _spread(builder: Any, weight: Any) -> Any:
-    one = builder.insert_element(_UNKNOWN, weight, ir.Constant(ir.IntType(32), 0))
+@intrinsic
+def store(typing: Any, array: Any, i: Any, vector: Any) -> Any:
+    """``array[i : i + VECTOR] = vector``."""
+    return types.void(array, i, vector), _store
+
+
+def _store(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    stored = builder.store(args[2], _pointer(context, builder, signature, args))
+    stored.align = 4
+    return context.get_dummy_value()
+
+
+def _pointer(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    data = context.make_array(signature.args[0])(context, builder, args[0]).data
+    return builder.bitcast(builder.gep(data, [args[1]]), _FLOATS.as_pointer())
+
+
+@intrinsic
+def spread(typing: Any, value: Any) -> Any:
+    """Repeat one float32."""
+    return _vector(types.float32), _spread
+
+
+def _spread(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    one = builder.insert_element(_UNKNOWN, args[0], ir.Constant(ir.IntType(32), 0))
     return builder.shuffle_vector(one, _UNKNOWN, _FIRST)
+
+
+def _binary(make: Callable[[Any, Any, Any], Any]) -> Any:
+    """Return the intrinsic of an operation on two vectors."""
+
+    def operation(typing: Any, a: Any, b: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return make(builder, *args)
+
+        return _vector(a, b), generate
+
+    return intrinsic(operation)
+
+
+add = _binary(lambda builder, a, b: builder.fadd(a, b))
+subtract = _binary(lambda builder, a, b: builder.fsub(a, b))
+multiply = _binary(lambda builder, a, b: builder.fmul(a, b))
+maximum = _binary(lambda builder, a, b: builder.select(builder.fcmp_ordered(">", a, b), a, b))
+minimum = _binary(lambda builder, a, b: builder.select(builder.fcmp_ordered("<", a, b), a, b))
+
+
+def _unary(name: str) -> Any:
+    """Return the intrinsic of an operation that LLVM has by name."""
+
+    def operation(typing: Any, a: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return _call(builder, name, args)
+
+        return _vector(a), generate
+
+    return intrinsic(operation)
+
+
+floor = _unary("floor")
+magnitude = _unary("fabs")
+
+
+@intrinsic
+def store_whole(typing: Any, array: Any, i: Any, vector: Any, end: Any) -> Any:
+    """``array[i : i + VECTOR] = vector``, int32; numbers outside ``0..end`` become `end`."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        kind = ir.VectorType(ir.IntType(32), VECTOR)
+        whole = builder.fptosi(args[2], kind)
+        one = builder.insert_element(ir.Constant(kind, ir.Undefined), args[3], ir.IntType(32)(0))
+        most = builder.shuffle_vector(one, ir.Constant(kind, ir.Undefined), _FIRST)
+        inside = builder.icmp_unsigned("<", whole, most)  # below zero is large when unsigned
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        place = builder.bitcast(builder.gep(data, [args[1]]), kind.as_pointer())
+        stored = builder.store(builder.select(inside, whole, most), place)
+        stored.align = 4
+        return context.get_dummy_value()
+
+    return types.void(array, i, vector, types.int32), generate
+
+
+@intrinsic
+def over_root(typing: Any, a: Any, b: Any) -> Any:
+    """``a / sqrt(b)``, within a few units in the last place: estimated and improved."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        below = _call(builder, "sqrt", args[1:], fastmath=("fast",))
+        return builder.fdiv(args[0], below, flags=("fast",))
+
+    return _vector(a, b), generate
+
+
+@intrinsic
+def multiply_add(typing: Any, a: Any, b: Any, c: Any) -> Any:
+    """``a * b + c``, rounded once where the processor can."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _call(builder, "fmuladd", args)
+
+    return _vector(a, b, c), generate
+
+
+def _call(builder: Any, name: str, args: Any, fastmath: tuple[str, ...] = ()) -> Any:
+    kind = ir.FunctionType(_FLOATS, [_FLOATS] * len(args))
+    full = f"llvm.{name}.v{VECTOR}f32"
+    return builder.call(
+        cgutils.get_or_insert_function(builder.module, kind, full), args, fastmath=fastmath
+    )
+
+
+@intrinsic
+def fetch(typing: Any, array: Any, i: Any) -> Any:
+    """Bring ``array[i : i + VECTOR]`` into the second-level cache, and do not wait for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        number, address = ir.IntType(32), ir.IntType(8).as_pointer()
+        kind = ir.FunctionType(ir.VoidType(), [address, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        place = builder.bitcast(builder.gep(data, [args[1]]), address)
+        builder.call(prefetch, [place, number(0), number(2), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, i), generate
 
 
 def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Zeros, float32, that begin at a cache line: vectors that straddle two cost twice."""
     n_bytes = 4 * int(np.prod(shape))
-    raw = np.zeros(n_bytes + 64, np.uint8)
+    # Not np.zeros: only what np.empty returns may come in large pages.
+    raw = np.empty(n_bytes + 64, np.uint8)
+    raw[:] = 0
     start = -raw.ctypes.data % 64
     return raw[start : start + n_bytes].view(np.float32).reshape(shape)
+
+
+@numba.njit(nogil=True, cache=True)
+def aligned(n: int) -> NDArray[np.float32]:
+    """Room for `n` floats that begins at a cache line, inside kernels."""
+    room = np.empty(n + VECTOR, np.float32)
+    return room[-(room.ctypes.data // 4) % VECTOR :]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
-from ..projector.threads import available_cores, run_on_cores
+from ..projector.adjoint_kernels import SQUARE
+from ..projector.threads import available_cores, run, shares
 from ..projector.tiles import SinogramTile, VolumeTile
 from .sweeps import Sweep
 
@@ -28,6 +28,8 @@ class Step:
         Of all tilts.
     tilts : ndarray of int
         Those of this step.
+    coverage : ndarray, float32, (depth, width)
+        How often these tilts see each voxel.
     relaxation : float
         Factor on the step.
     """
@@ -37,15 +39,30 @@ class Step:
         beam: ParallelBeam,
         sinogram: Floats,
         tilts: NDArray[np.intp],
+        coverage: Floats,
         relaxation: float,
     ) -> None:
         is_whole = tilts.size == beam.n_tilts
         self.beam = beam if is_whole else beam.subset(tilts)
         self.measured = sinogram if is_whole else sinogram[tilts]
-        self.rows = (1.0 / np.maximum(self.beam.ray_lengths, 1.0)).astype(np.float32)
-        coverage = self.beam.voxel_coverage[:, :, 0]
+        self.rows = (1.0 / np.maximum(beam.ray_lengths[tilts], 1.0)).astype(np.float32)
         self.columns = (relaxation / np.maximum(coverage, 1e-2)).astype(np.float32)
         self.half_widths = np.maximum(np.abs(self.beam.cosines), np.abs(self.beam.sines))
+
+
+def steps_of(
+    beam: ParallelBeam, sinogram: Floats, shared: list[NDArray[np.intp]], relaxation: float
+) -> list[Step]:
+    """Return a step for each of some groups of tilts; parameters as `Step`."""
+    # A slice for each step, in which only its own tilts see anything: one back projection for all.
+    seen = np.zeros((beam.n_tilts, beam.width, len(shared)), np.float32)
+    for k, tilts in enumerate(shared):
+        seen[tilts, :, k] = 1.0
+    coverage = np.ascontiguousarray(beam.T(seen).transpose(2, 0, 1))
+    return [
+        Step(beam, sinogram, tilts, part, relaxation)
+        for tilts, part in zip(shared, coverage, strict=True)
+    ]
 
 
 class Algebraic:
@@ -61,6 +78,8 @@ class Algebraic:
         Where to start; zero by default. Not modified.
     nonnegative : bool
         Clip negative densities after each step.
+    lanes : int
+        Slices in a full tile.
     """
 
     def __init__(
@@ -69,13 +88,14 @@ class Algebraic:
         steps: list[Step],
         x0: Floats | None,
         nonnegative: bool,
+        lanes: int,
     ) -> None:
         self.steps = steps
         self.floor = 0.0 if nonnegative else -np.inf
         self.n_rows = beam.n_tilts * beam.width
         n_slices = steps[0].measured.shape[2]
         self.x = np.zeros((beam.depth, beam.width, n_slices), np.float32)
-        self.strips = [slice(s, min(s + LANES, n_slices)) for s in range(0, n_slices, LANES)]
+        self.strips = [slice(s, min(s + lanes, n_slices)) for s in range(0, n_slices, lanes)]
         self.tiles = [
             VolumeTile(beam.depth, beam.width, strip.stop - strip.start) for strip in self.strips
         ]
@@ -94,7 +114,7 @@ class Algebraic:
         n_shares = 1 if len(self.tiles) >= available_cores() else available_cores()
         for done in range(1, n_sweeps + 1):
             tasks = [partial(self._sweep, k, n_shares) for k in range(len(self.tiles))]
-            _each(tasks, parallel=n_shares == 1)
+            run(tasks, parallel=n_shares == 1)
             if stop_at is not None:
                 unexplained = np.sqrt(self.squares / self.n_rows)
                 self.active &= unexplained > np.asarray(stop_at)
@@ -111,10 +131,10 @@ class Algebraic:
         for step in self.steps:
             rows = SinogramTile(step.beam, step.half_widths, active.size)
             residual = rows.values
-            _each(
+            run(
                 (
                     partial(tile.project, step.beam, tilts, residual)
-                    for tilts in _shares(step.beam.n_tilts, n_shares)
+                    for tilts in shares(step.beam.n_tilts, n_shares)
                 ),
                 parallel=n_shares > 1,
             )
@@ -123,24 +143,12 @@ class Algebraic:
             residual *= step.rows
             if not active.all():
                 residual *= active
-            _each(
+            run(
                 (
                     partial(tile.descend, rows, step.columns, self.floor, part[0], part[-1] + 1)
-                    for part in _shares(tile.depth, n_shares)
+                    for part in shares(tile.depth, n_shares, SQUARE)
                 ),
                 parallel=n_shares > 1,
             )
         self.squares[strip] = np.where(active, squares, self.squares[strip])
         self.x[:, :, strip] = tile.values
-
-
-def _shares(n: int, n_shares: int) -> list[NDArray[np.intp]]:
-    return [share for share in np.array_split(np.arange(n), n_shares) if share.size]
-
-
-def _each(tasks: Iterable[Callable[[], None]], *, parallel: bool) -> None:
-    if parallel:
-        run_on_cores(tasks)
-        return
-    for task in tasks:
-        task()

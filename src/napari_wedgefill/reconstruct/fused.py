@@ -1,131 +1,240 @@
-"""Element-wise steps of the solvers, fused so that each array crosses memory once.
+"""Kernels of total-variation minimisation, each of which crosses memory once.
 
-Written with numpy they would cost several times the projections, which are the actual work.
-Each function is shared among the cores by rows of z.
+A step touches the whole volume and three more arrays of its size, so it waits for memory rather
+than for arithmetic; written one operation after the other it would cross memory several times.
+All arrays are flat parts of tiles, slices innermost.
 """
 
 from __future__ import annotations
 
-import itertools
-from functools import partial
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..projector.threads import available_cores, run_on_cores
+from ..projector.adjoint_kernels import SQUARE, adjoint_square, square_tables
+from ..projector.numba_kernels import OPTIONS
+from ..projector.vectors import (
+    VECTOR,
+    add,
+    aligned,
+    fetch,
+    load,
+    maximum,
+    minimum,
+    multiply,
+    multiply_add,
+    over_root,
+    spread,
+    store,
+    subtract,
+)
 
 Floats = NDArray[np.float32]
-_OPTIONS = {"nogil": True, "cache": True, "fastmath": True, "error_model": "numpy"}
+Doubles = NDArray[np.float64]
+
+#: Bytes of the next rows that are fetched from memory while their back projection is worked out:
+#: what the second-level cache holds beside it.
+FETCH_BYTES = 384 << 10
 
 
-def shrink_gradient(p: Floats, ahead: Floats, x: Floats, sigma: float, weights: Floats) -> None:
-    """Dual step of total variation: ``p' = project(p + sigma * grad x)``, ``ahead = 2 p' - p``.
-
-    Parameters
-    ----------
-    p, ahead : ndarray, float32, (2, z, x, y)
-        The dual field along z and x, updated in place, and where to write its extrapolation.
-    x : ndarray, float32, (z, x, y)
-        The volume.
-    sigma : float
-        Dual step.
-    weights : ndarray, float32, (n_slices,)
-        Radius of the discs: the weight of the total variation in each slice.
-    """
-    run_on_cores(
-        partial(_shrink, p, ahead, x, np.float32(sigma), weights, part.start, part.stop)
-        for part in _rows(x.shape[0])
-    )
-
-
-def primal_step(
-    x: Floats, slope: Floats, change: Floats, boost: float, p: Floats, tau: Floats, floor: float
-) -> None:
-    """``slope += change``, then ``x -= tau (slope + boost change - div p)``, both in place.
-
-    Parameters
-    ----------
-    x, slope, change : ndarray, float32, (z, x, y)
-        The volume, the back-projected dual of the data, and how that last changed.
-    boost : float
-        Extrapolation of the change.
-    p : ndarray, float32, (2, z, x, y)
-        The extrapolated dual field of the total variation.
-    tau : ndarray, float32, (z, x, 1)
-        Primal steps.
-    floor : float
-        Least value allowed.
-    """
-    steps = np.ascontiguousarray(tau[:, :, 0], np.float32)
-    run_on_cores(
-        partial(
-            _primal, x, slope, change, np.float32(boost), p, steps, np.float32(floor),
-            part.start, part.stop,
-        )
-        for part in _rows(x.shape[0])
-    )  # fmt: skip
-
-
-def _rows(n: int) -> list[slice]:
-    n_parts = min(n, 4 * available_cores())
-    edges = np.linspace(0, n, n_parts + 1).astype(int)
-    return [slice(a, b) for a, b in itertools.pairwise(edges)]
-
-
-@numba.njit(**_OPTIONS)
-def _shrink(
-    p: Floats,
-    ahead: Floats,
-    x: Floats,
-    sigma: np.float32,
-    weights: Floats,
-    start: int,
-    stop: int,
-) -> None:
-    nz, nx, ns = x.shape
-    tiny = np.float32(1e-20)
-    one, two = np.float32(1.0), np.float32(2.0)
-    for i in range(start, stop):
-        below = min(i + 1, nz - 1)  # a zero difference at the border: Neumann
-        for j in range(nx):
-            right = min(j + 1, nx - 1)
-            for s in range(ns):
-                old_z, old_x = p[0, i, j, s], p[1, i, j, s]
-                pz = old_z + sigma * (x[below, j, s] - x[i, j, s])
-                px = old_x + sigma * (x[i, right, s] - x[i, j, s])
-                scale = min(one, weights[s] / np.sqrt(pz * pz + px * px + tiny))
-                p[0, i, j, s] = pz * scale
-                p[1, i, j, s] = px * scale
-                ahead[0, i, j, s] = two * pz * scale - old_z
-                ahead[1, i, j, s] = two * px * scale - old_x
-
-
-@numba.njit(**_OPTIONS)
-def _primal(
-    x: Floats,
-    slope: Floats,
+@numba.njit(**OPTIONS)
+def dual_step(
+    vectors: tuple[int, ...],
     change: Floats,
-    boost: np.float32,
+    pitch: int,
+    measured: Floats,
+    sigma: Floats,
+    dual: Floats,
+    squares: Floats,
+) -> None:
+    """Advance the dual variable of some tilts.
+
+    Parameters
+    ----------
+    vectors : tuple
+        Of a tile, by its length.
+    change : ndarray, float32, flat (n_tilts, width + padding, lanes)
+        A padded sinogram that holds projections of the volume; by how much the dual variable
+        changed takes their place.
+    pitch : int
+        Floats from tilt to tilt of `change`.
+    measured, dual : ndarray, float32, flat (n_tilts, width, lanes)
+        What was measured, and the dual variable, updated in place.
+    sigma : ndarray, float32, (n_tilts, width)
+        Dual steps.
+    squares : ndarray, float32, (lanes,)
+        The squares of what the volume leaves unexplained are added.
+    """
+    n_tilts, width = sigma.shape
+    lanes = len(vectors) * VECTOR
+    one = np.float32(1.0)
+    for tilt in range(n_tilts):
+        for v in range(len(vectors)):
+            s = v * VECTOR
+            total = load(squares, s)
+            for u in range(width):
+                step = sigma[tilt, u]
+                i, o = tilt * pitch + (u + 1) * lanes + s, (tilt * width + u) * lanes + s
+                unexplained = subtract(load(change, i), load(measured, o))
+                total = multiply_add(unexplained, unexplained, total)
+                old = load(dual, o)
+                ahead = multiply_add(spread(step), unexplained, old)
+                new = multiply(ahead, spread(one / (one + step)))
+                store(dual, o, new)
+                store(change, i, subtract(new, old))
+            store(squares, s, total)
+
+
+@numba.njit(**OPTIONS)
+def _shrink(
+    here: Any, right: Any, under: Any, old_z: Any, old_x: Any, rate: Any, radius: Any
+) -> Any:
+    """Dual step of the total variation at one voxel: the dual field along z and x."""
+    new_z = multiply_add(rate, subtract(under, here), old_z)
+    new_x = multiply_add(rate, subtract(right, here), old_x)
+    tiny = spread(np.float32(1e-20))
+    square = multiply_add(new_z, new_z, multiply_add(new_x, new_x, tiny))
+    scale = minimum(spread(np.float32(1.0)), over_root(radius, square))
+    return multiply(new_z, scale), multiply(new_x, scale)
+
+
+@numba.njit(**OPTIONS)
+def extrapolate_row(
+    vectors: tuple[int, ...],
+    sigma: np.float32,
+    radii: Floats,
+    x: Floats,
+    row_step: int,
     p: Floats,
+    row: int,
+    n_across: int,
+    out: Floats,
+) -> None:
+    """Write what `descend` expects above row ``row + 1``; arguments as there."""
+    lanes = len(vectors) * VECTOR
+    rate, two = spread(sigma), spread(np.float32(2.0))
+    for j in range(n_across):
+        i = (row + 1) * row_step + (j + 1) * lanes
+        right = i + lanes if j < n_across - 1 else i
+        o = 2 * (row * n_across + j) * lanes
+        for v in range(len(vectors)):
+            s = v * VECTOR
+            old_z = load(p, o + s)
+            new_z, _ = _shrink(
+                load(x, i + s), load(x, right + s), load(x, i + row_step + s), old_z,
+                load(p, o + lanes + s), rate, load(radii, s),
+            )  # fmt: skip
+            store(out, j * lanes + s, subtract(multiply(two, new_z), old_z))
+
+
+@numba.njit(**OPTIONS)
+def descend(
+    vectors: tuple[int, ...],
+    sinogram: Floats,
+    width: int,
+    cosines: Doubles,
+    sines: Doubles,
+    half_widths: Doubles,
+    axis_u: float,
+    boost: np.float32,
+    sigma: np.float32,
+    radii: Floats,
     tau: Floats,
     floor: np.float32,
+    x: Floats,
+    row_step: int,
+    p: Floats,
+    slope: Floats,
     start: int,
     stop: int,
+    above: Floats,
+    below: Floats,
 ) -> None:
-    _nz, nx, ns = x.shape
-    for i in range(start, stop):
-        up = np.float32(1.0 if i > 0 else 0.0)
-        above = max(i - 1, 0)
-        for j in range(nx):
-            left_exists = np.float32(1.0 if j > 0 else 0.0)
-            left = max(j - 1, 0)
-            step = tau[i, j]
-            for s in range(ns):
-                # The last row and column of p stay zero, as their differences are.
-                divergence = p[0, i, j, s] - up * p[0, above, j, s]
-                divergence += p[1, i, j, s] - left_exists * p[1, i, left, s]
-                now = slope[i, j, s] + change[i, j, s]
-                slope[i, j, s] = now
-                downhill = now + boost * change[i, j, s] - divergence
-                x[i, j, s] = max(x[i, j, s] - step * downhill, floor)
+    """Dual step of the total variation, then the primal step, in the rows ``start:stop``.
+
+    ``p' = project(p + sigma grad x)``, ``slope += change`` and then ``x = max(x - tau (slope +
+    boost change - div (2 p' - p)), floor)``, where `change` is the back projection of `sinogram`.
+    A row of x is overwritten only when nothing needs its old values any more, so nothing but x,
+    `p` and `slope` is read or written.
+
+    Parameters
+    ----------
+    radii : ndarray, float32, (lanes,)
+        Of the discs that `p` is projected to: the weight of the total variation in each slice.
+    tau : ndarray, float32, (n_rows, n_across)
+        Primal steps.
+    x : ndarray, float32, flat (n_rows + padding, n_across + padding, lanes)
+        A volume with one sample of padding before each axis.
+    row_step : int
+        Floats from row to row of `x`.
+    p : ndarray, float32, flat (n_rows, n_across, 2, lanes)
+        The dual field along the rows' axis and along a row.
+    slope : ndarray, float32, flat (n_rows, n_across, lanes)
+        The back projected dual variable of the data.
+    above : ndarray, float32, flat (n_across, lanes)
+        ``2 p' - p`` along the rows' axis in row ``start - 1``, zero for the first row;
+        overwritten.
+    below : ndarray, float32, flat (n_across, lanes)
+        Row `stop` of `x` before the step.
+    """
+    n_rows, n_across = tau.shape
+    n_vectors = len(vectors)
+    lanes = n_vectors * VECTOR
+    least, rate, further = spread(floor), spread(sigma), spread(boost)
+    two = spread(np.float32(2.0))
+    k, a, b, down, along = square_tables()
+    n_fetched = FETCH_BYTES // (16 * n_across * lanes)
+    block, left = aligned(SQUARE * n_across * lanes), aligned(lanes)
+    for first in range(start, stop, SQUARE):
+        n = min(SQUARE, stop - first)
+        for side in range(0, n_across, SQUARE):
+            n_columns = min(SQUARE, n_across - side)
+            for row in range(first, first + min(n, n_fetched)):
+                i, o = (row + 1) * row_step + (side + 1) * lanes, (row * n_across + side) * lanes
+                for s in range(0, n_columns * lanes, VECTOR):
+                    fetch(x, i + s)
+                    fetch(slope, o + s)
+                    fetch(p, 2 * (o + s))
+                    fetch(p, 2 * (o + s) + VECTOR)
+            adjoint_square(
+                vectors, sinogram, width, cosines, sines, half_widths, axis_u,
+                first - (n_rows - 1) / 2.0, side - (n_across - 1) / 2.0, n, n_columns,
+                k, a, b, down, along, block, side * lanes, n_across * lanes,
+            )  # fmt: skip
+        for row in range(first, first + n):
+            left[:] = np.float32(0.0)
+            for j in range(n_across):
+                i = (row + 1) * row_step + (j + 1) * lanes
+                # A zero difference at the border: Neumann.
+                right = i + lanes if j < n_across - 1 else i
+                under = i + row_step if row < n_rows - 1 else i
+                step = spread(-tau[row, j])
+                o = (row * n_across + j) * lanes
+                for v in range(n_vectors):
+                    s = v * VECTOR
+                    here = load(x, i + s)
+                    if row == stop - 1 and stop < n_rows:
+                        next_row = load(below, j * lanes + s)
+                    else:
+                        next_row = load(x, under + s)
+                    old_z, old_x = load(p, 2 * o + s), load(p, 2 * o + lanes + s)
+                    new_z, new_x = _shrink(
+                        here, load(x, right + s), next_row, old_z, old_x, rate, load(radii, s)
+                    )
+                    store(p, 2 * o + s, new_z)
+                    store(p, 2 * o + lanes + s, new_x)
+                    ahead_z = subtract(multiply(two, new_z), old_z)
+                    ahead_x = subtract(multiply(two, new_x), old_x)
+                    divergence = add(
+                        subtract(ahead_z, load(above, j * lanes + s)),
+                        subtract(ahead_x, load(left, s)),
+                    )
+                    store(above, j * lanes + s, ahead_z)
+                    store(left, s, ahead_x)
+                    change = load(block, o - first * n_across * lanes + s)
+                    now = add(load(slope, o + s), change)
+                    store(slope, o + s, now)
+                    downhill = subtract(multiply_add(further, change, now), divergence)
+                    store(x, i + s, maximum(multiply_add(step, downhill, here), least))

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from .algebraic import Algebraic, Step
+from ..projector.numba_kernels import LANES
+from .algebraic import Algebraic, steps_of
 from .sweeps import Sweep
 
 Floats = NDArray[np.float32]
@@ -21,6 +22,9 @@ Floats = NDArray[np.float32]
 #: Tilts taken at once by SART. One at a time streams the volume from memory for every tilt; four
 #: fill the projector's group and converge alike.
 TILTS_A_STEP = 4
+#: Slices in a full tile of SART: half a strip, for the volume passes by once for every four tilts,
+#: and less of it waits for memory.
+TILE_LANES = LANES // 2
 
 
 def iter_sart(
@@ -64,8 +68,8 @@ def iter_sart(
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984); V. A. Morozov, Soviet Math.
     Dokl. 7, 414-417 (1966) (when to stop).
     """
-    steps = [Step(beam, sinogram, tilts, relaxation) for tilts in spread_steps(beam.n_tilts)]
-    yield from Algebraic(beam, steps, x0, nonnegative).sweeps(n_sweeps, stop_at)
+    steps = steps_of(beam, sinogram, spread_steps(beam.n_tilts), relaxation)
+    yield from Algebraic(beam, steps, x0, nonnegative, TILE_LANES).sweeps(n_sweeps, stop_at)
 
 
 def spread_steps(n_tilts: int) -> list[NDArray[np.intp]]:
@@ -95,5 +99,5 @@ def iter_sirt(
     ----------
     J. Gregor and T. Benson, IEEE Trans. Med. Imaging 27, 918-924 (2008).
     """
-    steps = [Step(beam, sinogram, np.arange(beam.n_tilts), relaxation)]
-    yield from Algebraic(beam, steps, x0, nonnegative).sweeps(n_sweeps, stop_at)
+    steps = steps_of(beam, sinogram, [np.arange(beam.n_tilts)], relaxation)
+    yield from Algebraic(beam, steps, x0, nonnegative, LANES).sweeps(n_sweeps, stop_at)

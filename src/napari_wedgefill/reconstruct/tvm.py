@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from .fused import primal_step, shrink_gradient
+from .primal_dual import PrimalDual, gradient_unit
 from .sart import spread_steps
 from .sweeps import Sweep
 
@@ -90,58 +90,17 @@ def iter_tvm(
     V. Chernozhukov and L. Wang, Biometrika 98, 791-806 (2011) (the root of the sum of squares).
     """
     shape = (beam.depth, beam.width, sinogram.shape[2])
-    x = np.zeros(shape, np.float32) if x0 is None else np.array(x0, np.float32, order="C")
-    unexplained = rms(sinogram) if x0 is None else rms(sinogram - beam(x))
-    p = np.zeros((2, *shape), np.float32)
-    ahead = np.zeros_like(p)
-    # `slope` is A.T of the data's dual variable, `change` what the last step added to it.
-    slope, change = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    subsets = [_Subset(beam, sinogram, tilts, balance) for tilts in spread_steps(beam.n_tilts)]
-    # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column), the gradient scaled
-    # by `unit` so that neither operator dwarfs the other; `p` absorbs the scale.
-    unit = float(np.sqrt(beam.n_tilts))
-    sigma_tv = unit / (balance * 2.0)
-    tau = (balance / (beam.voxel_coverage + 4.0 * unit)).astype(np.float32)
-    floor = 0.0 if nonnegative else -np.inf
+    unexplained = rms(sinogram) if x0 is None else rms(sinogram - beam(x0))
+    unit = gradient_unit(beam)
+    solver = PrimalDual(beam, sinogram, spread_steps(beam.n_tilts), balance, x0, nonnegative)
     for sweep in range(n_sweeps):
         follows = strength * unit * unexplained if weight is None else weight
-        weights = np.broadcast_to(np.asarray(follows, np.float32), shape[2:]).copy()
-        squares = np.zeros(shape[2], np.float32)
-        for subset in subsets:
-            primal_step(x, slope, change, len(subsets), ahead, tau, floor)
-            change = subset.dual_step(x, squares)
-            shrink_gradient(p, ahead, x, sigma_tv, weights)
+        weights = np.broadcast_to(np.asarray(follows, np.float32), shape[2:])
+        squares = solver.sweep(weights, is_last=sweep == n_sweeps - 1)
         unexplained = np.sqrt(squares / (sinogram.shape[0] * sinogram.shape[1]))
-        yield Sweep(sweep + 1, n_sweeps, x)
+        yield Sweep(sweep + 1, n_sweeps, solver.x)
 
 
 def rms(sinogram: Floats) -> Floats:
     """Root mean square of each slice of (n_tilts, width, n_slices), (n_slices,)."""
     return np.asarray(np.sqrt(np.mean(np.square(sinogram), axis=(0, 1))), np.float32)
-
-
-class _Subset:
-    """Some of the tilts and their dual variable."""
-
-    def __init__(
-        self, beam: ParallelBeam, sinogram: Floats, tilts: NDArray[np.intp], balance: float
-    ) -> None:
-        self.beam = beam.subset(tilts)
-        self.measured = sinogram[tilts]
-        self.sigma = (1.0 / (balance * np.maximum(self.beam.ray_lengths, 1.0))).astype(np.float32)
-        self.dual = np.zeros_like(self.measured)
-
-    def dual_step(self, x: Floats, squares: Floats) -> Floats:
-        """Advance the dual variable; return ``A.T`` of its change.
-
-        The squares of what `x` leaves unexplained are added to `squares`, (n_slices,).
-        """
-        ahead = self.beam(x)
-        ahead -= self.measured
-        squares += np.einsum("tus,tus->s", ahead, ahead)
-        ahead *= self.sigma
-        ahead += self.dual
-        ahead /= 1.0 + self.sigma
-        change = ahead - self.dual
-        self.dual = ahead
-        return np.asarray(self.beam.T(change), np.float32)

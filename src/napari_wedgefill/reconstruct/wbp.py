@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 
 from ..geometry import angular_weights
 from ..projector import ParallelBeam
-from ..projector.threads import available_cores
+from ..projector.cpu import back_project
+from ..projector.tiles import SinogramTile
+from ..projector.vectors import VECTOR, aligned_zeros, vectors
+from .fourier_kernel import bit_reversed, filter_pair, roots_of_one
 
 
 def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
@@ -44,17 +47,6 @@ def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
     return response.astype(np.float32)
 
 
-def filter_sinogram(sinogram: NDArray[np.float32], window: str = "ramp") -> NDArray[np.float32]:
-    """Apply the ramp filter along the detector of a sinogram (n_tilts, width, n_slices)."""
-    width = sinogram.shape[1]
-    n = scipy.fft.next_fast_len(2 * width, real=True)
-    with scipy.fft.set_workers(available_cores()):
-        spectrum = scipy.fft.rfft(sinogram, n=n, axis=1)
-        spectrum *= ramp_response(n, window)[None, :, None]
-        filtered: NDArray[np.float32] = scipy.fft.irfft(spectrum, n=n, axis=1)[:, :width]
-    return np.ascontiguousarray(filtered, dtype=np.float32)
-
-
 def wbp(
     beam: ParallelBeam, sinogram: NDArray[np.float32], window: str = "ramp"
 ) -> NDArray[np.float32]:
@@ -78,7 +70,22 @@ def wbp(
     ----------
     G. N. Ramachandran and A. V. Lakshminarayanan, PNAS 68, 2236-2240 (1971).
     """
-    weighted = filter_sinogram(sinogram, window)
-    weighted *= angular_weights(beam.angles_deg).astype(np.float32)[:, None, None]
-    volume: NDArray[np.float32] = beam.smear(weighted)
-    return volume
+    sinogram = np.asarray(sinogram, dtype=np.float32)
+    n = 1 << max(2, (2 * beam.width - 1).bit_length())
+    response, roots = bit_reversed(ramp_response(n, window)), roots_of_one(n)
+    # The last tilt of an odd number pairs with a row of zeros, which tiles have room for.
+    weights = np.zeros(beam.n_tilts + 1, np.float32)
+    weights[:-1] = angular_weights(beam.angles_deg)
+
+    def put_filtered(tile: SinogramTile, tilts: NDArray[np.intp], strip: slice) -> None:
+        """Filter two tilts at a time, which stay in the cache meanwhile."""
+        room, pitch = aligned_zeros((2 * n * VECTOR,)), tile.padded.shape[1] * tile.lanes
+        for tilt in tilts[::2]:
+            pair = slice(tilt, min(tilt + 2, beam.n_tilts))
+            tile.values[pair] = sinogram[pair, :, strip]
+            filter_pair(
+                vectors(tile.lanes), tile.padded.reshape(-1), tilt * pitch + tile.lanes, pitch,
+                beam.width, weights[tilt : tilt + 2], response, roots, room,
+            )  # fmt: skip
+
+    return back_project(beam, sinogram.shape[2], np.ones(beam.n_tilts), put_filtered)
