@@ -145,7 +145,7 @@ def test_odd_widths_are_as_good_as_even_ones(plain):
 
 
 def test_the_batch_does_not_matter(series, plain, monkeypatch):
-    monkeypatch.setitem(joint_model.BATCH, joint_model.CPU, 4)
+    monkeypatch.setattr(joint_model, "CPU_BATCH", 4)
     monkeypatch.setattr(pipeline, "_last_model", [])  # opened for the usual batch
     assert apart(filled(series, ("gan",))["gan"], plain["gan"]) < 1e-5
 

@@ -12,6 +12,7 @@ from ..errors import WedgefillError
 from ..projector import ParallelBeam
 from . import contract as inputs
 from .consistency import restore_consistency
+from .gpu_memory import batch_for, free_gpu_bytes
 from .registry import ModelInfo
 from .session import CPU, CUDA, OutOfMemory, open_session, run
 
@@ -24,8 +25,8 @@ Step = tuple[str, float]
 #: A turn of a batch that undoes itself.
 Turn = Callable[[Floats], Floats]
 
-#: Slices at once: one is as fast as four on a CPU and smaller; a GPU wants more.
-BATCH = {CPU: 1, CUDA: 8}
+#: Slices at once on a CPU: one is as fast as four, and smaller.
+CPU_BATCH = 1
 #: Sessions kept open: three networks for a preview's size and three for the whole.
 MOST_SESSIONS = 6
 
@@ -54,7 +55,7 @@ class JointModel:
         self.model = model
         self.device = device
         self.provider: str | None = None
-        self._batches = dict(BATCH)
+        self._batches = {CPU: CPU_BATCH}
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
     def run(self, stage: str, batch: Floats, turned: Turn | None = None) -> Iterator[Floats]:
@@ -96,6 +97,10 @@ class JointModel:
         if key not in self._sessions:
             while len(self._sessions) >= MOST_SESSIONS:
                 self._sessions.pop(next(iter(self._sessions)))
+            if CUDA not in self._batches and self.device != "cpu":
+                # The sinogram network comes first; a slice is as large as it is wide.
+                pixels = max(height, width) ** 2
+                self._batches[CUDA] = batch_for(pixels, free_gpu_bytes())
             device = {None: self.device, CUDA: "cuda", CPU: "cpu"}[self.provider]
             self._sessions[key] = open_session(
                 self.model.path(stage), device, {"height": height, "width": width}, self._batches

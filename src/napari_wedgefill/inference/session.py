@@ -33,7 +33,7 @@ class OutOfMemory(Exception):
 def obstacle_at_a_glance() -> str | None:
     """Like `cuda_obstacle`, but without loading ONNX Runtime, which takes a second."""
     try:
-        _load_driver()
+        load_driver()
     except OSError:
         return "no NVIDIA driver was found"
     try:
@@ -43,8 +43,9 @@ def obstacle_at_a_glance() -> str | None:
     return None
 
 
-def _load_driver() -> None:
-    ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+def load_driver() -> ctypes.CDLL:
+    """Load NVIDIA's driver library; OSError where there is none."""
+    return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
 
 
 @lru_cache(maxsize=1)
@@ -55,7 +56,7 @@ def cuda_obstacle() -> str | None:
     first: loading the CUDA libraries without one prints errors and gains nothing.
     """
     try:
-        _load_driver()
+        load_driver()
     except OSError:
         return "no NVIDIA driver was found"
     import onnxruntime
