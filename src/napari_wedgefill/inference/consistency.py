@@ -28,7 +28,8 @@ def restore_consistency(
     counts as noise, and would only come back as noise. That share of the way, the volume takes
     TVM's frequencies in the directions that were measured and keeps its own in the missing wedge.
     The same share of what is then left is reconstructed by TVM and added: the change with the
-    fewest edges. With noise almost nothing happens; without noise and without a wedge, TVM comes back.
+    fewest edges. With noise almost nothing happens; without noise and without a wedge, TVM comes
+    back.
 
     Parameters
     ----------
