@@ -184,6 +184,19 @@ def test_the_tomogram_stage_asks_for_the_sinogram_stage(data, tmp_path):
         train.main(["tomogram", str(data), str(tmp_path), "--steps", "2"])
 
 
+def test_what_a_run_made_of_a_group_is_its_own(trained, data, tmp_path):
+    """Another first stage completes sinograms otherwise; its tomogram network must see those."""
+    kept = sorted(p.name for p in (trained / "completed").iterdir())
+    assert kept == sorted(f"{p.stem}.npy" for p in data.glob("group_*.npz"))
+    torch.manual_seed(9)
+    other = SinogramGenerator()
+    torch.nn.init.normal_(other.last.bias, std=1.0)
+    torch.save(other.state_dict(), tmp_path / "sinogram.pt")
+    train.main(["tomogram", str(data), str(tmp_path), "--steps", "2", "--batch", "2"])
+    one, another = (np.load(run / "completed" / kept[0]) for run in (trained, tmp_path))
+    assert np.abs(one - another).max() > 0.01
+
+
 def test_the_refinement_asks_for_the_tomogram_stage(trained, data, tmp_path):
     (tmp_path / "sinogram.pt").write_bytes((trained / "sinogram.pt").read_bytes())
     with pytest.raises(WedgefillError, match="no finished tomogram stage"):

@@ -20,6 +20,7 @@ from ..inference.contract import (
     reprojected_wbp,
     tomogram_input,
 )
+from ..io.atomic import written_beside
 from ..projector import ParallelBeam
 from .examples import OBJECTS, SLICES
 
@@ -47,42 +48,43 @@ def rows_deg(path: Path, contract: InputContract) -> Tensor:
     return torch.from_numpy(grid_for(angles, contract.n_rows).angles_deg)
 
 
-def sinogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
+def sinogram_examples(path: Path, run: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
     """Input (64, 3, n_rows, width) and target (64, 1, n_rows, width) of a group."""
     inputs, target = load(path, "input", "target")
     return torch.from_numpy(inputs), torch.from_numpy(target)
 
 
-def completed_path(path: Path) -> Path:
-    """Where the WBP of a group's completed sinogram is kept."""
-    return path.with_name(path.stem.replace("group", "completed") + ".npy")
+def completed_path(path: Path, run: Path) -> Path:
+    """Where a run keeps the WBP of a group's sinogram, completed by its first stage."""
+    return run / "completed" / f"{path.stem}.npy"
 
 
-def estimate_path(path: Path) -> Path:
-    """Where the tomogram network's volume of a group is kept, and the WBP completed from it."""
-    return path.with_name(path.stem.replace("group", "estimate") + ".npy")
+def estimate_path(path: Path, run: Path) -> Path:
+    """Where a run keeps its tomogram network's volume of a group, and the WBP made from it."""
+    return run / "estimates" / f"{path.stem}.npy"
 
 
 @torch.no_grad()
-def complete(path: Path, generator: torch.nn.Module, contract: InputContract) -> None:
-    """Complete a group's sinogram with a trained first stage and keep its WBP."""
+def complete(path: Path, run: Path, generator: torch.nn.Module, contract: InputContract) -> None:
+    """Complete a group's sinogram with the run's first stage and keep its WBP."""
     angles, measured, inputs, scale = load(
         path, "angles_deg", "measured", "input", "sinogram_scale"
     )
     filled = _answer(generator, torch.from_numpy(inputs))
     beam = ParallelBeam(angles, measured.shape[1])
-    _keep(completed_path(path), completed_wbp(beam, measured, filled, Scales(scale, 0.0), contract))
+    volume = completed_wbp(beam, measured, filled, Scales(scale, 0.0), contract)
+    _keep(completed_path(path, run), volume)
 
 
 @torch.no_grad()
-def estimate(path: Path, generator: torch.nn.Module, contract: InputContract) -> None:
-    """Reconstruct a group with a trained tomogram network, for the refinement to begin from."""
+def estimate(path: Path, run: Path, generator: torch.nn.Module, contract: InputContract) -> None:
+    """Reconstruct a group with the run's tomogram network, for the refinement to begin from."""
     angles, measured = load(path, "angles_deg", "measured")
-    inputs, _ = tomogram_examples(path, contract)
+    inputs, _ = tomogram_examples(path, run, contract)
     volume = np.ascontiguousarray(_answer(generator, inputs)[:, 0].transpose(1, 2, 0))
     beam = ParallelBeam(angles, measured.shape[1])
     again = reprojected_wbp(beam, measured, volume, contract)
-    _keep(estimate_path(path), np.stack([again, volume]))
+    _keep(estimate_path(path, run), np.stack([again, volume]))
 
 
 def _answer(generator: torch.nn.Module, inputs: Tensor) -> Floats:
@@ -92,16 +94,15 @@ def _answer(generator: torch.nn.Module, inputs: Tensor) -> Floats:
 
 
 def _keep(path: Path, values: Floats) -> None:
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_beside(path) as beside, beside.open("wb") as file:
         np.save(file, values.astype(np.float16))
-    part.rename(path)
 
 
-def tomogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
+def tomogram_examples(path: Path, run: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
     """Input (64, channels, width, width) and target (64, 1, width, width) of a group."""
     truth, sart, tvm = load(path, "truth", "sart", "tvm")
-    completed = np.load(completed_path(path)).astype(np.float32)
+    completed = np.load(completed_path(path, run)).astype(np.float32)
     parts = [
         tomogram_input(completed[:, :, s], Quick(sart[:, :, s], tvm[:, :, s]), contract)
         for s in _objects()
@@ -109,10 +110,10 @@ def tomogram_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tens
     return torch.from_numpy(np.concatenate(parts)), _target(truth)
 
 
-def refinement_examples(path: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
+def refinement_examples(path: Path, run: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
     """Input (64, channels, width, width) and target (64, 1, width, width) of a group."""
     truth, sart, tvm = load(path, "truth", "sart", "tvm")
-    again, volume = np.load(estimate_path(path)).astype(np.float32)
+    again, volume = np.load(estimate_path(path, run)).astype(np.float32)
     parts = [
         refinement_input(
             again[:, :, s], Quick(sart[:, :, s], tvm[:, :, s]), volume[:, :, s], contract

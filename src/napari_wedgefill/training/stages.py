@@ -1,4 +1,4 @@
-"""What differs between the two stages of training: network, examples, loss, validation."""
+"""What differs between the stages of training: network, examples, loss, validation."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .losses import back_projected_l1, importance, pixel_loss, wedge_l1
 from .networks import SinogramGenerator, TomogramGenerator, placed
 
 Examples = tuple[Tensor, Tensor]
+Prepare = Callable[[Path, InputContract], None]
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,13 @@ class Stage:
     judged : int
         Channels that the discriminator sees.
     examples, context : callable
-        A group's inputs and targets, and what else the loss needs.
+        A group's inputs and targets, of a run, and what else the loss needs.
     loss : callable
         ``(answer, target, input, context) -> scalar``.
     judge : callable
         ``(rows or slice, input) -> `` what the discriminator sees.
-    ready : callable
-        Whether a group can be trained on.
     prepare : callable
-        Work before training.
+        Given a run and a device, returns what makes a group ready: earlier stages work on it, once.
     begins_as : str
         Stage whose network has the same shape, if any: training may begin with its weights.
     """
@@ -47,17 +46,16 @@ class Stage:
     name: str
     network: Callable[[], nn.Module]
     judged: int
-    examples: Callable[[Path, InputContract], Examples]
+    examples: Callable[[Path, Path, InputContract], Examples]
     context: Callable[[Path, InputContract], Tensor | None]
     loss: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
     judge: Callable[[Tensor, Tensor], Tensor]
-    ready: Callable[[Path], bool]
-    prepare: Callable[[Path, Path, torch.device, InputContract], None]
+    prepare: Callable[[Path, torch.device], Prepare]
     begins_as: str = ""
 
     @torch.no_grad()
     def validate(
-        self, network: nn.Module, paths: list[Path], contract: InputContract
+        self, network: nn.Module, paths: list[Path], run: Path, contract: InputContract
     ) -> dict[str, float]:
         """Mean error of the answer and of the starting point over the validation groups.
 
@@ -69,7 +67,7 @@ class Stage:
         errors: list[Tensor] = []
         starts: list[Tensor] = []
         for path in paths:
-            inputs, target = self.examples(path, contract)
+            inputs, target = self.examples(path, run, contract)
             x = inputs[::4].to(device, memory_format=torch.channels_last)
             y = target[::4].to(device)
             unknown = 1 - x[:, 2:3] if self.name == "sinogram" else torch.ones_like(y)
@@ -107,25 +105,28 @@ def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
     return torch.cat([image, x[:, third // 2 :: third]], dim=1)
 
 
-def _complete_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
-    """Complete every group with the trained first stage, once."""
-    network = _finished(SinogramGenerator(), "sinogram", out, device)
-    for path in _every(data):
-        if not batches.completed_path(path).exists():
-            batches.complete(path, network, contract)
+def _completing(run: Path, device: torch.device) -> Prepare:
+    """Complete groups with the run's first stage."""
+    network = _finished(SinogramGenerator(), "sinogram", run, device)
+
+    def prepare(path: Path, contract: InputContract) -> None:
+        if not batches.completed_path(path, run).exists():
+            batches.complete(path, run, network, contract)
+
+    return prepare
 
 
-def _estimate_all(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
-    """Complete and reconstruct every group with the two trained stages, once."""
-    _complete_all(data, out, device, contract)
-    network = _finished(TomogramGenerator(), "tomogram", out, device)
-    for path in _every(data):
-        if not batches.estimate_path(path).exists():
-            batches.estimate(path, network, contract)
+def _estimating(run: Path, device: torch.device) -> Prepare:
+    """Complete and reconstruct groups with the run's two stages."""
+    complete = _completing(run, device)
+    network = _finished(TomogramGenerator(), "tomogram", run, device)
 
+    def prepare(path: Path, contract: InputContract) -> None:
+        complete(path, contract)
+        if not batches.estimate_path(path, run).exists():
+            batches.estimate(path, run, network, contract)
 
-def _every(data: Path) -> list[Path]:
-    return batches.groups(data, validation=True) + batches.groups(data, validation=False)
+    return prepare
 
 
 def _finished(network: nn.Module, stage: str, out: Path, device: torch.device) -> nn.Module:
@@ -140,8 +141,9 @@ def _finished(network: nn.Module, stage: str, out: Path, device: torch.device) -
     return placed(network, device).eval()
 
 
-def _nothing(data: Path, out: Path, device: torch.device, contract: InputContract) -> None:
+def _nothing(run: Path, device: torch.device) -> Prepare:
     """The first stage needs no preparation."""
+    return lambda path, contract: None
 
 
 STAGES = {
@@ -153,7 +155,6 @@ STAGES = {
         context=batches.rows_deg,
         loss=_sinogram_loss,
         judge=_judge_sinogram,
-        ready=lambda path: True,
         prepare=_nothing,
     ),
     "tomogram": Stage(
@@ -164,8 +165,7 @@ STAGES = {
         context=lambda path, contract: None,
         loss=_tomogram_loss,
         judge=_judge_tomogram,
-        ready=lambda path: batches.completed_path(path).exists(),
-        prepare=_complete_all,
+        prepare=_completing,
     ),
     "refinement": Stage(
         name="refinement",
@@ -175,8 +175,7 @@ STAGES = {
         context=lambda path, contract: None,
         loss=_tomogram_loss,
         judge=_judge_tomogram,
-        ready=lambda path: batches.estimate_path(path).exists(),
-        prepare=_estimate_all,
+        prepare=_estimating,
         begins_as="tomogram",
     ),
 }

@@ -1,4 +1,4 @@
-"""The training loop of both stages: time-boxed, resumable, pixel loss first, then adversarial.
+"""The training loop of every stage: time-boxed, resumable, pixel loss first, then adversarial.
 
     python -m napari_wedgefill.training.train sinogram runs/data runs/small --minutes 25
     python -m napari_wedgefill.training.train tomogram runs/data runs/small --minutes 40
@@ -10,11 +10,10 @@ The checkpoint that is kept is the one whose averaged weights have the lowest va
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,122 +25,11 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
-from .networks import Discriminator, placed, shipped_weights
 from .stages import STAGES, Stage
+from .state import Plan, State, start
 
 #: Fraction of a training after which it is validated, reported and saved.
 REPORT_EVERY = 0.04
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The settings of a run; stored with its curves.
-
-    Attributes
-    ----------
-    minutes : float
-        Total training time, over all sessions.
-    steps : int
-        Total steps instead, if not zero.
-    adversarial_after : float
-        Fraction of the training after which the adversarial term joins.
-    adversarial_weight, penalty : float
-        Weight of the adversarial term, and of the gradient penalties.
-    learning_rate : float
-        Of both networks at the start; the generator's falls along a cosine to a fiftieth.
-    batch, batches_per_group : int
-        Slices a step, and steps before the next group is read.
-    average : float
-        Decay a step of the exponential moving average of the weights.
-    bfloat16 : bool
-        Run the generator in bfloat16 (twice as fast where the processor multiplies it).
-    seed : int
-        Of the order of the groups and the augmentation.
-    """
-
-    minutes: float = 0.0
-    steps: int = 0
-    adversarial_after: float = 0.8
-    adversarial_weight: float = 2e-3
-    penalty: float = 1e-3
-    learning_rate: float = 5e-4
-    batch: int = 8
-    batches_per_group: int = 4
-    average: float = 0.995
-    bfloat16: bool = False
-    seed: int = 0
-
-    def progress(self, state: State) -> float:
-        """Fraction of the training that is done, 0 to 1."""
-        return state.step / self.steps if self.steps else state.minutes / self.minutes
-
-
-@dataclass
-class State:
-    """Everything that a run needs to go on where it stopped."""
-
-    generator: nn.Module
-    averaged: nn.Module
-    discriminator: nn.Module
-    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
-    minutes: float = 0.0
-    step: int = 0
-    best: float = float("inf")
-    curves: list[dict[str, float]] = field(default_factory=list)
-
-    def modules(self) -> dict[str, Any]:
-        """Return what has a `state_dict`."""
-        return {
-            "generator": self.generator,
-            "averaged": self.averaged,
-            "discriminator": self.discriminator,
-            "generator_optimiser": self.optimisers[0],
-            "discriminator_optimiser": self.optimisers[1],
-        }
-
-    def save(self, path: Path) -> None:
-        """Write the checkpoint beside itself, then rename."""
-        parts = {name: module.state_dict() for name, module in self.modules().items()}
-        parts["scalars"] = {"minutes": self.minutes, "step": self.step, "best": self.best}
-        parts["curves"] = self.curves
-        torch.save(parts, path.with_suffix(".part"))
-        path.with_suffix(".part").rename(path)
-
-    def load(self, path: Path, device: torch.device, *, fresh_judge: bool = False) -> None:
-        """Take up a checkpoint; with `fresh_judge`, all of it but the discriminator."""
-        parts = torch.load(path, map_location=device, weights_only=True)
-        for name, module in self.modules().items():
-            if not (fresh_judge and name.startswith("discriminator")):
-                module.load_state_dict(parts[name])
-        for name, value in parts["scalars"].items():
-            setattr(self, name, value)
-        self.curves = parts["curves"]
-
-
-def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = None) -> State:
-    """Return the state at step zero, seeded, or with the weights of an exported model's folder."""
-    torch.manual_seed(plan.seed)
-    fresh = stage.network()
-    if model is not None:
-        fresh.load_state_dict(_first_weights(fresh, stage, model), strict=False)
-    generator = placed(fresh, device)
-    discriminator = placed(Discriminator(stage.judged), device)
-    averaged = copy.deepcopy(generator).requires_grad_(False)
-    adam = (
-        torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),
-        torch.optim.AdamW(discriminator.parameters(), plan.learning_rate, betas=(0.0, 0.99)),
-    )
-    return State(generator, averaged, discriminator, adam)
-
-
-def _first_weights(fresh: nn.Module, stage: Stage, model: Path) -> dict[str, Tensor]:
-    """Weights of a model's network of this stage, or all but the last layers of one like it."""
-    own = model / f"{stage.name}.onnx"
-    if own.is_file() or not stage.begins_as:
-        return shipped_weights(fresh, own)
-    weights = shipped_weights(fresh, model / f"{stage.begins_as}.onnx")
-    # The last layers correct something else: they begin with no correction at all.
-    return {n: w for n, w in weights.items() if not n.startswith(("last.", "blend."))}
 
 
 def step(
@@ -197,18 +85,18 @@ def train(
         state.load(checkpoint, device, fresh_judge=fresh_judge)
     rng = np.random.default_rng(plan.seed + state.step)
     contract = InputContract()
+    prepare = stage.prepare(out, device)
+    for path in batches.groups(data, validation=True):
+        prepare(path, contract)
     clock = time.monotonic()
     running: dict[str, list[float]] = {}
     next_report = plan.progress(state) + REPORT_EVERY
     while (progress := plan.progress(state)) < 1:
-        available = [p for p in batches.groups(data, validation=False) if stage.ready(p)]
-        if not available:
-            raise WedgefillError(
-                f"{data} holds too few groups: the first {batches.N_VALIDATION} validate and none "
-                "is left to train on; simulate more (wedgefill simulate)."
-            )
-        path = available[rng.integers(len(available))]
-        inputs, target = stage.examples(path, contract)
+        path = _any_group(data, rng)
+        begun = time.monotonic()
+        prepare(path, contract)
+        clock += time.monotonic() - begun  # no training time
+        inputs, target = stage.examples(path, out, contract)
         context = stage.context(path, contract)
         adversarial = progress >= plan.adversarial_after
         for group in state.optimisers[0].param_groups:
@@ -229,6 +117,17 @@ def train(
             next_report = plan.progress(state) + REPORT_EVERY
 
 
+def _any_group(data: Path, rng: np.random.Generator) -> Path:
+    """Draw a group to train on, of all that are there by now."""
+    available = batches.groups(data, validation=False)
+    if not available:
+        raise WedgefillError(
+            f"{data} holds too few groups: the first {batches.N_VALIDATION} validate and none "
+            "is left to train on; simulate more (wedgefill simulate)."
+        )
+    return available[rng.integers(len(available))]
+
+
 def _report(
     state: State,
     stage: Stage,
@@ -242,7 +141,8 @@ def _report(
     """Validate the averaged weights, keep them if they are the best, and extend the curves."""
     figures = {name: float(np.mean(values)) for name, values in running.items()}
     figures |= {"minutes": state.minutes, "step": float(state.step)}
-    figures |= stage.validate(state.averaged, batches.groups(data, validation=True), contract)
+    validating = batches.groups(data, validation=True)
+    figures |= stage.validate(state.averaged, validating, out, contract)
     state.curves.append(figures)
     print(" ".join(f"{k} {v:.5g}" for k, v in figures.items()), flush=True)
     if not adversarial:
@@ -295,7 +195,6 @@ def main(arguments: list[str] | None = None) -> None:
     )
     stage = STAGES[given.stage]
     device = torch.device(given.device)
-    stage.prepare(given.data, given.out, device, InputContract())
     fresh_judge = given.restart_discriminator
     train(stage, given.data, given.out, plan, device, given.model, fresh_judge=fresh_judge)
 

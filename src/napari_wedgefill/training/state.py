@@ -1,0 +1,125 @@
+"""What a training run is to do, and all that it needs to go on where it stopped."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .networks import Discriminator, placed, shipped_weights
+from .stages import Stage
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The settings of a run; stored with its curves.
+
+    Attributes
+    ----------
+    minutes : float
+        Total training time, over all sessions.
+    steps : int
+        Total steps instead, if not zero.
+    adversarial_after : float
+        Fraction of the training after which the adversarial term joins.
+    adversarial_weight, penalty : float
+        Weight of the adversarial term, and of the gradient penalties.
+    learning_rate : float
+        Of both networks at the start; the generator's falls along a cosine to a fiftieth.
+    batch, batches_per_group : int
+        Slices a step, and steps before the next group is read.
+    average : float
+        Decay a step of the exponential moving average of the weights.
+    bfloat16 : bool
+        Run the generator in bfloat16 (twice as fast where the processor multiplies it).
+    seed : int
+        Of the order of the groups and the augmentation.
+    """
+
+    minutes: float = 0.0
+    steps: int = 0
+    adversarial_after: float = 0.8
+    adversarial_weight: float = 2e-3
+    penalty: float = 1e-3
+    learning_rate: float = 5e-4
+    batch: int = 8
+    batches_per_group: int = 4
+    average: float = 0.995
+    bfloat16: bool = False
+    seed: int = 0
+
+    def progress(self, state: State) -> float:
+        """Fraction of the training that is done, 0 to 1."""
+        return state.step / self.steps if self.steps else state.minutes / self.minutes
+
+
+@dataclass
+class State:
+    """Everything that a run needs to go on where it stopped."""
+
+    generator: nn.Module
+    averaged: nn.Module
+    discriminator: nn.Module
+    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
+    minutes: float = 0.0
+    step: int = 0
+    best: float = float("inf")
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+    def modules(self) -> dict[str, Any]:
+        """Return what has a `state_dict`."""
+        return {
+            "generator": self.generator,
+            "averaged": self.averaged,
+            "discriminator": self.discriminator,
+            "generator_optimiser": self.optimisers[0],
+            "discriminator_optimiser": self.optimisers[1],
+        }
+
+    def save(self, path: Path) -> None:
+        """Write the checkpoint beside itself, then rename."""
+        parts = {name: module.state_dict() for name, module in self.modules().items()}
+        parts["scalars"] = {"minutes": self.minutes, "step": self.step, "best": self.best}
+        parts["curves"] = self.curves
+        torch.save(parts, path.with_suffix(".part"))
+        path.with_suffix(".part").rename(path)
+
+    def load(self, path: Path, device: torch.device, *, fresh_judge: bool = False) -> None:
+        """Take up a checkpoint; with `fresh_judge`, all of it but the discriminator."""
+        parts = torch.load(path, map_location=device, weights_only=True)
+        for name, module in self.modules().items():
+            if not (fresh_judge and name.startswith("discriminator")):
+                module.load_state_dict(parts[name])
+        for name, value in parts["scalars"].items():
+            setattr(self, name, value)
+        self.curves = parts["curves"]
+
+
+def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = None) -> State:
+    """Return the state at step zero, seeded, or with the weights of an exported model's folder."""
+    torch.manual_seed(plan.seed)
+    fresh = stage.network()
+    if model is not None:
+        fresh.load_state_dict(_first_weights(fresh, stage, model), strict=False)
+    generator = placed(fresh, device)
+    discriminator = placed(Discriminator(stage.judged), device)
+    averaged = copy.deepcopy(generator).requires_grad_(False)
+    adam = (
+        torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),
+        torch.optim.AdamW(discriminator.parameters(), plan.learning_rate, betas=(0.0, 0.99)),
+    )
+    return State(generator, averaged, discriminator, adam)
+
+
+def _first_weights(fresh: nn.Module, stage: Stage, model: Path) -> dict[str, Tensor]:
+    """Weights of a model's network of this stage, or all but the last layers of one like it."""
+    own = model / f"{stage.name}.onnx"
+    if own.is_file() or not stage.begins_as:
+        return shipped_weights(fresh, own)
+    weights = shipped_weights(fresh, model / f"{stage.begins_as}.onnx")
+    # The last layers correct something else: they begin with no correction at all.
+    return {n: w for n, w in weights.items() if not n.startswith(("last.", "blend."))}
