@@ -9,6 +9,8 @@ from ..volume import Volume
 
 #: Trust below which the summary counts density as doubtful.
 DOUBTFUL = 0.8
+#: How the history of a trust map begins, in its file too.
+TRUST_LABEL = "napari-wedgefill: trust, 0 to 1, of"
 UNFITTED = " The model brings no gain of its own, so read it as more or less, not as a figure."
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Column, Floats
+from .columns import Column, DifferenceColumn, Floats, Positions, VolumeColumn
 from .contrast import Limits
 from .layout import Panel
 from .model import CompareModel
@@ -51,6 +51,7 @@ class Pictures:
         self._model = model
         self._kept: dict[tuple[str, int], tuple[tuple[Any, ...], Picture]] = {}
         self._spectra: dict[int, Spectrum] = {}
+        self._sampled: dict[tuple[str, VolumeColumn], tuple[tuple[Any, ...], Floats]] = {}
         model.changed.connect(self._forget)
 
     def _forget(self) -> None:
@@ -58,6 +59,8 @@ class Pictures:
         n = len(self._model.columns)
         self._kept = {place: kept for place, kept in self._kept.items() if place[1] < n}
         self._spectra = {i: s for i, s in self._spectra.items() if self._spectrum(i) is s}
+        methods = self._model.methods
+        self._sampled = {at: seen for at, seen in self._sampled.items() if at[1] in methods}
 
     def picture(self, panel: Panel, shape: tuple[int, int], outside: int) -> Picture:
         """Return the pixels of a panel.
@@ -127,21 +130,46 @@ class Pictures:
 
     def _values(self, panel: Panel, shape: tuple[int, int]) -> Floats:
         """Intensity under each pixel's centre."""
-        plane, window = panel.plane, panel.window
-        down = _centres(window.top, window.bottom, shape[0])
-        across = _centres(window.left, window.right, shape[1])
         column = self._model.columns[panel.column]
-        if plane != SPECTRUM:
-            return column.sample(plane, self._model.crosshair[plane.cut], down, across)
+        if panel.plane == SPECTRUM:
+            return self._spectrum_values(panel, shape)
+        if isinstance(column, DifferenceColumn):
+            minuend = self._volume_values(column.minuend, panel, shape)
+            return minuend - self._volume_values(column.reference, panel, shape)
+        return self._volume_values(column, panel, shape)
+
+    def _volume_values(self, column: VolumeColumn, panel: Panel, shape: tuple[int, int]) -> Floats:
+        """Voxels of a volume, read once a slice though a difference shows them again."""
+        plane = panel.plane
+        at = self._model.crosshair[plane.cut]
+        place, key = (plane.name, column), (at, panel.window, shape)
+        found = self._sampled.get(place)
+        if found is None or found[0] != key:
+            found = (key, column.sample(plane, at, *_positions(panel, shape)))
+            self._sampled[place] = found
+        return found[1]
+
+    def _spectrum_values(self, panel: Panel, shape: tuple[int, int]) -> Floats:
         spectrum = self._spectrum(panel.column)
         if spectrum is None or spectrum.values is None:
             return np.full(shape, np.nan, np.float32)
-        n_z, n_x = spectrum.values.shape
-        rows = frequency_indices(n_z, column.voxel[plane.down], down)
-        return gather(
-            spectrum.values, rows, frequency_indices(n_x, column.voxel[plane.across], across)
+        voxel = self._model.columns[panel.column].voxel
+        axes = (panel.plane.down, panel.plane.across)
+        rows, columns = (
+            frequency_indices(n, voxel[axis], frequencies)
+            for n, axis, frequencies in zip(
+                spectrum.values.shape, axes, _positions(panel, shape), strict=True
+            )
         )
+        return gather(spectrum.values, rows, columns)
 
 
-def _centres(first: float, last: float, n: int) -> NDArray[np.float64]:
+def _positions(panel: Panel, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+    """Positions (down) of the rows of pixels and (across) of their columns."""
+    window = panel.window
+    down = _centres(window.top, window.bottom, shape[0])
+    return down, _centres(window.left, window.right, shape[1])
+
+
+def _centres(first: float, last: float, n: int) -> Positions:
     return first + (np.arange(n) + 0.5) * ((last - first) / n)
