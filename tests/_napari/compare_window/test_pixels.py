@@ -210,6 +210,14 @@ def test_spectra_are_drawn_and_follow_the_slice(canvas, model, qtbot):
     assert np.any(shot(canvas, SPECTRUM) != first)
 
 
+def test_the_spectrum_of_a_trust_map_is_not_black(canvas, model, qtbot):
+    trust = replace(model.methods[1], title="trust", has_own_scale=True)
+    bright = [replace(method, data=1000 * method.data) for method in model.methods]
+    model.set_methods([*bright, replace(trust, data=0.001 * trust.data)])
+    settle(canvas, qtbot)
+    assert shot(canvas, SPECTRUM, column=2).std() > 10
+
+
 def test_a_volume_that_is_no_longer_compared_is_let_go(canvas, model, qtbot):
     model.set_difference("WBP", "TVM")
     canvas.grab()

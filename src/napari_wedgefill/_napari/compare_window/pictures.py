@@ -117,12 +117,19 @@ class Pictures:
         """What a panel shows, for telling whether that changed, and its contrast limits."""
         model = self._model
         if panel.plane == SPECTRUM:
-            known = [self._spectrum(i) for i, c in enumerate(model.columns) if not c.is_difference]
-            limits = [s.limits for s in known if s is not None and s.limits is not None]
-            low, high = np.median(limits, axis=0).tolist() if limits else (0.0, 1.0)
-            return self._spectrum(panel.column), (low, high)
+            return self._spectrum(panel.column), self._spectrum_limits(panel.column)
         column = model.columns[panel.column]
         return (column, model.crosshair[panel.plane.cut]), model.contrast.scale(column).limits
+
+    def _spectrum_limits(self, index: int) -> Limits:
+        """One scale for all methods and differences, and another for what is no density."""
+        columns = self._model.columns
+        own = columns[index].has_own_scale and not columns[index].is_difference
+        chosen = [index] if own else [i for i, c in enumerate(columns) if not c.has_own_scale]
+        known = [self._spectrum(i) for i in chosen]
+        limits = [s.limits for s in known if s is not None and s.limits is not None]
+        low, high = np.median(limits, axis=0).tolist() if limits else (0.0, 1.0)
+        return low, high
 
     def _colours(self, panel: Panel) -> str:
         is_difference = self._model.columns[panel.column].is_difference
