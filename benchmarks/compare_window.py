@@ -1,12 +1,12 @@
 """Count the frames a second of the Compare window while its crosshair is dragged.
 
-    python benchmarks/compare_window.py [--size 512] [--seconds 5]
+    python benchmarks/compare_window.py [--size 512] [--seconds 5] [--write]
 
 Four methods on cubes of random voxels, window of 1600 x 1000 pixels, real mouse events. Needs a
 display; under ``xvfb-run -s "-screen 0 1920x1200x24"`` everything is drawn by software. Prints
 frames a second as the clock has it, and milliseconds of this process' own time a frame, which say
 how many frames there would be on a core that nothing else uses; the display server's share is left
-out.
+out. ``--write`` puts the figures into docs/compare.md.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ import argparse
 import itertools
 import math
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
+from speed_page import cores_in_words, machine, table
 
 from napari_wedgefill._napari.compare_window.canvas import CompareCanvas
 from napari_wedgefill._napari.compare_window.columns import VolumeColumn
@@ -28,6 +31,27 @@ from napari_wedgefill._napari.compare_window.planes import PLANES, SPECTRUM
 
 WINDOW = (1600, 1000)
 TITLES = ("WBP", "SART", "TVM", "GAN")
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "compare.md"
+#: Between these the page holds what this script prints.
+MARKS = ("<!-- benchmarks/compare_window.py -->", "<!-- end -->")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One kind of drag.
+
+    Attributes
+    ----------
+    what : str
+        In words.
+    frames_per_s, own_ms, longest_ms : float
+        By the clock; of this process a frame; of the longest frame, by the clock.
+    """
+
+    what: str
+    frames_per_s: float
+    own_ms: float
+    longest_ms: float
 
 
 class CountingCanvas(CompareCanvas):
@@ -51,14 +75,19 @@ def main() -> None:
     while time.perf_counter() < end:
         application.processEvents()
     print(f"{len(TITLES)} volumes of {args.size}^3 voxels, window of {WINDOW[0]} x {WINDOW[1]}")
+    found = []
     for plane in PLANES:
-        report(f"drag in {plane.name}, all rows", drag(canvas, plane.name, args.seconds))
+        found.append(report(f"in {plane.name}, all rows", drag(canvas, plane.name, args.seconds)))
     model.show_row(SPECTRUM, False)
-    report("drag in XY, without spectra", drag(canvas, "XY", args.seconds))
+    found.append(report("in XY, without spectra", drag(canvas, "XY", args.seconds)))
     model.set_difference("GAN", "WBP")
     model.set_profile_axis(2)
     model.show_row(SPECTRUM, True)
-    report("drag in XY, with difference and profile", drag(canvas, "XY", args.seconds))
+    found.append(
+        report("in XY, with difference and profile", drag(canvas, "XY", args.seconds)),
+    )
+    if args.write:
+        write_into_page(page_text(found, args.size))
 
 
 def model_of(size: int) -> CompareModel:
@@ -116,18 +145,41 @@ def send(canvas: CountingCanvas, kind: QEvent.Type, place: QPointF) -> None:
     QApplication.sendEvent(canvas, QMouseEvent(kind, place, where, left, left, none))
 
 
-def report(what: str, measured: tuple[float, float, float]) -> None:
+def report(what: str, measured: tuple[float, float, float]) -> Measured:
     rate, own, longest = measured
     print(
-        f"{what:42s} {rate:6.1f} frames/s, longest {longest:5.1f} ms; "
+        f"drag {what:37s} {rate:6.1f} frames/s, longest {longest:5.1f} ms; "
         f"own time {own:5.1f} ms a frame ({1e3 / own:.0f} frames/s)"
     )
+    return Measured(what, rate, own, longest)
+
+
+def page_text(found: list[Measured], size: int) -> str:
+    """Return what the page says: the machine, and a table."""
+    here = machine()
+    rows = [
+        [m.what, f"{m.own_ms:.1f}", f"{1e3 / m.own_ms:.0f}", f"{m.frames_per_s:.0f}"] for m in found
+    ]
+    head = ["drag", "own ms a frame", "frames/s of a free core", "frames/s by the clock"]
+    return (
+        f"{len(TITLES)} volumes of {size} x {size} x {size} voxels, a window of {WINDOW[0]} x "
+        f"{WINDOW[1]} pixels, drawn by software on a\nvirtual display; {here['processor']}, "
+        f"{cores_in_words(here['cores'])}, shared with other work.\n\n{table(head, rows)}"
+    )
+
+
+def write_into_page(text: str, page: Path = PAGE) -> None:
+    """Put the figures between the marks of the page."""
+    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    after = rest.split(MARKS[1], 1)[1]
+    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=512, help="voxels along each edge")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each drag")
+    parser.add_argument("--write", action="store_true", help="the figures into docs/compare.md")
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """File > Open and File > Save, through npe2 as napari calls them."""
 
+from dataclasses import replace
 from importlib import resources
 
 import numpy as np
@@ -11,12 +12,13 @@ from qtpy.QtWidgets import QFileDialog, QMenu
 from superqt.utils import GeneratorWorker
 
 import napari_wedgefill
-from napari_wedgefill._napari.layers import LayerMap, series_layer, volume_layer
+from napari_wedgefill._napari.layers import TRUST, LayerMap, series_layer, volume_layer
 from napari_wedgefill._napari.reader import get_reader, read_layers
 from napari_wedgefill._napari.sample_data import open_needle, open_simulated_particle
 from napari_wedgefill._napari.writer import write_mrc
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import read_volume, write_tilt_series, write_volume
+from napari_wedgefill.trust.verdicts import TRUST_LABEL
 from napari_wedgefill.volume import Volume
 
 
@@ -56,6 +58,16 @@ def test_volume_saved_by_napari_opens_with_its_voxels(plugin, volume, tmp_path):
     np.testing.assert_allclose(back.scale, volume.voxel_nm)
     assert back.axis_labels == ("z", "y", "x")
     assert LayerMap.of(back).kind == "volume"
+
+
+def test_a_trust_map_opens_as_one(volume, tmp_path):
+    history = (f"{TRUST_LABEL} discs by gan, 4 views",)
+    trust = replace(volume, history=history, name="discs_trust")
+    path = write_volume(tmp_path / "discs_trust.mrc", trust)
+    layer = Layer.create(*read_layers(str(path))[0])
+    assert LayerMap.of(layer).kind == TRUST
+    assert layer.name == "discs trust"
+    assert layer.contrast_limits == [0.7, 1.0]
 
 
 def test_viewer_opens_a_dropped_file(plugin, viewer, series, tmp_path):

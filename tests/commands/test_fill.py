@@ -233,6 +233,7 @@ def test_the_self_check_command_prints_a_table(wedgefill, tiny_path):
     ran = wedgefill("self-check", tiny_path, "--methods", "wbp,sart")
     assert ran.code == 0
     rows = [line.split() for line in ran.out.splitlines()]
-    assert rows[0] == ["method", "spread", "outermost"]
-    assert [row[0] for row in rows[1:]] == ["wbp", "sart"]
-    assert all(row[1].endswith("%") for row in rows[1:])
+    assert rows[0] == ["withheld", "wbp", "sart"]
+    assert rows[1][:2] == ["-60.00", "outermost"]
+    assert [row[:2] for row in rows[-2:]] == [["all", "inside"], ["all", "outermost"]]
+    assert all(figure.endswith("%") for row in rows[1:] for figure in row[2:])

@@ -58,6 +58,7 @@ def test_the_table_holds_every_method_and_every_tilt(wedgefill, tiny_path, tmp_p
     for name in ("residual at the measured tilts", "error at withheld tilts, outermost"):
         assert float(rows[name]["sart"]) < float(rows[name]["wbp"])
     assert sum(name.startswith("residual at") for name in rows) == 1 + 25
+    assert float(rows["error at withheld -60.00"]["sart"]) > 0
     assert float(rows["elongation found"]["sart"]) > 0
     report = json.loads((tmp_path / "report.json").read_text())["results"]
     assert set(report["histogram"]) == {"wbp", "sart"}

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.ndimage
 
 from napari_wedgefill.inference.pipeline import FillOptions, Progress
 from napari_wedgefill.projector import ParallelBeam
@@ -62,3 +63,18 @@ def test_noise_costs_resolution_and_networks_are_left_out():
     assert found[0].at("sart", 0.5) < 0.8 * found[1].at("sart", 0.5)
     assert found[0].at("sart", 0.143) <= found[0].at("sart", 0.5)
     assert "both halves" in found[0].to_dict()["warning"]
+
+
+@pytest.mark.parametrize("n_slices", [1, 4, 16])
+def test_few_slices_do_not_pass_low_frequencies_for_high_ones(n_slices):
+    """The halves share what is coarse and nothing else: beyond it they must not agree."""
+    rng = np.random.default_rng(0)
+    n, sigma = 64, 3.0
+    coarse = scipy.ndimage.gaussian_filter(rng.normal(size=(n, n)), sigma, mode="wrap")
+    coarse = 30 * coarse[:, None] * np.ones(n_slices)[:, None]
+    halves = [np.float32(coarse + rng.normal(size=coarse.shape)) for _ in range(2)]
+    curve = shell_correlation(*halves, np.arange(-90, 90, 2.0))
+    fine = curve.frequency > 0.2
+    assert np.abs(curve.correlation[fine]).max() < 0.5
+    assert abs(curve.correlation[fine].mean()) < 0.1
+    assert curve.correlation[:3].min() > 0.9

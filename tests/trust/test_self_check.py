@@ -45,11 +45,32 @@ def test_the_sentence_says_who_wins():
     assert worse.to_dict()["sentence"] == worse.sentence
 
 
+def test_every_withheld_angle_has_its_error(checked):
+    result = checked[-1]
+    rows = result.by_angle()
+    assert [row[0] for row in rows] == sorted((*result.spread_deg, *result.outermost_deg))
+    assert {where for _, where, _ in rows} == {"inside", "outermost"}
+    for method, error in result.outermost.items():
+        each = result.outermost_by_tilt[method]
+        assert min(each) <= error <= max(each)
+    assert list(result.to_dict()["spread_by_tilt"]) == ["wbp", "sart", "tvm"]
+
+
+def test_images_of_one_angle_are_withheld_together():
+    """Otherwise a method would be asked for an image that it was given."""
+    angles = np.repeat(np.arange(-60, 61, 5.0), 2) + np.tile((0.0, 0.01), 25)
+    for withheld in withheld_tilts(angles):
+        kept = np.setdiff1d(np.arange(angles.size), withheld)
+        assert np.abs(angles[withheld][:, None] - angles[kept]).min() > 4.9
+    with pytest.raises(WedgefillError, match="at least 9 angles, but there are 8"):
+        withheld_tilts(np.repeat(np.arange(8.0), 2))
+
+
 def test_enough_tilts_are_left():
     for n in (9, 25, 77, 181):
-        spread, outermost = withheld_tilts(n)
+        spread, outermost = withheld_tilts(np.linspace(-60, 60, n))
         assert not set(spread) & set(outermost)
         assert len(spread) < n / 4
         assert len(outermost) < n / 4
-    with pytest.raises(WedgefillError, match="needs at least 9, but there are 5"):
-        withheld_tilts(5)
+    with pytest.raises(WedgefillError, match="needs at least 9 angles, but there are 5"):
+        withheld_tilts(np.arange(5.0))

@@ -50,7 +50,7 @@ def with_checks(
         Before anything is computed, if a check could not be made.
     """
     if self_check:
-        withheld_tilts(series.n_tilts)
+        withheld_tilts(series.angles_deg)
     if trust:
         check_trust(options)
     share = shares(series, options, self_check=self_check, trust=trust)

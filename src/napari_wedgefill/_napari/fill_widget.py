@@ -22,6 +22,7 @@ from .messages import announce, message_of
 from .method_panel import MethodPanel
 from .results import Results
 from .run_panel import TILTS, RunPanel
+from .scrolling import Scrolling
 from .series_panel import SeriesPanel
 from .trust_panel import TrustPanel
 
@@ -51,20 +52,24 @@ class FillWedgeWidget(QWidget):
         self.job = JobView(
             napari_viewer, self.series_panel, self.trust_panel, self.run_panel, self.results
         )
-        column = QVBoxLayout(self)
+        self._lay_out()
+        self._connect()
+        self._series_changed()
+
+    def _lay_out(self) -> None:
+        content = QWidget()
+        column = QVBoxLayout(content)
         column.setContentsMargins(8, 4, 8, 4)
-        column.addWidget(self.series_panel)
-        column.addWidget(line())
-        column.addWidget(self.method_panel)
-        column.addWidget(line())
-        column.addWidget(self.trust_panel)
-        column.addWidget(line())
+        for panel in (self.series_panel, self.method_panel, self.trust_panel):
+            column.addWidget(panel)
+            column.addWidget(line())
         column.addWidget(self.run_panel)
         column.addWidget(self.compare_button)
         column.addStretch(1)
         align_labels(self.series_panel, self.method_panel, self.trust_panel)
-        self._connect()
-        self._series_changed()
+        whole = QVBoxLayout(self)
+        whole.setContentsMargins(0, 0, 0, 0)
+        whole.addWidget(Scrolling(content))
 
     def _connect(self) -> None:
         self.series_panel.series_changed.connect(self._series_changed)

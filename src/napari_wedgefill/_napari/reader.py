@@ -9,7 +9,7 @@ from napari.utils.notifications import show_warning
 
 from ..errors import WedgefillError
 from ..io import find_angles, kind_of, read_tilt_series, read_volume
-from .layers import LayerData, bare_stack_layer, series_layer, volume_layer
+from .layers import LayerData, bare_stack_layer, series_layer, trust_layer, volume_layer
 
 #: napari reads plain TIFF images itself, and better than as a tilt series without angles.
 LEFT_TO_NAPARI = (".tif", ".tiff")
@@ -48,7 +48,11 @@ def read_layers(path: Paths) -> list[LayerData]:
     """
     kind = kind_of(path)
     if kind == "volume":
-        return [volume_layer(read_volume(path))]
+        from ..trust.verdicts import TRUST_LABEL  # its room loads scipy: not for other files
+
+        volume = read_volume(path)
+        is_trust = any(line.startswith(TRUST_LABEL) for line in volume.history)
+        return [trust_layer(volume) if is_trust else volume_layer(volume)]
     if isinstance(path, str) and find_angles(path) is None:
         show_warning(
             f"{Path(path).name}: no tilt angles were found; if this is a tilt series, load or type "

@@ -1,10 +1,10 @@
-"""The window with the figures of a fill: table, tilt range, shell correlations; copied as CSV."""
+"""The window with the figures of a fill: table, tilt range and curves; copied as CSV."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QApplication,
     QDialog,
@@ -19,11 +19,12 @@ from qtpy.QtWidgets import (
 )
 
 from ..trust.results_table import ResultsTable
+from .curve_plot import CurvePlot, histogram_curves, residual_curves, shell_curves
 from .inputs import METHOD_LABELS
 from .range_diagram import RangeDiagram
-from .residual_plot import ResidualPlot
 
 ROW_HEIGHT = 25
+SIZE = QSize(980, 760)
 
 
 class ResultsWindow(QDialog):
@@ -53,7 +54,10 @@ class ResultsWindow(QDialog):
         self.told = QLabel()
         pictures = QHBoxLayout()
         pictures.addWidget(RangeDiagram(angles_deg))
-        pictures.addWidget(ResidualPlot(angles_deg, table.residuals), stretch=1)
+        plots = (residual_curves(angles_deg, table), shell_curves(table), histogram_curves(table))
+        for shown in plots:
+            if shown is not None:
+                pictures.addWidget(CurvePlot(shown), stretch=1)
         notes = QLabel(" ".join(table.notes))
         notes.setWordWrap(True)
         notes.setVisible(bool(table.notes))
@@ -65,7 +69,7 @@ class ResultsWindow(QDialog):
         column.addWidget(self.grid, stretch=1)
         column.addWidget(notes)
         column.addLayout(foot)
-        self.resize(780, 760)
+        self.resize(SIZE.boundedTo(self.screen().availableSize()))
 
     def copy(self) -> None:
         """Put the table on the clipboard."""

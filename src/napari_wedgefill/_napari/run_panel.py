@@ -22,6 +22,8 @@ from .messages import Message
 
 STEPS = 1000
 TILTS = "Tilts"
+#: Room for the name of a view, in pixels.
+VIEW_WIDTH = 44
 VIEW_TIPS = {
     TILTS: "The images of the tilt series.",
     "XZ": "Slices across the tilt axis: here the missing wedge shows.",
@@ -89,6 +91,9 @@ class RunPanel(QWidget):
             button = QPushButton(name)
             button.setCheckable(True)
             button.setToolTip(VIEW_TIPS[name])
+            # Before the theme reaches them, buttons ask for twice the room, and the window grows.
+            button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+            button.setMinimumWidth(VIEW_WIDTH)
             button.clicked.connect(lambda _=False, name=name: self.view_chosen.emit(name))
             self._views.addButton(button)
             self.view_buttons[name] = button

@@ -76,9 +76,7 @@ class TrustPanel(QWidget):
             self._put(line, 0, METHOD_LABELS[method])
             self._put(line, 1, f"{100 * inside:.1f} %", result.spread)
             self._put(line, 2, f"{100 * result.outermost[method]:.1f} %", result.outermost)
-        self._errors.setToolTip(
-            "Root mean square error of the predicted images over the images themselves."
-        )
+        self._errors.setToolTip(_in_detail(result))
         self._errors.show()
         self._sentences.append(result.verdict)
         self._say()
@@ -102,3 +100,12 @@ class TrustPanel(QWidget):
         side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
         label.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self._grid.addWidget(label, line, column)
+
+
+def _in_detail(result: SelfCheck) -> str:
+    """Say what the figures are, and list them by withheld angle."""
+    lines = ["Root mean square error of the predicted images over the images themselves."]
+    for angle, where, errors in result.by_angle():
+        each = ", ".join(f"{METHOD_LABELS[m]} {100 * error:.1f} %" for m, error in errors.items())
+        lines.append(f"{angle:+.1f}\N{DEGREE SIGN} ({where}): {each}")
+    return "\n".join(lines)

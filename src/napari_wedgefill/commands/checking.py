@@ -48,7 +48,7 @@ class Checks:
         from ..trust.trust_map import check_trust
 
         if self.self_check:
-            withheld_tilts(series.n_tilts)
+            withheld_tilts(series.angles_deg)
         if self.trust:
             check_trust(options)
 

@@ -40,6 +40,9 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(result.to_dict(), indent=2))
         return
-    print(f"{'method':<8}{'spread':>10}{'outermost':>12}")
-    for method, error in result.spread.items():
-        print(f"{method:<8}{error:>10.2%}{result.outermost[method]:>12.2%}")
+    print(f"{'withheld':<20}" + "".join(f"{method:>9}" for method in result.spread))
+    for angle, where, errors in result.by_angle():
+        name = f"{angle:+8.2f} {where}"
+        print(f"{name:<20}" + "".join(f"{error:>9.2%}" for error in errors.values()))
+    for name, together in (("all inside", result.spread), ("all outermost", result.outermost)):
+        print(f"{name:<20}" + "".join(f"{error:>9.2%}" for error in together.values()))

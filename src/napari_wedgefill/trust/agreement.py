@@ -44,9 +44,9 @@ class Agreement:
         squares = self._squares(self.scale() if scale is None else scale)
         return float(np.sqrt(np.sum(squares[at]) / max(float(np.sum(self.measured[at])), 1e-30)))
 
-    def by_tilt(self) -> Doubles:
+    def by_tilt(self, scale: float | None = None) -> Doubles:
         """Error of each tilt, (n_tilts,), after one scale for all."""
-        squares = self._squares(self.scale())
+        squares = self._squares(self.scale() if scale is None else scale)
         return np.asarray(np.sqrt(squares / np.maximum(self.measured, 1e-30)))
 
     def _squares(self, scale: float) -> Doubles:

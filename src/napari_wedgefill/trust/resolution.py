@@ -110,10 +110,15 @@ class Resolution:
 def shell_correlation(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorrelation:
     """Fourier shell correlation of two volumes over the frequencies that the tilts measured.
 
+    The shells are cylinders around the tilt axis, of one frequency ``sqrt(kx^2 + kz^2)`` each:
+    across the axis the tilts decide what is resolved, along it the images themselves do. Spheres
+    would mix both, and those of a few slices hold low frequencies across the axis, on which the
+    halves always agree, far out along it.
+
     Parameters
     ----------
     a, b : ndarray, float32, (z, y, x)
-        Of one shape, z and x of equal length; they fade to their borders before the transform.
+        Of one shape, z and x of equal length; slices fade to their borders before the transform.
     angles_deg : array_like, (n_tilts,)
         Measured tilts in degrees. The missing wedge is left out: neither volume knows it.
 
@@ -122,26 +127,29 @@ def shell_correlation(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorre
     G. Harauz and M. van Heel, Optik 73, 146-156 (1986); thresholds 0.5, and 0.143 after
     P. B. Rosenthal and R. Henderson, J. Mol. Biol. 333, 721-745 (2003).
     """
-    window = np.einsum("z,y,x->zyx", *(taper(n) for n in a.shape))
-    spectra = [
-        scipy.fft.fftn((v - np.sum(v * window) / window.sum()) * window).astype(np.complex64)
-        for v in (a, b)
-    ]
-    n = a.shape[0]
-    kz, ky, kx = (scipy.fft.fftfreq(m) for m in a.shape)
-    radius = np.sqrt(kz[:, None, None] ** 2 + ky[None, :, None] ** 2 + kx**2)
+    n, last = a.shape[0], a.shape[0] // 2
+    kz, kx = scipy.fft.fftfreq(n)[:, None], scipy.fft.fftfreq(a.shape[2])
+    radius = np.hypot(kz, kx)
     shell = np.rint(radius * n).astype(np.intp)
-    shell[np.broadcast_to(wedge_mask(n, angles_deg)[:, None], shell.shape)] = 0
-    last = n // 2
-    shell = np.where(shell <= last, shell, 0).ravel()
+    # Beyond half a cycle a voxel there are corners only, and no wedge is marked.
+    shell[wedge_mask(n, angles_deg) | (radius > 0.5)] = 0
 
     def by_shell(values: NDArray[Any]) -> Doubles:
-        return np.asarray(np.bincount(shell, values.ravel(), last + 1)[1:], np.float64)
+        together = np.sum(values, axis=1, dtype=np.float64)
+        return np.asarray(np.bincount(shell.ravel(), together.ravel(), last + 1)[1:], np.float64)
 
-    cross = by_shell(np.real(spectra[0] * np.conj(spectra[1])))
-    powers = [by_shell(np.square(np.abs(s))) for s in spectra]
+    first, second = _spectra(a), _spectra(b)
+    cross = by_shell(np.real(first * np.conj(second)))
+    powers = [by_shell(np.square(np.abs(s))) for s in (first, second)]
     correlation = cross / np.maximum(np.sqrt(powers[0] * powers[1]), 1e-30)
     return ShellCorrelation(np.arange(1, last + 1) / n, correlation)
+
+
+def _spectra(volume: Floats) -> NDArray[np.complex64]:
+    """Spectra (kz, y, kx) of the slices of a volume (z, y, x), each without its mean."""
+    fade = np.multiply.outer(taper(volume.shape[0]), taper(volume.shape[2]))[:, None]
+    mean = np.sum(volume * fade, axis=(0, 2), keepdims=True) / fade.sum()
+    return np.asarray(scipy.fft.fft2((volume - mean) * fade, axes=(0, 2)), np.complex64)
 
 
 def iter_resolution(series: TiltSeries, options: FillOptions) -> Iterator[Progress | Resolution]:

@@ -62,6 +62,10 @@ def iter_results(
     if self_check is not None:
         figures.append(Figure("error at withheld tilts, inside", "", self_check.spread))
         figures.append(Figure("error at withheld tilts, outermost", "", self_check.outermost))
+        figures += [
+            Figure(f"error at withheld {angle:+.2f}", "", errors, is_detail=True)
+            for angle, _, errors in self_check.by_angle()
+        ]
     measured: dict[str, Measured] = {}
     for k, (method, volume) in enumerate(volumes.items()):
         part = RECONSTRUCTING + (1 - RECONSTRUCTING) * k / len(volumes)

@@ -40,7 +40,7 @@ from ..volume import Volume
 from .gain import DEFAULT_GAIN, trust_gain
 from .metrics import wedge_mask
 from .stopwatch import Stopwatch
-from .verdicts import DOUBTFUL, TrustMap
+from .verdicts import DOUBTFUL, TRUST_LABEL, TrustMap
 from .views import AS_MEASURED, OTHER_VIEWS
 
 Floats = NDArray[np.float32]
@@ -225,6 +225,6 @@ def _as_volume(series: TiltSeries, data: Floats) -> Volume:
     return Volume(
         data,
         name=f"{series.name}_trust",
-        history=(f"napari-wedgefill: trust, 0 to 1, of {series.name} by gan, {views} views",),
+        history=(f"{TRUST_LABEL} {series.name} by gan, {views} views",),
         **fields,
     )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from ..volume import Volume
 
 #: Trust below which the summary counts density as doubtful.
 DOUBTFUL = 0.8
+#: How the history of a trust map begins, in its file too.
+TRUST_LABEL = "napari-wedgefill: trust, 0 to 1, of"
 UNFITTED = " The model brings no gain of its own, so read it as more or less, not as a figure."
 
 
@@ -28,6 +30,8 @@ class SelfCheck:
         The withheld angles.
     slices : tuple of int
         Start and stop of the slices that were rebuilt.
+    spread_by_tilt, outermost_by_tilt : dict of str to tuple of float
+        By method, the error at each of the withheld angles.
     """
 
     spread: dict[str, float]
@@ -35,6 +39,19 @@ class SelfCheck:
     spread_deg: tuple[float, ...]
     outermost_deg: tuple[float, ...]
     slices: tuple[int, int]
+    spread_by_tilt: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    outermost_by_tilt: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+
+    def by_angle(self) -> list[tuple[float, str, dict[str, float]]]:
+        """List the withheld angles in order: degrees, "inside" or "outermost", error by method."""
+        rows = []
+        for where, angles, errors in (
+            ("inside", self.spread_deg, self.spread_by_tilt),
+            ("outermost", self.outermost_deg, self.outermost_by_tilt),
+        ):
+            for k, angle in enumerate(angles if errors else ()):
+                rows.append((angle, where, {method: e[k] for method, e in errors.items()}))
+        return sorted(rows, key=lambda row: row[0])
 
     @property
     def verdict(self) -> str:

@@ -1,5 +1,7 @@
 """Crosshair, contrast, view and layout: plain state, without a display."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,20 @@ def test_a_difference_keeps_zero_in_the_middle(model):
     model.set_limits((-0.125, high))
     assert model.contrast.scale(model.columns[2]).limits == (-0.125, 0.125)
     assert model.contrast.scale(model.columns[0]).limits == pytest.approx((0, 1), abs=0.05)
+
+
+def test_a_trust_map_keeps_its_own_scale_and_leaves_that_of_the_methods_alone(model):
+    shared = model.contrast.scale(model.columns[0]).limits
+    bright = [replace(method, data=500 * method.data) for method in model.methods]
+    trust = VolumeColumn("trust", np.full(SHAPE, 0.9, np.float32), has_own_scale=True)
+    model.set_methods([*bright, trust])
+    assert model.contrast.scale(model.columns[0]).limits == pytest.approx(
+        [500 * limit for limit in shared]
+    )
+    assert model.contrast.scale(trust).limits[1] < 5
+    model.set_limits((0.0, 100.0))
+    assert model.contrast.scale(model.columns[1]).limits == (0.0, 100.0)
+    assert model.contrast.scale(trust).limits[1] < 5
 
 
 def test_the_difference_goes_when_one_of_its_methods_does(model):

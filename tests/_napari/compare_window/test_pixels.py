@@ -11,10 +11,13 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QImage, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
+from napari_wedgefill._napari.compare_window.arrange import screen_layout
 from napari_wedgefill._napari.compare_window.canvas import CompareCanvas
 from napari_wedgefill._napari.compare_window.columns import VolumeColumn
 from napari_wedgefill._napari.compare_window.figure import Figure
+from napari_wedgefill._napari.compare_window.layout import PRINT
 from napari_wedgefill._napari.compare_window.model import CompareModel
+from napari_wedgefill._napari.compare_window.pictures import Pictures
 from napari_wedgefill._napari.compare_window.planes import SPECTRUM, XY, XZ, YZ
 from napari_wedgefill._napari.compare_window.theme import DARK
 from napari_wedgefill.errors import WedgefillError
@@ -207,6 +210,14 @@ def test_spectra_are_drawn_and_follow_the_slice(canvas, model, qtbot):
     assert np.any(shot(canvas, SPECTRUM) != first)
 
 
+def test_the_spectrum_of_a_trust_map_is_not_black(canvas, model, qtbot):
+    trust = replace(model.methods[1], title="trust", has_own_scale=True)
+    bright = [replace(method, data=1000 * method.data) for method in model.methods]
+    model.set_methods([*bright, replace(trust, data=0.001 * trust.data)])
+    settle(canvas, qtbot)
+    assert shot(canvas, SPECTRUM, column=2).std() > 10
+
+
 def test_a_volume_that_is_no_longer_compared_is_let_go(canvas, model, qtbot):
     model.set_difference("WBP", "TVM")
     canvas.grab()
@@ -263,6 +274,33 @@ def test_arrow_keys_move_in_the_plane_that_was_clicked(canvas, model, qtbot):
     for key in (Qt.Key.Key_Right, Qt.Key.Key_Down, Qt.Key.Key_Down, Qt.Key.Key_PageUp):
         qtbot.keyClick(canvas, key)
     assert model.crosshair == (24.0, y + 2.0, 22.0)
+
+
+def test_a_difference_reads_no_slice_again(model):
+    reads = []
+
+    class Counted(np.ndarray):
+        def __getitem__(self, where):
+            reads.append(where)
+            return np.ndarray.__getitem__(self, where)
+
+    model.set_methods([replace(m, data=m.data.view(Counted)) for m in model.methods])
+    model.set_difference("TVM", "WBP")
+    pictures = Pictures(model)
+    panels = [p for p in screen_layout(model, 700, 800).panels if p.plane == XZ]
+    reads.clear()
+    seen = [pictures.picture(panel, (60, 60), 0) for panel in panels]
+    assert len(reads) == len(model.methods) < len(seen)
+    model.move_to((0.0, 20.0, 0.0))
+    assert not np.array_equal(pictures.picture(panels[2], (60, 60), 0), seen[2])
+
+
+def test_words_below_a_figure_stay_off_its_edge(canvas, model):
+    model.set_difference("TVM", "WBP")
+    pixels = colours(Figure(model, canvas.layout_now()).image(dpi=300))
+    foot = pixels[-round(PRINT.foot * 300 / 72) :]
+    assert (foot < 200).any()
+    assert (foot[:, -8:] == 255).all()
 
 
 @pytest.mark.parametrize("crosshair", [False, True])

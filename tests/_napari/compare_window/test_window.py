@@ -12,7 +12,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog
 import napari_wedgefill
 from napari_wedgefill._napari.compare_window.layer_source import offered, ticked_at_first
 from napari_wedgefill._napari.compare_window.window import CompareWidget, open_compare
-from napari_wedgefill._napari.layers import series_layer, volume_layer
+from napari_wedgefill._napari.layers import series_layer, trust_layer, volume_layer
 from napari_wedgefill.volume import Volume
 
 
@@ -48,6 +48,18 @@ def test_volumes_are_columns_with_wbp_first(window, series):
     for column in window.model.columns:
         assert column.angles_deg == tuple(series.angles_deg)
         assert column.voxel == (2.5, 2.5, 2.5)
+
+
+def test_trust_is_not_shown_on_the_scale_of_densities(filled, series, qtbot):
+    trust = Volume(np.ones((12, 6, 10), np.float32), (2.5,) * 3, "discs_trust")
+    filled.add_layer(Layer.create(*trust_layer(trust)))
+    window = open_compare(filled, filled.window._qt_window)
+    qtbot.waitExposed(window)
+    shown = [(column.title, column.has_own_scale) for column in window.model.methods]
+    assert ("WBP", False) in shown
+    window.controls.layer_menu.checks["discs trust"].setChecked(True)
+    assert ("trust", True) in [(c.title, c.has_own_scale) for c in window.model.methods]
+    qtbot.wait(120)
 
 
 def test_it_opens_once(window, filled):

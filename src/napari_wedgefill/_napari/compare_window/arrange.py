@@ -34,7 +34,10 @@ def screen_layout(model: CompareModel, width: int, height: int) -> Layout:
         return Layout(width, height, metrics)
     profile = None if model.line is None else _strip(width, height, metrics)
     bottom = height if profile is None else int(profile.top) - metrics.gap
-    columns = _divide(metrics.gutter, width, [1.0] * len(model.columns), metrics.gap)
+    # A pixel or two are left over at the right: equal panels show the very same positions.
+    pitch = (width - metrics.gutter + metrics.gap) // len(model.columns)
+    wide = max(pitch - metrics.gap, 1)
+    columns = [(metrics.gutter + pitch * index, wide) for index in range(len(model.columns))]
     heights = [_spans(model, XZ if row == SPECTRUM else row)[0] for row in model.rows]
     shares = [max(height, LEAST_SHARE * max(heights)) for height in heights]
     rows = _divide(metrics.title, bottom, shares, metrics.gap)

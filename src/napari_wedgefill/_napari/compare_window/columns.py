@@ -32,6 +32,9 @@ class VolumeColumn:
         Edges of a voxel in world units.
     angles_deg : tuple of float
         Tilt angles that the volume was made from; empty where unknown.
+    has_own_scale : bool
+        Whether its values are of another kind than the methods' densities, as trust is, so that
+        they never share their contrast.
     """
 
     title: str
@@ -39,6 +42,7 @@ class VolumeColumn:
     origin: Point = (0.0, 0.0, 0.0)
     voxel: Point = (1.0, 1.0, 1.0)
     angles_deg: tuple[float, ...] = ()
+    has_own_scale: bool = False
 
     #: Whether zero is the middle of the colour scale.
     is_difference = False
@@ -128,6 +132,7 @@ class DifferenceColumn:
     reference: VolumeColumn
 
     is_difference = True
+    has_own_scale = True
 
     @property
     def title(self) -> str:

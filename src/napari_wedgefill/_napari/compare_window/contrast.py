@@ -44,7 +44,7 @@ class Contrast:
     Attributes
     ----------
     linked : bool
-        Whether all methods share one scale; a difference never shares it.
+        Whether all methods share one scale; differences and trust maps never share it.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Contrast:
             scale = _symmetric_scale(values) if column.is_difference else _scale([values])
             if column.title in before:
                 scale.chosen = before[column.title].chosen
-            if not column.is_difference:
+            if not column.has_own_scale:
                 methods.append(values)
             self._own[column.title] = scale
         chosen = self._shared.chosen
@@ -70,7 +70,7 @@ class Contrast:
 
     def scale(self, column: Column) -> Scale:
         """Return the scale that a column is shown on."""
-        if self.linked and not column.is_difference:
+        if self.linked and not column.has_own_scale:
             return self._shared
         return self._own[column.title]
 

@@ -158,7 +158,7 @@ class ControlBar(QWidget):
         if not model.columns:
             return
         column = model.columns[model.active]
-        shared = model.contrast.linked and not column.is_difference
+        shared = model.contrast.linked and not column.has_own_scale
         self.contrast_label.setText("Contrast" if shared else f"Contrast of {column.title}")
         scale = model.contrast.scale(column)
         low, high = scale.limits

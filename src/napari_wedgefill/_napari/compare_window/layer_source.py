@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from ..inputs import METHOD_LABELS
-from ..layers import LayerMap
+from ..layers import TRUST, LayerMap
 from .columns import VolumeColumn
 
 #: Columns that are ticked when the window opens, at most; more are too narrow to judge.
@@ -55,6 +55,7 @@ def columns_of(layers: Sequence[Image], viewer: napari.Viewer) -> list[VolumeCol
                 tuple(origin.tolist()),
                 tuple(voxel.tolist()),
                 angles_of(layer, viewer),
+                has_own_scale=LayerMap.of(layer).kind == TRUST,
             )
         )
     return columns

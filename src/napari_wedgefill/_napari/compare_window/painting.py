@@ -9,6 +9,7 @@ from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QImage, QPainter
 
 from ...comparison import round_length
+from .columns import Column
 from .layout import Layout, Panel
 from .model import CompareModel
 from .pictures import Pictures
@@ -214,7 +215,7 @@ class Painting:
         model, metrics = self._model, self._metrics
         z, y, x = model.crosshair
         rect = QRectF(0, self._layout.height - metrics.foot, self._layout.width, metrics.foot)
-        rect.adjust(0.5 * metrics.font, 0, 0, 0)
+        rect.adjust(0.5 * metrics.font, 0, -0.5 * metrics.font, 0)
         font = round(0.85 * metrics.font)
         place = f"x = {x:.4g}, y = {y:.4g}, z = {z:.4g} {model.unit}"
         write(self._painter, rect, place, font, self._theme.faint, LEFT)
@@ -223,14 +224,16 @@ class Painting:
 
 def _colours_in_words(model: CompareModel) -> str:
     """``grey from 0 to 1.2; difference from -0.1 to 0.1``, as far as columns share a scale."""
-    parts = []
-    if model.contrast.linked:
-        low, high = model.contrast.scale(model.methods[0]).limits
-        parts.append(f"colours from {low:.4g} to {high:.4g}")
-    else:
-        parts.append("colours fitted to each method")
+    linked = model.contrast.linked
+    shared = next((column for column in model.methods if not column.has_own_scale), None)
+    named: list[tuple[str, Column]] = [("colours", shared)] if linked and shared else []
     for column in model.columns:
         if column.is_difference:
-            low, high = model.contrast.scale(column).limits
-            parts.append(f"difference from {low:.4g} to {high:.4g}")
+            named.append(("difference", column))
+        elif linked and column.has_own_scale:
+            named.append((column.title, column))
+    parts = [] if linked else ["colours fitted to each method"]
+    for name, column in named:
+        low, high = model.contrast.scale(column).limits
+        parts.append(f"{name} from {low:.4g} to {high:.4g}")
     return "; ".join(parts)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .columns import Column, Floats
+from .columns import Column, DifferenceColumn, Floats, Positions, VolumeColumn
 from .contrast import Limits
 from .layout import Panel
 from .model import CompareModel
@@ -51,6 +51,7 @@ class Pictures:
         self._model = model
         self._kept: dict[tuple[str, int], tuple[tuple[Any, ...], Picture]] = {}
         self._spectra: dict[int, Spectrum] = {}
+        self._sampled: dict[tuple[str, VolumeColumn], tuple[tuple[Any, ...], Floats]] = {}
         model.changed.connect(self._forget)
 
     def _forget(self) -> None:
@@ -58,6 +59,8 @@ class Pictures:
         n = len(self._model.columns)
         self._kept = {place: kept for place, kept in self._kept.items() if place[1] < n}
         self._spectra = {i: s for i, s in self._spectra.items() if self._spectrum(i) is s}
+        methods = self._model.methods
+        self._sampled = {at: seen for at, seen in self._sampled.items() if at[1] in methods}
 
     def picture(self, panel: Panel, shape: tuple[int, int], outside: int) -> Picture:
         """Return the pixels of a panel.
@@ -114,12 +117,19 @@ class Pictures:
         """What a panel shows, for telling whether that changed, and its contrast limits."""
         model = self._model
         if panel.plane == SPECTRUM:
-            known = [self._spectrum(i) for i, c in enumerate(model.columns) if not c.is_difference]
-            limits = [s.limits for s in known if s is not None and s.limits is not None]
-            low, high = np.median(limits, axis=0).tolist() if limits else (0.0, 1.0)
-            return self._spectrum(panel.column), (low, high)
+            return self._spectrum(panel.column), self._spectrum_limits(panel.column)
         column = model.columns[panel.column]
         return (column, model.crosshair[panel.plane.cut]), model.contrast.scale(column).limits
+
+    def _spectrum_limits(self, index: int) -> Limits:
+        """One scale for all methods and differences, and another for what is no density."""
+        columns = self._model.columns
+        own = columns[index].has_own_scale and not columns[index].is_difference
+        chosen = [index] if own else [i for i, c in enumerate(columns) if not c.has_own_scale]
+        known = [self._spectrum(i) for i in chosen]
+        limits = [s.limits for s in known if s is not None and s.limits is not None]
+        low, high = np.median(limits, axis=0).tolist() if limits else (0.0, 1.0)
+        return low, high
 
     def _colours(self, panel: Panel) -> str:
         is_difference = self._model.columns[panel.column].is_difference
@@ -127,21 +137,46 @@ class Pictures:
 
     def _values(self, panel: Panel, shape: tuple[int, int]) -> Floats:
         """Intensity under each pixel's centre."""
-        plane, window = panel.plane, panel.window
-        down = _centres(window.top, window.bottom, shape[0])
-        across = _centres(window.left, window.right, shape[1])
         column = self._model.columns[panel.column]
-        if plane != SPECTRUM:
-            return column.sample(plane, self._model.crosshair[plane.cut], down, across)
+        if panel.plane == SPECTRUM:
+            return self._spectrum_values(panel, shape)
+        if isinstance(column, DifferenceColumn):
+            minuend = self._volume_values(column.minuend, panel, shape)
+            return minuend - self._volume_values(column.reference, panel, shape)
+        return self._volume_values(column, panel, shape)
+
+    def _volume_values(self, column: VolumeColumn, panel: Panel, shape: tuple[int, int]) -> Floats:
+        """Voxels of a volume, read once a slice though a difference shows them again."""
+        plane = panel.plane
+        at = self._model.crosshair[plane.cut]
+        place, key = (plane.name, column), (at, panel.window, shape)
+        found = self._sampled.get(place)
+        if found is None or found[0] != key:
+            found = (key, column.sample(plane, at, *_positions(panel, shape)))
+            self._sampled[place] = found
+        return found[1]
+
+    def _spectrum_values(self, panel: Panel, shape: tuple[int, int]) -> Floats:
         spectrum = self._spectrum(panel.column)
         if spectrum is None or spectrum.values is None:
             return np.full(shape, np.nan, np.float32)
-        n_z, n_x = spectrum.values.shape
-        rows = frequency_indices(n_z, column.voxel[plane.down], down)
-        return gather(
-            spectrum.values, rows, frequency_indices(n_x, column.voxel[plane.across], across)
+        voxel = self._model.columns[panel.column].voxel
+        axes = (panel.plane.down, panel.plane.across)
+        rows, columns = (
+            frequency_indices(n, voxel[axis], frequencies)
+            for n, axis, frequencies in zip(
+                spectrum.values.shape, axes, _positions(panel, shape), strict=True
+            )
         )
+        return gather(spectrum.values, rows, columns)
 
 
-def _centres(first: float, last: float, n: int) -> NDArray[np.float64]:
+def _positions(panel: Panel, shape: tuple[int, int]) -> tuple[Positions, Positions]:
+    """Positions (down) of the rows of pixels and (across) of their columns."""
+    window = panel.window
+    down = _centres(window.top, window.bottom, shape[0])
+    return down, _centres(window.left, window.right, shape[1])
+
+
+def _centres(first: float, last: float, n: int) -> Positions:
     return first + (np.arange(n) + 0.5) * ((last - first) / n)

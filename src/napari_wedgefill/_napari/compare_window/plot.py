@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
-from qtpy.QtCore import QLineF, QPointF, QRectF
-from qtpy.QtGui import QPainter
+from qtpy.QtCore import QLineF, QPointF, QRectF, Qt
+from qtpy.QtGui import QPainter, QPolygonF
 
 from ...comparison import round_length
 from .layout import Layout, Rect
@@ -115,6 +113,7 @@ class _Axes:
     def draw_curve(self, profile: Profile, index: int) -> None:
         """Draw one column's curve, interrupted where there are no values."""
         pen = pen_of(line_colour(index), 1.5 * self._metrics.line)
+        pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         self._painter.setPen(pen)
         known = np.isfinite(profile.values)
         x = self._x(profile.distances)
@@ -122,9 +121,15 @@ class _Axes:
         breaks = np.flatnonzero(np.diff(known)) + 1
         for part in np.split(np.arange(len(known)), breaks):
             if known[part[0]]:
-                # Thirty times as fast as a wide polyline, whose joints Qt works out.
-                points = [QPointF(*point) for point in zip(x[part], y[part], strict=True)]
-                self._painter.drawLines([QLineF(*ends) for ends in pairwise(points)])
+                self._draw_run(x[part].tolist(), y[part].tolist())
+
+    def _draw_run(self, x: list[float], y: list[float]) -> None:
+        if self._metrics.is_pixels:
+            # Thirty times as fast as a wide polyline, whose joints Qt works out.
+            self._painter.drawLines(list(map(QLineF, x, y, x[1:], y[1:])))
+        else:
+            # On paper, where ends that overlap would show as beads.
+            self._painter.drawPolyline(QPolygonF(list(map(QPointF, x, y))))
 
     def draw_position(self, distance: float) -> None:
         """Mark where the crosshair is."""
