@@ -2,7 +2,8 @@
 
   wedgefill export RUN FOLDER --name NAME
 
-RUN is the OUT of `wedgefill train`, with its sinogram and tomogram networks trained. It needs the extra `train`.
+RUN is the OUT of `wedgefill train`, with the sinogram and the tomogram network trained. It needs
+the extra `train`.
 """
 
 from __future__ import annotations

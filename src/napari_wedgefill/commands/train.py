@@ -18,9 +18,7 @@ SUMMARY = "train one of the networks"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Take everything as it comes: the training loop reads its own arguments."""
-    parser.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="STAGE DATA OUT --minutes N"
-    )
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="STAGE DATA OUT --minutes N")
 
 
 def run(args: argparse.Namespace) -> None:

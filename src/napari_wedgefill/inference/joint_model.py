@@ -164,31 +164,29 @@ def iter_joint(
     yield "GAN: weighted back projection", 0.6
     completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
     channels = inputs.tomogram_input(completed, quick, contract)
+    until = 0.84 if model.model.refines else 0.95
+    volume = _volume((yield from iter_both_ways(model, channels, 0.6, until)))
     if model.model.refines:
-        answer = yield from _through(model, "tomogram", channels, 0.6, 0.72)
-        estimate = _volume(answer)
-        again = inputs.reprojected_wbp(beam, sinogram, estimate, contract)
-        channels = inputs.refinement_input(again, quick, estimate, contract)
-        answer = yield from iter_both_ways(model, "refinement", channels, 0.72, 0.95)
-    else:
-        answer = yield from iter_both_ways(model, "tomogram", channels, 0.6, 0.95)
+        again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
+        channels = inputs.refinement_input(again, quick, volume, contract)
+        volume = _volume((yield from _through(model, "refinement", channels, until, 0.95)))
     yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, _volume(answer), quick.tvm)
+    volume = restore_consistency(beam, sinogram, volume, quick.tvm)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
 
 def iter_both_ways(
-    model: JointModel, stage: str, channels: Floats, begin: float = 0.0, end: float = 1.0
+    model: JointModel, channels: Floats, begin: float = 0.0, end: float = 1.0
 ) -> Generator[Step, None, Floats]:
-    """Run a network on slices as they are and inverted, and return the mean.
+    """Run the tomogram network on slices as they are and inverted, and return the mean.
 
     A specimen turned inside out is a specimen. That the network answers a little differently is
     its error, of which the mean holds less.
     """
     middle = (begin + end) / 2
-    answer = yield from _through(model, stage, channels, begin, middle)
-    answer += yield from _through(model, stage, channels, middle, end, inputs.inverted)
+    answer = yield from _through(model, "tomogram", channels, begin, middle)
+    answer += yield from _through(model, "tomogram", channels, middle, end, inputs.inverted)
     answer *= np.float32(0.5)
     return answer
 
