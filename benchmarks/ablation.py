@@ -21,7 +21,7 @@ from quality.simulated import Simulation
 
 from napari_wedgefill.inference import contract as inputs
 from napari_wedgefill.inference.consistency import restore_consistency
-from napari_wedgefill.inference.joint_model import JointModel, iter_tomogram
+from napari_wedgefill.inference.joint_model import JointModel, iter_both_ways
 from napari_wedgefill.inference.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
@@ -34,7 +34,8 @@ COLUMNS = (
     "sinogram network alone (WBP)",
     "tomogram network alone",
     "both networks",
-    "both, the mean of two inversions",
+    "both, the mean of both ways",
+    "and the refinement",
     "all of it, with consistency",
 )
 
@@ -52,11 +53,17 @@ def variants(model: JointModel, beam: ParallelBeam, measured: Measured) -> list[
     )
     once = [np.concatenate(list(model.run("tomogram", c))) for c in (alone, channels)]
     by_one, by_both, mean = (
-        np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
-        for answer in (*once, drain(iter_tomogram(model, channels)))
+        _volume(answer) for answer in (*once, drain(iter_both_ways(model, channels)))
     )
-    agreed = restore_consistency(beam, rows, mean, quick.tvm)
-    return [quick.tvm, completed, by_one, by_both, mean, agreed]
+    again = inputs.reprojected_wbp(beam, rows, mean, contract)
+    seen = inputs.refinement_input(again, quick, mean, contract)
+    refined = _volume(np.concatenate(list(model.run("refinement", seen))))
+    agreed = restore_consistency(beam, rows, refined, quick.tvm)
+    return [quick.tvm, completed, by_one, by_both, mean, refined, agreed]
+
+
+def _volume(answer: Floats) -> Floats:
+    return np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
 
 
 def measure(model: JointModel, electrons: float, n_objects: int) -> list[float]:
@@ -77,7 +84,7 @@ def table(model: JointModel, figures: dict[str, list[float]], n_objects: int) ->
         "# What each part is worth",
         "",
         f"Printed by `benchmarks/ablation.py`: model `{model.model.name}` "
-        f"({model.model.sha256['tomogram'][:8]}), {WIDTH} px, {MISSING_DEG:g} degrees missing, "
+        f"({model.model.sha256['refinement'][:8]}), {WIDTH} px, {MISSING_DEG:g} degrees missing, "
         f"steps of {STEP_DEG:g} degrees, {n_objects} objects of each held-back family. Mean PSNR "
         "in dB. The networks are those that ship: none was trained anew for the want of another, "
         "so a part that is left out here might be made up for in training.",

@@ -240,3 +240,15 @@ def test_a_trained_run_becomes_a_model_that_loads(trained, tmp_path):
     assert model.stages == ("sinogram", "tomogram", "refinement")
     assert model.reach == 2 * model.contract.neighbours
     assert dataclasses.asdict(model.contract) == InputContract().to_dict()
+
+
+def test_a_refinement_can_be_trained_for_an_exported_model(trained, data, tmp_path):
+    """Its earlier networks are taken over, and can be exported again with the new one."""
+    export.main([str(trained), str(tmp_path / "mine"), "--name", "mine"])
+    run = tmp_path / "run"
+    start = ["--from", str(tmp_path / "mine"), "--steps", "20", "--batch", "2"]
+    train.main(["refinement", str(data), str(run), *start])
+    before, after = (torch.load(r / "tomogram.pt", weights_only=True) for r in (trained, run))
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    export.main([str(run), str(tmp_path / "again"), "--name", "again"])
+    assert registry.load(tmp_path / "again").refines

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
+import itertools
+import json
+import tomllib
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from ..inference.contract import InputContract
 from .networks import Discriminator, placed, shipped_weights
-from .stages import Stage
+from .stages import STAGES, Stage
 
 
 @dataclass(frozen=True)
@@ -123,3 +127,22 @@ def _first_weights(fresh: nn.Module, stage: Stage, model: Path) -> dict[str, Ten
     weights = shipped_weights(fresh, model / f"{stage.begins_as}.onnx")
     # The last layers correct something else: they begin with no correction at all.
     return {n: w for n, w in weights.items() if not n.startswith(("last.", "blend."))}
+
+
+def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract) -> None:
+    """Take into a run, from an exported model's folder, the earlier stages that it lacks.
+
+    Their curves and plans come along, so that the run can be exported as a whole.
+    """
+    described = tomllib.loads((model / "model.toml").read_text(encoding="utf-8"))
+    for name in itertools.takewhile(lambda name: name != stage.name, STAGES):
+        if (run / f"{name}.pt").exists():
+            continue
+        network = STAGES[name].network()
+        network.load_state_dict(shipped_weights(network, model / f"{name}.onnx"))
+        torch.save(network.state_dict(), run / f"{name}.pt")
+        trained = described["training"][name]
+        plan = {f.name: trained[f.name] for f in fields(Plan) if f.name in trained}
+        curves = json.loads((model / f"{name}_curves.json").read_text())
+        record = {"plan": plan, "contract": contract.to_dict(), "curves": curves}
+        (run / f"{name}.json").write_text(json.dumps(record, indent=1))

@@ -26,7 +26,7 @@ from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
 from .stages import STAGES, Stage
-from .state import Plan, State, start
+from .state import Plan, State, adopt_earlier, start
 
 #: Fraction of a training after which it is validated, reported and saved.
 REPORT_EVERY = 0.04
@@ -81,6 +81,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{stage.name}.ckpt"
     state = start(stage, plan, device, model)
+    if model is not None:
+        adopt_earlier(stage, model, out, InputContract())
     if checkpoint.exists():
         state.load(checkpoint, device, fresh_judge=fresh_judge)
     rng = np.random.default_rng(plan.seed + state.step)
