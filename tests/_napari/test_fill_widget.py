@@ -330,6 +330,18 @@ def test_widget_fits_beside_a_small_screen(loaded):
     assert widget.minimumSizeHint().width() < 420
 
 
+def test_numbers_keep_their_units_in_a_narrow_dock(loaded, qtbot):
+    viewer, widget = loaded
+    widget.series_panel.shift_box.setValue(-16.1)
+    window = viewer.window._qt_window
+    window.show()
+    window.resize(window.minimumSizeHint())
+    qtbot.waitUntil(lambda: widget.width() <= widget.minimumSizeHint().width() + 1)
+    for box in (widget.series_panel.shift_box, widget.series_panel.pixel_box):
+        edit = box.lineEdit()
+        assert edit.width() > edit.fontMetrics().horizontalAdvance(box.text())
+
+
 def test_preview_of_images_to_be_aligned_says_what_it_shows(loaded, qtbot):
     _, widget = loaded
     for method in ("sart", "tvm"):

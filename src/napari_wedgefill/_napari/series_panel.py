@@ -27,6 +27,8 @@ from .layers import TRUST, LayerMap, remember_angles, remember_pixel
 
 TYPED = "your entry"
 _LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
+#: Room for a shift with its sign and unit, in pixels, without the buttons.
+SHIFT_WIDTH = 110
 
 
 class SeriesPanel(QWidget):
@@ -92,6 +94,8 @@ class SeriesPanel(QWidget):
             "It runs up when features move left and right from tilt to tilt."
         )
         self.shift_box = number(-9999.0, 9999.0, decimals=2, suffix=" px")
+        # The theme lets number boxes shrink until the unit is cut off.
+        self.shift_box.setStyleSheet(f"min-width: {SHIFT_WIDTH}px;")
         self.shift_box.setToolTip(
             "Distance of the tilt axis from the image centre, in pixels; positive to the right.\n"
             "A wrong value turns points into arcs in the XZ slice."
