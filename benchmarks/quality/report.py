@@ -39,8 +39,9 @@ def page(
     lines = [
         "# Quality on objects that training never drew",
         "",
-        f"Printed by `make quality`: model `{model.name}` "
-        f"(sinogram {model.sha256['sinogram'][:8]}, tomogram {model.sha256['tomogram'][:8]}).",
+        f"Printed by `make quality`: model `{model.name}` ("
+        + ", ".join(f"{stage} {model.sha256[stage][:8]}" for stage in model.stages)
+        + ").",
         "",
         *_families(),
         *_definitions(),
@@ -74,7 +75,10 @@ def _families() -> list[str]:
         "evaluation, in which the network failed on those.",
         f"- {untouched}: **untouched**. They were written before any method was run on them, and "
         "neither they nor any setting was changed afterwards. `aggregate` is soot, a fractal "
-        "aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles.",
+        "aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles. How two "
+        "objects share a field, which one in seven did, was changed once for training (one in "
+        "four, and they may carve one another); these sets are drawn by the same rule, so they are "
+        "not the objects of pages printed before November 24, 2026.",
         "",
     ]
 
