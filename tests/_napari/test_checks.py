@@ -9,12 +9,19 @@ from qtpy.QtWidgets import QApplication
 from napari_wedgefill._napari import checks as checks_module
 from napari_wedgefill._napari import worker as worker_module
 from napari_wedgefill._napari.checks import shares, with_checks
-from napari_wedgefill._napari.curve_plot import CurvePlot, highest_shown
+from napari_wedgefill._napari.curve_plot import (
+    LEFT,
+    RIGHT,
+    CurvePlot,
+    highest_shown,
+    histogram_curves,
+)
 from napari_wedgefill._napari.filled import Filled
 from napari_wedgefill._napari.layers import TRUST, LayerMap
 from napari_wedgefill._napari.results_window import ResultsWindow
 from napari_wedgefill.inference.pipeline import Done, FillOptions, Finished, Progress
 from napari_wedgefill.inference.registry import available_models
+from napari_wedgefill.trust.results_table import ResultsTable
 from napari_wedgefill.trust.verdicts import SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume
 
@@ -112,16 +119,26 @@ def test_results_open_in_a_window_and_are_copied(quick, qtbot):
     assert any(line.startswith("residual at -60.00,") for line in copied)
     plots = {plot.shown.name: plot.shown for plot in window.findChildren(CurvePlot)}
     assert set(plots) == {
-        "residual by tilt angle",
+        "residual by tilt",
         "FSC of half series",
-        "voxels by density, log",
+        "histogram",
     }
     for shown in plots.values():
         assert set(shown.curves) == {"wbp", "sart"}
-        if shown.name != "residual by tilt angle":  # where one bad method may leave the plot
+        if shown.name != "residual by tilt":  # where one bad method may leave the plot
             assert max(max(values) for _, values in shown.curves.values()) <= shown.top
+    for plot in window.findChildren(CurvePlot):  # the words below the axis stay apart
+        words = plot.fontMetrics().horizontalAdvance("  ".join((*plot.shown.ends, plot.shown.name)))
+        assert words < plot.minimumWidth() - LEFT - RIGHT
     window.grab()
     window.close()
+
+
+def test_densities_in_detector_units_are_written_out():
+    counts = {"sart": {"range": [-31000.0, 1013.4], "counts": [3, 200, 5]}}
+    table = ResultsTable("needle", ("sart",), (), curves={"histogram": counts})
+    shown = histogram_curves(table)
+    assert [len(end) <= 6 and "e" not in end for end in shown.ends] == [True, True]
 
 
 def test_one_bad_method_does_not_press_the_others_flat():

@@ -22,7 +22,7 @@ COLOURS = {
 }
 INK = QColor(170, 170, 170)
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 22, 22
-SMALLEST = (220, 150)
+SMALLEST = (240, 150)
 #: One method may be so many times worse than the next before its line leaves the plot.
 ALONE = 3.0
 
@@ -64,7 +64,7 @@ def residual_curves(angles_deg: Sequence[float], table: ResultsTable) -> Curves:
     """Relative error of the reprojected volumes at each measured tilt."""
     top = highest_shown([max(values) for values in table.residuals.values()])
     return Curves(
-        "residual by tilt angle",
+        "residual by tilt",
         "How far each measured image is from the volume's projection, over the image itself.",
         {method: (angles_deg, values) for method, values in table.residuals.items()},
         (f"{angles_deg[0]:.0f}\N{DEGREE SIGN}", f"{angles_deg[-1]:.0f}\N{DEGREE SIGN}"),
@@ -106,14 +106,20 @@ def histogram_curves(table: ResultsTable) -> Curves | None:
     first = min(places[0] for places, _ in curves.values())
     last = max(places[-1] for places, _ in curves.values())
     return Curves(
-        "voxels by density, log",
-        "Histogram of each volume. Where two hills are well apart, Otsu's threshold parts them.",
+        "histogram",
+        "Voxels of each volume by density, counts on a logarithmic scale. Where two hills are\n"
+        "well apart, Otsu's threshold parts them.",
         curves,
-        (f"{first:.3g}", f"{last:.3g}"),
+        (_brief(first), _brief(last)),
         1.05 * top or 1.0,
         f"{10**top:.0e}".replace("e+0", "e"),
         bottom_label="1",
     )
+
+
+def _brief(value: float) -> str:
+    """Three digits, or the whole number where that is shorter than an exponent."""
+    return f"{value:.0f}" if 1e3 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
 def highest_shown(maxima: Sequence[float]) -> float:
