@@ -1,4 +1,4 @@
-"""Draw docs/images/conventions.svg: the coordinates of a tilt, seen along the tilt axis.
+"""Draw the pictures of docs/conventions.md: the coordinates of a tilt, and its frequencies.
 
 Run it from anywhere: ``python docs/draw_conventions.py``.
 """
@@ -9,7 +9,7 @@ import math
 from pathlib import Path
 
 TILT_DEG = 25.0
-RANGE_DEG = 60.0
+RANGE_DEG, STEP_DEG = 60.0, 5.0
 SIZE = (760, 440)
 CENTRE = (250.0, 220.0)
 INK, BEAM, DETECTOR, WEDGE, POINT = "#1f2937", "#b45309", "#1d4ed8", "#fee2e2", "#047857"
@@ -106,23 +106,69 @@ def legend() -> list[str]:
     return [words((510, 90 + 28 * i), text, colour) for i, (text, colour) in enumerate(rows)]
 
 
-def main() -> None:
+def frequencies() -> list[str]:
+    """Draw the frequencies of an XZ slice: a line for each measured tilt, and the missing wedge."""
+    sin, cos = math.sin(math.radians(RANGE_DEG)), math.cos(math.radians(RANGE_DEG))
+    radius = 170.0
+    parts = []
+    for side in (-1, 1):
+        (x1, z1), (x2, z2) = (place(radius * c, side * radius * sin) for c in (-cos, cos))
+        x0, z0 = place(0, 0)
+        parts.append(
+            f'<path d="M{x0} {z0} L{x1:.1f} {z1:.1f} A{radius} {radius} 0 0 {(side + 1) // 2 ^ 1} '
+            f'{x2:.1f} {z2:.1f} Z" fill="{WEDGE}"/>'
+        )
+    for k in range(round(2 * RANGE_DEG / STEP_DEG) + 1):
+        tilt = math.radians(k * STEP_DEG - RANGE_DEG)
+        c, s = radius * math.cos(tilt), radius * math.sin(tilt)
+        colour = POINT if k * STEP_DEG - RANGE_DEG == TILT_DEG else DETECTOR
+        parts.append(line(place(-c, -s), place(c, s), colour, 'stroke-opacity="0.7"'))
+    c, s = (radius * f(math.radians(TILT_DEG)) for f in (math.cos, math.sin))
+    return [
+        *parts,
+        line(place(-200, 0), place(205, 0), INK, 'marker-end="url(#ink)"'),
+        line(place(0, -200), place(0, 200), INK, 'marker-end="url(#ink)"'),
+        words(place(212, 5), "kx"),
+        words(place(-8, 208), "kz", anchor="end"),
+        words(place(c + 8, s + 6), f"tilt of +{TILT_DEG:.0f} degrees", POINT),
+        words(place(14, -182), "missing wedge", "#b91c1c"),
+    ]
+
+
+def frequency_legend() -> list[str]:
+    rows = [
+        ("An image tilted by t gives the", INK),
+        ("frequencies (kz, kx) along", INK),
+        ("(sin t, cos t) and no others.", INK),
+        ("No tilt gave these: edges", "#b91c1c"),
+        ("across z blur, and objects", "#b91c1c"),
+        ("grow along z.", "#b91c1c"),
+    ]
+    return [words((510, 60 + 28 * i), text, colour) for i, (text, colour) in enumerate(rows)]
+
+
+def write(name: str, title: str, parts: list[str]) -> None:
+    """Write a picture on a white ground."""
     width, height = SIZE
     heads = [arrowhead("ink", INK), arrowhead("beam", BEAM), arrowhead("detector", DETECTOR)]
-    parts = [
+    text = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" style="{STYLE}">',
-        "<title>Coordinates of a tilt, seen along the tilt axis</title>",
+        f"<title>{title}</title>",
         f'<rect width="{width}" height="{height}" fill="white"/>',
         f"<defs>{''.join(heads)}</defs>",
-        missing_wedge(),
-        *axes(),
-        *tilted_beam(),
-        *legend(),
+        *parts,
         "</svg>",
     ]
-    path = Path(__file__).parent / "images" / "conventions.svg"
+    path = Path(__file__).parent / "images" / name
     path.parent.mkdir(exist_ok=True)
-    path.write_text("\n".join(parts) + "\n", encoding="utf-8")
+    path.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    title = "Coordinates of a tilt, seen along the tilt axis"
+    write("conventions.svg", title, [missing_wedge(), *axes(), *tilted_beam(), *legend()])
+    title = "Frequencies that a range of tilts measures"
+    write("conventions_frequencies.svg", title, [*frequencies(), *frequency_legend()])
 
 
 if __name__ == "__main__":
