@@ -70,15 +70,19 @@ def _families() -> list[str]:
         "Training drew none of these families. They are of two kinds:",
         "",
         f"- {chosen}: settings were chosen while looking at objects of them: SART's relaxation, "
-        "and the number and length of the final consistency sweeps. An earlier version of `head` "
+        "and the form of the final consistency step. An earlier version of `head` "
         "drew some objects that filled the field on every side; it was corrected after the first "
         "evaluation, in which the network failed on those.",
         f"- {untouched}: **untouched**. They were written before any method was run on them, and "
-        "neither they nor any setting was changed afterwards. `aggregate` is soot, a fractal "
-        "aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles. How two "
-        "objects share a field, which one in seven did, was changed once for training (one in "
-        "four, and they may carve one another); these sets are drawn by the same rule, so they are "
-        "not the objects of pages printed before November 24, 2026.",
+        "no setting was chosen by their figures; when the refinement and the last part of the "
+        "consistency step were added, though, the figures of the model before were known. "
+        "`aggregate` is soot, a fractal "
+        "aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles.",
+        "",
+        "In one field of view of four, two objects of a family meet: one over the other, one inside the "
+        "other, or one carved by the other. That rule is training's; it was another one (one field "
+        "of seven, one over the other) for pages printed before November 24, 2026, whose figures are of "
+        "other objects therefore.",
         "",
     ]
 

@@ -13,7 +13,7 @@ from ..reconstruct.tvm import rms
 
 Floats = NDArray[np.float32]
 
-#: Passes of TVM over what is left unexplained; most of what it gains comes with the first ten.
+#: Passes of TVM over what is left unexplained.
 SWEEPS = 20
 #: Frequency steps beyond the outermost tilts over which the measurements' say fades.
 FADE = 2.0

@@ -62,7 +62,7 @@ def step(
 
 def _descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> None:
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
 
