@@ -56,7 +56,7 @@ def variants(model: JointModel, beam: ParallelBeam, measured: Measured) -> list[
         _volume(answer) for answer in (*once, drain(iter_both_ways(model, channels)))
     )
     again = inputs.reprojected_wbp(beam, rows, mean, contract)
-    seen = inputs.refinement_input(again, quick, mean, contract)
+    seen = inputs.refinement_input(again, quick.tvm, mean, contract)
     refined = _volume(np.concatenate(list(model.run("refinement", seen))))
     agreed = restore_consistency(beam, rows, refined, quick.tvm)
     return [quick.tvm, completed, by_one, by_both, mean, refined, agreed]

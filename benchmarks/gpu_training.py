@@ -27,8 +27,8 @@ import numpy as np
 from napari_wedgefill.inference.contract import InputContract
 from napari_wedgefill.training import batches
 from napari_wedgefill.training.examples import simulate_group
+from napari_wedgefill.training.stages import STAGES
 
-STAGES = ("sinogram", "tomogram", "refinement")
 SOURCE = Path(__file__).resolve().parent.parent / "src"
 #: Seeds of one process; all have six digits, so that groups sort by seed and those that validate
 #: (the first) stay the same while others appear.

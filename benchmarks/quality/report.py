@@ -79,10 +79,10 @@ def _families() -> list[str]:
         "`aggregate` is soot, a fractal "
         "aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles.",
         "",
-        "In one field of view of four, two objects of a family meet: one over the other, one inside the "
-        "other, or one carved by the other. That rule is training's; it was another one (one field "
-        "of seven, one over the other) for pages printed before November 24, 2026, whose figures are of "
-        "other objects therefore.",
+        "In one field of view of four, two objects of a family meet: one over the other, one "
+        "inside the other, or one carved by the other. That rule is training's; it was another one "
+        "(one field of seven, one over the other) for pages printed before November 24, 2026, "
+        "whose figures are of other objects therefore.",
         "",
     ]
 

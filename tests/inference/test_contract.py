@@ -68,7 +68,7 @@ def test_neighbours_are_neighbours_and_ends_repeat():
         own = [max(k - 1, 0), k, min(k + 1, 4)]
         expected = [value + step for step in (0, 10, 20) for value in own]
         np.testing.assert_array_equal(channels[k, :, 0, 0], expected)
-    again = c.refinement_input(volume, c.Quick(volume, volume + 10), volume + 20, CONTRACT)
+    again = c.refinement_input(volume, volume + 10, volume + 20, CONTRACT)
     np.testing.assert_array_equal(again, channels)
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference import joint_model, pipeline, registry, session
+from napari_wedgefill.inference.gpu_memory import BYTES_PER_PIXEL, LARGEST, SHARE
 from napari_wedgefill.tilt_series import TiltSeries
 
 
@@ -128,6 +129,17 @@ def test_a_batch_that_does_not_fit_is_halved_and_nothing_is_lost(stingy):
     tried.clear()
     list(model.run("tomogram", batch[:2]))
     assert tried == [2]  # it stays so: no second try with what did not fit
+
+
+def test_a_preview_does_not_decide_how_many_large_slices_fit(stingy, monkeypatch):
+    """Slices of 32 x 32 fit by the dozen where one of 512 x 512 is all that does."""
+    model, tried = stingy
+    monkeypatch.setattr(Stingy, "room", LARGEST)
+    monkeypatch.setattr(joint_model, "free_gpu_bytes", lambda: 2 * 512**2 * BYTES_PER_PIXEL / SHARE)
+    for width, expected in ((32, LARGEST), (512, 2), (32, LARGEST)):
+        tried.clear()
+        list(model.run("sinogram", np.zeros((1, 3, 48, width), np.float32)))
+        assert tried == [expected]
 
 
 def test_a_device_without_room_for_one_slice_says_what_to_do(stingy, monkeypatch):

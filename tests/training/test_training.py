@@ -218,6 +218,22 @@ def test_the_refinement_begins_with_the_tomogram_network_and_no_correction(tmp_p
         torch.testing.assert_close(state.generator(x), x[:, 7:8], atol=0.1, rtol=0)
 
 
+def test_a_folder_that_lacks_an_earlier_network_is_told(data, tmp_path):
+    """With its own earlier stages a run needs no more of that folder than the one network."""
+    torch.manual_seed(3)
+    shipped = TomogramGenerator()
+    for weight in shipped.parameters():
+        torch.nn.init.normal_(weight, std=0.05)
+    export.export(shipped, 9, tmp_path / "tomogram.onnx", {}, 16)
+    command = ["tomogram", str(data), str(tmp_path / "run"), "--steps", "2", "--batch", "2"]
+    with pytest.raises(WedgefillError, match="sinogram network cannot be taken over") as found:
+        train.main([*command, "--from", str(tmp_path)])
+    assert "\n" not in str(found.value)
+    torch.save(SinogramGenerator().state_dict(), tmp_path / "run" / "sinogram.pt")
+    train.main([*command, "--from", str(tmp_path)])
+    assert (tmp_path / "run" / "tomogram.ckpt").is_file()
+
+
 def test_training_can_go_on_from_a_shipped_model(tmp_path):
     torch.manual_seed(3)
     shipped = SinogramGenerator()

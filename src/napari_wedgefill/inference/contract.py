@@ -173,13 +173,13 @@ def tomogram_input(completed: Floats, quick: Quick, contract: InputContract) -> 
 
 
 def refinement_input(
-    again: Floats, quick: Quick, estimate: Floats, contract: InputContract
+    again: Floats, tvm: Floats, estimate: Floats, contract: InputContract
 ) -> Floats:
     """Channels of the refinement network, as many and as large as the tomogram network's.
 
     WBP completed from the tomogram network's volume (`reprojected_wbp`), TVM, and that volume.
     """
-    return _with_neighbours((again, quick.tvm, estimate), contract.neighbours)
+    return _with_neighbours((again, tvm, estimate), contract.neighbours)
 
 
 def _with_neighbours(volumes: tuple[Floats, Floats, Floats], reach: int) -> Floats:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..errors import WedgefillError
 from ..projector import ParallelBeam
 from . import contract as inputs
 from .consistency import restore_consistency
-from .gpu_memory import batch_for, free_gpu_bytes
+from .gpu_memory import LARGEST, batch_for, free_gpu_bytes
 from .registry import ModelInfo
 from .session import CPU, CUDA, OutOfMemory, open_session, run
 
@@ -55,7 +56,8 @@ class JointModel:
         self.model = model
         self.device = device
         self.provider: str | None = None
-        self._batches = {CPU: CPU_BATCH}
+        #: A batch that ran out of memory was halved: never more than this again.
+        self._most = LARGEST
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
     def run(self, stage: str, batch: Floats, turned: Turn | None = None) -> Iterator[Floats]:
@@ -69,7 +71,7 @@ class JointModel:
         start = 0
         while start < len(padded):
             session = self._session(stage, *padded.shape[-2:])
-            size = self._batches[self.provider or CPU]
+            size = self._batches(*padded.shape[-2:])[self.provider or CPU]
             part = padded[start : start + size]
             n = len(part)
             if n < size:  # a constant shape: a new one would make CUDA choose its kernels anew
@@ -77,19 +79,18 @@ class JointModel:
             try:
                 answer = turned(run(session, turned(part))) if turned else run(session, part)
             except OutOfMemory as error:
-                self._halve(error)
+                self._halve(size, error)
                 continue
             yield answer[:n, :, crop[0], crop[1]]
             start += n
 
-    def _halve(self, error: OutOfMemory) -> None:
-        size = self._batches[self.provider or CPU]
+    def _halve(self, size: int, error: OutOfMemory) -> None:
         if size == 1:
             raise WedgefillError(
                 "The networks do not fit into the memory of this device even one slice at a time; "
                 "bin the images (--bin 2) or run them on the processor (--device cpu)."
             ) from error
-        self._batches[self.provider or CPU] = size // 2
+        self._most = size // 2
         self._sessions.clear()  # they were opened for the larger batch
 
     def _session(self, stage: str, height: int, width: int) -> onnxruntime.InferenceSession:
@@ -97,16 +98,25 @@ class JointModel:
         if key not in self._sessions:
             while len(self._sessions) >= MOST_SESSIONS:
                 self._sessions.pop(next(iter(self._sessions)))
-            if CUDA not in self._batches and self.device != "cpu":
-                # The sinogram network comes first; a slice is as large as it is wide.
-                pixels = max(height, width) ** 2
-                self._batches[CUDA] = batch_for(pixels, free_gpu_bytes())
             device = {None: self.device, CUDA: "cuda", CPU: "cpu"}[self.provider]
-            self._sessions[key] = open_session(
-                self.model.path(stage), device, {"height": height, "width": width}, self._batches
-            )
+            sizes = {"height": height, "width": width}
+            batches = self._batches(height, width)
+            self._sessions[key] = open_session(self.model.path(stage), device, sizes, batches)
             self.provider = str(self._sessions[key].get_providers()[0])
         return self._sessions[key]
+
+    @cached_property
+    def _free(self) -> int | None:
+        """Memory that the card had before any network was opened."""
+        return None if self.device == "cpu" else free_gpu_bytes()
+
+    def _batches(self, height: int, width: int) -> dict[str, int]:
+        """Slices at once, by provider.
+
+        All networks of a fill take as many: a slice is as large as its sinogram is wide.
+        """
+        fits = batch_for(max(height, width) ** 2, self._free)
+        return {CPU: min(CPU_BATCH, self._most), CUDA: min(fits, self._most)}
 
     def channels(self, stage: str) -> int:
         """Return the number of channels that a network takes."""
@@ -168,7 +178,7 @@ def iter_joint(
     volume = _volume((yield from iter_both_ways(model, channels, 0.6, until)))
     if model.model.refines:
         again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
-        channels = inputs.refinement_input(again, quick, volume, contract)
+        channels = inputs.refinement_input(again, quick.tvm, volume, contract)
         volume = _volume((yield from _through(model, "refinement", channels, until, 0.95)))
     yield "GAN: consistency with the measurements", 0.95
     volume = restore_consistency(beam, sinogram, volume, quick.tvm)

@@ -112,12 +112,10 @@ def tomogram_examples(path: Path, run: Path, contract: InputContract) -> tuple[T
 
 def refinement_examples(path: Path, run: Path, contract: InputContract) -> tuple[Tensor, Tensor]:
     """Input (64, channels, width, width) and target (64, 1, width, width) of a group."""
-    truth, sart, tvm = load(path, "truth", "sart", "tvm")
+    truth, tvm = load(path, "truth", "tvm")
     again, volume = np.load(estimate_path(path, run)).astype(np.float32)
     parts = [
-        refinement_input(
-            again[:, :, s], Quick(sart[:, :, s], tvm[:, :, s]), volume[:, :, s], contract
-        )
+        refinement_input(again[:, :, s], tvm[:, :, s], volume[:, :, s], contract)
         for s in _objects()
     ]
     return torch.from_numpy(np.concatenate(parts)), _target(truth)

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from .networks import Discriminator, placed, shipped_weights
 from .stages import STAGES, Stage
@@ -133,16 +134,26 @@ def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract)
     """Take into a run, from an exported model's folder, the earlier stages that it lacks.
 
     Their curves and plans come along, so that the run can be exported as a whole.
+
+    Raises
+    ------
+    WedgefillError
+        If the folder does not hold what is lacking.
     """
-    described = tomllib.loads((model / "model.toml").read_text(encoding="utf-8"))
-    for name in itertools.takewhile(lambda name: name != stage.name, STAGES):
-        if (run / f"{name}.pt").exists():
-            continue
+    earlier = itertools.takewhile(lambda name: name != stage.name, STAGES)
+    for name in [name for name in earlier if not (run / f"{name}.pt").exists()]:
+        try:
+            described = tomllib.loads((model / "model.toml").read_text(encoding="utf-8"))
+            trained = described["training"][name]
+            curves = json.loads((model / f"{name}_curves.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError, KeyError) as error:
+            raise WedgefillError(
+                f"{model}: its {name} network cannot be taken over ({error!r}); name a folder that "
+                f"wedgefill export wrote, or train that stage in {run} first."
+            ) from error
         network = STAGES[name].network()
         network.load_state_dict(shipped_weights(network, model / f"{name}.onnx"))
         torch.save(network.state_dict(), run / f"{name}.pt")
-        trained = described["training"][name]
         plan = {f.name: trained[f.name] for f in fields(Plan) if f.name in trained}
-        curves = json.loads((model / f"{name}_curves.json").read_text())
         record = {"plan": plan, "contract": contract.to_dict(), "curves": curves}
         (run / f"{name}.json").write_text(json.dumps(record, indent=1))
