@@ -20,7 +20,6 @@ from napari_wedgefill._napari.filled import Filled
 from napari_wedgefill._napari.layers import TRUST, LayerMap
 from napari_wedgefill._napari.results_window import ResultsWindow
 from napari_wedgefill.inference.pipeline import Done, FillOptions, Finished, Progress
-from napari_wedgefill.inference.registry import available_models
 from napari_wedgefill.trust.results_table import ResultsTable
 from napari_wedgefill.trust.verdicts import SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume
@@ -74,7 +73,6 @@ def test_cancelling_a_check_keeps_the_volumes(quick, qtbot, monkeypatch):
     assert widget.trust_panel.results_button.isEnabled()
 
 
-@pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
 def test_the_trust_map_is_a_layer_of_its_own(loaded, qtbot):
     viewer, widget = loaded
     for method, check in widget.method_panel.method_checks.items():

@@ -10,12 +10,12 @@ from napari.layers import Image, Layer
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication, QFileDialog
 
+from napari_wedgefill._napari import method_panel
 from napari_wedgefill._napari import worker as worker_module
 from napari_wedgefill._napari.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
 from napari_wedgefill.inference.pipeline import Progress
 from napari_wedgefill.inference.registry import load
-from napari_wedgefill.inference.session import cuda_obstacle
 from napari_wedgefill.volume import Volume
 
 
@@ -313,13 +313,13 @@ def test_a_model_folder_of_the_users_own_fills(loaded, qtbot, tmp_path):
     assert "GAN" in widget.run_panel.status.text()
 
 
-def test_cuda_that_is_not_there_is_told(loaded, qtbot):
-    _, widget = loaded
-    obstacle = cuda_obstacle()
-    if obstacle is None:
-        pytest.skip("CUDA works here")
-    assert obstacle in widget.method_panel.device_box.toolTip()
-    assert "CPU" in widget.method_panel.device_box.itemText(0)
+@pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])
+def test_where_the_networks_run_is_told_and_why_not_on_a_gpu(qtbot, monkeypatch, obstacle, device):
+    monkeypatch.setattr(method_panel, "obstacle_at_a_glance", lambda: obstacle)
+    panel = method_panel.MethodPanel()
+    qtbot.addWidget(panel)
+    assert device in panel.device_box.itemText(0)
+    assert ("cannot be used: no driver was found" in panel.device_box.toolTip()) == bool(obstacle)
 
 
 def test_widget_fits_beside_a_small_screen(loaded):

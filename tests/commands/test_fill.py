@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from napari_wedgefill.inference import session
 from napari_wedgefill.inference.registry import available_models
 from napari_wedgefill.io import read_volume
 from napari_wedgefill.samples import needle_path
@@ -80,7 +81,6 @@ def test_align_is_done_only_when_asked_for(wedgefill, tiny_path, tmp_path):
     assert len(report["alignment"]["shifts_px"]) == 25
 
 
-@pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
 def test_the_networks_fill_a_tiny_series(wedgefill, tiny_path, tmp_path):
     ran = wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "gan", "--device", "cpu")
     assert ran.code == 0
@@ -154,7 +154,6 @@ class TestRefusals:
     def test_an_unknown_model(self, refuse, tiny_path):
         refuse(tiny_path, "--methods", "gan", "--model", "enormous", words="enormous")
 
-    @pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
     def test_a_model_whose_hash_is_wrong(self, refuse, tiny_path, tmp_path):
         copy = tmp_path / "tampered"
         shutil.copytree(available_models()[0].folder, copy)
@@ -162,13 +161,10 @@ class TestRefusals:
             file.write(b"\0")
         refuse(tiny_path, "--methods", "gan", "--model", copy, words="tomogram.onnx")
 
-    @pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
-    def test_cuda_where_there_is_none(self, refuse, tiny_path):
-        from napari_wedgefill.doctor import nvidia_gpus
-
-        if nvidia_gpus():
-            pytest.skip("this machine has CUDA")
-        refuse(tiny_path, "--methods", "gan", "--device", "cuda", words="CUDA")
+    def test_cuda_where_there_is_none(self, refuse, tiny_path, monkeypatch):
+        monkeypatch.setattr(session, "cuda_obstacle", lambda: "no NVIDIA driver was found")
+        found = refuse(tiny_path, "--methods", "gan", "--device", "cuda", words="CUDA")
+        assert "no NVIDIA driver was found" in found
 
     def test_slices_that_do_not_exist(self, refuse, tiny_path):
         refuse(tiny_path, "--slices", "4:40", words="4:40")

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sart, iter_sirt, last, wbp
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, last, tensors, wbp
 
 torch = pytest.importorskip("torch")
-
-from napari_wedgefill.reconstruct import tensors  # noqa: E402 - needs torch
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 

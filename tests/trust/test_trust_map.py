@@ -8,7 +8,6 @@ from scipy.stats import spearmanr
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference.pipeline import FillOptions, Progress, fill
-from napari_wedgefill.inference.registry import available_models
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust import trust_map
@@ -21,7 +20,6 @@ from napari_wedgefill.volume import Volume
 
 ANGLES = np.arange(-56, 65, 4.0)
 N, N_SLICES = 48, 6
-needs_model = pytest.mark.skipif(not available_models(), reason="no trained model in this checkout")
 GAN = FillOptions(methods=("gan",), device="cpu")
 
 
@@ -61,7 +59,6 @@ def test_every_view_is_the_same_measurement(series, view):
     assert np.abs(turned - plain).mean() < 0.01 * plain.std()
 
 
-@needs_model
 def test_high_trust_means_low_error(events, series, truth):
     trust = events[-1].volume.data
     assert trust.min() >= 0
@@ -75,7 +72,6 @@ def test_high_trust_means_low_error(events, series, truth):
     assert least.mean() > 5 * most.mean()
 
 
-@needs_model
 def test_progress_voxels_and_summary(events):
     fractions = [event.fraction for event in events if isinstance(event, Progress)]
     assert fractions == sorted(fractions)
@@ -101,7 +97,6 @@ def test_the_gain_is_the_models_own(tmp_path):
     assert "no gain of its own" in TrustMap(volume, 0.1, 0.9, is_fitted=False).sentence
 
 
-@needs_model
 def test_slabs_and_a_known_volume_change_nothing(events, series, monkeypatch):
     monkeypatch.setattr(trust_map, "slab_size", lambda width, reach: 4)
     filled = fill(series, GAN).volumes["gan"]
@@ -111,13 +106,11 @@ def test_slabs_and_a_known_volume_change_nothing(events, series, monkeypatch):
     np.testing.assert_allclose(out, events[-1].volume.data, atol=2e-3)
 
 
-@needs_model
 def test_some_slices_only(series):
     found = list(iter_trust_map(series, replace(GAN, slices=(2, 4))))[-1]
     assert found.volume.data.shape == (N, 2, N)
 
 
-@needs_model
 def test_surfaces_that_face_the_wedge_are_doubted_more():
     """The caps of a disc along z were never seen edge-on; its sides along x were."""
     axis = np.arange(64) - 31.5
