@@ -10,7 +10,7 @@ import torch
 from gpu_timing import plain_torch
 
 from napari_wedgefill.projector import ParallelBeam, triton_support
-from napari_wedgefill.reconstruct import iter_sart, iter_sirt, last, tensors, wbp
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 #: Largest relative error (in the 2-norm) that rounding in float32 explains.
 TOLERANCE = 2e-5
@@ -90,13 +90,10 @@ def _solvers(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     tensor = torch.from_numpy(measured).to(device)
     yield {
         "case": "WBP",
-        **_row("beside CPU", relative(tensors.wbp(beam, tensor), wbp(beam, measured)), 1e-4),
+        **_row("beside CPU", relative(wbp(beam, tensor), wbp(beam, measured)), 1e-4),
     }
-    for name, ours, theirs in (
-        ("SIRT", tensors.iter_sirt, iter_sirt),
-        ("SART", tensors.iter_sart, iter_sart),
-    ):
-        error = relative(last(ours(beam, tensor, 5)), last(theirs(beam, measured, 5)))
+    for name, solver in (("SIRT", iter_sirt), ("SART", iter_sart), ("TVM", iter_tvm)):
+        error = relative(last(solver(beam, tensor, 5)), last(solver(beam, measured, 5)))
         yield {"case": name, **_row("beside CPU", error, 1e-4)}
 
 

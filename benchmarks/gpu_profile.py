@@ -1,4 +1,4 @@
-"""Where the time goes: operations of a SIRT sweep, of WBP and of a training step."""
+"""Where the time goes: operations of sweeps of SIRT and TVM, of WBP and of a training step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gpu_networks import shapes
 from gpu_speed import geometries
 from torch.profiler import ProfilerActivity, profile
 
-from napari_wedgefill.reconstruct import last, tensors
+from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.training.networks import placed
 from napari_wedgefill.training.stages import STAGES
 
@@ -23,8 +23,9 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     beam, n_slices = next(geometries(tiny))
     y = torch.rand((beam.n_tilts, beam.width, n_slices), device=device)
     work: dict[str, Callable[[], object]] = {
-        "WBP": lambda: tensors.wbp(beam, y),
-        "SIRT": lambda: last(tensors.iter_sirt(beam, y, 2)),
+        "WBP": lambda: wbp(beam, y),
+        "SIRT": lambda: last(iter_sirt(beam, y, 2)),
+        "TVM": lambda: last(iter_tvm(beam, y, 2)),
     }
     for name in STAGES:
         work[f"training step, {name}"] = training_step(name, device, tiny)

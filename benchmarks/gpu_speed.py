@@ -13,9 +13,11 @@ from gpu_peer import astra_obstacle, astra_operators
 from gpu_timing import plain_torch, seconds
 
 from napari_wedgefill.projector import ParallelBeam, triton_support
-from napari_wedgefill.reconstruct import last, tensors
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 SIRT_SWEEPS = 5
+#: Of SART and TVM, which take a few tilts at a time.
+ORDERED_SWEEPS = 3
 
 
 def geometries(tiny: bool) -> Iterator[tuple[ParallelBeam, int]]:
@@ -102,8 +104,10 @@ def operations(
     return {
         "forward": (lambda: beam(x), 1),
         "adjoint": (lambda: beam.T(y), 1),
-        "WBP": (lambda: tensors.wbp(beam, y), 1),
-        "SIRT": (lambda: last(tensors.iter_sirt(beam, y, SIRT_SWEEPS)), 2 * SIRT_SWEEPS),
+        "WBP": (lambda: wbp(beam, y), 1),
+        "SIRT": (lambda: last(iter_sirt(beam, y, SIRT_SWEEPS)), 2 * SIRT_SWEEPS),
+        "SART": (lambda: last(iter_sart(beam, y, ORDERED_SWEEPS)), 2 * ORDERED_SWEEPS),
+        "TVM": (lambda: last(iter_tvm(beam, y, ORDERED_SWEEPS)), 2 * ORDERED_SWEEPS),
     }
 
 

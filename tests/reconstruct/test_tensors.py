@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sart, iter_sirt, last, tensors, wbp
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 torch = pytest.importorskip("torch")
 
@@ -22,7 +22,7 @@ def measured():
 @pytest.mark.parametrize("window", ["ramp", "hann"])
 def test_weighted_back_projection_of_a_tensor(measured, device, window):
     beam, rows = measured
-    answer = tensors.wbp(beam, torch.from_numpy(rows).to(device), window)
+    answer = wbp(beam, torch.from_numpy(rows).to(device), window)
     assert answer.device.type == device
     np.testing.assert_allclose(answer.cpu().numpy(), wbp(beam, rows, window), atol=1e-4)
 
@@ -30,14 +30,22 @@ def test_weighted_back_projection_of_a_tensor(measured, device, window):
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("nonnegative", [True, False])
 @pytest.mark.parametrize(
-    ("ours", "theirs"), [(tensors.iter_sirt, iter_sirt), (tensors.iter_sart, iter_sart)]
+    ("solver", "settings"),
+    [
+        (iter_sirt, {"relaxation": 0.7}),
+        (iter_sart, {"relaxation": 0.7}),
+        (iter_tvm, {}),
+        (iter_tvm, {"weight": 0.3}),
+        (iter_tvm, {"weight": np.array([0.1, 2.0, 0.1], np.float32)}),
+    ],
 )
-def test_algebraic_reconstruction_of_a_tensor(measured, device, nonnegative, ours, theirs):
+def test_a_solver_answers_a_tensor_with_a_tensor(measured, device, nonnegative, solver, settings):
     beam, rows = measured
-    settings = {"relaxation": 0.7, "nonnegative": nonnegative}
+    settings = {**settings, "nonnegative": nonnegative}
     start = np.full((20, 24, 3), 0.2, np.float32)
     tensor, x0 = torch.from_numpy(rows).to(device), torch.from_numpy(start).to(device)
-    answer = last(ours(beam, tensor, 3, x0=x0, **settings))
-    expected = last(theirs(beam, rows, 3, x0=start, **settings))
-    np.testing.assert_allclose(answer.cpu().numpy(), expected, atol=1e-4)
+    answers = [s.x.cpu().numpy().copy() for s in solver(beam, tensor, 3, x0=x0, **settings)]
+    expected = [s.x.copy() for s in solver(beam, rows, 3, x0=start, **settings)]
+    np.testing.assert_allclose(answers, expected, atol=1e-4)
     assert float(x0.min()) == float(x0.max())  # where it started is left alone
+    assert last(solver(beam, tensor, 2, **settings)).device.type == device

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import median_step_deg, widest_gap_deg
+from ..projector.arrays import Array, alike, namespace
 
 Floats = NDArray[np.float32]
 
@@ -66,25 +67,25 @@ class AngularGrid:
         """Rows far enough from every measurement to add a direction, (n_rows,)."""
         return self.distance_deg >= 0.75 * self.step_deg
 
-    def interpolate(self, rows: Floats, axis_u: float) -> Floats:
+    def interpolate(self, rows: Array, axis_u: float) -> Array:
         """Interpolate measured rows onto the grid; zero where nothing was measured near.
 
         Parameters
         ----------
-        rows : ndarray, float32, (n_tilts, width, n_slices)
+        rows : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
             Values at the measured angles, such as residuals of a reconstruction.
         axis_u : float
             Detector index of the tilt axis, about which rows are mirrored.
 
         Returns
         -------
-        ndarray, float32, (n_rows, width, n_slices)
+        of the rows' kind, float32, (n_rows, width, n_slices)
         """
         weights, mirrored = self._weights
         n_tilts, width, n_slices = rows.shape
         flat = rows.reshape(n_tilts, -1)
-        out = np.where(mirrored, 0.0, weights).astype(np.float32) @ flat
-        back = np.where(mirrored, weights, 0.0).astype(np.float32) @ flat
+        out = alike(np.where(mirrored, 0.0, weights), rows) @ flat
+        back = alike(np.where(mirrored, weights, 0.0), rows) @ flat
         return (out.reshape(-1, width, n_slices)) + _mirror(
             back.reshape(-1, width, n_slices), axis_u
         )
@@ -108,16 +109,17 @@ class AngularGrid:
         return weights, mirrored
 
 
-def _mirror(rows: Floats, axis_u: float) -> Floats:
+def _mirror(rows: Array, axis_u: float) -> Array:
     """Mirror (n, width, n_slices) about a detector position, linearly; zero from outside."""
     width = rows.shape[1]
     source = 2.0 * axis_u - np.arange(width)
     lower = np.floor(source).astype(int)
-    upper_weight = (source - lower).astype(np.float32)[None, :, None]
-    padded = np.pad(rows, ((0, 0), (1, 1), (0, 0)))
+    upper_weight = alike((source - lower)[None, :, None], rows)
+    nothing = rows[:, :1] * 0
+    padded = namespace(rows).concatenate([nothing, rows, nothing], axis=1)
     low = padded[:, np.clip(lower + 1, 0, width + 1)]
     high = padded[:, np.clip(lower + 2, 0, width + 1)]
-    return np.asarray((1 - upper_weight) * low + upper_weight * high, dtype=np.float32)
+    return (1 - upper_weight) * low + upper_weight * high
 
 
 def grid_for(measured_deg: ArrayLike, n_rows: int) -> AngularGrid:

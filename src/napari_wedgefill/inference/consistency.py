@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..geometry import widest_gap_deg
 from ..projector import ParallelBeam
+from ..projector.arrays import Array, alike, namespace
 from ..reconstruct import iter_tvm, last
 from ..reconstruct.tvm import rms
 
@@ -19,9 +20,7 @@ SWEEPS = 20
 FADE = 2.0
 
 
-def restore_consistency(
-    beam: ParallelBeam, sinogram: Floats, volume: Floats, tvm: Floats
-) -> Floats:
+def restore_consistency(beam: ParallelBeam, sinogram: Array, volume: Array, tvm: Array) -> Array:
     """Bring a volume back to agreement with the measurements, as far as they are signal.
 
     How much of a slice's disagreement is signal follows from its TVM: what that leaves unexplained
@@ -35,14 +34,14 @@ def restore_consistency(
     ----------
     beam : ParallelBeam
         The measured geometry.
-    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
         Measured rows.
-    volume, tvm : ndarray, float32, (depth, width, n_slices)
+    volume, tvm : of the same kind, float32, (depth, width, n_slices)
         The network's volume, and the TVM of the same rows.
 
     Returns
     -------
-    ndarray, float32, (depth, width, n_slices)
+    of the same kind, float32, (depth, width, n_slices)
         At or above zero.
 
     References
@@ -52,21 +51,30 @@ def restore_consistency(
     """
     noise = rms(sinogram - beam(tvm))
     share = _signal(sinogram - beam(volume), noise)
-    known = measured_directions(beam.depth, beam.width, beam.angles_deg)[:, :, None] * share
-    spectrum = scipy.fft.rfft2(tvm - volume, axes=(0, 1))
-    spectrum *= known[:, : spectrum.shape[1]]
-    closer = scipy.fft.irfft2(spectrum, tvm.shape[:2], axes=(0, 1)).astype(np.float32)
-    closer += volume
+    known = measured_directions(beam.depth, beam.width, beam.angles_deg)
+    closer = volume + _kept(tvm - volume, known, share)
     residual = sinogram - beam(closer)
     residual *= _signal(residual, noise)
     closer += last(iter_tvm(beam, residual, SWEEPS, nonnegative=False))
-    return np.maximum(closer, 0.0, out=closer)
+    return namespace(closer).clip(closer, 0.0, None)
 
 
-def _signal(residual: Floats, noise: Floats) -> Floats:
+def _signal(residual: Array, noise: Array) -> Array:
     """Share of the residual's power that noise does not explain, 0 to 1, (n_slices,)."""
-    power = np.maximum(np.square(rms(residual)), np.float32(1e-20))
-    return np.clip(np.float32(1.0) - np.square(noise) / power, 0.0, 1.0)
+    xp = namespace(residual)
+    power = xp.clip(xp.square(rms(residual)), 1e-20, None)
+    return xp.clip(1.0 - xp.square(noise) / power, 0.0, 1.0)
+
+
+def _kept(volume: Array, known: Floats, share: Array) -> Array:
+    """Keep the known frequencies of a volume's slices, and of each slice its share."""
+    mask = alike(known[:, : volume.shape[1] // 2 + 1, None], volume) * share
+    if isinstance(volume, np.ndarray):
+        spectrum = scipy.fft.rfft2(volume, axes=(0, 1))
+        spectrum *= mask
+        return scipy.fft.irfft2(spectrum, volume.shape[:2], axes=(0, 1)).astype(np.float32)
+    fft = namespace(volume).fft
+    return fft.irfft2(fft.rfft2(volume, dim=(0, 1)).mul_(mask), volume.shape[:2], dim=(0, 1))
 
 
 def measured_directions(depth: int, width: int, angles_deg: NDArray[np.float64]) -> Floats:

@@ -1,9 +1,9 @@
 """What the networks are given and what is made of their answers: written once.
 
 Training builds its examples with these very functions, so the networks meet in use what they met
-in training. All volumes and sinograms here are in units of the series' density scale, so that
-densities are of order one. Everything is per slice but for the neighbours that the tomogram
-network sees, and the scales, which belong to the whole series.
+in training. Volumes and sinograms are numpy arrays or torch tensors, on a card or not, in units of
+the series' density scale, so that densities are of order one. Everything is per slice but for the
+neighbours that the tomogram network sees, and the scales, which belong to the whole series.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
+from ..projector.arrays import Array, alike, namespace
 from ..reconstruct import iter_sart, iter_tvm, last, wbp
 from .angular_grid import grid_for
 
@@ -67,8 +68,8 @@ class Scales:
 class Quick:
     """Quick reconstructions of measured data, each float32 (z, x, y), densities of order one."""
 
-    sart: Floats
-    tvm: Floats
+    sart: Array
+    tvm: Array
 
 
 def density_scale(volume: Floats) -> float:
@@ -81,7 +82,7 @@ def sinogram_scale(sinogram: Floats) -> float:
     return max(float(np.percentile(np.abs(sinogram), 99.5)), 1e-20)
 
 
-def quick_reconstructions(beam: ParallelBeam, sinogram: Floats, contract: InputContract) -> Quick:
+def quick_reconstructions(beam: ParallelBeam, sinogram: Array, contract: InputContract) -> Quick:
     """SART and TVM of the measured sinogram (n_tilts, width, n_slices), a fixed number of sweeps.
 
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
@@ -91,27 +92,26 @@ def quick_reconstructions(beam: ParallelBeam, sinogram: Floats, contract: InputC
 
 
 def sinogram_input(
-    beam: ParallelBeam, sinogram: Floats, quick: Quick, scales: Scales, contract: InputContract
-) -> Floats:
+    beam: ParallelBeam, sinogram: Array, quick: Quick, scales: Scales, contract: InputContract
+) -> Array:
     """Channels of the sinogram network, float32 (n_slices, 3, n_rows, width).
 
     0: the reprojected TVM, corrected to the measurements where there are any; 1: the reprojected
     SART; 2: the fraction of each row that was measured.
     """
+    xp = namespace(sinogram)
     grid = grid_for(beam.angles_deg, contract.n_rows)
     rows = _beam_at(beam, grid.angles_deg)
     warm = rows(quick.tvm) + grid.interpolate(sinogram - beam(quick.tvm), beam.axis_u)
-    unit = np.asarray(scales.sinogram, np.float32)
-    channels = np.empty((sinogram.shape[2], 3, contract.n_rows, beam.width), np.float32)
-    channels[:, 0] = (warm / unit).transpose(2, 0, 1)
-    channels[:, 1] = (rows(quick.sart) / unit).transpose(2, 0, 1)
-    channels[:, 2] = grid.measured_fraction[None, :, None]
-    return channels
+    unit = alike(scales.sinogram, sinogram)
+    measured = alike(grid.measured_fraction[:, None, None], sinogram)
+    channels = [warm / unit, rows(quick.sart) / unit, xp.broadcast_to(measured, warm.shape)]
+    return xp.stack([xp.moveaxis(channel, 2, 0) for channel in channels], axis=1)
 
 
 def completed_wbp(
-    beam: ParallelBeam, sinogram: Floats, filled: Floats, scales: Scales, contract: InputContract
-) -> Floats:
+    beam: ParallelBeam, sinogram: Array, filled: Array, scales: Scales, contract: InputContract
+) -> Array:
     """WBP over 180 degrees of every measured row, verbatim, and the network's rows between.
 
     Parameters
@@ -126,14 +126,15 @@ def completed_wbp(
     ndarray, float32, (depth, width, n_slices)
     """
     grid = grid_for(beam.angles_deg, contract.n_rows)
-    added = grid.unmeasured
-    rows = filled[:, 0, added].transpose(1, 2, 0) * np.asarray(scales.sinogram, np.float32)
+    added = np.flatnonzero(grid.unmeasured)
+    rows = namespace(filled).moveaxis(filled[:, 0][:, added], 0, 2)
+    rows = rows * alike(scales.sinogram, filled)
     return _wbp_with(beam, sinogram, grid.angles_deg[added], rows)
 
 
 def reprojected_wbp(
-    beam: ParallelBeam, sinogram: Floats, volume: Floats, contract: InputContract
-) -> Floats:
+    beam: ParallelBeam, sinogram: Array, volume: Array, contract: InputContract
+) -> Array:
     """WBP over 180 degrees of every measured row, verbatim, and a volume's projections between.
 
     Where the volume disagrees with the measurements, this one shows it.
@@ -157,14 +158,14 @@ def reprojected_wbp(
 
 
 def _wbp_with(
-    beam: ParallelBeam, sinogram: Floats, angles_deg: NDArray[np.float64], rows: Floats
-) -> Floats:
+    beam: ParallelBeam, sinogram: Array, angles_deg: NDArray[np.float64], rows: Array
+) -> Array:
     """WBP of the measured rows and of `rows` at further angles."""
     angles = np.concatenate([beam.angles_deg, angles_deg])
-    return wbp(_beam_at(beam, angles), np.concatenate([sinogram, rows]))
+    return wbp(_beam_at(beam, angles), namespace(sinogram).concatenate([sinogram, rows]))
 
 
-def tomogram_input(completed: Floats, quick: Quick, contract: InputContract) -> Floats:
+def tomogram_input(completed: Array, quick: Quick, contract: InputContract) -> Array:
     """Channels of the tomogram network, float32 (n_slices, 3 (2 neighbours + 1), depth, width).
 
     WBP of the completed sinogram, SART and TVM, each with neighbouring slices.
@@ -172,9 +173,7 @@ def tomogram_input(completed: Floats, quick: Quick, contract: InputContract) -> 
     return _with_neighbours((completed, quick.sart, quick.tvm), contract.neighbours)
 
 
-def refinement_input(
-    again: Floats, tvm: Floats, estimate: Floats, contract: InputContract
-) -> Floats:
+def refinement_input(again: Array, tvm: Array, estimate: Array, contract: InputContract) -> Array:
     """Channels of the refinement network, as many and as large as the tomogram network's.
 
     WBP completed from the tomogram network's volume (`reprojected_wbp`), TVM, and that volume.
@@ -182,44 +181,47 @@ def refinement_input(
     return _with_neighbours((again, tvm, estimate), contract.neighbours)
 
 
-def _with_neighbours(volumes: tuple[Floats, Floats, Floats], reach: int) -> Floats:
+def _with_neighbours(volumes: tuple[Array, Array, Array], reach: int) -> Array:
     """Slices (n_slices, channels, depth, width) of volumes, each with its neighbours, in order.
 
     The first and last slice stand in for neighbours that do not exist.
     """
+    xp = namespace(volumes[0])
     n_slices = volumes[0].shape[2]
     index = np.arange(-reach, n_slices + reach).clip(0, n_slices - 1)
     parts = []
     for volume in volumes:
-        stack = volume.transpose(2, 0, 1)[index]
+        stack = xp.moveaxis(volume, 2, 0)[index]
         parts += [stack[k : k + n_slices] for k in range(2 * reach + 1)]
-    return np.ascontiguousarray(np.stack(parts, axis=1), dtype=np.float32)
+    return xp.stack(parts, axis=1)
 
 
-def inverted(batch: Floats) -> Floats:
+def inverted(batch: Array) -> Array:
     """Turn what the tomogram network sees, or answers, inside out; twice is as before.
 
     Inversion through the centre of each slice: rows, columns and the order of the neighbours.
 
     Parameters
     ----------
-    batch : ndarray, float32, (n, channels, h, w)
+    batch : ndarray or torch tensor, float32, (n, channels, h, w)
         Three volumes with their neighbours, or a single one.
     """
     n, channels, h, w = batch.shape
     volumes = 3 if channels > 1 else 1
-    turned = batch.reshape(n, volumes, -1, h, w)[:, :, ::-1, ::-1, ::-1]
-    return np.ascontiguousarray(turned).reshape(batch.shape)
+    turned = namespace(batch).flip(batch.reshape(n, volumes, -1, h, w), (2, 3, 4))
+    return turned.reshape(n, channels, h, w)
 
 
-def pad_to_multiple(batch: Floats, multiple: int) -> tuple[Floats, tuple[slice, slice]]:
+def pad_to_multiple(batch: Array, multiple: int) -> tuple[Array, tuple[slice, slice]]:
     """Pad the last two axes with edge values; also return the slices that undo it."""
     h, w = batch.shape[-2:]
     pad_h, pad_w = -h % multiple, -w % multiple
     top, left = pad_h // 2, pad_w // 2
-    widths = [(0, 0)] * (batch.ndim - 2) + [(top, pad_h - top), (left, pad_w - left)]
-    padded = np.pad(batch, widths, mode="edge") if pad_h or pad_w else batch
-    return padded, (slice(top, top + h), slice(left, left + w))
+    if pad_h or pad_w:
+        row = np.arange(h + pad_h) - top
+        column = np.arange(w + pad_w) - left
+        batch = batch[..., row.clip(0, h - 1), :][..., column.clip(0, w - 1)]
+    return batch, (slice(top, top + h), slice(left, left + w))
 
 
 def _beam_at(beam: ParallelBeam, angles_deg: NDArray[np.float64]) -> ParallelBeam:

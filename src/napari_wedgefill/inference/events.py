@@ -32,7 +32,8 @@ class FillOptions:
     model : str
         Name of a bundled model, or a folder.
     device : {"auto", "cpu", "cuda"}
-        Where the networks run.
+        Where the networks run, and everything else too, where torch reaches the card and the
+        projector's kernels work there.
     slices : tuple of int, optional
         Start and stop along the tilt axis; all by default.
     preview : bool

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..projector import ParallelBeam
+from ..projector.arrays import Array, namespace, packed
 from . import contract as inputs
 from .consistency import restore_consistency
 from .gpu_memory import LARGEST, batch_for, free_gpu_bytes
@@ -20,11 +20,10 @@ from .session import CPU, CUDA, OutOfMemory, open_session, run
 if TYPE_CHECKING:
     import onnxruntime
 
-Floats = NDArray[np.float32]
 #: What a step of the model reports: its name and how far the slab is, 0 to 1.
 Step = tuple[str, float]
 #: A turn of a batch that undoes itself.
-Turn = Callable[[Floats], Floats]
+Turn = Callable[[Array], Array]
 
 #: Slices at once on a CPU: one is as fast as four, and smaller.
 CPU_BATCH = 1
@@ -60,7 +59,7 @@ class JointModel:
         self._most = LARGEST
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
-    def run(self, stage: str, batch: Floats, turned: Turn | None = None) -> Iterator[Floats]:
+    def run(self, stage: str, batch: Array, turned: Turn | None = None) -> Iterator[Array]:
         """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order.
 
         What the network sees is `turned`, if that is given, and its answer is turned back by the
@@ -75,7 +74,7 @@ class JointModel:
             part = padded[start : start + size]
             n = len(part)
             if n < size:  # a constant shape: a new one would make CUDA choose its kernels anew
-                part = np.concatenate([part, np.repeat(part[-1:], size - n, axis=0)])
+                part = part[np.arange(size).clip(max=n - 1)]
             try:
                 answer = turned(run(session, turned(part))) if turned else run(session, part)
             except OutOfMemory as error:
@@ -135,11 +134,11 @@ class JointModel:
 def iter_joint(
     model: JointModel,
     beam: ParallelBeam,
-    sinogram: Floats,
+    sinogram: Array,
     scales: inputs.Scales,
     quick: inputs.Quick | None = None,
-) -> Generator[Step, None, Floats]:
-    """Reconstruct one slab with the joint model.
+) -> Generator[Step, None, Array]:
+    """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
 
     Parameters
     ----------
@@ -147,12 +146,12 @@ def iter_joint(
         The networks.
     beam : ParallelBeam
         The measured geometry.
-    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
         Measured rows in units of the density scale; neighbouring slices must be neighbours.
     scales : Scales
         Of the whole series.
     quick : Quick, optional
-        SART and TVM of these rows, if they are there already; computed otherwise.
+        SART and TVM of these rows, of the same kind, if they are there already; computed otherwise.
 
     Yields
     ------
@@ -161,7 +160,7 @@ def iter_joint(
 
     Returns
     -------
-    ndarray, float32, (depth, width, n_slices)
+    of the sinogram's kind, float32, (depth, width, n_slices)
         Densities in units of the density scale.
     """
     contract = model.model.contract
@@ -187,8 +186,8 @@ def iter_joint(
 
 
 def iter_both_ways(
-    model: JointModel, channels: Floats, begin: float = 0.0, end: float = 1.0
-) -> Generator[Step, None, Floats]:
+    model: JointModel, channels: Array, begin: float = 0.0, end: float = 1.0
+) -> Generator[Step, None, Array]:
     """Run the tomogram network on slices as they are and inverted, and return the mean.
 
     A specimen turned inside out is a specimen. That the network answers a little differently is
@@ -197,27 +196,27 @@ def iter_both_ways(
     middle = (begin + end) / 2
     answer = yield from _through(model, "tomogram", channels, begin, middle)
     answer += yield from _through(model, "tomogram", channels, middle, end, inputs.inverted)
-    answer *= np.float32(0.5)
+    answer *= 0.5
     return answer
 
 
-def _volume(answer: Floats) -> Floats:
+def _volume(answer: Array) -> Array:
     """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
-    return np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
+    return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
 
 
 def _through(
     model: JointModel,
     stage: str,
-    batch: Floats,
+    batch: Array,
     begin: float,
     end: float,
     turned: Turn | None = None,
-) -> Generator[Step, None, Floats]:
-    answers: list[Floats] = []
+) -> Generator[Step, None, Array]:
+    answers: list[Array] = []
     done = 0
     for answer in model.run(stage, batch, turned):
         answers.append(answer)
         done += len(answer)
         yield f"GAN: {stage} network", begin + (end - begin) * done / len(batch)
-    return np.concatenate(answers)
+    return namespace(batch).concatenate(answers)

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 
 from ..memory import release_pages
 from ..normalise import Normalisation
+from ..projector.arrays import Array
 from ..reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from .card import Card, card_for
 from .contract import InputContract, Quick
 from .events import Clock, FillOptions, Progress
 from .job import Job
 from .joint_model import JointModel, iter_joint
+from .session import CUDA
 from .sink import SlabWriter
 from .slabs import Slab, cut
 from .streaming import read_ahead, write_behind
@@ -30,7 +33,17 @@ DISCREPANCY = 1.25
 def plan(method: str, job: Job, model: JointModel | None, options: FillOptions) -> list[Slab]:
     """Cut the slices of a job into slabs for one method."""
     reach = model.model.reach if model is not None and method == "gan" else 0
-    return cut(method, job.beam, job.series.height, options.max_memory, reach)
+    alone = card_of(method, model, options) is not None
+    return cut(method, job.beam, job.series.height, options.max_memory, reach, alone=alone)
+
+
+def card_of(method: str, model: JointModel | None, options: FillOptions) -> Card | None:
+    """Return the card that a method's slabs go to; None where they stay in main memory."""
+    if options.stop == "discrepancy":  # slices that stop apart are a matter for processors
+        return None
+    if method == "gan" and (model is None or model.provider != CUDA):
+        return None
+    return card_for(options.device)
 
 
 def iter_volume(
@@ -97,7 +110,38 @@ def _solver(
     slab: Slab,
     sinogram: Floats,
 ) -> Generator[tuple[str, float], None, Floats]:
-    """One slab of one method, densities of order one."""
+    """One slab of one method, densities of order one; on a card if there is one and it fits."""
+    quick = start = None
+    if method == "gan":
+        assert model is not None
+        quick = _quick(model.model.contract, job, options, slab)
+    elif method == "tvm":
+        start = _earlier("sart", job, options, slab)
+    card = card_of(method, model, options)
+    if card is not None:
+        try:
+            there = (
+                card.put(sinogram),
+                card.put_both(quick),
+                start if start is None else card.put(start),
+            )
+            return card.get((yield from _steps(method, job, model, options, *there)))
+        except card.short_of_memory:
+            pass  # main memory is larger
+    volume: Floats = yield from _steps(method, job, model, options, sinogram, quick, start)
+    return volume
+
+
+def _steps(
+    method: str,
+    job: Job,
+    model: JointModel | None,
+    options: FillOptions,
+    sinogram: Array,
+    quick: Quick | None,
+    start: Array | None,
+) -> Generator[tuple[str, float], None, Array]:
+    """One slab of one method, wherever its arrays are."""
     beam = job.beam
     label = method.upper()
     if method == "wbp":
@@ -105,13 +149,11 @@ def _solver(
         return wbp(beam, sinogram)
     if method == "gan":
         assert model is not None
-        quick = _quick(model.model.contract, job, options, slab)
         return (yield from iter_joint(model, beam, sinogram, job.scales, quick))
     if method == "tvm":
-        sart = _earlier("sart", job, options, slab)
-        if sart is None:
-            sart = last(iter_sart(beam, sinogram, options.sweeps("sart")))
-        sweeps = iter_tvm(beam, sinogram, options.sweeps(method), x0=sart)
+        if start is None:
+            start = last(iter_sart(beam, sinogram, options.sweeps("sart")))
+        sweeps = iter_tvm(beam, sinogram, options.sweeps(method), x0=start)
     else:
         algebraic = iter_sart if method == "sart" else iter_sirt
         at = DISCREPANCY * float(job.scales.noise) if options.stop == "discrepancy" else None

@@ -10,6 +10,7 @@ from ..tilt_series import TiltSeries
 from .events import SWEEPS, FillOptions
 from .job import Job
 from .joint_model import JointModel
+from .one_method import card_of
 
 
 def _shares(stages: Mapping[str, float]) -> dict[str, float]:
@@ -42,6 +43,10 @@ def report_of(
         },
         "normalisation": job.normalisation.to_dict(),
         "noise_over_density": float(job.scales.noise),
+        "projections": {
+            m: "main memory" if card_of(m, model, options) is None else "CUDA"
+            for m in options.methods
+        },
         "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
         "share_of_stage": _shares(job.stages),
     }

@@ -14,11 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..projector.arrays import Array
 from ..projector.threads import available_cores
 from .onnx_file import file_for
 
 if TYPE_CHECKING:
     import onnxruntime
+    from torch import Tensor
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 DEVICES = ("auto", "cpu", "cuda")
@@ -142,8 +144,10 @@ def _open(
     return session
 
 
-def run(session: onnxruntime.InferenceSession, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+def run(session: onnxruntime.InferenceSession, batch: Array) -> Array:
     """Run one batch; the array is made native, contiguous float32 (others give garbage).
+
+    A torch tensor must live where the session runs; it is read there, and answered there.
 
     Raises
     ------
@@ -160,8 +164,10 @@ def run(session: onnxruntime.InferenceSession, batch: NDArray[np.float32]) -> ND
             "train and export it again, or choose a bundled model."
         )
     name = taken.name
-    batch = np.ascontiguousarray(batch, dtype=np.float32)
     try:
+        if not isinstance(batch, np.ndarray):
+            return _run_shared(session, name, batch)
+        batch = np.ascontiguousarray(batch, dtype=np.float32)
         if session.get_providers()[0] == CUDA:
             answer = _run_bound(session, name, batch)
         else:
@@ -185,6 +191,26 @@ def _run_bound(
     session.run_with_iobinding(binding)
     (answer,) = binding.copy_outputs_to_cpu()
     return np.asarray(answer, np.float32)
+
+
+def _run_shared(session: onnxruntime.InferenceSession, name: str, batch: Tensor) -> Tensor:
+    """Run on torch's own memory: nothing is copied."""
+    import torch
+
+    batch = batch.to(torch.float32).contiguous()
+    answer = batch.new_empty((batch.shape[0], 1, *batch.shape[2:]))
+    kind, index = batch.device.type, batch.device.index or 0
+    binding = session.io_binding()
+    for bind, called, tensor in (
+        (binding.bind_input, name, batch),
+        (binding.bind_output, session.get_outputs()[0].name, answer),
+    ):
+        bind(called, kind, index, np.float32, tuple(tensor.shape), tensor.data_ptr())
+    if kind == "cuda":  # the two libraries have streams of their own
+        torch.cuda.current_stream(batch.device).synchronize()
+    session.run_with_iobinding(binding)
+    binding.synchronize_outputs()
+    return answer
 
 
 def providers_report() -> dict[str, Any]:

@@ -48,7 +48,13 @@ class Slab:
 
 
 def cut(
-    method: str, beam: ParallelBeam, height: int, max_memory: int | None, reach: int
+    method: str,
+    beam: ParallelBeam,
+    height: int,
+    max_memory: int | None,
+    reach: int,
+    *,
+    alone: bool = False,
 ) -> list[Slab]:
     """Cut `height` slices into slabs for one method.
 
@@ -64,6 +70,8 @@ def cut(
         Bytes that the process may hold; by default half of what is free beside what it has.
     reach : int
         Neighbouring slices that the method looks at on either side.
+    alone : bool
+        One strip at a time: there is one card, however many cores there are.
 
     Raises
     ------
@@ -81,7 +89,7 @@ def cut(
             "allow more (--max-memory) or bin the images (--bin 2)."
         )
     # Strips that overlap do not join into a longer one.
-    n_strips = 1 if reach else max(1, sum(held + n <= budget for n in need))
+    n_strips = 1 if reach or alone else max(1, sum(held + n <= budget for n in need))
     return _slabs(height, lanes - 2 * reach, reach, n_strips)
 
 

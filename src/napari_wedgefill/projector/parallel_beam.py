@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import centre
-
-Array = Any  # a numpy array or a torch tensor: the operator answers in kind
+from .arrays import Array
 
 
 class ParallelBeam:

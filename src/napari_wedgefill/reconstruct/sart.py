@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
+from ..projector.arrays import Array
 from ..projector.numba_kernels import LANES
 from .algebraic import Algebraic, steps_of
 from .sweeps import Sweep
@@ -29,11 +30,11 @@ TILE_LANES = LANES // 2
 
 def iter_sart(
     beam: ParallelBeam,
-    sinogram: Floats,
+    sinogram: Array,
     n_sweeps: int = 10,
     *,
     relaxation: float = 1.0,
-    x0: Floats | None = None,
+    x0: Array | None = None,
     nonnegative: bool = True,
     stop_at: float | Floats | None = None,
 ) -> Iterator[Sweep]:
@@ -43,20 +44,20 @@ def iter_sart(
     ----------
     beam : ParallelBeam
         The geometry.
-    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
         Measured path integrals.
     n_sweeps : int
         Passes over all tilts.
     relaxation : float
         Step, between 0 and 2; smaller steps converge more slowly and pick up less noise.
-    x0 : ndarray, float32, (depth, width, n_slices), optional
+    x0 : of the sinogram's kind, float32, (depth, width, n_slices), optional
         Where to start; zero by default. Not modified.
     nonnegative : bool
         Clip negative densities after each step.
     stop_at : float or ndarray, (n_slices,), optional
         Noise of the path integrals, as a standard deviation. A slice is left alone once what it
         leaves unexplained is no larger (the discrepancy principle): from there on a solver fits
-        noise. `n_sweeps` is then the most that any slice gets.
+        noise. `n_sweeps` is then the most that any slice gets. Of arrays only.
 
     Yields
     ------
@@ -68,6 +69,13 @@ def iter_sart(
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984); V. A. Morozov, Soviet Math.
     Dokl. 7, 414-417 (1966) (when to stop).
     """
+    if not isinstance(sinogram, np.ndarray):
+        from . import tensors
+
+        yield from tensors.iter_sart(
+            beam, sinogram, n_sweeps, relaxation=relaxation, x0=x0, nonnegative=nonnegative
+        )
+        return
     steps = steps_of(beam, sinogram, spread_steps(beam.n_tilts), relaxation)
     yield from Algebraic(beam, steps, x0, nonnegative, TILE_LANES).sweeps(n_sweeps, stop_at)
 
@@ -85,11 +93,11 @@ def spread_steps(n_tilts: int) -> list[NDArray[np.intp]]:
 
 def iter_sirt(
     beam: ParallelBeam,
-    sinogram: Floats,
+    sinogram: Array,
     n_sweeps: int = 50,
     *,
     relaxation: float = 1.0,
-    x0: Floats | None = None,
+    x0: Array | None = None,
     nonnegative: bool = True,
     stop_at: float | Floats | None = None,
 ) -> Iterator[Sweep]:
@@ -99,5 +107,12 @@ def iter_sirt(
     ----------
     J. Gregor and T. Benson, IEEE Trans. Med. Imaging 27, 918-924 (2008).
     """
+    if not isinstance(sinogram, np.ndarray):
+        from . import tensors
+
+        yield from tensors.iter_sirt(
+            beam, sinogram, n_sweeps, relaxation=relaxation, x0=x0, nonnegative=nonnegative
+        )
+        return
     steps = steps_of(beam, sinogram, [np.arange(beam.n_tilts)], relaxation)
     yield from Algebraic(beam, steps, x0, nonnegative, LANES).sweeps(n_sweeps, stop_at)

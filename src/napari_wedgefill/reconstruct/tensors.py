@@ -1,8 +1,7 @@
 """WBP, SART and SIRT of torch tensors, on the device where they live.
 
-The arithmetic is that of `wbp`, `iter_sart` and `iter_sirt`; the projections, residuals and steps
-run in the fused kernels of the projector. This module is not imported by the package's own rooms:
-torch stays an optional dependency.
+The arithmetic is that of `wbp`, `iter_sart` and `iter_sirt`, which come here with a tensor; the
+projections, residuals and steps run in the fused kernels of the projector.
 """
 
 from __future__ import annotations

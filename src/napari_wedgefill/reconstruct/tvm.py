@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
+from ..projector.arrays import Array, alike, namespace
 from .primal_dual import PrimalDual, gradient_unit
 from .sart import spread_steps
 from .sweeps import Sweep
@@ -41,13 +43,13 @@ def noise_level(sinogram: Floats) -> float:
 
 def iter_tvm(
     beam: ParallelBeam,
-    sinogram: Floats,
+    sinogram: Array,
     n_sweeps: int = 60,
     *,
     strength: float = STRENGTH,
     weight: float | Floats | None = None,
     balance: float = BALANCE,
-    x0: Floats | None = None,
+    x0: Array | None = None,
     nonnegative: bool = True,
 ) -> Iterator[Sweep]:
     """Minimise ``1/2 |A x - b|^2 + weight TV(x)`` with isotropic TV in each slice.
@@ -66,7 +68,7 @@ def iter_tvm(
     ----------
     beam : ParallelBeam
         The geometry.
-    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
         Measured path integrals.
     n_sweeps : int
         Passes over all tilts.
@@ -78,7 +80,7 @@ def iter_tvm(
     balance : float
         Ratio of the primal to the dual step; affects the speed of convergence only. Less suits
         noise, more its absence.
-    x0 : ndarray, float32, (depth, width, n_slices), optional
+    x0 : of the sinogram's kind, float32, (depth, width, n_slices), optional
         Where to start; zero by default. Not modified.
     nonnegative : bool
         Constrain the densities to be at least zero.
@@ -94,19 +96,29 @@ def iter_tvm(
     (2018); T. Pock and A. Chambolle, ICCV 2011, 1762-1769 (the preconditioning); A. Belloni,
     V. Chernozhukov and L. Wang, Biometrika 98, 791-806 (2011) (the root of the sum of squares).
     """
-    shape = (beam.depth, beam.width, sinogram.shape[2])
+    xp = namespace(sinogram)
     level = rms(sinogram) if x0 is None else rms(sinogram - beam(x0))
     unit = gradient_unit(beam)
-    solver = PrimalDual(beam, sinogram, spread_steps(beam.n_tilts), balance, x0, nonnegative)
+    steps = spread_steps(beam.n_tilts)
+    solver = _solver_of(sinogram)(beam, sinogram, steps, balance, x0, nonnegative)
     for sweep in range(n_sweeps):
         follows = strength * unit * level if weight is None else weight
-        weights = np.broadcast_to(np.asarray(follows, np.float32), shape[2:])
+        weights = xp.broadcast_to(alike(follows, sinogram), sinogram.shape[2:])
         squares = solver.sweep(weights, is_last=sweep == n_sweeps - 1)
-        unexplained = np.sqrt(squares / (sinogram.shape[0] * sinogram.shape[1]))
-        level = np.minimum(unexplained, level ** (1 - RISE) * unexplained**RISE)
+        unexplained = xp.sqrt(squares / (sinogram.shape[0] * sinogram.shape[1]))
+        level = xp.minimum(unexplained, level ** (1 - RISE) * unexplained**RISE)
         yield Sweep(sweep + 1, n_sweeps, solver.x)
 
 
-def rms(sinogram: Floats) -> Floats:
+def _solver_of(sinogram: Array) -> Any:
+    if isinstance(sinogram, np.ndarray):
+        return PrimalDual
+    from .tensor_primal_dual import TensorPrimalDual
+
+    return TensorPrimalDual
+
+
+def rms(sinogram: Array) -> Array:
     """Root mean square of each slice of (n_tilts, width, n_slices), (n_slices,)."""
-    return np.asarray(np.sqrt(np.mean(np.square(sinogram), axis=(0, 1))), np.float32)
+    xp = namespace(sinogram)
+    return xp.sqrt(xp.mean(xp.square(sinogram), axis=(0, 1)))

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from ..geometry import angular_weights
 from ..projector import ParallelBeam
+from ..projector.arrays import Array
 from ..projector.cpu import back_project
 from ..projector.tiles import SinogramTile
 from ..projector.vectors import VECTOR, aligned_zeros, vectors
@@ -47,29 +48,31 @@ def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
     return response.astype(np.float32)
 
 
-def wbp(
-    beam: ParallelBeam, sinogram: NDArray[np.float32], window: str = "ramp"
-) -> NDArray[np.float32]:
+def wbp(beam: ParallelBeam, sinogram: Array, window: str = "ramp") -> Array:
     """Weighted back projection with angular weights for irregular tilt schemes.
 
     Parameters
     ----------
     beam : ParallelBeam
         The geometry.
-    sinogram : ndarray, float32, (n_tilts, width, n_slices)
+    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
         Measured path integrals.
     window : {"ramp", "hann", "cosine"}
         Taper of the ramp filter.
 
     Returns
     -------
-    ndarray, float32, (depth, width, n_slices)
+    of the sinogram's kind, float32, (depth, width, n_slices)
         Density a voxel. Directions that were not measured count as zero.
 
     References
     ----------
     G. N. Ramachandran and A. V. Lakshminarayanan, PNAS 68, 2236-2240 (1971).
     """
+    if not isinstance(sinogram, np.ndarray):
+        from . import tensors
+
+        return tensors.wbp(beam, sinogram, window)
     sinogram = np.asarray(sinogram, dtype=np.float32)
     n = 1 << max(2, (2 * beam.width - 1).bit_length())
     response, roots = bit_reversed(ramp_response(n, window)), roots_of_one(n)
