@@ -58,7 +58,7 @@ def variants(model: JointModel, beam: ParallelBeam, measured: Measured) -> list[
     again = inputs.reprojected_wbp(beam, rows, mean, contract)
     seen = inputs.refinement_input(again, quick.tvm, mean, contract)
     refined = _volume(np.concatenate(list(model.run("refinement", seen))))
-    agreed = restore_consistency(beam, rows, refined, quick.tvm)
+    agreed = restore_consistency(beam, rows, refined)
     return [quick.tvm, completed, by_one, by_both, mean, refined, agreed]
 
 

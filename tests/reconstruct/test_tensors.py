@@ -36,6 +36,7 @@ def test_weighted_back_projection_of_a_tensor(measured, device, window):
         (iter_sart, {"relaxation": 0.7}),
         (iter_tvm, {}),
         (iter_tvm, {"weight": 0.3}),
+        (iter_tvm, {"prior": ..., "share": 0.6}),
         (iter_tvm, {"weight": np.array([0.1, 2.0, 0.1], np.float32)}),
     ],
 )
@@ -44,8 +45,13 @@ def test_a_solver_answers_a_tensor_with_a_tensor(measured, device, nonnegative, 
     settings = {**settings, "nonnegative": nonnegative}
     start = np.full((20, 24, 3), 0.2, np.float32)
     tensor, x0 = torch.from_numpy(rows).to(device), torch.from_numpy(start).to(device)
-    answers = [s.x.cpu().numpy().copy() for s in solver(beam, tensor, 3, x0=x0, **settings)]
+    there = settings
+    if "prior" in settings:
+        prior = np.random.default_rng(1).random((20, 24, 3), dtype=np.float32)
+        settings["prior"] = prior
+        there = {**settings, "prior": torch.from_numpy(prior).to(device)}
+    answers = [s.x.cpu().numpy().copy() for s in solver(beam, tensor, 3, x0=x0, **there)]
     expected = [s.x.copy() for s in solver(beam, rows, 3, x0=start, **settings)]
     np.testing.assert_allclose(answers, expected, atol=1e-4)
     assert float(x0.min()) == float(x0.max())  # where it started is left alone
-    assert last(solver(beam, tensor, 2, **settings)).device.type == device
+    assert last(solver(beam, tensor, 2, **there)).device.type == device

@@ -180,7 +180,7 @@ def iter_joint(
         channels = inputs.refinement_input(again, quick.tvm, volume, contract)
         volume = _volume((yield from _through(model, "refinement", channels, until, 0.95)))
     yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, volume, quick.tvm)
+    volume = restore_consistency(beam, sinogram, volume)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 

@@ -7,8 +7,6 @@ All arrays are flat parts of tiles, slices innermost.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +20,13 @@ from ..projector.vectors import (
     fetch,
     load,
     maximum,
-    minimum,
     multiply,
     multiply_add,
-    over_root,
     spread,
     store,
     subtract,
 )
+from .dual_field import advance
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -88,48 +85,6 @@ def dual_step(
 
 
 @numba.njit(**OPTIONS)
-def _shrink(
-    here: Any, right: Any, under: Any, old_z: Any, old_x: Any, rate: Any, radius: Any
-) -> Any:
-    """Dual step of the total variation at one voxel: the dual field along z and x."""
-    new_z = multiply_add(rate, subtract(under, here), old_z)
-    new_x = multiply_add(rate, subtract(right, here), old_x)
-    tiny = spread(np.float32(1e-20))
-    square = multiply_add(new_z, new_z, multiply_add(new_x, new_x, tiny))
-    scale = minimum(spread(np.float32(1.0)), over_root(radius, square))
-    return multiply(new_z, scale), multiply(new_x, scale)
-
-
-@numba.njit(**OPTIONS)
-def extrapolate_row(
-    vectors: tuple[int, ...],
-    sigma: np.float32,
-    radii: Floats,
-    x: Floats,
-    row_step: int,
-    p: Floats,
-    row: int,
-    n_across: int,
-    out: Floats,
-) -> None:
-    """Write what `descend` expects above row ``row + 1``; arguments as there."""
-    lanes = len(vectors) * VECTOR
-    rate, two = spread(sigma), spread(np.float32(2.0))
-    for j in range(n_across):
-        i = (row + 1) * row_step + (j + 1) * lanes
-        right = i + lanes if j < n_across - 1 else i
-        o = 2 * (row * n_across + j) * lanes
-        for v in range(len(vectors)):
-            s = v * VECTOR
-            old_z = load(p, o + s)
-            new_z, _ = _shrink(
-                load(x, i + s), load(x, right + s), load(x, i + row_step + s), old_z,
-                load(p, o + lanes + s), rate, load(radii, s),
-            )  # fmt: skip
-            store(out, j * lanes + s, subtract(multiply(two, new_z), old_z))
-
-
-@numba.njit(**OPTIONS)
 def descend(
     vectors: tuple[int, ...],
     sinogram: Floats,
@@ -146,6 +101,9 @@ def descend(
     x: Floats,
     row_step: int,
     p: Floats,
+    prior: Floats | None,
+    prior_radii: Floats,
+    q: Floats,
     slope: Floats,
     start: int,
     stop: int,
@@ -156,8 +114,9 @@ def descend(
 
     ``p' = project(p + sigma grad x)``, ``slope += change`` and then ``x = max(x - tau (slope +
     boost change - div (2 p' - p)), floor)``, where `change` is the back projection of `sinogram`.
-    A row of x is overwritten only when nothing needs its old values any more, so nothing but x,
-    `p` and `slope` is read or written.
+    With a prior, the difference from it has a dual field `q` that is treated as `p` is. A row of x
+    is overwritten only when nothing needs its old values any more, so nothing but x, the prior, the
+    dual fields and `slope` is read or written.
 
     Parameters
     ----------
@@ -171,11 +130,13 @@ def descend(
         Floats from row to row of `x`.
     p : ndarray, float32, flat (n_rows, n_across, 2, lanes)
         The dual field along the rows' axis and along a row.
+    prior, prior_radii, q : ndarrays as `x`, `radii` and `p`
+        The volume to stay near to, or None; the other two are not read then.
     slope : ndarray, float32, flat (n_rows, n_across, lanes)
         The back projected dual variable of the data.
     above : ndarray, float32, flat (n_across, lanes)
-        ``2 p' - p`` along the rows' axis in row ``start - 1``, zero for the first row;
-        overwritten.
+        ``2 p' - p`` (and the same of `q`) along the rows' axis in row ``start - 1``, zero for the
+        first row; overwritten.
     below : ndarray, float32, flat (n_across, lanes)
         Row `stop` of `x` before the step.
     """
@@ -183,7 +144,6 @@ def descend(
     n_vectors = len(vectors)
     lanes = n_vectors * VECTOR
     least, rate, further = spread(floor), spread(sigma), spread(boost)
-    two = spread(np.float32(2.0))
     k, a, b, down, along = square_tables()
     n_fetched = FETCH_BYTES // (16 * n_across * lanes)
     block, left = aligned(SQUARE * n_across * lanes), aligned(lanes)
@@ -219,14 +179,19 @@ def descend(
                         next_row = load(below, j * lanes + s)
                     else:
                         next_row = load(x, under + s)
-                    old_z, old_x = load(p, 2 * o + s), load(p, 2 * o + lanes + s)
-                    new_z, new_x = _shrink(
-                        here, load(x, right + s), next_row, old_z, old_x, rate, load(radii, s)
+                    beside = load(x, right + s)
+                    ahead_z, ahead_x = advance(
+                        p, 2 * o + s, lanes, here, beside, next_row, rate, load(radii, s)
                     )
-                    store(p, 2 * o + s, new_z)
-                    store(p, 2 * o + lanes + s, new_x)
-                    ahead_z = subtract(multiply(two, new_z), old_z)
-                    ahead_x = subtract(multiply(two, new_x), old_x)
+                    if prior is not None:
+                        more_z, more_x = advance(
+                            q, 2 * o + s, lanes,
+                            subtract(here, load(prior, i + s)),
+                            subtract(beside, load(prior, right + s)),
+                            subtract(next_row, load(prior, under + s)),
+                            rate, load(prior_radii, s),
+                        )  # fmt: skip
+                        ahead_z, ahead_x = add(ahead_z, more_z), add(ahead_x, more_x)
                     divergence = add(
                         subtract(ahead_z, load(above, j * lanes + s)),
                         subtract(ahead_x, load(left, s)),

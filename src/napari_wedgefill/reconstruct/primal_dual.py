@@ -17,7 +17,8 @@ from ..projector.adjoint_kernels import SQUARE
 from ..projector.threads import available_cores, run, shares
 from ..projector.tiles import SinogramTile, VolumeTile
 from ..projector.vectors import aligned_zeros, vectors
-from .fused import descend, dual_step, extrapolate_row
+from .dual_field import extrapolate_row
+from .fused import descend, dual_step
 
 Floats = NDArray[np.float32]
 
@@ -43,7 +44,9 @@ class _Subset:
 class _Tile:
     """A few slices of the volume, of its dual variables, and of what was measured."""
 
-    def __init__(self, beam: ParallelBeam, sinogram: Floats, x0: Floats | None) -> None:
+    def __init__(
+        self, beam: ParallelBeam, sinogram: Floats, x0: Floats | None, prior: Floats | None
+    ) -> None:
         n_slices = sinogram.shape[2]
         self.volume = VolumeTile(beam.depth, beam.width, n_slices)
         if x0 is not None:
@@ -51,13 +54,19 @@ class _Tile:
         lanes = self.volume.lanes
         #: The dual field of the total variation; it absorbs the scale of the gradient.
         self.p = aligned_zeros((beam.depth * beam.width * 2 * lanes,))
+        #: The prior, and the dual field of the difference from it.
+        self.prior: Floats | None = None
+        self.q = self.p
+        if prior is not None:
+            self.prior = VolumeTile.of(prior).padded.reshape(-1)
+            self.q = aligned_zeros(self.p.shape)
         #: A.T of the data's dual variable.
         self.slope = aligned_zeros((beam.depth * beam.width * lanes,))
         self.measured = aligned_zeros((beam.n_tilts, beam.width, lanes))
         self.measured[:, :, :n_slices] = sinogram
         self.dual = np.zeros_like(self.measured)
         self.squares = np.zeros(lanes, np.float32)
-        self.radii = np.zeros(lanes, np.float32)
+        self.radii, self.prior_radii = np.zeros((2, lanes), np.float32)
 
 
 class PrimalDual:
@@ -77,6 +86,10 @@ class PrimalDual:
         Where to start; zero by default. Not modified.
     nonnegative : bool
         Constrain the densities to be at least zero.
+    prior : ndarray, float32, (depth, width, n_slices), optional
+        A volume to stay near to.
+    share : float
+        Share of the total variation that is of the difference from the prior, 0 to 1.
 
     Attributes
     ----------
@@ -92,19 +105,28 @@ class PrimalDual:
         balance: float,
         x0: Floats | None,
         nonnegative: bool,
+        prior: Floats | None = None,
+        share: float = 0.0,
     ) -> None:
         n_slices = sinogram.shape[2]
         self.subsets = [_Subset(beam, tilts, balance) for tilts in steps]
-        # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column).
+        # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column); with a prior
+        # there are two gradients, and each takes half the step.
         unit = gradient_unit(beam)
-        self.sigma = np.float32(unit / (balance * 2.0))
+        self.sigma = np.float32(unit / (balance * (2.0 if prior is None else 4.0)))
         self.tau = (balance / (beam.voxel_coverage[:, :, 0] + 4.0 * unit)).astype(np.float32)
         self.floor = np.float32(0.0 if nonnegative else -np.inf)
+        self.share = np.float32(share)
         self.x = np.zeros((beam.depth, beam.width, n_slices), np.float32)
         starts = range(0, n_slices, TILE_LANES)
         self.strips = [slice(s, min(s + TILE_LANES, n_slices)) for s in starts]
         self.tiles = [
-            _Tile(beam, sinogram[:, :, strip], None if x0 is None else x0[:, :, strip])
+            _Tile(
+                beam,
+                sinogram[:, :, strip],
+                None if x0 is None else x0[:, :, strip],
+                None if prior is None else prior[:, :, strip],
+            )
             for strip in self.strips
         ]
         for tile in self.tiles:
@@ -140,7 +162,8 @@ class PrimalDual:
 
     def _sweep(self, tile: _Tile, strip: slice, weights: Floats, is_last: bool) -> None:
         tile.squares[:] = 0.0
-        tile.radii[: weights.size] = weights
+        tile.radii[: weights.size] = weights * (1 - self.share)
+        tile.prior_radii[: weights.size] = weights * self.share
         for subset in self.subsets:
             rows = SinogramTile(subset.beam, subset.half_widths, strip.stop - strip.start)
             self._dual_step(tile, subset, rows)
@@ -177,15 +200,16 @@ class PrimalDual:
             above = aligned_zeros((n_across * lanes,))
             if start > 0:
                 extrapolate_row(
-                    vectors(lanes), self.sigma, tile.radii, flat, row_step, tile.p, start - 1,
-                    n_across, above,
+                    vectors(lanes), self.sigma, tile.radii, flat, row_step, tile.p, tile.prior,
+                    tile.prior_radii, tile.q, start - 1, n_across, above,
                 )  # fmt: skip
             below = x[stop + 1, 1 : n_across + 1].reshape(-1).copy()
             tasks.append(
                 partial(
                     descend, vectors(lanes), rows.padded.reshape(-1), *rows.rays,
                     np.float32(len(self.subsets)), self.sigma, tile.radii, self.tau, self.floor,
-                    flat, row_step, tile.p, tile.slope, start, stop, above, below,
+                    flat, row_step, tile.p, tile.prior, tile.prior_radii, tile.q, tile.slope,
+                    start, stop, above, below,
                 )
             )  # fmt: skip
         run(tasks, parallel=self.n_shares > 1)

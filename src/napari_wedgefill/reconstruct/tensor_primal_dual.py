@@ -35,6 +35,8 @@ class TensorPrimalDual:
         balance: float,
         x0: Tensor | None,
         nonnegative: bool,
+        prior: Tensor | None = None,
+        share: float = 0.0,
     ) -> None:
         shape = (beam.depth, beam.width, sinogram.shape[2])
         unit = gradient_unit(beam)
@@ -48,13 +50,18 @@ class TensorPrimalDual:
             )
             for tilts in steps
         ]
-        self.sigma = unit / (balance * 2.0)
+        self.sigma = unit / (balance * (2.0 if prior is None else 4.0))
         self.tau = balance / (seen + 4.0 * unit)
         self.floor = 0.0 if nonnegative else -np.inf
         self._now = (sinogram.new_zeros(shape) if x0 is None else x0.clone()).clamp_(min=self.floor)
         self.x = self._now
-        #: The dual field of the total variation, along z and along x.
-        self.p = (sinogram.new_zeros(shape), sinogram.new_zeros(shape))
+        #: For the volume and for its difference from the prior: what is subtracted, the share of
+        #: the total variation, and its dual field along z and along x.
+        self.terms: list[tuple[Tensor | None, float, list[Tensor]]] = [
+            (subtracted, part, [sinogram.new_zeros(shape) for _ in range(2)])
+            for subtracted, part in ((None, 1.0 - share), (prior, share))
+            if part > 0
+        ]
         #: A.T of the data's dual variable, and that variable by subset.
         self.slope = sinogram.new_zeros(shape)
         self.duals = [measured.new_zeros(measured.shape) for _, measured, _ in self.subsets]
@@ -77,18 +84,23 @@ class TensorPrimalDual:
 
     def _descend(self, change: Tensor, weights: Tensor) -> None:
         """Dual step of the total variation, then the primal step."""
-        x, old = self._now, self.p
-        new = [p.clone() for p in old]
-        new[0][:-1].add_(x[1:] - x[:-1], alpha=self.sigma)
-        new[1][:, :-1].add_(x[:, 1:] - x[:, :-1], alpha=self.sigma)
-        norm = new[0].square().addcmul_(new[1], new[1]).add_(1e-20).sqrt_()
-        scale = (weights / norm).clamp_(max=1.0)
-        ahead = [n.mul_(scale).mul(2.0).sub_(o) for n, o in zip(new, old, strict=True)]
-        self.p = (new[0], new[1])
+        x = self._now
         self.slope += change
         downhill = change.mul_(float(len(self.subsets))).add_(self.slope)
-        # Minus the divergence: the field that leaves a voxel less the one that comes in.
-        downhill.sub_(ahead[0]).sub_(ahead[1])
-        downhill[1:].add_(ahead[0][:-1])
-        downhill[:, 1:].add_(ahead[1][:, :-1])
+        for subtracted, part, field in self.terms:
+            seen = x if subtracted is None else x - subtracted
+            ahead = self._advance(seen, part * weights, field)
+            # Minus the divergence: the field that leaves a voxel less the one that comes in.
+            downhill.sub_(ahead[0]).sub_(ahead[1])
+            downhill[1:].add_(ahead[0][:-1])
+            downhill[:, 1:].add_(ahead[1][:, :-1])
         x.sub_(downhill.mul_(self.tau)).clamp_(min=self.floor)
+
+    def _advance(self, seen: Tensor, radii: Tensor, field: list[Tensor]) -> list[Tensor]:
+        """Take a dual step of a field in place; return twice the new field less the old one."""
+        old = [part.clone() for part in field]
+        field[0][:-1].add_(seen[1:] - seen[:-1], alpha=self.sigma)
+        field[1][:, :-1].add_(seen[:, 1:] - seen[:, :-1], alpha=self.sigma)
+        norm = field[0].square().addcmul_(field[1], field[1]).add_(1e-20).sqrt_()
+        scale = (radii / norm).clamp_(max=1.0)
+        return [new.mul_(scale).mul(2.0).sub_(o) for new, o in zip(field, old, strict=True)]

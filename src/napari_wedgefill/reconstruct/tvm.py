@@ -51,8 +51,12 @@ def iter_tvm(
     balance: float = BALANCE,
     x0: Array | None = None,
     nonnegative: bool = True,
+    prior: Array | None = None,
+    share: float = 0.0,
 ) -> Iterator[Sweep]:
     """Minimise ``1/2 |A x - b|^2 + weight TV(x)`` with isotropic TV in each slice.
+
+    With a prior, ``share TV(x - prior) + (1 - share) TV(x)`` takes the place of ``TV(x)``.
 
     The weight follows from the data: in each slice, ``strength sqrt(n_tilts)`` times the root mean
     square of what the volume leaves unexplained, measured anew after every pass. Where that comes
@@ -84,6 +88,10 @@ def iter_tvm(
         Where to start; zero by default. Not modified.
     nonnegative : bool
         Constrain the densities to be at least zero.
+    prior : of the sinogram's kind, float32, (depth, width, n_slices), optional
+        A volume whose edges are to stay.
+    share : float
+        How much the prior counts, 0 to 1.
 
     Yields
     ------
@@ -94,13 +102,14 @@ def iter_tvm(
     ----------
     A. Chambolle, M. J. Ehrhardt, P. Richtarik and C.-B. Schoenlieb, SIAM J. Optim. 28, 2783-2808
     (2018); T. Pock and A. Chambolle, ICCV 2011, 1762-1769 (the preconditioning); A. Belloni,
-    V. Chernozhukov and L. Wang, Biometrika 98, 791-806 (2011) (the root of the sum of squares).
+    V. Chernozhukov and L. Wang, Biometrika 98, 791-806 (2011) (the root of the sum of squares);
+    G.-H. Chen, J. Tang and S. Leng, Med. Phys. 35, 660-663 (2008) (the prior).
     """
     xp = namespace(sinogram)
     level = rms(sinogram) if x0 is None else rms(sinogram - beam(x0))
     unit = gradient_unit(beam)
     steps = spread_steps(beam.n_tilts)
-    solver = _solver_of(sinogram)(beam, sinogram, steps, balance, x0, nonnegative)
+    solver = _solver_of(sinogram)(beam, sinogram, steps, balance, x0, nonnegative, prior, share)
     for sweep in range(n_sweeps):
         follows = strength * unit * level if weight is None else weight
         weights = xp.broadcast_to(alike(follows, sinogram), sinogram.shape[2:])
