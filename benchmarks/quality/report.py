@@ -70,12 +70,14 @@ def _families() -> list[str]:
         "Training drew none of these families. They are of two kinds:",
         "",
         f"- {chosen}: settings were chosen while looking at objects of them: SART's relaxation, "
-        "and the form of the final consistency step. An earlier version of `head` "
+        "TVM's strength and step sizes, and the form and the numbers of the final consistency "
+        "step. An earlier version of `head` "
         "drew some objects that filled the field on every side; it was corrected after the first "
         "evaluation, in which the network failed on those.",
         f"- {untouched}: **untouched**. They were written before any method was run on them, and "
-        "no setting was chosen by their figures; when the refinement and the last part of the "
-        "consistency step were added, though, the figures of the model before were known. "
+        "no setting was chosen by their figures. Those figures were known, though, when the "
+        "refinement and the consistency step were made, and `cells` is where it showed that the "
+        "weight of TVM did not come to rest; what mended that was chosen on other families. "
         "`aggregate` is soot, a fractal "
         "aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles.",
         "",
