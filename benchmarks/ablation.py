@@ -15,13 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from quality.conditions import Condition
-from quality.methods import Measured, drain
+from quality.methods import Measured
 from quality.simulate import FAMILIES
 from quality.simulated import Simulation
 
 from napari_wedgefill.inference import contract as inputs
 from napari_wedgefill.inference.consistency import restore_consistency
-from napari_wedgefill.inference.joint_model import JointModel, iter_both_ways
+from napari_wedgefill.inference.joint_model import JointModel
 from napari_wedgefill.inference.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
@@ -34,7 +34,6 @@ COLUMNS = (
     "sinogram network alone (WBP)",
     "tomogram network alone",
     "both networks",
-    "both, the mean of both ways",
     "and the refinement",
     "all of it, with consistency",
 )
@@ -51,15 +50,14 @@ def variants(model: JointModel, beam: ParallelBeam, measured: Measured) -> list[
     alone, channels = (
         inputs.tomogram_input(wbp, quick, model.model.contract) for wbp in (unaided, completed)
     )
-    once = [np.concatenate(list(model.run("tomogram", c))) for c in (alone, channels)]
-    by_one, by_both, mean = (
-        _volume(answer) for answer in (*once, drain(iter_both_ways(model, channels)))
+    by_one, by_both = (
+        _volume(np.concatenate(list(model.run("tomogram", c)))) for c in (alone, channels)
     )
-    again = inputs.reprojected_wbp(beam, rows, mean, contract)
-    seen = inputs.refinement_input(again, quick.tvm, mean, contract)
+    again = inputs.reprojected_wbp(beam, rows, by_both, contract)
+    seen = inputs.refinement_input(again, quick.tvm, by_both, contract)
     refined = _volume(np.concatenate(list(model.run("refinement", seen))))
     agreed = restore_consistency(beam, rows, refined)
-    return [quick.tvm, completed, by_one, by_both, mean, refined, agreed]
+    return [quick.tvm, completed, by_one, by_both, refined, agreed]
 
 
 def _volume(answer: Floats) -> Floats:

@@ -11,9 +11,7 @@ import pytest
 import scipy.ndimage
 
 from napari_wedgefill.inference import joint_model, pipeline, slabs
-from napari_wedgefill.inference.contract import inverted
 from napari_wedgefill.inference.pipeline import FillOptions, fill
-from napari_wedgefill.inference.registry import load
 from napari_wedgefill.normalise import vacuum_level
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
@@ -95,18 +93,6 @@ def test_slices_in_reverse_give_the_volume_in_reverse(series, plain):
     for method in ("sart", "tvm"):
         np.testing.assert_array_equal(found[method][:, ::-1], plain[method])
     assert apart(found["gan"][:, ::-1], plain["gan"]) < 0.08
-
-
-def test_turning_slices_inside_out_turns_what_the_tomogram_network_makes_of_them():
-    """The mean over both ways cannot depend on which of them came first."""
-    model = joint_model.JointModel(load("small"), "cpu")
-    seen = np.random.default_rng(0).uniform(0, 1, (3, 9, WIDTH, WIDTH + 8)).astype(np.float32)
-    plain, turned = (
-        drain(joint_model.iter_both_ways(model, channels)) for channels in (seen, inverted(seen))
-    )
-    np.testing.assert_array_equal(inverted(inverted(seen)), seen)
-    assert np.ptp(plain) > 0.1
-    np.testing.assert_allclose(inverted(turned), plain, atol=1e-5)
 
 
 def test_slices_of_vacuum_before_the_object_only_move_it(series, plain):
@@ -196,10 +182,9 @@ def answers():
     seen = {}
     run = joint_model.JointModel.run
 
-    def listening(model, stage, batch, turned=None):
-        for answer in run(model, stage, batch, turned):
-            if turned is None:
-                seen.setdefault(stage, []).append(answer[:, 0])
+    def listening(model, stage, batch):
+        for answer in run(model, stage, batch):
+            seen.setdefault(stage, []).append(answer[:, 0])
             yield answer
 
     with pytest.MonkeyPatch.context() as patch:

@@ -196,22 +196,6 @@ def _with_neighbours(volumes: tuple[Array, Array, Array], reach: int) -> Array:
     return xp.stack(parts, axis=1)
 
 
-def inverted(batch: Array) -> Array:
-    """Turn what the tomogram network sees, or answers, inside out; twice is as before.
-
-    Inversion through the centre of each slice: rows, columns and the order of the neighbours.
-
-    Parameters
-    ----------
-    batch : ndarray or torch tensor, float32, (n, channels, h, w)
-        Three volumes with their neighbours, or a single one.
-    """
-    n, channels, h, w = batch.shape
-    volumes = 3 if channels > 1 else 1
-    turned = namespace(batch).flip(batch.reshape(n, volumes, -1, h, w), (2, 3, 4))
-    return turned.reshape(n, channels, h, w)
-
-
 def pad_to_multiple(batch: Array, multiple: int) -> tuple[Array, tuple[slice, slice]]:
     """Pad the last two axes with edge values; also return the slices that undo it."""
     h, w = batch.shape[-2:]

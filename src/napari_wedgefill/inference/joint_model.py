@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: What a step of the model reports: its name and how far the slab is, 0 to 1.
 Step = tuple[str, float]
-#: A turn of a batch that undoes itself.
-Turn = Callable[[Array], Array]
 
 #: Slices at once on a CPU: one is as fast as four, and smaller.
 CPU_BATCH = 1
@@ -59,12 +57,10 @@ class JointModel:
         self._most = LARGEST
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
-    def run(self, stage: str, batch: Array, turned: Turn | None = None) -> Iterator[Array]:
+    def run(self, stage: str, batch: Array) -> Iterator[Array]:
         """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order.
 
-        What the network sees is `turned`, if that is given, and its answer is turned back by the
-        same function. Where a batch does not fit into the device's memory it is halved, and stays
-        so.
+        Where a batch does not fit into the device's memory it is halved, and stays so.
         """
         padded, crop = inputs.pad_to_multiple(batch, self.model.contract.multiple)
         start = 0
@@ -76,7 +72,7 @@ class JointModel:
             if n < size:  # a constant shape: a new one would make CUDA choose its kernels anew
                 part = part[np.arange(size).clip(max=n - 1)]
             try:
-                answer = turned(run(session, turned(part))) if turned else run(session, part)
+                answer = run(session, part)
             except OutOfMemory as error:
                 self._halve(size, error)
                 continue
@@ -173,8 +169,8 @@ def iter_joint(
     yield "GAN: weighted back projection", 0.6
     completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
     channels = inputs.tomogram_input(completed, quick, contract)
-    until = 0.84 if model.model.refines else 0.95
-    volume = _volume((yield from iter_both_ways(model, channels, 0.6, until)))
+    until = 0.77 if model.model.refines else 0.95
+    volume = _volume((yield from _through(model, "tomogram", channels, 0.6, until)))
     if model.model.refines:
         again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, quick.tvm, volume, contract)
@@ -185,37 +181,17 @@ def iter_joint(
     return volume
 
 
-def iter_both_ways(
-    model: JointModel, channels: Array, begin: float = 0.0, end: float = 1.0
-) -> Generator[Step, None, Array]:
-    """Run the tomogram network on slices as they are and inverted, and return the mean.
-
-    A specimen turned inside out is a specimen. That the network answers a little differently is
-    its error, of which the mean holds less.
-    """
-    middle = (begin + end) / 2
-    answer = yield from _through(model, "tomogram", channels, begin, middle)
-    answer += yield from _through(model, "tomogram", channels, middle, end, inputs.inverted)
-    answer *= 0.5
-    return answer
-
-
 def _volume(answer: Array) -> Array:
     """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
     return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
 
 
 def _through(
-    model: JointModel,
-    stage: str,
-    batch: Array,
-    begin: float,
-    end: float,
-    turned: Turn | None = None,
+    model: JointModel, stage: str, batch: Array, begin: float, end: float
 ) -> Generator[Step, None, Array]:
     answers: list[Array] = []
     done = 0
-    for answer in model.run(stage, batch, turned):
+    for answer in model.run(stage, batch):
         answers.append(answer)
         done += len(answer)
         yield f"GAN: {stage} network", begin + (end - begin) * done / len(batch)
