@@ -132,6 +132,22 @@ def test_tvm_comes_to_rest_at_its_minimum(discs):
     assert objective(discs) > long
 
 
+def test_tvm_keeps_the_edges_of_its_prior(discs):
+    """The nearer to the object, the more the true object as a prior counts."""
+    beam = ParallelBeam(np.arange(-50, 51, 10.0), N)
+    rows = beam(discs) + np.random.default_rng(0).normal(0, 2.0, (11, N, 4)).astype(np.float32)
+    errors = [
+        relative_error(last(iter_tvm(beam, rows, 60, prior=discs, share=share)), discs)
+        for share in (0.0, 0.4, 0.8)
+    ]
+    assert errors[2] < 0.7 * errors[1] < 0.7 * errors[0], errors
+    np.testing.assert_allclose(
+        last(iter_tvm(beam, rows, 400, weight=2.0, prior=discs, share=0.0)),
+        last(iter_tvm(beam, rows, 400, weight=2.0)),
+        atol=0.01,
+    )
+
+
 def test_tvm_takes_one_weight_or_one_a_slice(discs):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
     rows = beam(discs)
@@ -204,7 +220,13 @@ def test_slices_are_rounded_alike_however_they_are_grouped(discs):
             np.testing.assert_array_equal(alone[:, :, 0], expected[:, :, k])
 
 
-@pytest.mark.parametrize("solver", [iter_sart, iter_tvm])
+def tvm_near_a_ramp(beam, rows, n_sweeps):
+    ramp = np.linspace(0, 1, beam.depth * beam.width * rows.shape[2], dtype=np.float32)
+    prior = ramp.reshape(beam.depth, beam.width, rows.shape[2])
+    return iter_tvm(beam, rows, n_sweeps, prior=prior, share=0.5)
+
+
+@pytest.mark.parametrize("solver", [iter_sart, iter_tvm, tvm_near_a_ramp])
 @pytest.mark.parametrize("depth", [N, 21])
 def test_cores_that_share_a_tile_change_nothing(monkeypatch, discs, solver, depth):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N, depth)
