@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torch")
-
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 
 
@@ -49,7 +47,6 @@ def test_a_machine_without_a_gpu_is_told_so(tmp_path):
 
 
 def test_training_makes_every_stage_and_is_done_the_second_time(tmp_path):
-    pytest.importorskip("onnx")
     folders = ("--data", str(tmp_path / "data"), "--out", str(tmp_path / "run"))
     ran = run("train", *folders)
     assert ran.returncode == 0, ran.stderr

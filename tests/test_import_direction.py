@@ -87,8 +87,6 @@ def test_a_room_imports_only_lower_ones(room: str):
 
 @pytest.mark.parametrize("room", ["", *sorted({room for room, _ in modules()} - {"_napari"})])
 def test_a_room_brings_nothing_heavy_along(room: str):
-    if room == "training":
-        pytest.importorskip("torch")
     names = ["napari_wedgefill"]
     for own, path in modules():
         if own == room and path.stem not in LAZY:

@@ -115,7 +115,6 @@ def test_half_a_turn_mirrors_a_row_of_the_tooth():
 
 
 def test_a_missing_tooth_is_one_clear_sentence(tmp_path):
-    pytest.importorskip("h5py")
     with pytest.raises(tooth.ToothError, match=r"no such file; the tooth is .*tooth\.h5"):
         tooth.read(tmp_path / "absent.h5")
 

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
 from napari_wedgefill.inference import card, joint_model, one_method, pipeline, session
 from napari_wedgefill.inference.events import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
-
-torch = pytest.importorskip("torch")
 
 METHODS = ("wbp", "sart", "sirt", "tvm", "gan")
 

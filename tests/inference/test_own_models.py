@@ -5,6 +5,7 @@ import shutil
 from dataclasses import replace
 
 import numpy as np
+import onnx
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
@@ -12,9 +13,7 @@ from napari_wedgefill.inference import onnx_file, registry, session
 from napari_wedgefill.inference.pipeline import FillOptions, fill
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-
-onnx = pytest.importorskip("onnx")
-export = pytest.importorskip("napari_wedgefill.training.export")
+from napari_wedgefill.training import export
 
 STAGES = registry.load("small").stages
 

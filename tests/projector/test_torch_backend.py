@@ -2,12 +2,9 @@
 
 import numpy as np
 import pytest
+import torch
 
-from napari_wedgefill.projector import ParallelBeam
-
-torch = pytest.importorskip("torch")
-
-from napari_wedgefill.projector import torch_backend  # noqa: E402 - needs torch
+from napari_wedgefill.projector import ParallelBeam, torch_backend
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
-
-torch = pytest.importorskip("torch")
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 

@@ -126,7 +126,6 @@ def test_volumes_are_read_from_files_and_folders(tmp_path):
     ],
 )
 def test_what_cannot_be_simulated_is_refused_in_one_line(tmp_path, capsys, options, sentence):
-    pytest.importorskip("torch")
     assert main(["simulate", str(tmp_path / "data"), *options]) == 1
     complaint = capsys.readouterr().err
     assert sentence in complaint
@@ -137,8 +136,6 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(tmp_path, capsys, optio
 @pytest.mark.slow
 def test_from_own_volumes_to_a_filled_series(tmp_path, capsys, monkeypatch):
     """simulate, train both networks, export, fill: a few steps of each, by the command line."""
-    pytest.importorskip("onnxscript")
-    pytest.importorskip("torch")
     from napari_wedgefill.training import batches
 
     monkeypatch.setattr(batches, "N_VALIDATION", 1)

@@ -4,35 +4,32 @@ import dataclasses
 import json
 
 import numpy as np
+import onnxruntime
 import pytest
+import torch
 
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnxscript")
-
-import onnxruntime  # noqa: E402 - after the skip
-
-from napari_wedgefill.errors import WedgefillError  # noqa: E402
-from napari_wedgefill.inference import registry  # noqa: E402
-from napari_wedgefill.inference.contract import InputContract  # noqa: E402
-from napari_wedgefill.projector import ParallelBeam  # noqa: E402
-from napari_wedgefill.training import batches, export, frames, phantoms, train  # noqa: E402
-from napari_wedgefill.training.acquisition import (  # noqa: E402
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.inference import registry
+from napari_wedgefill.inference.contract import InputContract
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.training import batches, export, frames, phantoms, train
+from napari_wedgefill.training.acquisition import (
     Scheme,
     add_noise,
     draw_scheme,
     record,
 )
-from napari_wedgefill.training.examples import simulate_group  # noqa: E402
-from napari_wedgefill.training.losses import (  # noqa: E402
+from napari_wedgefill.training.examples import simulate_group
+from napari_wedgefill.training.losses import (
     adversarial_discriminator,
     back_projected_l1,
 )
-from napari_wedgefill.training.networks import (  # noqa: E402
+from napari_wedgefill.training.networks import (
     SinogramGenerator,
     TomogramGenerator,
     shipped_weights,
 )
-from napari_wedgefill.training.stages import STAGES  # noqa: E402
+from napari_wedgefill.training.stages import STAGES
 
 CONTRACT = InputContract(n_rows=48, sart_sweeps=3, tvm_sweeps=3)
 

@@ -115,8 +115,9 @@ def _mirror(rows: Array, axis_u: float) -> Array:
     source = 2.0 * axis_u - np.arange(width)
     lower = np.floor(source).astype(int)
     upper_weight = alike((source - lower)[None, :, None], rows)
-    nothing = rows[:, :1] * 0
-    padded = namespace(rows).concatenate([nothing, rows, nothing], axis=1)
+    xp = namespace(rows)
+    nothing = xp.zeros_like(rows[:, :1])
+    padded = xp.concatenate([nothing, rows, nothing], axis=1)
     low = padded[:, np.clip(lower + 1, 0, width + 1)]
     high = padded[:, np.clip(lower + 2, 0, width + 1)]
     return (1 - upper_weight) * low + upper_weight * high

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,10 +71,10 @@ def _first_card() -> Card | None:
         load_driver()  # a question that costs nothing, before torch is loaded
     except OSError:
         return None
-    if find_spec("torch") is None:
+    try:
+        import torch
+
+        from ..projector.triton_support import obstacle
+    except (ImportError, OSError):  # not installed, or broken, which `wedgefill doctor` reports
         return None
-    import torch
-
-    from ..projector.triton_support import obstacle
-
     return Card(torch.device("cuda", 0)) if obstacle(0) is None else None

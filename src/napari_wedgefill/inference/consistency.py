@@ -15,8 +15,8 @@ def restore_consistency(beam: ParallelBeam, sinogram: Array, volume: Array) -> A
     """Bring a volume back to agreement with the measurements, as far as they are signal.
 
     Reconstructs the measurements by total variation anew, with the networks' volume as the prior:
-    edges of that volume cost half as much as others, and so does whatever differs from it. With
-    noise almost nothing changes; without noise the measurements decide wherever they reach.
+    an edge of that volume costs half as much as a new one, and no more if it stays than if it
+    goes. With noise little changes; without noise the measurements decide wherever they reach.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ indexing, so it costs no more than the projection and keeps no intermediate tens
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def forward(beam: ParallelBeam, x: torch.Tensor) -> torch.Tensor:
     """Project (depth, width, n_slices) to (n_tilts, width, n_slices)."""
-    return _Project.apply(x, beam)  # type: ignore[no-untyped-call]
+    return _project(x, beam)
 
 
 def adjoint(beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64]) -> torch.Tensor:
@@ -35,7 +36,7 @@ def adjoint(beam: ParallelBeam, y: torch.Tensor, half_widths: NDArray[np.float64
     """
     exact = np.array_equal(half_widths, _joseph_widths(beam))
     if exact:
-        return _BackProject.apply(y, beam)  # type: ignore[no-untyped-call]
+        return _back_project(y, beam)
     return _gather(beam, y.detach(), half_widths)
 
 
@@ -63,6 +64,11 @@ class _BackProject(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: torch.Tensor) -> tuple[torch.Tensor, None]:
         return _scatter(ctx.beam, grads[0]), None
+
+
+# torch gives `apply` no types.
+_project: Callable[[torch.Tensor, ParallelBeam], torch.Tensor] = _Project.apply
+_back_project: Callable[[torch.Tensor, ParallelBeam], torch.Tensor] = _BackProject.apply
 
 
 def _taps(

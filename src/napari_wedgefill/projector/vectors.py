@@ -36,9 +36,8 @@ class VectorType(types.Type):
 
 
 @register_model(VectorType)
-class _VectorModel(models.PrimitiveModel):  # type: ignore[misc]  # untyped
-    def __init__(self, manager: Any, kind: Any) -> None:
-        super().__init__(manager, kind, _FLOATS)
+def _vector_model(manager: Any, kind: Any) -> Any:
+    return models.PrimitiveModel(manager, kind, _FLOATS)
 
 
 _vector = VectorType()

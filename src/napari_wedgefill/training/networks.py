@@ -161,8 +161,7 @@ class Discriminator(nn.Module):
 
 def placed(network: Network, device: torch.device) -> Network:
     """Move a network to a device, in the memory layout that its convolutions are fastest in."""
-    # torch's stubs lack this overload of `to`.
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    nn.utils.convert_conv2d_weight_memory_format(network.to(device), torch.channels_last)
     return network
 
 
