@@ -26,7 +26,7 @@ from speed_page import record
 
 ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
 #: Fewer sweeps than a fill takes: they change how long it takes, not what it holds.
-SWEEPS = {"sart": 1, "tvm": 2}
+SWEEPS, TVM_STEPS = {"sart": 1}, 10
 #: Slices, width, methods, limit.
 CASES = [
     (64, 512, "wbp,sart", "1GB"),
@@ -70,6 +70,7 @@ def measure(path: Path, folder: Path, methods: str, limit: str) -> dict[str, flo
     from napari_wedgefill.memory import parse_bytes
 
     events.SWEEPS |= SWEEPS
+    events.TVM_STEPS = TVM_STEPS
     peak, done = [own_mb()], threading.Event()
 
     def watch() -> None:
@@ -131,8 +132,8 @@ def main() -> None:
     what = (
         f"slices of 512 x 512 ({CASES[-1][1]} x {CASES[-1][1]} for gan) from {ANGLES_DEG.size} "
         f"tilts stored as int16, file to file; "
-        + ", ".join(f"{n} of {m}" for m, n in SWEEPS.items())
-        + " sweeps."
+        + ", ".join(f"{n} sweeps of {m}" for m, n in SWEEPS.items())
+        + f", {TVM_STEPS} steps of tvm."
     )
     if not arguments.dry:
         record("memory", {"what": what, "cases": results})

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_wedgefill.inference.registry import ModelInfo
 
-from .methods import GAN, METHODS, TUNED, TUNED_SWEEPS
+from .methods import GAN, METHODS, TUNED, TUNED_STEPS
 from .real_tables import needle_section, tooth_section
 from .simulate import CHOSEN_ON, FAMILIES, N_SPHERE_STACKS, SPHERE_RADII, SPHERES, UNTOUCHED
 from .tables import (
@@ -93,7 +93,7 @@ def _definitions() -> list[str]:
     return [
         "*TVM* is the method `tvm` of a fill, its weight found in the data. *TVM tuned on the "
         "truth* has a fixed weight, in each object the one that gives its best PSNR, and "
-        f"{TUNED_SWEEPS} passes: the strongest baseline there is, and one that no user has. No "
+        f"{TUNED_STEPS} steps: the strongest baseline there is, and one that no user has. No "
         "other method gets help. Objects are 8 slices thick and drawn on a grid twice as fine. The "
         "dose is in electrons a pixel of the object, and comes with read-out noise of 1 % of the "
         "mean signal. All figures follow one least-squares scale and offset.",

@@ -82,7 +82,7 @@ def test_tuning_on_the_truth_is_never_behind_the_automatic_weight():
 
 
 def test_tuning_goes_on_where_the_best_weight_is_the_least_that_was_tried(monkeypatch):
-    monkeypatch.setattr(methods, "TUNED_SWEEPS", 60)
+    monkeypatch.setattr(methods, "TUNED_STEPS", 360)
     monkeypatch.setattr(methods, "FACTOR_LIMITS", (0.02, 50.0))
     beam = ParallelBeam(SMALL.angles_deg, 32)
     rows = beam(simulate("head", 0, SMALL, SMALL.angles_deg[:1]).truth[:, :, :2])

@@ -7,7 +7,7 @@ from napari_wedgefill.inference import contract as c
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, last
 
-CONTRACT = c.InputContract(n_rows=40, sart_sweeps=5, tvm_sweeps=5)
+CONTRACT = c.InputContract(n_rows=40, sart_sweeps=5, tvm_steps=25)
 
 
 @pytest.fixture(scope="module")

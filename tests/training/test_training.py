@@ -31,7 +31,7 @@ from napari_wedgefill.training.networks import (
 )
 from napari_wedgefill.training.stages import STAGES
 
-CONTRACT = InputContract(n_rows=48, sart_sweeps=3, tvm_sweeps=3)
+CONTRACT = InputContract(n_rows=48, sart_sweeps=3, tvm_steps=9)
 
 
 @pytest.mark.parametrize("name", sorted(phantoms.FAMILIES))
@@ -133,7 +133,7 @@ def data(tmp_path_factory):
     """Eight tiny groups: six validate, two train."""
     folder = tmp_path_factory.mktemp("groups")
     for seed in range(batches.N_VALIDATION + 2):
-        group = simulate_group(seed, 32, InputContract(sart_sweeps=2, tvm_sweeps=2))
+        group = simulate_group(seed, 32, InputContract(sart_sweeps=2, tvm_steps=6))
         np.savez(folder / f"group_{1000 + seed}.npz", **group)
     return folder
 

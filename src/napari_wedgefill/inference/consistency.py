@@ -6,9 +6,9 @@ from ..projector import ParallelBeam
 from ..projector.arrays import Array
 from ..reconstruct import iter_tvm, last
 
-#: Passes, and how much of the total variation is that of the difference from the networks' volume.
+#: Steps, and how much of the total variation is that of the difference from the networks' volume.
 #: Chosen on objects of the training families and on `head` and `branches` of the evaluation.
-SWEEPS, SHARE = 30, 0.5
+STEPS, SHARE = 450, 0.5
 
 
 def restore_consistency(beam: ParallelBeam, sinogram: Array, volume: Array) -> Array:
@@ -36,4 +36,4 @@ def restore_consistency(beam: ParallelBeam, sinogram: Array, volume: Array) -> A
     ----------
     G.-H. Chen, J. Tang and S. Leng, Med. Phys. 35, 660-663 (2008).
     """
-    return last(iter_tvm(beam, sinogram, SWEEPS, x0=volume, prior=volume, share=SHARE))
+    return last(iter_tvm(beam, sinogram, n_steps=STEPS, x0=volume, prior=volume, share=SHARE))

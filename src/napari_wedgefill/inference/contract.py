@@ -29,8 +29,8 @@ class InputContract:
     ----------
     n_rows : int
         Rows of the angular grid over 180 degrees.
-    sart_sweeps, tvm_sweeps : int
-        Sweeps of the two classical reconstructions that the networks are given.
+    sart_sweeps, tvm_steps : int
+        Passes of SART and steps of TVM, the two that the networks are given.
     neighbours : int
         Slices on either side that the tomogram network sees.
     multiple : int
@@ -39,7 +39,7 @@ class InputContract:
 
     n_rows: int = 120
     sart_sweeps: int = 10
-    tvm_sweeps: int = 60
+    tvm_steps: int = 900
     neighbours: int = 1
     multiple: int = 16
 
@@ -83,12 +83,12 @@ def sinogram_scale(sinogram: Floats) -> float:
 
 
 def quick_reconstructions(beam: ParallelBeam, sinogram: Array, contract: InputContract) -> Quick:
-    """SART and TVM of the measured sinogram (n_tilts, width, n_slices), a fixed number of sweeps.
+    """SART and TVM of the measured sinogram (n_tilts, width, n_slices), for a fixed effort.
 
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
     sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
-    return Quick(sart, last(iter_tvm(beam, sinogram, contract.tvm_sweeps, x0=sart)))
+    return Quick(sart, last(iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart)))
 
 
 def sinogram_input(

@@ -11,12 +11,12 @@ from ..volume import Volume
 
 #: What a plain fill computes.
 METHODS = ("wbp", "sart", "tvm", "gan")
-#: Sweeps of each iterative method.
-SWEEPS = {"sart": 10, "sirt": 50, "tvm": 60}
-PREVIEW_SWEEPS = {"sart": 5, "sirt": 20, "tvm": 15}
+#: Sweeps of each algebraic method, and steps of TVM.
+SWEEPS, TVM_STEPS = {"sart": 10, "sirt": 50}, 900
+PREVIEW_SWEEPS, PREVIEW_TVM_STEPS = {"sart": 5, "sirt": 20}, 225
 STOPS = ("sweeps", "discrepancy")
-#: Methods that can stop when they reach the noise, and how many times the usual sweeps at most.
-ALGEBRAIC, CAP = ("sart", "sirt"), 3
+#: How many times the usual sweeps a method gets at most that stops where it reaches the noise.
+CAP = 3
 #: Rough cost of a slab, for the progress bar alone.
 COST = {"wbp": 1.0, "sart": 12.0, "sirt": 40.0, "tvm": 250.0, "gan": 250.0}
 
@@ -54,9 +54,14 @@ class FillOptions:
     max_memory: int | None = None
 
     def sweeps(self, method: str) -> int:
-        """Sweeps of an iterative method, the most that it gets."""
+        """Sweeps of "sart" or "sirt", the most that it gets."""
         usual = (PREVIEW_SWEEPS if self.preview else SWEEPS)[method]
-        return CAP * usual if self.stop == "discrepancy" and method in ALGEBRAIC else usual
+        return CAP * usual if self.stop == "discrepancy" else usual
+
+    @property
+    def tvm_steps(self) -> int:
+        """Steps of TVM, each of a few tilts."""
+        return PREVIEW_TVM_STEPS if self.preview else TVM_STEPS
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ def _steps(
     if method == "tvm":
         if start is None:
             start = last(iter_sart(beam, sinogram, options.sweeps("sart")))
-        sweeps = iter_tvm(beam, sinogram, options.sweeps(method), x0=start)
+        sweeps = iter_tvm(beam, sinogram, n_steps=options.tvm_steps, x0=start)
     else:
         algebraic = iter_sart if method == "sart" else iter_sirt
         at = DISCREPANCY * float(job.scales.noise) if options.stop == "discrepancy" else None
@@ -168,8 +168,8 @@ def _steps(
 
 def _quick(contract: InputContract, job: Job, options: FillOptions, slab: Slab) -> Quick | None:
     """SART and TVM of the slab if this job has computed both, and as the networks want them."""
-    trained_on = contract.sart_sweeps, contract.tvm_sweeps
-    if not options.preview and trained_on != (options.sweeps("sart"), options.sweeps("tvm")):
+    trained_on = contract.sart_sweeps, contract.tvm_steps
+    if not options.preview and trained_on != (options.sweeps("sart"), options.tvm_steps):
         return None
     sart = _earlier("sart", job, options, slab)
     tvm = None if sart is None else _earlier("tvm", job, options, slab)

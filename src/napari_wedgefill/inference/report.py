@@ -30,6 +30,7 @@ def report_of(
     report: dict[str, Any] = {
         "methods": list(options.methods),
         "sweeps": {m: options.sweeps(m) for m in options.methods if m in SWEEPS},
+        "tvm_steps": options.tvm_steps,
         "stop": options.stop,
         "sweeps_taken": {m: [min(n), max(n)] for m, n in job.taken.items()},
         "slices": list(options.slices or (0, series.height)),
