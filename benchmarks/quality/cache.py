@@ -46,8 +46,8 @@ class Cache:
 
     def __init__(self, folder: Path, model: ModelInfo) -> None:
         self.folder = folder
-        here = [_HERE / f"{m}.py" for m in ("simulate", "held_back", "untouched", "measures")]
-        here.append(_HERE / "methods.py")
+        objects = ("simulate", "held_back", "known", "untouched")
+        here = [_HERE / f"{module}.py" for module in (*objects, "measures", "methods")]
         real = [_PACKAGE / name for name in _REAL] + [_HERE / "real.py", _HERE / "tooth.py"]
         self._code = {
             "classical": fingerprint([_PACKAGE / name for name in _CLASSICAL] + here),

@@ -11,15 +11,17 @@ from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
 from napari_wedgefill.training.phantoms import draw
 
-from . import held_back, untouched
+from . import held_back, known, untouched
 from .conditions import Condition
 
 Floats = NDArray[np.float32]
 #: Slices of an object.
 SLICES = 8
-#: Families on which settings were chosen, and those on which none was.
-CHOSEN_ON, UNTOUCHED = tuple(held_back.FAMILIES), tuple(untouched.FAMILIES)
-FAMILIES = held_back.FAMILIES | untouched.FAMILIES
+#: Families on which settings were chosen; on which none was, but whose figures were known when the
+#: model was made; and those that nobody had seen the figures of.
+CHOSEN_ON, KNOWN = tuple(held_back.FAMILIES), tuple(known.FAMILIES)
+UNTOUCHED = tuple(untouched.FAMILIES)
+FAMILIES = held_back.FAMILIES | known.FAMILIES | untouched.FAMILIES
 #: Radii of the spheres in half fields of view: 3 to 11 px of 128.
 SPHERE_RADII = (0.05, 0.05, 0.08, 0.08, 0.12, 0.17)
 SPHERES = "spheres"

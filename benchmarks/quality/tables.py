@@ -11,12 +11,17 @@ import numpy as np
 
 from .conditions import Condition
 from .methods import GAN, METHODS, TUNED
-from .simulate import CHOSEN_ON, FAMILIES, SPHERES, UNTOUCHED
+from .simulate import CHOSEN_ON, FAMILIES, KNOWN, SPHERES, UNTOUCHED
 
 Row = dict[str, Any]
 Results = dict[Condition, list[Row]]
 #: Groups of families over which means are taken.
-GROUPS = {"all": tuple(FAMILIES), "chosen on": CHOSEN_ON, "untouched": UNTOUCHED}
+GROUPS = {
+    "all": tuple(FAMILIES),
+    "untouched": UNTOUCHED,
+    "known": KNOWN,
+    "chosen on": CHOSEN_ON,
+}
 CONDITION_HEAD = ("px", "missing", "step", "dose (e/px)", "objects")
 
 
@@ -78,10 +83,11 @@ def condition_cells(condition: Condition, n_families: int = len(FAMILIES)) -> li
 
 def gain_table(results: Results) -> list[str]:
     """GAN over tuned TVM, by group and by family."""
-    head = [*CONDITION_HEAD, "**all**", "untouched", "chosen on", *FAMILIES]
+    first, *others = GROUPS
+    head = [*CONDITION_HEAD, f"**{first}**", *others, *FAMILIES]
     lines = []
     for condition, rows in results.items():
-        groups = [GROUPS["all"], UNTOUCHED, CHOSEN_ON, *((f,) for f in FAMILIES)]
+        groups = [*GROUPS.values(), *((f,) for f in FAMILIES)]
         gains = [f"{gain_over_tuned(rows, group):+.2f}" for group in groups]
         lines.append([*condition_cells(condition), f"**{gains[0]}**", *gains[1:]])
     return table(head, lines)
@@ -114,7 +120,7 @@ def family_table(results: Results) -> list[str]:
     for condition, rows in results.items():
         for family in FAMILIES:
             values = [mean(rows, "psnr", m, (family,)) for m in METHODS]
-            name = family if family in CHOSEN_ON else f"{family} (untouched)"
+            name = f"{family} (untouched)" if family in UNTOUCHED else family
             first = [*condition_cells(condition, 1)[:4], name, str(condition.n_objects)]
             lines.append([*first, *cells(values, 2)])
     return table([*CONDITION_HEAD[:4], "family", "objects", *METHODS], lines)

@@ -1,6 +1,7 @@
 """Held-back families on which nothing was ever chosen: not the model, not a solver's setting.
 
-They were written before any method was run on them and are not changed for how it fares.
+They were written before any method was run on them, looked at as objects only, and are not changed
+for how it fares.
 """
 
 from __future__ import annotations
@@ -9,46 +10,223 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from napari_wedgefill.training.frames import Coordinates, Floats, rotation
+from napari_wedgefill.training.frames import Coordinates, Floats, local, rotation, smooth_noise
 from napari_wedgefill.training.phantoms import Family
 
 Points = NDArray[np.float64]
+Indices = tuple[NDArray[np.intp], NDArray[np.intp]]
+#: Channels have a table of what is in them; no particle has as many along a side.
+_TABLE = 64
 
 
-def aggregate(rng: np.random.Generator, at: Coordinates) -> Floats:
-    """Return soot: a fractal aggregate of equal primary spheres, some decorated with metal.
+def mesopore(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return templated silica: a bent prism pierced by rows of channels, some with metal inside.
 
     References
     ----------
-    P. Meakin, Physical Review Letters 51, 1119-1122 (1983).
+    D. Zhao et al., Science 279, 548-552 (1998).
+    M. Imperor-Clerc, P. Davidson, A. Davidson, J. Am. Chem. Soc. 122, 11925-11933 (2000).
     """
-    sintering = rng.uniform(0.02, 0.15)
-    centres = _cluster_aggregation(rng, int(rng.integers(20, 101)), 2.0 * (1.0 - sintering))
-    centres -= (centres.max(axis=0) + centres.min(axis=0)) / 2
-    radius = rng.uniform(0.65, 0.85) / (np.linalg.norm(centres[:, :2], axis=1).max() + 1.0)
-    # The slab cuts where the most primaries are: elsewhere a fractal is mostly empty.
-    crossed = np.abs(centres[:, None, 2] - centres[None, :, 2]) < 0.8
-    centres[:, 2] -= centres[np.argmax(np.count_nonzero(crossed, axis=1)), 2]
-    centres = centres * radius + np.array([0.0, 0.0, float(at[2].mean())])
-    out = np.zeros(np.broadcast_shapes(*(c.shape for c in at)), np.float32)
-    decorated = rng.random() < 0.5
-    shell = rng.uniform(0.3, 0.6) if decorated else rng.uniform(0.7, 1.0)
-    core = shell * rng.uniform(0.6, 1.0)
-    for centre in centres:
-        _stamp(out, at, centre, radius, shell)
-    for centre in centres:  # after every shell: where two spheres sinter, both keep their core
-        _stamp(out, at, centre, 0.5 * radius, core)
-    if decorated:
-        for _ in range(rng.integers(10, 60)):
-            outward = rng.standard_normal(3)
-            outward *= radius / np.linalg.norm(outward)
-            metal = centres[rng.integers(len(centres))] + outward
-            _stamp(out, at, metal, radius * rng.uniform(0.2, 0.35), 1.0)
+    period = float(np.exp(rng.uniform(np.log(0.08), np.log(0.2))))
+    size, slimness = rng.uniform(0.68, 0.77), np.deg2rad(rng.uniform(40, 65))
+    # Corners of the ends are `size` away: whatever the turn, they stay in the field of view.
+    half, apothem = float(size * np.cos(slimness)), float(size * np.sin(slimness)) * 0.866
+    u, v, w = local(at, np.array([0.0, 0.0, float(at[2].mean())]), rotation(rng))
+    u = u + rng.uniform(0, 0.14) * (0.5 - (w / half) ** 2)  # the particle bends with its channels
+    across = _hexagon(u, v)
+    bevel = rng.uniform(1.4, 2.0)
+    body = (across < apothem) & (np.abs(w) < half)
+    body &= across / apothem + np.abs(w) / half < bevel
+
+    strain = period * rng.uniform(0, 0.12)
+    u = u + strain * smooth_noise(rng, at, rng.uniform(0.15, 0.4))
+    v = v + strain * smooth_noise(rng, at, rng.uniform(0.15, 0.4))
+    off, which = _nearest_channel(u, v, period)
+    off = [o - (period * rng.normal(0, 0.03, (_TABLE, _TABLE)).astype(np.float32))[which]
+           for o in off]  # fmt: skip
+    pore = _pore_radii(rng, period, apothem)[which]
+    distance = np.sqrt(off[0] ** 2 + off[1] ** 2)
+    metal = _metal(rng, distance / np.maximum(pore, np.float32(1e-6)), w, which, period, half)
+    silica = rng.uniform(0.2, 0.4) if metal.any() else rng.uniform(0.5, 0.9)
+    # Walls are microporous next to the channels.
+    corona = np.exp((pore - distance) / np.float32(0.1 * period)) * (pore > 0)
+    out = np.float32(silica) * (1 - np.float32(rng.uniform(0, 0.5)) * corona)
+    out[distance < pore] = 0
+    out[metal] = np.float32(rng.uniform(0.8, 1.0))
+    return np.asarray(out * body, np.float32)
+
+
+def _hexagon(u: Floats, v: Floats) -> Floats:
+    """Distance from the middle in the measure whose circles are hexagons along rows of channels."""
+    c, s = 0.5, float(np.sqrt(0.75))
+    return np.maximum(np.abs(v), np.maximum(np.abs(s * u + c * v), np.abs(s * u - c * v)))
+
+
+def _nearest_channel(u: Floats, v: Floats, period: float) -> tuple[list[Floats], Indices]:
+    """Offsets from the axis of the nearest channel of a hexagonal array, and its indices."""
+    row = float(np.sqrt(3.0)) * period
+    found: list[tuple[Floats, Floats, Floats, Floats]] = []
+    for shift in (0.0, 0.5):  # a hexagonal array is two rectangular ones
+        i, j = np.rint(u / period - shift), np.rint(v / row - shift)
+        found.append((u - (i + shift) * period, v - (j + shift) * row, i, 2 * j + 2 * shift))
+    first, second = found
+    nearer = second[0] ** 2 + second[1] ** 2 < first[0] ** 2 + first[1] ** 2
+    du, dv, i, j = (np.where(nearer, b, a) for a, b in zip(first, second, strict=True))
+    return [du, dv], (i.astype(np.intp) % _TABLE, j.astype(np.intp) % _TABLE)
+
+
+def _pore_radii(rng: np.random.Generator, period: float, apothem: float) -> Floats:
+    """Radius of every channel: none where it is blocked or would open a side of the particle."""
+    n = np.arange(_TABLE)
+    n = np.where(n < _TABLE // 2, n, n - _TABLE)
+    i, j = n[:, None], n[None, :]
+    middle_u = ((i + 0.5 * (j % 2)) * period).astype(np.float32)
+    middle_v = (j * float(np.sqrt(0.75)) * period + 0 * i).astype(np.float32)
+    radii = period * rng.uniform(0.3, 0.41) * rng.normal(1, 0.04, (_TABLE, _TABLE))
+    radii[rng.random((_TABLE, _TABLE)) < rng.uniform(0, 0.12)] = 0
+    inside = _hexagon(middle_u, middle_v) < apothem - 0.45 * period
+    return np.asarray(radii.clip(0, 0.44 * period) * inside, np.float32)
+
+
+def _metal(
+    rng: np.random.Generator,
+    relative: Floats,
+    along: Floats,
+    which: Indices,
+    period: float,
+    half: float,
+) -> NDArray[np.bool_]:
+    """Where channels hold metal: nowhere, wires, or particles. `relative` is in pore radii."""
+    kind = rng.random()
+    share = rng.uniform(0.1, 0.6)
+    if kind < 0.35:
+        return np.zeros(relative.shape, np.bool_)
+    if kind < 0.7:
+        middle = rng.uniform(-half, half, (_TABLE, _TABLE)).astype(np.float32)
+        length = rng.uniform(0.1, 1.2, (_TABLE, _TABLE)).astype(np.float32) * half
+        length[rng.random((_TABLE, _TABLE)) > share] = 0
+        return (relative < 1) & (np.abs(along - middle[which]) < length[which])
+    pore = 0.33 * period
+    cell = rng.uniform(2.5, 5.0) * pore
+    k = np.floor(along / np.float32(cell))
+    place = (*which, k.astype(np.intp) % _TABLE)
+    radius = rng.uniform(0.5, 1.0, (_TABLE,) * 3).astype(np.float32)
+    radius[rng.random(radius.shape) > share] = 0
+    shift = rng.uniform(pore / cell, 1 - pore / cell, radius.shape).astype(np.float32)
+    height = (along - np.float32(cell) * (k + shift[place])) / np.float32(pore)
+    return np.asarray(relative**2 + height**2 < radius[place] ** 2)
+
+
+def chromatin(rng: np.random.Generator, at: Coordinates) -> Floats:
+    """Return stained chromatin: granular worm-like chains in territories of a pale nucleus.
+
+    References
+    ----------
+    O. Kratky, G. Porod, Recueil des Travaux Chimiques des Pays-Bas 68, 1106-1122 (1949).
+    H. D. Ou et al., Science 357, eaag0025 (2017).
+    """
+    z, x, y = at
+    outline = _Outline(rng)
+    pale = np.float32(rng.uniform(0.05, 0.15))
+    texture = smooth_noise(rng, at, rng.uniform(0.05, 0.15))
+    out = pale * (1 + np.float32(0.15) * texture).clip(0, None) * (outline.depth(z, x) > 0)
+    out = np.ascontiguousarray(out, np.float32)
+
+    radius = rng.uniform(0.015, 0.035)
+    deep = float(np.ptp(y)) / 2 + 0.2
+    step, length = 0.5 * radius, rng.uniform(1.5, 5.0)
+    volume = np.pi * outline.mean**2 * 2 * deep
+    n_chains = round(rng.uniform(0.12, 0.4) * volume / (np.pi * radius**2 * length)) + 1
+    n_steps = int(length / step)
+    persistence = float(np.exp(rng.uniform(np.log(0.06), np.log(0.3))))
+    pull = rng.uniform(0, 15) * (rng.random() < 0.6)
+    beads = _chains(rng, outline, (n_steps, n_chains), step, persistence, pull, deep)
+    # Denser where it is more compact, over a few diameters.
+    grain = scipy.ndimage.gaussian_filter1d(rng.standard_normal(beads.shape[:2]), 5.0, axis=0)
+    grain /= grain.std()
+    density = (rng.uniform(0.45, 0.75) * (1 + 0.25 * grain)).clip(0.2, 1.0)
+    radii = radius * (1 + 0.15 * grain).clip(0.6, 1.4)
+    seen = np.abs(beads[..., 2]) < np.ptp(y) / 2 + radii
+    beads[..., 2] += float(y.mean())
+    for bead, r, d in zip(beads[seen], radii[seen], density[seen], strict=True):
+        _bead(out, at, bead, float(r), float(d))
     return out
 
 
-def _stamp(out: Floats, at: Coordinates, centre: Points, radius: float, density: float) -> None:
-    """Set the inside of a sphere, touching only the box around it."""
+class _Outline:
+    """A rounded, irregular outline about the tilt axis."""
+
+    def __init__(self, rng: np.random.Generator) -> None:
+        order = np.arange(2, 6)
+        self.amplitude = rng.uniform(0, 0.12, 4) * 2 / order
+        self.phase = rng.uniform(0, 2 * np.pi, 4)
+        self.order = order
+        self.mean = rng.uniform(0.66, 0.83) / (1 + float(self.amplitude.sum()))
+
+    def depth(self, z: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.floating]:
+        """How far inside a place lies, along the line to the axis; negative outside."""
+        angle = np.arctan2(z, x)
+        waves = sum(
+            a * np.cos(k * angle + p)
+            for a, k, p in zip(self.amplitude, self.order, self.phase, strict=True)
+        )
+        return self.mean * (1 + waves) - np.hypot(z, x)
+
+
+def _chains(
+    rng: np.random.Generator,
+    outline: _Outline,
+    shape: tuple[int, int],
+    step: float,
+    persistence: float,
+    pull: float,
+    deep: float,
+) -> Points:
+    """Beads of worm-like chains that turn back at the outline and at +-`deep` along y.
+
+    `shape` is (n_steps, n_chains), that of the answer (n_steps, n_chains, 3). With `pull`, a chain
+    keeps near where it starts: chromosomes have territories.
+    """
+    shallow = 3 * step
+    place = home = _places(rng, outline, shape[1], shallow, deep)
+    heading = _unit(rng.standard_normal(place.shape))
+    beads = np.empty((*shape, 3))
+    for bead in beads:
+        # Headings forget one another as exp(-distance / persistence).
+        turn = np.sqrt(step / persistence) * rng.standard_normal(heading.shape)
+        heading = _unit(heading + turn + pull * step * (home - place))
+        ahead = place + step * heading
+        outward = _unit(place * [1, 1, 0])
+        speed = np.sum(heading * outward, axis=1)
+        # Inward by at least a little: an irregular outline can be left sideways, too.
+        leaves = outline.depth(ahead[:, 0], ahead[:, 1]) < shallow
+        wanted = np.where(leaves, -np.abs(speed).clip(0.3), speed)
+        heading = _unit(heading + (wanted - speed)[:, None] * outward)
+        leaves = (np.abs(ahead[:, 2]) > deep) & (ahead[:, 2] * heading[:, 2] > 0)
+        heading[leaves, 2] *= -1
+        place = place + step * heading
+        bead[:] = place
+    return beads
+
+
+def _places(
+    rng: np.random.Generator, outline: _Outline, n: int, shallow: float, deep: float
+) -> Points:
+    """`n` places inside an outline, `shallow` from it or more."""
+    place = np.empty((0, 3))
+    while len(place) < n:
+        new = rng.uniform([-1, -1, -deep], [1, 1, deep], (n, 3))
+        new = new[outline.depth(new[:, 0], new[:, 1]) > shallow]
+        place = np.concatenate([place, new])[:n]
+    return place
+
+
+def _unit(vectors: Points) -> Points:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+
+def _bead(out: Floats, at: Coordinates, centre: Points, radius: float, density: float) -> None:
+    """Draw a sphere over what is less dense, touching only the box around it."""
     box = tuple(
         slice(*np.searchsorted(axis.ravel(), (c - radius, c + radius)))
         for axis, c in zip(at, centre, strict=True)
@@ -57,104 +235,8 @@ def _stamp(out: Floats, at: Coordinates, centre: Points, radius: float, density:
         axis.ravel()[part] - np.float32(c) for axis, part, c in zip(at, box, centre, strict=True)
     )
     squared = z[:, None, None] ** 2 + x[None, :, None] ** 2 + y[None, None, :] ** 2
-    out[box][squared < radius**2] = density
+    part = out[box]
+    part[(squared < radius**2) & (part < density)] = density
 
 
-def _cluster_aggregation(rng: np.random.Generator, n: int, contact: float) -> Points:
-    """Centres of `n` unit spheres joined by diffusion-limited cluster aggregation, (n, 3)."""
-    clusters = [np.zeros((1, 3)) for _ in range(n)]
-    while len(clusters) > 1:
-        first, second = sorted(rng.choice(len(clusters), 2, replace=False))
-        moving = clusters.pop(second)
-        clusters[first] = _join(rng, clusters[first], moving, contact)
-    return clusters[0]
-
-
-def _join(rng: np.random.Generator, resting: Points, moving: Points, contact: float) -> Points:
-    """Let one cluster diffuse until it touches the other."""
-    resting = resting - resting.mean(axis=0)
-    moving = (moving - moving.mean(axis=0)) @ rotation(rng).T
-    reach = sum(np.linalg.norm(c, axis=1).max() for c in (resting, moving)) + contact
-    place = _direction(rng) * reach
-    while True:
-        offsets = (moving + place)[:, None] - resting[None]
-        gap = float(np.linalg.norm(offsets, axis=2).min()) - contact
-        if gap < 0.02:
-            return np.concatenate([resting, moving + place])
-        # Brownian motion first leaves the largest empty ball anywhere on its surface.
-        place = place + _direction(rng) * gap
-        if np.linalg.norm(place) > 3.0 * reach:
-            place = _direction(rng) * reach
-
-
-def _direction(rng: np.random.Generator) -> Points:
-    vector = rng.standard_normal(3)
-    return np.asarray(vector / np.linalg.norm(vector))
-
-
-def cells(rng: np.random.Generator, at: Coordinates) -> Floats:
-    """Return a chip of embedding resin with closed, thin-walled vesicles and granular contents."""
-    turn = np.deg2rad(rng.normal(0, 8))
-    down = np.cos(turn) * at[0] - np.sin(turn) * at[1]
-    along = np.sin(turn) * at[0] + np.cos(turn) * at[1]
-    half, length = rng.uniform(0.25, 0.45), rng.uniform(0.65, 0.85)
-    resin = (down / half) ** 8 + (along / length) ** 8 + 0 * at[2] < 1
-    texture = _texture(rng, at, rng.uniform(0.015, 0.03))
-    out = np.float32(rng.uniform(0.12, 0.25)) * (1 + np.float32(0.15) * texture)
-    placed: list[tuple[Points, float]] = []
-    for _ in range(rng.integers(20, 60)):
-        radius = rng.uniform(0.06, 0.28)
-        where = rng.uniform([-half, -length, -radius], [half, length, radius])
-        if any(np.linalg.norm(where - c) < radius + r + 0.03 for c, r in placed):
-            continue
-        placed.append((where, radius))
-        middle = np.array([np.cos(turn) * where[0] + np.sin(turn) * where[1],
-                           np.cos(turn) * where[1] - np.sin(turn) * where[0],
-                           where[2] + float(at[2].mean())])  # fmt: skip
-        _vesicle(rng, out, at, middle, radius, texture)
-    return np.asarray((out * resin).clip(0, None), np.float32)
-
-
-def _vesicle(
-    rng: np.random.Generator,
-    out: Floats,
-    at: Coordinates,
-    centre: Points,
-    radius: float,
-    texture: Floats,
-) -> None:
-    """Draw a closed membrane, a lumen, and now and then an inner membrane or dense granules."""
-    z, x, y = (axis - np.float32(c) for axis, c in zip(at, centre, strict=True))
-    distance = np.sqrt(z**2 + x**2 + y**2)
-    wobble = np.zeros_like(distance)
-    for _ in range(3):
-        k = _direction(rng) * rng.uniform(1.5, 3.5) / np.maximum(radius, 0.05)
-        wobble += np.cos(k[0] * z + k[1] * x + k[2] * y + rng.uniform(0, 2 * np.pi))
-    surface = np.float32(radius) * (1 + np.float32(0.06) * wobble)
-    wall = rng.uniform(0.02, 0.04)
-    membrane, lumen = rng.uniform(0.6, 1.0), rng.uniform(0.05, 0.4)
-    inside = distance < surface
-    contents = np.float32(lumen) * (1 + np.float32(0.3) * texture)
-    out[inside] = contents[inside]
-    out[inside & (distance > surface - wall)] = membrane
-    if rng.random() < 0.3 and radius > 0.12:
-        inner = surface * rng.uniform(0.55, 0.75)
-        out[(distance < inner) & (distance > inner - 0.7 * wall)] = membrane
-    elif rng.random() < 0.5:
-        for _ in range(rng.integers(1, 6)):
-            granule = centre + _direction(rng) * radius * rng.uniform(0, 0.6)
-            _stamp(out, at, granule, radius * rng.uniform(0.08, 0.2), rng.uniform(0.5, 1.0))
-
-
-def _texture(rng: np.random.Generator, at: Coordinates, grain: float) -> Floats:
-    """Granular noise of zero mean and unit variance, smooth over `grain` half fields of view."""
-    shape = np.broadcast_shapes(*(c.shape for c in at))
-    pixel = float(at[0][1, 0, 0] - at[0][0, 0, 0])
-    sigma = grain / pixel
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    # Slices lie two fine pixels apart.
-    noise = scipy.ndimage.gaussian_filter(noise, (sigma, sigma, sigma / 2), mode="wrap")
-    return np.asarray(noise / noise.std(), np.float32)
-
-
-FAMILIES: dict[str, Family] = {f.__name__: f for f in (aggregate, cells)}
+FAMILIES: dict[str, Family] = {f.__name__: f for f in (mesopore, chromatin)}

@@ -10,12 +10,12 @@ from benchmarks.quality import __main__ as command
 from benchmarks.quality import (
     cache,
     conditions,
+    known,
     methods,
     real_tables,
     report,
     tables,
     tooth,
-    untouched,
 )
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.measures import across_wedge, gain_db, prediction_error, rows_inside
@@ -51,7 +51,7 @@ def test_objects_are_repeatable_and_inside_the_field(family):
 
 
 def test_an_aggregate_is_one_piece_of_spheres_that_touch():
-    centres = untouched._cluster_aggregation(np.random.default_rng(0), 40, 1.8)
+    centres = known._cluster_aggregation(np.random.default_rng(0), 40, 1.8)
     distance = np.linalg.norm(centres[:, None] - centres[None], axis=2)
     assert distance[np.triu_indices(40, 1)].min() > 1.8 - 1e-9
     touching = np.linalg.matrix_power((distance < 1.8 + 0.021).astype(float), 40)
