@@ -21,7 +21,7 @@ test: $(VENV)/.test ## run every test, windows included (on a virtual display)
 	@command -v Xvfb >/dev/null || { \
 	  echo "The window tests need Xvfb. Install it once: sudo apt-get install -y $(SYSTEM_PACKAGES)"; \
 	  exit 1; }
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .

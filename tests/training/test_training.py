@@ -147,6 +147,25 @@ def trained(data, tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory):
+    """The run as a model folder."""
+    folder = tmp_path_factory.mktemp("exported")
+    export.main([str(trained), str(folder), "--name", "mine"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory):
+    """A tomogram network with weights that are not zero, and the folder that holds it alone."""
+    torch.manual_seed(3)
+    network, folder = TomogramGenerator(), tmp_path_factory.mktemp("shipped")
+    for weight in network.parameters():  # a fresh network's biases are zero, and stored once
+        torch.nn.init.normal_(weight, std=0.05)
+    export.export(network, 9, folder / "tomogram.onnx", {}, 16)
+    return network, folder
+
+
 def test_every_stage_trains_with_pixel_loss_then_adversarially(trained):
     for stage in STAGES:
         record = json.loads((trained / f"{stage}.json").read_text())
@@ -200,66 +219,52 @@ def test_the_refinement_asks_for_the_tomogram_stage(trained, data, tmp_path):
         train.main(["refinement", str(data), str(tmp_path), "--steps", "2"])
 
 
-def test_the_refinement_begins_with_the_tomogram_network_and_no_correction(tmp_path):
-    torch.manual_seed(3)
-    shipped = TomogramGenerator()
-    for weight in shipped.parameters():
-        torch.nn.init.normal_(weight, std=0.05)
-    export.export(shipped, 9, tmp_path / "tomogram.onnx", {}, 16)
+def test_the_refinement_begins_with_the_tomogram_network_and_no_correction(shipped):
+    network, folder = shipped
     state = train.start(
-        STAGES["refinement"], train.Plan(steps=1), torch.device("cpu"), model=tmp_path
+        STAGES["refinement"], train.Plan(steps=1), torch.device("cpu"), model=folder
     )
-    torch.testing.assert_close(state.generator.enter.weight.detach(), shipped.enter.weight.detach())
+    torch.testing.assert_close(state.generator.enter.weight.detach(), network.enter.weight.detach())
     x = torch.rand(1, 9, 16, 16)
     with torch.no_grad():  # channel 7: the slice itself in the third kind of input
         torch.testing.assert_close(state.generator(x), x[:, 7:8], atol=0.1, rtol=0)
 
 
-def test_a_folder_that_lacks_an_earlier_network_is_told(data, tmp_path):
+def test_a_folder_that_lacks_an_earlier_network_is_told(shipped, data, tmp_path):
     """With its own earlier stages a run needs no more of that folder than the one network."""
-    torch.manual_seed(3)
-    shipped = TomogramGenerator()
-    for weight in shipped.parameters():
-        torch.nn.init.normal_(weight, std=0.05)
-    export.export(shipped, 9, tmp_path / "tomogram.onnx", {}, 16)
+    _, folder = shipped
     command = ["tomogram", str(data), str(tmp_path / "run"), "--steps", "2", "--batch", "2"]
     with pytest.raises(WedgefillError, match="sinogram network cannot be taken over") as found:
-        train.main([*command, "--from", str(tmp_path)])
+        train.main([*command, "--from", str(folder)])
     assert "\n" not in str(found.value)
     torch.save(SinogramGenerator().state_dict(), tmp_path / "run" / "sinogram.pt")
-    train.main([*command, "--from", str(tmp_path)])
+    train.main([*command, "--from", str(folder)])
     assert (tmp_path / "run" / "tomogram.ckpt").is_file()
 
 
-def test_training_can_go_on_from_a_shipped_model(tmp_path):
-    torch.manual_seed(3)
-    shipped = SinogramGenerator()
-    for weight in shipped.parameters():  # a fresh network's biases are zero, and stored once
-        torch.nn.init.normal_(weight, std=0.05)
-    export.export(shipped, 3, tmp_path / "sinogram.onnx", {}, 16)
+def test_training_can_go_on_from_a_shipped_model(shipped):
+    network, folder = shipped
     plan = train.Plan(steps=1)
-    state = train.start(STAGES["sinogram"], plan, torch.device("cpu"), tmp_path)
-    x = torch.rand(1, 3, 16, 16)
+    state = train.start(STAGES["tomogram"], plan, torch.device("cpu"), folder)
+    x = torch.rand(1, 9, 16, 16)
     with torch.no_grad():
-        torch.testing.assert_close(state.generator(x), shipped(x), atol=1e-4, rtol=1e-4)
-    with pytest.raises(WedgefillError, match="another network than TomogramGenerator"):
-        shipped_weights(TomogramGenerator(), tmp_path / "sinogram.onnx")
+        torch.testing.assert_close(state.generator(x), network(x), atol=1e-4, rtol=1e-4)
+    with pytest.raises(WedgefillError, match="another network than SinogramGenerator"):
+        shipped_weights(SinogramGenerator(), folder / "tomogram.onnx")
 
 
-def test_a_trained_run_becomes_a_model_that_loads(trained, tmp_path):
-    export.main([str(trained), str(tmp_path / "mine"), "--name", "mine"])
-    model = registry.load(tmp_path / "mine")
+def test_a_trained_run_becomes_a_model_that_loads(exported):
+    model = registry.load(exported)
     assert model.name == "mine"
     assert model.stages == ("sinogram", "tomogram", "refinement")
     assert model.reach == 2 * model.contract.neighbours
     assert dataclasses.asdict(model.contract) == InputContract().to_dict()
 
 
-def test_a_refinement_can_be_trained_for_an_exported_model(trained, data, tmp_path):
+def test_a_refinement_can_be_trained_for_an_exported_model(trained, exported, data, tmp_path):
     """Its earlier networks are taken over, and can be exported again with the new one."""
-    export.main([str(trained), str(tmp_path / "mine"), "--name", "mine"])
     run = tmp_path / "run"
-    start = ["--from", str(tmp_path / "mine"), "--steps", "20", "--batch", "2"]
+    start = ["--from", str(exported), "--steps", "20", "--batch", "2"]
     train.main(["refinement", str(data), str(run), *start])
     before, after = (torch.load(r / "tomogram.pt", weights_only=True) for r in (trained, run))
     assert all(torch.equal(before[name], after[name]) for name in before)
