@@ -48,7 +48,14 @@ def aggregate(rng: np.random.Generator, at: Coordinates) -> Floats:
 
 
 def _stamp(out: Floats, at: Coordinates, centre: Points, radius: float, density: float) -> None:
-    """Set the inside of a sphere, touching only the box around it."""
+    box, inside = ball(at, centre, radius)
+    out[box][inside] = density
+
+
+def ball(
+    at: Coordinates, centre: Points, radius: float
+) -> tuple[tuple[slice, ...], NDArray[np.bool_]]:
+    """Return the box around a sphere, and which of its voxels are inside."""
     box = tuple(
         slice(*np.searchsorted(axis.ravel(), (c - radius, c + radius)))
         for axis, c in zip(at, centre, strict=True)
@@ -57,7 +64,7 @@ def _stamp(out: Floats, at: Coordinates, centre: Points, radius: float, density:
         axis.ravel()[part] - np.float32(c) for axis, part, c in zip(at, box, centre, strict=True)
     )
     squared = z[:, None, None] ** 2 + x[None, :, None] ** 2 + y[None, None, :] ** 2
-    out[box][squared < radius**2] = density
+    return box, squared < radius**2
 
 
 def _cluster_aggregation(rng: np.random.Generator, n: int, contact: float) -> Points:

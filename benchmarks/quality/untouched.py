@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from napari_wedgefill.training.frames import Coordinates, Floats, local, rotation, smooth_noise
 from napari_wedgefill.training.phantoms import Family
 
+from .known import ball
+
 Points = NDArray[np.float64]
 Indices = tuple[NDArray[np.intp], NDArray[np.intp]]
 #: Channels have a table of what is in them; no particle has as many along a side.
@@ -226,17 +228,10 @@ def _unit(vectors: Points) -> Points:
 
 
 def _bead(out: Floats, at: Coordinates, centre: Points, radius: float, density: float) -> None:
-    """Draw a sphere over what is less dense, touching only the box around it."""
-    box = tuple(
-        slice(*np.searchsorted(axis.ravel(), (c - radius, c + radius)))
-        for axis, c in zip(at, centre, strict=True)
-    )
-    z, x, y = (
-        axis.ravel()[part] - np.float32(c) for axis, part, c in zip(at, box, centre, strict=True)
-    )
-    squared = z[:, None, None] ** 2 + x[None, :, None] ** 2 + y[None, None, :] ** 2
+    """Draw a sphere over what is less dense."""
+    box, inside = ball(at, centre, radius)
     part = out[box]
-    part[(squared < radius**2) & (part < density)] = density
+    part[inside & (part < density)] = density
 
 
 FAMILIES: dict[str, Family] = {f.__name__: f for f in (mesopore, chromatin)}
