@@ -181,7 +181,11 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--batch", type=int, default=Plan.batch)
-    parser.add_argument("--bfloat16", action="store_true")
+    parser.add_argument(
+        "--bfloat16",
+        action="store_true",
+        help="faster on GPUs and processors that multiply it, many times slower on others",
+    )
     parser.add_argument("--threads", type=int, help="CPU threads; all cores by default")
     given = parser.parse_args(arguments)
     if given.threads:
