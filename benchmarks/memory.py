@@ -132,8 +132,8 @@ def main() -> None:
     what = (
         f"slices of 512 x 512 ({CASES[-1][1]} x {CASES[-1][1]} for gan) from {ANGLES_DEG.size} "
         f"tilts stored as int16, file to file; "
-        + ", ".join(f"{n} sweeps of {m}" for m, n in SWEEPS.items())
-        + f", {TVM_STEPS} steps of tvm."
+        + "".join(f"{m} with sweeps: {n}, " for m, n in SWEEPS.items())
+        + f"tvm with steps: {TVM_STEPS}."
     )
     if not arguments.dry:
         record("memory", {"what": what, "cases": results})

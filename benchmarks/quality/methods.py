@@ -21,7 +21,7 @@ from napari_wedgefill.inference.job import NOISE_FLOOR
 from napari_wedgefill.inference.joint_model import JointModel, iter_joint
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
-from napari_wedgefill.reconstruct.tvm import STRENGTH, noise_level, rms
+from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for
 
 Floats = NDArray[np.float32]
 Score = Callable[[int, Floats], float]
@@ -80,7 +80,7 @@ def classical(
     sart = last(iter_sart(beam, strip, SWEEPS["sart"]))
     automatic = last(iter_tvm(beam, strip, n_steps=TVM_STEPS, x0=sart))
     # What the automatic weight came to, in each slice; now it stays, times a factor.
-    weight = STRENGTH * beam.n_tilts**0.25 * rms(strip - beam(automatic))
+    weight = weight_for(beam.n_tilts, rms(strip - beam(automatic)))
     tuning = _Tuning(beam, objects, np.split(weight, cuts), score)
     tuning.run(np.split(automatic, cuts, axis=2))
 

@@ -43,6 +43,11 @@ def noise_level(sinogram: Floats) -> float:
     return float(1.4826 * np.median(np.abs(second)) / gain)
 
 
+def weight_for(n_tilts: int, unexplained: Array, strength: float = STRENGTH) -> Array:
+    """Weight that `iter_tvm` gives the total variation of slices, from what is left unexplained."""
+    return strength * n_tilts**0.25 * unexplained
+
+
 def iter_tvm(
     beam: ParallelBeam,
     sinogram: Array,
@@ -116,14 +121,13 @@ def iter_tvm(
     """
     xp = namespace(sinogram)
     level = rms(sinogram) if x0 is None else rms(sinogram - beam(x0))
-    unit = beam.n_tilts**0.25
     steps = spread_steps(beam.n_tilts)
     rise = min(1.0, RISE * len(steps))
     if n_sweeps is None:
         n_sweeps = -(-n_steps // len(steps))
     solver = _solver_of(sinogram)(beam, sinogram, steps, balance, x0, nonnegative, prior, share)
     for sweep in range(n_sweeps):
-        follows = strength * unit * level if weight is None else weight
+        follows = weight_for(beam.n_tilts, level, strength) if weight is None else weight
         weights = xp.broadcast_to(alike(follows, sinogram), sinogram.shape[2:])
         squares = solver.sweep(weights, is_last=sweep == n_sweeps - 1)
         unexplained = xp.sqrt(squares / (sinogram.shape[0] * sinogram.shape[1]))
