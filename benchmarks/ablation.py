@@ -15,9 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from quality.conditions import Condition
-from quality.methods import Measured
 from quality.simulate import FAMILIES
-from quality.simulated import Simulation
+from quality.simulated import Recorded, Simulation
 
 from napari_wedgefill.inference import contract as inputs
 from napari_wedgefill.inference.consistency import restore_consistency
@@ -39,10 +38,10 @@ COLUMNS = (
 )
 
 
-def variants(model: JointModel, beam: ParallelBeam, measured: Measured) -> list[Floats]:
+def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Floats]:
     """Volumes of one object, in the order of `COLUMNS`."""
-    rows, scales, contract = measured.rows, measured.scales, model.model.contract
-    quick = inputs.quick_reconstructions(beam, rows, contract)
+    rows, scales, contract = found.measured.rows, found.measured.scales, model.model.contract
+    quick = found.quick
     warm = inputs.sinogram_input(beam, rows, quick, scales, contract)
     filled = np.concatenate(list(model.run("sinogram", warm)))
     completed = inputs.completed_wbp(beam, rows, filled, scales, contract)
@@ -69,9 +68,8 @@ def measure(model: JointModel, electrons: float, n_objects: int) -> list[float]:
     condition = Condition(WIDTH, MISSING_DEG, STEP_DEG, electrons, n_objects)
     simulation = Simulation(condition, model)
     found = [
-        [psnr(x, o.truth) for x in variants(model, simulation.beam, m)]
-        for o, m in zip(simulation.objects, simulation.measured, strict=True)
-        if o.family in FAMILIES
+        [psnr(x, one.object.truth) for x in variants(model, simulation.beam, one)]
+        for one in simulation.recorded(list(FAMILIES))
     ]
     return [float(value) for value in np.mean(found, axis=0)]
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import scipy.ndimage
-from quality.held_back import FAMILIES
+from quality.families import CHOSEN_ON as FAMILIES
 
 from napari_wedgefill.inference.pipeline import FillOptions, fill
 from napari_wedgefill.inference.registry import load

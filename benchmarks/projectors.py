@@ -14,7 +14,7 @@ import time
 
 import astra
 import numpy as np
-from quality.held_back import FAMILIES
+from quality.families import CHOSEN_ON as FAMILIES
 from speed_page import record
 
 from napari_wedgefill.bench import (

@@ -22,7 +22,7 @@ import numpy as np
 import scipy.ndimage
 import scipy.optimize
 import scipy.stats
-from quality.held_back import FAMILIES as HELD_BACK
+from quality.families import CHOSEN_ON as HELD_BACK
 
 from napari_wedgefill.inference.pipeline import FillOptions, fill
 from napari_wedgefill.inference.registry import load

@@ -6,7 +6,7 @@ import ast
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +46,8 @@ class Cache:
 
     def __init__(self, folder: Path, model: ModelInfo) -> None:
         self.folder = folder
-        objects = ("simulate", "held_back", "known", "untouched")
-        here = [_HERE / f"{module}.py" for module in (*objects, "measures", "methods")]
+        modules = ("simulate", "measures", "methods", "families/drawing", "families/thylakoids")
+        here = [_HERE / f"{module}.py" for module in modules]
         real = [_PACKAGE / name for name in _REAL] + [_HERE / "real.py", _HERE / "tooth.py"]
         self._code = {
             "classical": fingerprint([_PACKAGE / name for name in _CLASSICAL] + here),
@@ -75,9 +75,25 @@ class Cache:
             return found
         start = time.monotonic()
         found = compute()
+        self._keep(path, found)
+        print(f"  {path.stem}: {time.monotonic() - start:.0f} s", flush=True)
+        return found
+
+    def complete(
+        self, paths: Mapping[str, Path], compute: Callable[[list[str]], list[dict[str, Any]]]
+    ) -> None:
+        """Compute at once the rows of all families that are not kept, and keep each by itself."""
+        missing = [family for family, path in paths.items() if not path.is_file()]
+        if not missing:
+            return
+        start = time.monotonic()
+        rows = compute(missing)
+        for family in missing:
+            self._keep(paths[family], [row for row in rows if row["family"] == family])
+        print(f"  {', '.join(missing)}: {time.monotonic() - start:.0f} s", flush=True)
+
+    def _keep(self, path: Path, found: Any) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(".part")
         beside.write_text(json.dumps(found))
         beside.replace(path)
-        print(f"  {path.stem}: {time.monotonic() - start:.0f} s", flush=True)
-        return found

@@ -10,17 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_wedgefill.inference.contract import (
+    InputContract,
+    Quick,
     Scales,
     density_scale,
     quick_reconstructions,
     sinogram_input,
     sinogram_scale,
 )
-from napari_wedgefill.inference.events import SWEEPS, TVM_STEPS
 from napari_wedgefill.inference.job import NOISE_FLOOR
 from napari_wedgefill.inference.joint_model import JointModel, iter_joint
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for
 
 Floats = NDArray[np.float32]
@@ -67,31 +68,43 @@ def drain(solver: Generator[Any, None, Any]) -> Any:
             return ended.value
 
 
+def quickly(
+    beam: ParallelBeam, objects: Sequence[Measured], contract: InputContract
+) -> list[Quick]:
+    """SART and TVM of every object: methods by themselves, and what the network is given.
+
+    They treat each slice alone, so all objects share one strip of the projector.
+    """
+    cuts = np.cumsum([o.n_slices for o in objects])[:-1]
+    strip = np.concatenate([o.rows for o in objects], axis=2)
+    found = quick_reconstructions(beam, strip, contract)
+    parts = (np.split(volume, cuts, axis=2) for volume in (found.sart, found.tvm))
+    return [Quick(sart.copy(), tvm.copy()) for sart, tvm in zip(*parts, strict=True)]
+
+
 def classical(
-    beam: ParallelBeam, objects: Sequence[Measured], score: Score
+    beam: ParallelBeam, objects: Sequence[Measured], quick: Sequence[Quick], score: Score
 ) -> tuple[dict[str, list[Floats]], list[float]]:
     """Volumes of every method without a network, and the factors that TVM's tuning chose.
 
-    They treat each slice alone, so all objects share one strip of the projector. `score` of an
-    object's index and volume says which of its weights is best.
+    `score` of an object's index and volume says which of its weights is best.
     """
     strip = np.concatenate([o.rows for o in objects], axis=2)
     cuts = np.cumsum([o.n_slices for o in objects])[:-1]
-    sart = last(iter_sart(beam, strip, SWEEPS["sart"]))
-    automatic = last(iter_tvm(beam, strip, n_steps=TVM_STEPS, x0=sart))
     # What the automatic weight came to, in each slice; now it stays, times a factor.
-    weight = weight_for(beam.n_tilts, rms(strip - beam(automatic)))
-    tuning = _Tuning(beam, objects, np.split(weight, cuts), score)
-    tuning.run(np.split(automatic, cuts, axis=2))
+    unexplained = [rms(o.rows - beam(q.tvm)) for o, q in zip(objects, quick, strict=True)]
+    weights = [weight_for(beam.n_tilts, left) for left in unexplained]
+    tuning = _Tuning(beam, objects, weights, score)
+    tuning.run([q.tvm for q in quick])
 
     def split(volume: Floats) -> list[Floats]:
         return np.split(volume, cuts, axis=2)
 
     return {
         WBP: split(wbp(beam, strip)),
-        SART: split(sart),
+        SART: [q.sart for q in quick],
         SIRT: split(last(iter_sirt(beam, strip, SIRT_SWEEPS))),
-        TVM: split(automatic),
+        TVM: [q.tvm for q in quick],
         TUNED: [tuning.best[k] for k in range(len(objects))],
     }, [tuning.best_factor[k] for k in range(len(objects))]
 
@@ -146,13 +159,18 @@ class _Tuning:
             self.best[k] = volume.copy()
 
 
-def network(model: JointModel, beam: ParallelBeam, objects: Sequence[Measured]) -> list[Floats]:
+def network(
+    model: JointModel, beam: ParallelBeam, objects: Sequence[Measured], quick: Sequence[Quick]
+) -> list[Floats]:
     """The network's volumes; it sees neighbouring slices, so objects go one by one."""
-    return [drain(iter_joint(model, beam, o.rows, o.scales)) for o in objects]
+    return [
+        drain(iter_joint(model, beam, o.rows, o.scales, q))
+        for o, q in zip(objects, quick, strict=True)
+    ]
 
 
 def sinogram_stage(
-    model: JointModel, beam: ParallelBeam, measured: Measured
+    model: JointModel, beam: ParallelBeam, measured: Measured, quick: Quick
 ) -> tuple[Floats, Floats]:
     """What the sinogram network is given and what it makes of it, without the tomogram network.
 
@@ -162,8 +180,8 @@ def sinogram_stage(
         The warm start and the network's answer, both as path integrals of the normalised object.
     """
     contract = model.model.contract
-    quick = quick_reconstructions(beam, measured.rows, contract)
     channels = sinogram_input(beam, measured.rows, quick, measured.scales, contract)
     answer = np.concatenate(list(model.run("sinogram", channels)))
     unit = np.float32(measured.scales.sinogram)
-    return tuple(unit * rows[:, 0].transpose(1, 2, 0) for rows in (channels, answer))
+    warm, filled = (unit * rows[:, 0].transpose(1, 2, 0) for rows in (channels, answer))
+    return warm, filled

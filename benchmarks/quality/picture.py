@@ -13,7 +13,7 @@ from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import fitted, psnr
 
 from .conditions import Condition
-from .methods import GAN, SART, TUNED, WBP, classical, network, normalised
+from .methods import GAN, SART, TUNED, WBP, classical, network, normalised, quickly
 from .simulate import FAMILIES, SLICES, UNTOUCHED, simulate
 
 Floats = NDArray[np.float32]
@@ -36,8 +36,9 @@ def volumes(model: JointModel) -> list[dict[str, Floats]]:
     def score(k: int, volume: Floats) -> float:
         return psnr(volume, objects[k].truth)
 
-    found = classical(beam, measured, score)[0]
-    found[GAN] = network(model, beam, measured)
+    quick = quickly(beam, measured, model.model.contract)
+    found = classical(beam, measured, quick, score)[0]
+    found[GAN] = network(model, beam, measured, quick)
     return [
         {"truth": o.truth} | {m: fitted(found[m][k], o.truth) for m in COLUMNS if m != "truth"}
         for k, o in enumerate(objects)
@@ -47,12 +48,14 @@ def volumes(model: JointModel) -> list[dict[str, Floats]]:
 def draw(path: Path, found: list[dict[str, Floats]]) -> None:
     """Draw the picture: a row for each family, a column for each method."""
     width = LABEL + len(COLUMNS) * (PANEL + GAP)
-    image = Image.new("L", (width, HEAD + len(found) * (PANEL + GAP)), PAPER)
+    height = HEAD + len(found) * (PANEL + GAP) + HEAD
+    image = Image.new("L", (width, height), PAPER)
     pen = ImageDraw.Draw(image)
     font = ImageFont.load_default(20)
     for column, label in enumerate(COLUMNS.values()):
         middle = LABEL + column * (PANEL + GAP) + PANEL // 2
-        pen.text((middle, HEAD // 2), label, INK, font, anchor="mm")
+        for top in (0, height - HEAD):  # both do not fit on a screen
+            pen.text((middle, top + HEAD // 2), label, INK, font, anchor="mm")
     for row, (family, volume) in enumerate(zip(FAMILIES, found, strict=True)):
         top = HEAD + row * (PANEL + GAP)
         name = f"{family} (untouched)" if family in UNTOUCHED else family

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from napari_wedgefill.align import align
 from napari_wedgefill.inference.angular_grid import grid_for
+from napari_wedgefill.inference.contract import Quick
 from napari_wedgefill.inference.job import prepare
 from napari_wedgefill.inference.joint_model import JointModel
 from napari_wedgefill.io import read_tilt_series
@@ -23,7 +24,7 @@ from napari_wedgefill.trust import psnr, ssim, wedge_correlation
 from . import tooth
 from .cache import Cache
 from .measures import prediction_error, sinogram_figures
-from .methods import GAN, Measured, classical, network, normalised, sinogram_stage
+from .methods import GAN, Measured, classical, network, normalised, quickly, sinogram_stage
 
 Floats = NDArray[np.float32]
 Row = dict[str, Any]
@@ -66,6 +67,11 @@ class Tooth:
         return normalised(self.beam, np.ascontiguousarray(self.all_rows[self.kept]))
 
     @cached_property
+    def quick(self) -> list[Quick]:
+        """SART and TVM of them."""
+        return quickly(self.beam, [self.measured], self.model.model.contract)
+
+    @cached_property
     def reference(self) -> Floats:
         """Reconstruction of every angle: SIRT, which favours no kind of object."""
         return last(iter_sirt(self.whole, self.all_rows, REFERENCE_SWEEPS)) * self.field
@@ -76,15 +82,15 @@ class Tooth:
 
     def classical_rows(self) -> list[Row]:
         """Figures of the methods without a network."""
-        volumes, _ = classical(self.beam, [self.measured], self.score)
+        volumes, _ = classical(self.beam, [self.measured], self.quick, self.score)
         return [self._row(method, found[0]) for method, found in volumes.items()]
 
     def network_rows(self) -> list[Row]:
         """Figures of the network, and of its sinogram stage alone."""
-        volume = network(self.model, self.beam, [self.measured])[0]
+        volume = network(self.model, self.beam, [self.measured], self.quick)[0]
         grid = grid_for(self.beam.angles_deg, self.model.model.contract.n_rows)
         ideal = tooth.rows_at(self.all_rows, self.theta_deg, grid.angles_deg)
-        warm, answer = sinogram_stage(self.model, self.beam, self.measured)
+        warm, answer = sinogram_stage(self.model, self.beam, self.measured, self.quick[0])
         gains = sinogram_figures(
             grid, self.measured.rows, ideal / np.float32(self.measured.density), warm, answer
         )
@@ -139,6 +145,7 @@ class Needle:
         )
         rows = np.ascontiguousarray(self.all_rows[self.kept])
         self.measured = Measured(rows, job.scales, job.normalisation.scale)
+        self.quick = quickly(self.beam, [self.measured], model.model.contract)
 
     def error(self, volume: Floats) -> float:
         """Relative error at the withheld tilts."""
@@ -146,12 +153,13 @@ class Needle:
 
     def classical_rows(self) -> list[Row]:
         """Figures of the methods without a network; TVM is tuned on the withheld tilts."""
-        volumes, _ = classical(self.beam, [self.measured], lambda k, volume: -self.error(volume))
+        measured = [self.measured]
+        volumes, _ = classical(self.beam, measured, self.quick, lambda k, x: -self.error(x))
         return [self._row(method, found[0]) for method, found in volumes.items()]
 
     def network_rows(self) -> list[Row]:
         """Figures of the network."""
-        return [self._row(GAN, network(self.model, self.beam, [self.measured])[0])]
+        return [self._row(GAN, network(self.model, self.beam, [self.measured], self.quick)[0])]
 
     def _row(self, method: str, volume: Floats) -> Row:
         told = {"method": method, "limit_deg": self.limit_deg, "n_withheld": len(self.withheld)}

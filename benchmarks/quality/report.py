@@ -73,19 +73,24 @@ def page(
 
 
 def _families() -> list[str]:
-    chosen, known, untouched = (
-        " and ".join(f"`{f}`" for f in names) for names in (CHOSEN_ON, KNOWN, UNTOUCHED)
+    chosen, untouched, older, newer = (
+        " and ".join(f"`{f}`" for f in names)
+        for names in (CHOSEN_ON, UNTOUCHED, KNOWN[:2], KNOWN[2:])
     )
     return [
         "Training drew none of these families. They are of three kinds:",
         "",
         f"- {untouched}: **untouched**. They were written before any method was run on "
-        "them, and nothing was changed after their figures were seen. `mesopore` is templated "
+        "them, and nothing was changed after their figures were seen. `alloy` is a milled piece of "
+        "metal with plates on the cube planes of its crystals, particles and voids; `grana` is a "
+        "small chloroplast, with stacks of thylakoids in a double envelope.",
+        f"- {older}, {newer}: no setting was chosen by their figures, but the figures were known. "
+        f"Those of {older} were known when the refinement, the consistency step and TVM were made "
+        f"as they are; those of {newer} when the refinement was trained, and they led to finer "
+        "detail being drawn in training. `aggregate` is soot, a fractal aggregate of equal "
+        "spheres; `cells` is a chip of resin with thin-walled vesicles; `mesopore` is templated "
         "silica, a prism pierced by rows of channels, with metal in some; `chromatin` is a pale "
         "nucleus with stained chains in territories.",
-        f"- {known}: no setting was chosen by their figures, but the figures were known when the "
-        "refinement, the consistency step and TVM were made as they are. `aggregate` is soot, a "
-        "fractal aggregate of equal spheres; `cells` is a chip of resin with thin-walled vesicles.",
         f"- {chosen}: settings were chosen while looking at objects of them: SART's relaxation, "
         "TVM's strength, steps and step sizes, and the form and the numbers of the final "
         "consistency step. An earlier version of `head` drew some objects that filled the field on "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
 from napari_wedgefill.training.phantoms import draw
 
-from . import held_back, known, untouched
+from . import families
 from .conditions import Condition
 
 Floats = NDArray[np.float32]
@@ -19,12 +20,12 @@ Floats = NDArray[np.float32]
 SLICES = 8
 #: Families on which settings were chosen; on which none was, but whose figures were known when the
 #: model was made; and those that nobody had seen the figures of.
-CHOSEN_ON, KNOWN = tuple(held_back.FAMILIES), tuple(known.FAMILIES)
-UNTOUCHED = tuple(untouched.FAMILIES)
-FAMILIES = held_back.FAMILIES | known.FAMILIES | untouched.FAMILIES
+CHOSEN_ON, KNOWN = tuple(families.CHOSEN_ON), tuple(families.KNOWN)
+UNTOUCHED, FAMILIES = tuple(families.UNTOUCHED), families.FAMILIES
 #: Radii of the spheres in half fields of view: 3 to 11 px of 128.
 SPHERE_RADII = (0.05, 0.05, 0.08, 0.08, 0.12, 0.17)
 SPHERES = "spheres"
+KINDS = (*FAMILIES, SPHERES)
 #: Stacks of spheres, each placed anew.
 N_SPHERE_STACKS = 2
 MIDDLE_Y = 0.05
@@ -86,11 +87,12 @@ def simulate(family: str, seed: int, condition: Condition, rows_deg: NDArray[np.
     return Object(family, seed, noisy, average_pairs(fine), ideal, balls)
 
 
-def everything(condition: Condition, rows_deg: NDArray[np.float64]) -> list[Object]:
-    """All objects of a condition, spheres last."""
-    which = [(f, s) for f in FAMILIES for s in range(condition.n_objects)]
-    which += [(SPHERES, s) for s in range(N_SPHERE_STACKS)]
-    return [simulate(f, s, condition, rows_deg) for f, s in which]
+def everything(
+    condition: Condition, rows_deg: NDArray[np.float64], kinds: Sequence[str] = KINDS
+) -> list[Object]:
+    """All objects of a condition, of these kinds."""
+    counts = dict.fromkeys(FAMILIES, condition.n_objects) | {SPHERES: N_SPHERE_STACKS}
+    return [simulate(k, s, condition, rows_deg) for k in kinds for s in range(counts[k])]
 
 
 def _spheres(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+import inspect
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_wedgefill.inference.angular_grid import AngularGrid, grid_for
+from napari_wedgefill.inference.contract import Quick
 from napari_wedgefill.inference.joint_model import JointModel
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
 
-from .cache import Cache
+from .cache import Cache, fingerprint
 from .conditions import Condition
 from .measures import mean_elongation, sinogram_figures, volume_figures
-from .methods import GAN, Measured, classical, network, normalised, sinogram_stage
-from .simulate import FAMILIES, SPHERES, Object, everything
+from .methods import GAN, Measured, classical, network, normalised, quickly, sinogram_stage
+from .simulate import FAMILIES, KINDS, SPHERES, Object, everything
 
 Floats = NDArray[np.float32]
 Row = dict[str, Any]
+PARTS = ("classical", "network")
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """A simulated object, what was measured of it, and SART and TVM of that."""
+
+    object: Object
+    measured: Measured
+    quick: Quick
 
 
 class Simulation:
@@ -30,49 +43,60 @@ class Simulation:
     def __init__(self, condition: Condition, model: JointModel) -> None:
         self.condition, self.model = condition, model
         self.beam = ParallelBeam(condition.angles_deg, condition.width)
+        self._recorded: dict[str, list[Recorded]] = {}
 
     @property
     def grid(self) -> AngularGrid:
         """The network's angular grid."""
         return grid_for(self.condition.angles_deg, self.model.model.contract.n_rows)
 
-    @cached_property
-    def objects(self) -> list[Object]:
-        """All objects, spheres last."""
-        return everything(self.condition, self.grid.angles_deg)
+    def recorded(self, kinds: Sequence[str]) -> list[Recorded]:
+        """All objects of these kinds, in order."""
+        fresh = [kind for kind in kinds if kind not in self._recorded]
+        if fresh:
+            objects = everything(self.condition, self.grid.angles_deg, fresh)
+            measured = [normalised(self.beam, o.rows) for o in objects]
+            quick = quickly(self.beam, measured, self.model.model.contract)
+            for one in map(Recorded, objects, measured, quick):
+                self._recorded.setdefault(one.object.family, []).append(one)
+        return [one for kind in kinds for one in self._recorded[kind]]
 
-    @cached_property
-    def measured(self) -> list[Measured]:
-        """What was recorded of each."""
-        return [normalised(self.beam, o.rows) for o in self.objects]
-
-    def classical_rows(self) -> list[Row]:
+    def classical_rows(self, kinds: Sequence[str]) -> list[Row]:
         """Figures of the methods without a network."""
+        found = self.recorded(kinds)
+        objects = [one.object for one in found]
 
         def score(k: int, volume: Floats) -> float:
-            return psnr(volume, self.objects[k].truth)
+            return psnr(volume, objects[k].truth)
 
-        volumes, factors = classical(self.beam, self.measured, score)
-        rows = [row for method, found in volumes.items() for row in self._rows(method, found)]
+        volumes, factors = classical(
+            self.beam, [one.measured for one in found], [one.quick for one in found], score
+        )
+        rows = [row for m, each in volumes.items() for row in self._rows(m, objects, each)]
         tuned = [{"method": "factor", "family": o.family, "factor": f}
-                 for o, f in zip(self.objects, factors, strict=True)]  # fmt: skip
-        truth = self._rows("truth", [o.truth for o in self.objects])
-        return rows + tuned + [row for row in truth if row["family"] == SPHERES]
+                 for o, f in zip(objects, factors, strict=True)]  # fmt: skip
+        spheres = [o for o in objects if o.family == SPHERES]
+        return rows + tuned + self._rows("truth", spheres, [o.truth for o in spheres])
 
-    def network_rows(self) -> list[Row]:
+    def network_rows(self, kinds: Sequence[str]) -> list[Row]:
         """Figures of the network, and of its sinogram stage alone."""
-        rows = self._rows(GAN, network(self.model, self.beam, self.measured))
-        for o, m in zip(self.objects, self.measured, strict=True):
+        found = self.recorded(kinds)
+        volumes = network(
+            self.model, self.beam, [one.measured for one in found], [one.quick for one in found]
+        )
+        rows = self._rows(GAN, [one.object for one in found], volumes)
+        for one in found:
+            o, m = one.object, one.measured
             if o.family in FAMILIES:
-                warm, answer = sinogram_stage(self.model, self.beam, m)
+                warm, answer = sinogram_stage(self.model, self.beam, m, one.quick)
                 ideal = o.ideal / np.float32(m.density)
                 gains = sinogram_figures(self.grid, m.rows, ideal, warm, answer)
                 rows.append({"method": "sinogram", "family": o.family, "seed": o.seed} | gains)
         return rows
 
-    def _rows(self, method: str, volumes: list[Floats]) -> list[Row]:
+    def _rows(self, method: str, objects: list[Object], volumes: list[Floats]) -> list[Row]:
         rows = []
-        for o, volume in zip(self.objects, volumes, strict=True):
+        for o, volume in zip(objects, volumes, strict=True):
             row: Row = {"method": method, "family": o.family, "seed": o.seed}
             if o.family == SPHERES:
                 row["elongation"] = mean_elongation(volume, o.balls)
@@ -82,27 +106,30 @@ class Simulation:
         return rows
 
 
-def paths(cache: Cache, condition: Condition) -> tuple[Path, Path]:
-    """Files of a condition's results: without and with the network."""
+def path(cache: Cache, condition: Condition, part: str, kind: str) -> Path:
+    """File of a condition's results on one family (or spheres), without or with the network.
+
+    It depends on that family's code and no other's: a new family makes no result stale.
+    """
     angles = [round(float(angle), 6) for angle in condition.angles_deg]
+    drawn_by = [] if kind == SPHERES else [Path(inspect.getfile(FAMILIES[kind]))]
     depends_on = [angles, condition.width, condition.dose, condition.n_objects]
-    name = condition.name
-    return cache.path(name, "classical", depends_on), cache.path(name, "network", depends_on)
+    return cache.path(f"{condition.name}_{kind}", part, [*depends_on, fingerprint(drawn_by)])
 
 
 def evaluate(cache: Cache, condition: Condition, model: JointModel) -> None:
     """Measure a condition, unless its results are kept."""
     simulation = Simulation(condition, model)
-    first, second = paths(cache, condition)
-    cache.get_or(first, simulation.classical_rows)
-    cache.get_or(second, simulation.network_rows)
+    parts = {"classical": simulation.classical_rows, "network": simulation.network_rows}
+    for part, compute in parts.items():
+        cache.complete({kind: path(cache, condition, part, kind) for kind in KINDS}, compute)
 
 
 def kept(cache: Cache, conditions: list[Condition]) -> dict[Condition, list[Row]]:
     """Results of those conditions that were measured in full."""
     found = {}
     for condition in conditions:
-        parts = [cache.get(path) for path in paths(cache, condition)]
-        if all(part is not None for part in parts):
-            found[condition] = parts[0] + parts[1]
+        each = [cache.get(path(cache, condition, p, k)) for p in PARTS for k in KINDS]
+        if all(rows is not None for rows in each):
+            found[condition] = [row for rows in each for row in rows]
     return found

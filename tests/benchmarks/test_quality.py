@@ -10,7 +10,6 @@ from benchmarks.quality import __main__ as command
 from benchmarks.quality import (
     cache,
     conditions,
-    known,
     methods,
     real_tables,
     report,
@@ -18,11 +17,13 @@ from benchmarks.quality import (
     tooth,
 )
 from benchmarks.quality.conditions import Condition
+from benchmarks.quality.families import aggregate
 from benchmarks.quality.measures import across_wedge, gain_db, prediction_error, rows_inside
-from benchmarks.quality.methods import TUNED, TVM, classical, normalised
+from benchmarks.quality.methods import TUNED, TVM, classical, normalised, quickly
 from benchmarks.quality.simulate import FAMILIES, SPHERES, simulate
 from napari_wedgefill.geometry import missing_range_deg
 from napari_wedgefill.inference.angular_grid import grid_for
+from napari_wedgefill.inference.contract import InputContract
 from napari_wedgefill.inference.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
@@ -51,7 +52,7 @@ def test_objects_are_repeatable_and_inside_the_field(family):
 
 
 def test_an_aggregate_is_one_piece_of_spheres_that_touch():
-    centres = known._cluster_aggregation(np.random.default_rng(0), 40, 1.8)
+    centres = aggregate._cluster_aggregation(np.random.default_rng(0), 40, 1.8)
     distance = np.linalg.norm(centres[:, None] - centres[None], axis=2)
     assert distance[np.triu_indices(40, 1)].min() > 1.8 - 1e-9
     touching = np.linalg.matrix_power((distance < 1.8 + 0.021).astype(float), 40)
@@ -76,7 +77,8 @@ def test_tuning_on_the_truth_is_never_behind_the_automatic_weight():
     found = [simulate(f, 0, SMALL, SMALL.angles_deg[:1]) for f in ("aggregate", "branches")]
     beam = ParallelBeam(SMALL.angles_deg, 32)
     measured = [normalised(beam, o.rows) for o in found]
-    volumes, _ = classical(beam, measured, lambda k, v: psnr(v, found[k].truth))
+    quick = quickly(beam, measured, InputContract())
+    volumes, _ = classical(beam, measured, quick, lambda k, v: psnr(v, found[k].truth))
     for k, o in enumerate(found):
         assert psnr(volumes[TUNED][k], o.truth) >= psnr(volumes[TVM][k], o.truth)
 
@@ -91,7 +93,8 @@ def test_tuning_goes_on_where_the_best_weight_is_the_least_that_was_tried(monkey
     def agreement(k, volume):
         return -float(np.linalg.norm(beam(volume) - measured.rows))
 
-    assert min(classical(beam, [measured], agreement)[1]) < 0.05
+    quick = quickly(beam, [measured], InputContract())
+    assert min(classical(beam, [measured], quick, agreement)[1]) < 0.05
 
 
 def test_predicted_images_of_the_object_itself_have_no_error():
@@ -126,6 +129,22 @@ def test_results_are_computed_once_and_belong_to_their_condition(tmp_path):
     assert kept.get_or(first, lambda: pytest.fail("computed twice")) == [{"x": 1.0}]
     others = {kept.path("a", "network", [1]), kept.path("a", "classical", [2]), first}
     assert len(others) == 3
+
+
+def test_only_the_families_that_are_not_kept_are_computed_again(tmp_path):
+    kept = cache.Cache(tmp_path, load("small"))
+    paths = {name: kept.path(name, "classical") for name in ("head", "cells")}
+    asked = []
+
+    def rows(families):
+        asked.append(families)
+        return [{"family": f, "psnr": k} for f in families for k in range(2)]
+
+    kept.complete({"head": paths["head"]}, rows)
+    kept.complete(paths, rows)
+    kept.complete(paths, rows)
+    assert asked == [["head"], ["cells"]]
+    assert kept.get(paths["cells"]) == [{"family": "cells", "psnr": k} for k in range(2)]
 
 
 def test_a_comment_makes_no_result_stale_but_code_does(tmp_path):
