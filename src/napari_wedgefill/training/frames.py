@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import scipy.ndimage
+import scipy.spatial
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -48,12 +49,47 @@ def spot(rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
     return np.array([r * np.sin(phi), r * np.cos(phi), rng.uniform(-0.15, 0.15)])
 
 
+def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
+    """Draw a size: as many between 1 and 2 as between 2 and 4."""
+    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+
+
+def few_or_many(rng: np.random.Generator, low: int, high: int, size: float) -> int:
+    """Draw a number of things: `low` to `high` of those of size one, more of smaller ones.
+
+    At most eight times as many: more would take longer to draw than to reconstruct.
+    """
+    return round(float(rng.uniform(low, high)) * min(8.0, max(1.0, size**-1.5)))
+
+
+def voronoi(
+    rng: np.random.Generator, at: Coordinates, size: float
+) -> tuple[list[Floats], NDArray[np.intp], int]:
+    """Divide space into Voronoi cells about `size` wide.
+
+    Returns
+    -------
+    distances : list of ndarray
+        To the nearest seed and to the next.
+    nearest : ndarray of int
+        The cell of every place, below the third value.
+    n : int
+        Number of cells.
+    """
+    deep = min(0.8, 2 * size)  # cells further along the axis do not reach the slab
+    n = max(5, round(1.7 * 1.7 * 2 * deep / size**3))
+    tree = scipy.spatial.cKDTree(rng.uniform([-0.85, -0.85, -deep], [0.85, 0.85, deep], (n, 3)))
+    distances, nearest = tree.query(np.stack(np.broadcast_arrays(*at), axis=-1), k=2)
+    first, second = np.moveaxis(distances.astype(np.float32), -1, 0)
+    return [first, second], nearest[..., 0], n
+
+
 def smooth_noise(rng: np.random.Generator, at: Coordinates, scale: float) -> Floats:
     """Gaussian noise of unit variance, smoothed over `scale` of the half field of view."""
-    n, n_slices = at[0].shape[0], at[2].shape[2]
+    n, m, n_slices = (axis.size for axis in at)
     pixel = float(at[0][1, 0, 0] - at[0][0, 0, 0])
     sigma = scale / pixel / 4  # made four times coarser, then interpolated
-    coarse = rng.standard_normal((n // 4, n // 4, n_slices)).astype(np.float32)
+    coarse = rng.standard_normal((n // 4, m // 4, n_slices)).astype(np.float32)
     coarse = scipy.ndimage.gaussian_filter(coarse, (sigma, sigma, sigma * 2), mode="wrap")
     coarse /= coarse.std() + 1e-9
     return scipy.ndimage.zoom(coarse, (4, 4, 1), order=1, grid_mode=True, mode="nearest")
