@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 STAGES = ("sinogram", "tomogram")
 #: A third network that a model may have: it repairs once more what the tomogram network made.
 REFINEMENT = "refinement"
+#: Passes of that network over a volume.
+REFINEMENTS = 2
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -52,13 +54,13 @@ class ModelInfo:
 
     @property
     def refines(self) -> bool:
-        """Whether a second pass repairs the tomogram network's volume."""
+        """Whether a third network repairs the tomogram network's volume."""
         return REFINEMENT in self.sha256
 
     @property
     def reach(self) -> int:
         """Neighbouring slices on either side that a slice of the result depends on."""
-        return self.contract.neighbours * (2 if self.refines else 1)
+        return self.contract.neighbours * (1 + REFINEMENTS if self.refines else 1)
 
     def path(self, stage: str) -> Path:
         """ONNX file of one of its `stages`, float32."""
