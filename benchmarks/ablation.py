@@ -15,12 +15,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from quality.conditions import Condition
+from quality.methods import drain
 from quality.simulate import FAMILIES
 from quality.simulated import Recorded, Simulation
 
 from napari_wedgefill.inference import contract as inputs
 from napari_wedgefill.inference.consistency import restore_consistency
-from napari_wedgefill.inference.joint_model import JointModel
+from napari_wedgefill.inference.joint_model import JointModel, iter_refined
 from napari_wedgefill.inference.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
@@ -34,6 +35,7 @@ COLUMNS = (
     "tomogram network alone",
     "both networks",
     "and the refinement",
+    "the refinement twice",
     "all of it, with consistency",
 )
 
@@ -55,8 +57,9 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
     again = inputs.reprojected_wbp(beam, rows, by_both, contract)
     seen = inputs.refinement_input(again, quick.tvm, by_both, contract)
     refined = _volume(np.concatenate(list(model.run("refinement", seen))))
-    agreed = restore_consistency(beam, rows, refined)
-    return [quick.tvm, completed, by_one, by_both, refined, agreed]
+    twice = drain(iter_refined(model, beam, rows, quick.tvm, by_both, 0.0, 1.0))
+    agreed = restore_consistency(beam, rows, twice)
+    return [quick.tvm, completed, by_one, by_both, refined, twice, agreed]
 
 
 def _volume(answer: Floats) -> Floats:

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from napari_wedgefill.inference.contract import InputContract
-from napari_wedgefill.inference.joint_model import _refined
+from napari_wedgefill.inference.joint_model import iter_refined
 from napari_wedgefill.projector import ParallelBeam
 
 WIDTH, N_SLICES = 32, 3
@@ -30,7 +30,7 @@ def test_the_second_pass_does_not_repeat_the_errors_of_the_first():
     model = OneSided()
     beam = ParallelBeam(np.arange(-60, 61, 5.0), WIDTH)
     volume = np.random.default_rng(0).random((WIDTH, WIDTH, N_SLICES), dtype=np.float32)
-    steps = _refined(model, beam, beam(volume), volume, volume, 0.7, 0.9)
+    steps = iter_refined(model, beam, beam(volume), volume, volume, 0.7, 0.9)
     fractions = []
     while True:
         try:

@@ -172,14 +172,14 @@ def iter_joint(
     until = 0.77 if model.model.refines else 0.95
     volume = _volume((yield from _through(model, "tomogram", channels, 0.6, until)))
     if model.model.refines:
-        volume = yield from _refined(model, beam, sinogram, quick.tvm, volume, until, 0.95)
+        volume = yield from iter_refined(model, beam, sinogram, quick.tvm, volume, until, 0.95)
     yield "GAN: consistency with the measurements", 0.95
     volume = restore_consistency(beam, sinogram, volume)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
 
-def _refined(
+def iter_refined(
     model: JointModel,
     beam: ParallelBeam,
     sinogram: Array,
@@ -191,6 +191,18 @@ def _refined(
     """Repair a volume with the refinement network, every other time seen from behind.
 
     It does not make the same errors there, and so repairs some of those that it made before.
+    Shapes and units are those of `iter_joint`; `begin` and `end` are the fractions of the slab
+    that are done before and after.
+
+    Yields
+    ------
+    tuple of str and float
+        The step at work and the fraction that is done.
+
+    Returns
+    -------
+    of the volume's kind, float32, (depth, width, n_slices)
+        The repaired volume.
     """
     contract = model.model.contract
     step = (end - begin) / REFINEMENTS
