@@ -54,12 +54,12 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
     by_one, by_both = (
         _volume(np.concatenate(list(model.run("tomogram", c)))) for c in (alone, channels)
     )
-    again = inputs.reprojected_wbp(beam, rows, by_both, contract)
-    seen = inputs.refinement_input(again, quick.tvm, by_both, contract)
-    refined = _volume(np.concatenate(list(model.run("refinement", seen))))
-    twice = drain(iter_refined(model, beam, rows, quick.tvm, by_both, 0.0, 1.0))
+    once, twice = (
+        drain(iter_refined(model, beam, rows, quick.tvm, by_both, 0.0, 1.0, passes))
+        for passes in (1, 2)
+    )
     agreed = restore_consistency(beam, rows, twice)
-    return [quick.tvm, completed, by_one, by_both, refined, twice, agreed]
+    return [quick.tvm, completed, by_one, by_both, once, twice, agreed]
 
 
 def _volume(answer: Floats) -> Floats:

@@ -44,6 +44,13 @@ def test_every_slice_is_kept_once_with_its_neighbours(monkeypatch, method, heigh
         assert slab.last == min(slab.stop + reach, height)
 
 
+@pytest.mark.parametrize("width", [16, 1024])
+@pytest.mark.parametrize("reach", [3, 9, 40])
+def test_a_model_that_looks_far_still_keeps_every_slice(width, reach):
+    found = slabs.cut("gan", ParallelBeam(ANGLES_DEG, width), 100, 1 << 40, reach)
+    assert [i for slab in found for i in range(slab.start, slab.stop)] == list(range(100))
+
+
 def test_less_memory_means_smaller_slabs(monkeypatch):
     monkeypatch.setattr(slabs, "available_cores", lambda: 8)
     monkeypatch.setattr(slabs, "held_bytes", lambda: 0)

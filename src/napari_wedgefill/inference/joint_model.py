@@ -187,6 +187,7 @@ def iter_refined(
     volume: Array,
     begin: float,
     end: float,
+    passes: int = REFINEMENTS,
 ) -> Generator[Step, None, Array]:
     """Repair a volume with the refinement network, every other time seen from behind.
 
@@ -205,8 +206,8 @@ def iter_refined(
         The repaired volume.
     """
     contract = model.model.contract
-    step = (end - begin) / REFINEMENTS
-    for k in range(REFINEMENTS):
+    step = (end - begin) / passes
+    for k in range(passes):
         again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, tvm, volume, contract)
         turned = k % 2 == 1

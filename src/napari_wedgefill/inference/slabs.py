@@ -78,7 +78,8 @@ def cut(
     WedgefillError
         If not even one strip fits into the memory that was given.
     """
-    lanes = strip_lanes(method, beam)
+    # A strip no wider than what is read for its neighbours' sake would keep nothing.
+    lanes = max(strip_lanes(method, beam), 3 * reach)
     need = [_bytes(method, beam, lanes, n) for n in range(1, available_cores() + 1)]
     held = held_bytes()
     budget = held + DEFAULT_SHARE * free_bytes() if max_memory is None else max_memory
