@@ -46,8 +46,7 @@ class Cache:
 
     def __init__(self, folder: Path, model: ModelInfo) -> None:
         self.folder = folder
-        modules = ("simulate", "measures", "methods", "families/drawing", "families/thylakoids")
-        here = [_HERE / f"{module}.py" for module in modules]
+        here = [_HERE / f"{module}.py" for module in ("simulate", "measures", "methods")]
         real = [_PACKAGE / name for name in _REAL] + [_HERE / "real.py", _HERE / "tooth.py"]
         self._code = {
             "classical": fingerprint([_PACKAGE / name for name in _CLASSICAL] + here),

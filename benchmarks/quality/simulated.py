@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from napari_wedgefill.trust import psnr
 
 from .cache import Cache, fingerprint
 from .conditions import Condition
+from .families import sources
 from .measures import mean_elongation, sinogram_figures, volume_figures
 from .methods import GAN, Measured, classical, network, normalised, quickly, sinogram_stage
 from .simulate import FAMILIES, KINDS, SPHERES, Object, everything
@@ -109,10 +109,10 @@ class Simulation:
 def path(cache: Cache, condition: Condition, part: str, kind: str) -> Path:
     """File of a condition's results on one family (or spheres), without or with the network.
 
-    It depends on that family's code and no other's: a new family makes no result stale.
+    It depends on the code that draws that family and no other: a new one makes no result stale.
     """
     angles = [round(float(angle), 6) for angle in condition.angles_deg]
-    drawn_by = [] if kind == SPHERES else [Path(inspect.getfile(FAMILIES[kind]))]
+    drawn_by = [] if kind == SPHERES else sources(FAMILIES[kind])
     depends_on = [angles, condition.width, condition.dose, condition.n_objects]
     return cache.path(f"{condition.name}_{kind}", part, [*depends_on, fingerprint(drawn_by)])
 

@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from benchmarks.quality.families import FAMILIES, UNTOUCHED, alloy, chromatin, mesopore
+from benchmarks.quality.families import (
+    FAMILIES,
+    UNTOUCHED,
+    alloy,
+    cathode,
+    chromatin,
+    mesopore,
+    nucleocapsids,
+    sources,
+)
 from benchmarks.quality.families.thylakoids import Membranes, Stack, draw_stack
 from napari_wedgefill.training import phantoms
 from napari_wedgefill.training.frames import grid
@@ -12,7 +21,7 @@ WIDTH, SLICES = 128, 8
 AT = grid(WIDTH, SLICES)
 
 
-@pytest.mark.parametrize("name", ["mesopore", "chromatin", *UNTOUCHED])
+@pytest.mark.parametrize("name", ["mesopore", "chromatin", "alloy", "grana", *UNTOUCHED])
 def test_objects_are_repeatable_and_inside_the_field(name):
     family = FAMILIES[name]
     outside = np.hypot(AT[0], AT[1])[..., 0] > 0.95
@@ -31,7 +40,14 @@ def test_objects_are_repeatable_and_inside_the_field(name):
 
 def test_no_family_has_the_name_of_another():
     assert not FAMILIES.keys() & phantoms.FAMILIES.keys()
-    assert len(FAMILIES) == 8
+    assert len(FAMILIES) == 10
+
+
+def test_results_on_a_family_depend_on_the_files_that_draw_it():
+    names = {name: {path.stem for path in sources(family)} for name, family in FAMILIES.items()}
+    assert names["head"] == {"head"}
+    assert names["grana"] == {"grana", "thylakoids", "drawing"}
+    assert names["virions"] == {"virions", "envelopes", "nucleocapsids", "drawing"}
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -115,3 +131,31 @@ def test_discs_of_a_stack_are_parallel_and_a_spacing_apart(n):
         edges = np.diff(pale.astype(int), prepend=0)
         lumens = (height[edges == 1] + height[edges == -1]) / 2
         np.testing.assert_allclose(lumens, 0.086 * (np.arange(n) - (n - 1) / 2), atol=0.005)
+
+
+def test_a_capsid_is_an_icosahedron():
+    axis = np.linspace(-0.5, 0.5, 100, dtype=np.float32)
+    at = axis[:, None, None], axis[None, :, None], axis[None, None, :]
+    kind = nucleocapsids.Kind("naked", (), 0, 0.7, 0.1, 0, 0.01, 0, 0, 0, 0)
+    found = np.zeros((100,) * 3, np.float32)
+    axes = alloy.rotation(np.random.default_rng(0))
+    nucleocapsids.draw_capsid(found, at, np.zeros(3), axes, 0.3, kind)
+    # One whose faces are at a distance of one has a volume of 5.054 and a circumradius of 1.258.
+    volume = np.count_nonzero(found) * (axis[1] - axis[0]) ** 3
+    assert volume == pytest.approx(5.054 * 0.3**3, rel=0.01)
+    farthest = np.linalg.norm(axis[np.argwhere(found)], axis=1).max()
+    assert farthest == pytest.approx(1.258 * 0.3, rel=0.03)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cracks_of_a_cathode_can_open_only_between_grains(seed):
+    """Where two neighbouring voxels belong to different grains, both are next to a boundary."""
+    everywhere = np.ones((WIDTH, WIDTH, SLICES), bool)
+    rng = np.random.default_rng(seed)
+    grains = cathode._grains(rng, AT, everywhere, np.zeros(3), 0.7, 0.25)
+    which, edge = grains.which.reshape(everywhere.shape), grains.edge.reshape(everywhere.shape)
+    apart = which[1:] != which[:-1]
+    assert 0.01 < apart.mean() < 0.3
+    voxel = 2 / WIDTH
+    assert np.quantile(edge[1:][apart], 0.95) < 1.5 * voxel
+    assert np.median(edge[1:][~apart]) > 2 * voxel

@@ -8,9 +8,12 @@ method fares.
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from napari_wedgefill.training.phantoms import Family
 
-from . import aggregate, alloy, branches, cells, chromatin, grana, head, mesopore
+from . import aggregate, alloy, branches, cathode, cells, chromatin, grana, head, mesopore, virions
 
 CHOSEN_ON: dict[str, Family] = {"head": head.head, "branches": branches.branches}
 KNOWN: dict[str, Family] = {
@@ -18,6 +21,21 @@ KNOWN: dict[str, Family] = {
     "cells": cells.cells,
     "mesopore": mesopore.mesopore,
     "chromatin": chromatin.chromatin,
+    "alloy": alloy.alloy,
+    "grana": grana.grana,
 }
-UNTOUCHED: dict[str, Family] = {"alloy": alloy.alloy, "grana": grana.grana}
+UNTOUCHED: dict[str, Family] = {"cathode": cathode.cathode, "virions": virions.virions}
 FAMILIES: dict[str, Family] = CHOSEN_ON | KNOWN | UNTOUCHED
+
+
+def sources(family: Family) -> list[Path]:
+    """Files of this package that a family is drawn by: its own, and those that it imports from."""
+    found: dict[str, Path] = {}
+    queue = [family.__module__]
+    while queue:
+        name = queue.pop()
+        if name not in found and name.startswith(f"{__name__}."):
+            module = sys.modules[name]
+            found[name] = Path(str(module.__file__))
+            queue += [str(getattr(value, "__module__", "")) for value in vars(module).values()]
+    return [found[name] for name in sorted(found)]
