@@ -55,10 +55,10 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
         _volume(np.concatenate(list(model.run("tomogram", c)))) for c in (alone, channels)
     )
     once, twice = (
-        drain(iter_refined(model, beam, rows, quick.tvm, by_both, 0.0, 1.0, passes))
+        drain(iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, passes))
         for passes in (1, 2)
     )
-    agreed = restore_consistency(beam, rows, twice)
+    agreed = restore_consistency(beam, rows, twice, scales)
     return [quick.tvm, completed, by_one, by_both, once, twice, agreed]
 
 

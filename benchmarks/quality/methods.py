@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_wedgefill.inference.contract import (
+    NOISE_FLOOR,
     InputContract,
     Quick,
     Scales,
@@ -18,7 +19,6 @@ from napari_wedgefill.inference.contract import (
     sinogram_input,
     sinogram_scale,
 )
-from napari_wedgefill.inference.job import NOISE_FLOOR
 from napari_wedgefill.inference.joint_model import JointModel, iter_joint
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp

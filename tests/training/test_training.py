@@ -266,11 +266,17 @@ def test_a_trained_run_becomes_a_model_that_loads(exported):
 
 
 def test_a_refinement_can_be_trained_for_an_exported_model(trained, exported, data, tmp_path):
-    """Its earlier networks are taken over, and can be exported again with the new one."""
+    """Its earlier networks are taken over, and can be exported again with the new one.
+
+    Its refinement goes over the groups of odd seeds before the new one sees them.
+    """
     run = tmp_path / "run"
     start = ["--from", str(exported), "--steps", "20", "--batch", "2"]
     train.main(["refinement", str(data), str(run), *start])
     before, after = (torch.load(r / "tomogram.pt", weights_only=True) for r in (trained, run))
     assert all(torch.equal(before[name], after[name]) for name in before)
+    for path in data.glob("group_*.npz"):
+        one, other = (np.load(batches.estimate_path(path, r)) for r in (trained, run))
+        assert np.array_equal(one, other) == (int(path.stem.split("_")[1]) % 2 == 0)
     export.main([str(run), str(tmp_path / "again"), "--name", "again"])
     assert registry.load(tmp_path / "again").refines

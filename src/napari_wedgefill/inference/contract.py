@@ -19,6 +19,9 @@ from ..reconstruct import iter_sart, iter_tvm, last, wbp
 from .angular_grid import grid_for
 
 Floats = NDArray[np.float32]
+#: Least noise that is believed, over the path integral that counts as one. Interpolated images
+#: look noise-free, but alignment, detector and projection model are never better than this.
+NOISE_FLOOR = 2e-3
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,8 @@ def tomogram_input(completed: Array, quick: Quick, contract: InputContract) -> A
 def refinement_input(again: Array, tvm: Array, estimate: Array, contract: InputContract) -> Array:
     """Channels of the refinement network, as many and as large as the tomogram network's.
 
-    WBP completed from the tomogram network's volume (`reprojected_wbp`), TVM, and that volume.
+    WBP completed from the volume so far (`reprojected_wbp`), TVM, and that volume, which agrees
+    with the measurements (`restore_consistency`).
     """
     return _with_neighbours((again, tvm, estimate), contract.neighbours)
 

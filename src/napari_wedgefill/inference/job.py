@@ -16,13 +16,9 @@ from ..projector.numba_kernels import LANES
 from ..reconstruct import iter_sirt, last
 from ..reconstruct.tvm import noise_level
 from ..tilt_series import TiltSeries
-from .contract import Scales, density_scale, sinogram_scale
+from .contract import NOISE_FLOOR, Scales, density_scale, sinogram_scale
 
 Floats = NDArray[np.float32]
-
-#: Least noise that is believed, over the path integral that counts as one. Interpolated images
-#: look noise-free, but alignment, detector and projection model are never better than this.
-NOISE_FLOOR = 2e-3
 
 
 @dataclass(frozen=True, eq=False)

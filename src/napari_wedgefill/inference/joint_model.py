@@ -172,9 +172,11 @@ def iter_joint(
     until = 0.77 if model.model.refines else 0.95
     volume = _volume((yield from _through(model, "tomogram", channels, 0.6, until)))
     if model.model.refines:
-        volume = yield from iter_refined(model, beam, sinogram, quick.tvm, volume, until, 0.95)
+        volume = yield from iter_refined(
+            model, beam, sinogram, quick.tvm, volume, scales, until, 0.95
+        )
     yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, volume)
+    volume = restore_consistency(beam, sinogram, volume, scales)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
@@ -185,13 +187,15 @@ def iter_refined(
     sinogram: Array,
     tvm: Array,
     volume: Array,
+    scales: inputs.Scales,
     begin: float,
     end: float,
     passes: int = REFINEMENTS,
 ) -> Generator[Step, None, Array]:
-    """Repair a volume with the refinement network, every other time seen from behind.
+    """Repair a volume with the refinement network, each time from where it fits the measurements.
 
-    It does not make the same errors there, and so repairs some of those that it made before.
+    Every other time it is seen from behind: the network does not make the same errors there, and
+    so repairs some of those that it made before.
     Shapes and units are those of `iter_joint`; `begin` and `end` are the fractions of the slab
     that are done before and after.
 
@@ -208,12 +212,18 @@ def iter_refined(
     contract = model.model.contract
     step = (end - begin) / passes
     for k in range(passes):
+        first = begin + k * step
+        yield "GAN: consistency with the measurements", first
+        volume = restore_consistency(beam, sinogram, volume, scales)
         again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, tvm, volume, contract)
         turned = k % 2 == 1
-        first = begin + k * step
         answer = yield from _through(
-            model, "refinement", _turned(channels) if turned else channels, first, first + step
+            model,
+            "refinement",
+            _turned(channels) if turned else channels,
+            first + 0.4 * step,
+            first + step,
         )
         volume = _volume(_turned(answer) if turned else answer)
     return volume

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..inference.angular_grid import grid_for
+from ..inference.consistency import restore_consistency
 from ..inference.contract import (
+    NOISE_FLOOR,
     InputContract,
     Quick,
     Scales,
@@ -22,6 +24,7 @@ from ..inference.contract import (
 )
 from ..io.atomic import written_beside
 from ..projector import ParallelBeam
+from ..reconstruct.tvm import noise_level
 from .examples import OBJECTS, SLICES
 
 #: Groups kept out of training, the first of the folder; examples never repeat a seed.
@@ -60,7 +63,7 @@ def completed_path(path: Path, run: Path) -> Path:
 
 
 def estimate_path(path: Path, run: Path) -> Path:
-    """Where a run keeps its tomogram network's volume of a group, and the WBP made from it."""
+    """Where a run keeps what its refinement begins from: a group's volume, and the WBP from it."""
     return run / "estimates" / f"{path.stem}.npy"
 
 
@@ -77,14 +80,42 @@ def complete(path: Path, run: Path, generator: torch.nn.Module, contract: InputC
 
 
 @torch.no_grad()
-def estimate(path: Path, run: Path, generator: torch.nn.Module, contract: InputContract) -> None:
-    """Reconstruct a group with the run's tomogram network, for the refinement to begin from."""
-    angles, measured = load(path, "angles_deg", "measured")
-    inputs, _ = tomogram_examples(path, run, contract)
-    volume = np.ascontiguousarray(_answer(generator, inputs)[:, 0].transpose(1, 2, 0))
+def estimate(
+    path: Path,
+    run: Path,
+    generator: torch.nn.Module,
+    first_pass: torch.nn.Module | None,
+    contract: InputContract,
+) -> None:
+    """Reconstruct a group with the run's tomogram network, for the refinement to begin from.
+
+    With weights for a first pass, groups of odd seeds are as its second pass finds them.
+    """
+    angles, measured, tvm, scale = load(path, "angles_deg", "measured", "tvm", "sinogram_scale")
     beam = ParallelBeam(angles, measured.shape[1])
-    again = reprojected_wbp(beam, measured, volume, contract)
-    _keep(estimate_path(path, run), np.stack([again, volume]))
+    scales = Scales(scale, np.maximum(_noise(measured), NOISE_FLOOR * scale))
+
+    def agreed(answer: Floats) -> tuple[Floats, Floats]:
+        volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
+        volume = restore_consistency(beam, measured, volume, scales)
+        return reprojected_wbp(beam, measured, volume, contract), volume
+
+    inputs, _ = tomogram_examples(path, run, contract)
+    found = agreed(_answer(generator, inputs))
+    if first_pass is not None and int(path.stem.split("_")[1]) % 2:
+        found = agreed(_answer(first_pass, _refinement_inputs(found, tvm, contract)))
+    _keep(estimate_path(path, run), np.stack(found))
+
+
+def _refinement_inputs(
+    found: tuple[Floats, Floats], tvm: Floats, contract: InputContract
+) -> Tensor:
+    again, volume = found
+    parts = [
+        refinement_input(again[:, :, s], tvm[:, :, s], volume[:, :, s], contract)
+        for s in _objects()
+    ]
+    return torch.from_numpy(np.concatenate(parts))
 
 
 def _answer(generator: torch.nn.Module, inputs: Tensor) -> Floats:
@@ -114,11 +145,13 @@ def refinement_examples(path: Path, run: Path, contract: InputContract) -> tuple
     """Input (64, channels, width, width) and target (64, 1, width, width) of a group."""
     truth, tvm = load(path, "truth", "tvm")
     again, volume = np.load(estimate_path(path, run)).astype(np.float32)
-    parts = [
-        refinement_input(again[:, :, s], tvm[:, :, s], volume[:, :, s], contract)
-        for s in _objects()
-    ]
-    return torch.from_numpy(np.concatenate(parts)), _target(truth)
+    return _refinement_inputs((again, volume), tvm, contract), _target(truth)
+
+
+def _noise(measured: Floats) -> Floats:
+    """Noise of each object, for each of its slices."""
+    levels = [noise_level(measured[:, :, s]) for s in _objects()]
+    return np.repeat(levels, SLICES).astype(np.float32)
 
 
 def _objects() -> list[slice]:

@@ -17,6 +17,8 @@ from .networks import SinogramGenerator, TomogramGenerator, placed
 
 Examples = tuple[Tensor, Tensor]
 Prepare = Callable[[Path, InputContract], None]
+#: The weights of a run's folder that refine a group before the refinement learns from it.
+FIRST_PASS = "first_pass"
 
 
 @dataclass(frozen=True)
@@ -117,14 +119,16 @@ def _completing(run: Path, device: torch.device) -> Prepare:
 
 
 def _estimating(run: Path, device: torch.device) -> Prepare:
-    """Complete and reconstruct groups with the run's two stages."""
+    """Complete and reconstruct groups with the run's two stages, and refine some, if it can."""
     complete = _completing(run, device)
     network = _finished(TomogramGenerator(), "tomogram", run, device)
+    refines = (run / f"{FIRST_PASS}.pt").is_file()
+    first = _finished(TomogramGenerator(), FIRST_PASS, run, device) if refines else None
 
     def prepare(path: Path, contract: InputContract) -> None:
         complete(path, contract)
         if not batches.estimate_path(path, run).exists():
-            batches.estimate(path, run, network, contract)
+            batches.estimate(path, run, network, first, contract)
 
     return prepare
 

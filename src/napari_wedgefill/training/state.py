@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from .networks import Discriminator, placed, shipped_weights
-from .stages import STAGES, Stage
+from .stages import FIRST_PASS, STAGES, Stage
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def _first_weights(fresh: nn.Module, stage: Stage, model: Path) -> dict[str, Ten
 def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract) -> None:
     """Take into a run, from an exported model's folder, the earlier stages that it lacks.
 
-    Their curves and plans come along, so that the run can be exported as a whole.
+    Their curves and plans come along, so that the run can be exported as a whole. A refinement in
+    that folder becomes the first pass, over whose answers the run's own learns to pass again.
 
     Raises
     ------
@@ -157,3 +158,6 @@ def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract)
         plan = {f.name: trained[f.name] for f in fields(Plan) if f.name in trained}
         record = {"plan": plan, "contract": contract.to_dict(), "curves": curves}
         (run / f"{name}.json").write_text(json.dumps(record, indent=1))
+    own, first = model / f"{stage.name}.onnx", run / f"{FIRST_PASS}.pt"
+    if stage.begins_as and own.is_file() and not first.exists():
+        torch.save(shipped_weights(stage.network(), own), first)
