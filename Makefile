@@ -38,6 +38,7 @@ bench: $(VENV)/.bench ## measure speed (beside ASTRA's, in one run), start-up an
 quality: $(VENV)/.bench ## measure the quality of every method on objects that training never drew
 	$(BIN)/python -m benchmarks.quality $(QUALITY_ARGS)
 	$(BIN)/python benchmarks/hallucination.py
+	$(BIN)/python benchmarks/outside_field.py
 
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/python docs/draw_conventions.py

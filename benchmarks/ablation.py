@@ -34,9 +34,9 @@ COLUMNS = (
     "sinogram network alone (WBP)",
     "tomogram network alone",
     "both networks",
-    "and the refinement",
-    "the refinement twice",
-    "all of it, with consistency",
+    "and consistency and refinement",
+    "and both once more",
+    "and consistency at the end",
 )
 
 
