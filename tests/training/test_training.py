@@ -277,6 +277,7 @@ def test_a_refinement_can_be_trained_for_an_exported_model(trained, exported, da
     assert all(torch.equal(before[name], after[name]) for name in before)
     for path in data.glob("group_*.npz"):
         one, other = (np.load(batches.estimate_path(path, r)) for r in (trained, run))
-        assert np.array_equal(one, other) == (int(path.stem.split("_")[1]) % 2 == 0)
+        changed = np.linalg.norm((one - other).astype(float)) / np.linalg.norm(one.astype(float))
+        assert (changed > 0.01) == (int(path.stem.split("_")[1]) % 2 == 1)
     export.main([str(run), str(tmp_path / "again"), "--name", "again"])
     assert registry.load(tmp_path / "again").refines
