@@ -2,7 +2,7 @@
 
     python benchmarks/outside_field.py --out docs/outside-field.md
 
-Films and media half as wide again as the field are recorded and go the whole way that a user's
+Films and media that are wider than the field are recorded and go the whole way that a user's
 series goes. They are of families that training draws, but no object of training.
 """
 

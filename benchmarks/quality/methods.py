@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_wedgefill.inference.contract import (
-    NOISE_FLOOR,
     InputContract,
     Quick,
     Scales,
+    believed_noise,
     density_scale,
     quick_reconstructions,
     sinogram_input,
@@ -56,7 +56,7 @@ def normalised(beam: ParallelBeam, rows: Floats) -> Measured:
     density = density_scale(last(iter_sirt(beam, rows, 10)))
     b = rows / np.float32(density)
     peak = sinogram_scale(b)
-    return Measured(b, Scales(peak, max(noise_level(b), NOISE_FLOOR * peak)), density)
+    return Measured(b, Scales(peak, believed_noise(noise_level(b), peak)), density)
 
 
 def drain(solver: Generator[Any, None, Any]) -> Any:

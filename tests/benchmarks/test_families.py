@@ -25,6 +25,8 @@ AT = grid(WIDTH, SLICES)
 def test_objects_are_repeatable_and_inside_the_field(name):
     family = FAMILIES[name]
     outside = np.hypot(AT[0], AT[1])[..., 0] > 0.95
+    # Viruses may be few and small, or the paler part of a pale stain.
+    faintest, emptiest = (0.2, 0.005) if name == "virions" else (0.3, 0.02)
     for seed in range(10):
         found = family(np.random.default_rng(seed), AT)
         if seed < 3:
@@ -33,8 +35,8 @@ def test_objects_are_repeatable_and_inside_the_field(name):
         assert found.dtype == np.float32
         assert np.isfinite(found).all()
         assert found.min() >= 0
-        assert 0.2 < found.max() <= 1
-        assert np.all(np.count_nonzero(found, axis=(0, 1)) > 0.005 * WIDTH**2)
+        assert faintest < found.max() <= 1
+        assert np.all(np.count_nonzero(found, axis=(0, 1)) > emptiest * WIDTH**2)
         assert not found[outside].any()
 
 

@@ -9,6 +9,7 @@ neighbours that the tomogram network sees, and the scales, which belong to the w
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,6 +84,11 @@ def density_scale(volume: Floats) -> float:
 def sinogram_scale(sinogram: Floats) -> float:
     """Path integral that counts as one: a high percentile of the measured ones."""
     return max(float(np.percentile(np.abs(sinogram), 99.5)), 1e-20)
+
+
+def believed_noise(noise: float | Floats, scale: float | Floats) -> Any:
+    """Standard deviation of the noise that is believed, for the scale of the path integrals."""
+    return np.maximum(noise, NOISE_FLOOR * scale)
 
 
 def quick_reconstructions(beam: ParallelBeam, sinogram: Array, contract: InputContract) -> Quick:

@@ -16,7 +16,7 @@ from ..projector.numba_kernels import LANES
 from ..reconstruct import iter_sirt, last
 from ..reconstruct.tvm import noise_level
 from ..tilt_series import TiltSeries
-from .contract import NOISE_FLOOR, Scales, density_scale, sinogram_scale
+from .contract import Scales, believed_noise, density_scale, sinogram_scale
 
 Floats = NDArray[np.float32]
 
@@ -71,7 +71,7 @@ def _measure(series: TiltSeries) -> Measured:
     # No ray is much longer than the field is wide, so no thinner matter made that path integral.
     # Where noise is all there is, a reconstruction that stays at or above zero may hold nothing.
     density = max(density_scale(last(iter_sirt(beam, sample, 10))), peak / beam.width)
-    scales = Scales(peak / density, max(noise, NOISE_FLOOR * peak) / density)
+    scales = Scales(peak / density, believed_noise(noise, peak) / density)
     return Measured(beam, Normalisation(offset, density), scales)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .contract import InputContract
 
 STAGES = ("sinogram", "tomogram")
-#: A third network that a model may have: it repairs once more what the tomogram network made.
+#: A third network that a model may have: it repairs what the tomogram network made.
 REFINEMENT = "refinement"
 #: Passes of that network over a volume.
 REFINEMENTS = 2

@@ -13,10 +13,10 @@ from torch import Tensor
 from ..inference.angular_grid import grid_for
 from ..inference.consistency import restore_consistency
 from ..inference.contract import (
-    NOISE_FLOOR,
     InputContract,
     Quick,
     Scales,
+    believed_noise,
     completed_wbp,
     refinement_input,
     reprojected_wbp,
@@ -25,7 +25,7 @@ from ..inference.contract import (
 from ..io.atomic import written_beside
 from ..projector import ParallelBeam
 from ..reconstruct.tvm import noise_level
-from .examples import OBJECTS, SLICES
+from .examples import OBJECTS, SLICES, each_object
 
 #: Groups kept out of training, the first of the folder; examples never repeat a seed.
 N_VALIDATION = 6
@@ -93,7 +93,7 @@ def estimate(
     """
     angles, measured, tvm, scale = load(path, "angles_deg", "measured", "tvm", "sinogram_scale")
     beam = ParallelBeam(angles, measured.shape[1])
-    scales = Scales(scale, np.maximum(_noise(measured), NOISE_FLOOR * scale))
+    scales = Scales(scale, believed_noise(each_object(noise_level, measured), scale))
 
     def agreed(answer: Floats) -> tuple[Floats, Floats]:
         volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
@@ -146,12 +146,6 @@ def refinement_examples(path: Path, run: Path, contract: InputContract) -> tuple
     truth, tvm = load(path, "truth", "tvm")
     again, volume = np.load(estimate_path(path, run)).astype(np.float32)
     return _refinement_inputs((again, volume), tvm, contract), _target(truth)
-
-
-def _noise(measured: Floats) -> Floats:
-    """Noise of each object, for each of its slices."""
-    levels = [noise_level(measured[:, :, s]) for s in _objects()]
-    return np.repeat(levels, SLICES).astype(np.float32)
 
 
 def _objects() -> list[slice]:

@@ -54,9 +54,9 @@ def simulate_group(
     fine = np.concatenate([_draw_object(rng, n_fine, wide, families) for _ in range(OBJECTS)], 2)
     measured = _measure(rng, record(fine, width, scheme))
     beam = ParallelBeam(scheme.angles_deg, width)
-    density = _each_object(density_scale, last(iter_sirt(beam, measured, 10)))
+    density = each_object(density_scale, last(iter_sirt(beam, measured, 10)))
     measured /= density
-    scales = Scales(_each_object(sinogram_scale, measured), 0.0)
+    scales = Scales(each_object(sinogram_scale, measured), 0.0)
     quick = quick_reconstructions(beam, measured, contract)
     target = record(fine, width, scheme, rows_deg) / density / scales.sinogram
     margin = (n_fine - 2 * width) // 2
@@ -93,7 +93,7 @@ def _measure(rng: np.random.Generator, ideal: Floats) -> Floats:
     return np.concatenate([add_noise(rng, part, **draw_noise(rng)) for part in parts], axis=2)
 
 
-def _each_object(statistic: Callable[[Floats], float], values: Floats) -> Floats:
+def each_object(statistic: Callable[[Floats], float], values: Floats) -> Floats:
     """Return a statistic of each object, repeated for its slices, (64,)."""
     parts = np.split(values, OBJECTS, axis=2)
     return np.repeat([statistic(part) for part in parts], SLICES).astype(np.float32)
