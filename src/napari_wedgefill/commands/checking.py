@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..atomic import written_beside
 from ..inference.events import Progress
-from ..io.atomic import written_beside
 from .progress_line import ProgressLine
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..atomic import written_beside
 from ..errors import WedgefillError
-from ..io.atomic import written_beside
 
 #: A list of plain values that json has spread over lines.
 _SPREAD = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")

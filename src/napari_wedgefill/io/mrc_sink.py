@@ -13,10 +13,10 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..memory import in_words
 from ..volume import VolumeOutline
-from .atomic import written_beside
 from .mrc_writer import describe_voxels
 
 Floats = NDArray[np.float32]

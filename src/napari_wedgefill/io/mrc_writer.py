@@ -11,10 +11,10 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
-from .atomic import written_beside
 from .formats import MRC_SUFFIXES
 from .mrc_labels import SIGNATURE, axis_label, label_lines
 

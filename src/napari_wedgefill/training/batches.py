@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..atomic import written_beside
 from ..inference.angular_grid import grid_for
 from ..inference.consistency import restore_consistency
 from ..inference.contract import (
@@ -22,7 +23,6 @@ from ..inference.contract import (
     reprojected_wbp,
     tomogram_input,
 )
-from ..io.atomic import written_beside
 from ..projector import ParallelBeam
 from ..reconstruct.tvm import noise_level
 from .examples import OBJECTS, SLICES, each_object
@@ -76,7 +76,7 @@ def complete(path: Path, run: Path, generator: torch.nn.Module, contract: InputC
     filled = _answer(generator, torch.from_numpy(inputs))
     beam = ParallelBeam(angles, measured.shape[1])
     volume = completed_wbp(beam, measured, filled, Scales(scale, 0.0), contract)
-    _keep(completed_path(path, run), volume)
+    keep(completed_path(path, run), volume)
 
 
 @torch.no_grad()
@@ -104,7 +104,7 @@ def estimate(
     found = agreed(_answer(generator, inputs))
     if first_pass is not None and int(path.stem.split("_")[1]) % 2:
         found = agreed(_answer(first_pass, _refinement_inputs(found, tvm, contract)))
-    _keep(estimate_path(path, run), np.stack(found))
+    keep(estimate_path(path, run), np.stack(found))
 
 
 def _refinement_inputs(
@@ -124,7 +124,8 @@ def _answer(generator: torch.nn.Module, inputs: Tensor) -> Floats:
     return torch.cat([generator(part).cpu() for part in parts]).numpy()
 
 
-def _keep(path: Path, values: Floats) -> None:
+def keep(path: Path, values: Floats) -> None:
+    """Keep what earlier stages made of a group, as float16."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with written_beside(path) as beside, beside.open("wb") as file:
         np.save(file, values.astype(np.float16))
@@ -168,12 +169,17 @@ def shuffled(
     order = rng.permutation(len(inputs))[: size * n_batches]
     for k in range(0, len(order), size):
         index = torch.from_numpy(order[k : k + size])
-        flips = [axis for axis in (2, 3) if rng.random() < 0.5]
-        gain = float(np.exp(rng.normal(0, 0.1)))
-        x, y = inputs[index].flip(flips), target[index].flip(flips) * gain
-        if rng.random() < 0.5:  # three kinds of input, each with its neighbours, if it has any
-            x = x.unflatten(1, (3, -1)).flip(2).flatten(1, 2)
-        yield _scaled(x, gain), y
+        yield varied(rng, inputs[index], target[index])
+
+
+def varied(rng: np.random.Generator, inputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Mirror a batch at random and vary its intensity a little; see `shuffled`."""
+    flips = [axis for axis in (2, 3) if rng.random() < 0.5]
+    gain = float(np.exp(rng.normal(0, 0.1)))
+    x, y = inputs.flip(flips), target.flip(flips) * gain
+    if rng.random() < 0.5:  # three kinds of input, each with its neighbours, if it has any
+        x = x.unflatten(1, (3, -1)).flip(2).flatten(1, 2)
+    return _scaled(x, gain), y
 
 
 def _scaled(x: Tensor, gain: float) -> Tensor:

@@ -30,6 +30,9 @@ from .frames import average_pairs, grid
 from .phantoms import EXTENDED, FAMILIES, Family, draw
 
 Floats = NDArray[np.float32]
+#: Fields of view that an object has room for, drawn between these, in one group of five: some end
+#: just outside the field, and rays at the highest tilts pass through others three fields away.
+WIDE = (1.25, 3.0)
 #: Objects of a group, and neighbouring slices of each: together one strip of the projector.
 OBJECTS, SLICES = 8, 8
 
@@ -49,9 +52,10 @@ def simulate_group(
     rng = np.random.default_rng(seed)
     scheme = draw_scheme(rng)
     rows_deg = grid_for(scheme.angles_deg, contract.n_rows).angles_deg
-    wide = rng.random() < 0.2
-    n_fine = 2 * width * (3 if wide else 2) // 2
-    fine = np.concatenate([_draw_object(rng, n_fine, wide, families) for _ in range(OBJECTS)], 2)
+    extent = rng.uniform(*WIDE) if rng.random() < 0.2 else 1.0
+    n_fine = 16 * round(width * extent / 8)  # `smooth_noise` draws a pattern on a coarser grid
+    objects = [_draw_object(rng, n_fine, n_fine / (2 * width), families) for _ in range(OBJECTS)]
+    fine = np.concatenate(objects, axis=2)
     measured = _measure(rng, record(fine, width, scheme))
     beam = ParallelBeam(scheme.angles_deg, width)
     density = each_object(density_scale, last(iter_sirt(beam, measured, 10)))
@@ -74,11 +78,11 @@ def simulate_group(
 
 
 def _draw_object(
-    rng: np.random.Generator, n_fine: int, wide: bool, families: dict[str, Family]
+    rng: np.random.Generator, n_fine: int, extent: float, families: dict[str, Family]
 ) -> Floats:
-    at = grid(n_fine, SLICES, extent=1.5 if wide else 1.0, y0=rng.uniform(-0.1, 0.1))
+    at = grid(n_fine, SLICES, extent=extent, y0=rng.uniform(-0.1, 0.1))
     # Now and then a film or a block ends inside the field of view.
-    extended = rng.random() < (0.7 if wide else 0.07)
+    extended = rng.random() < (0.7 if extent > 1 else 0.07)
     chosen = {n: f for n, f in families.items() if (n in EXTENDED) == extended}
     for _ in range(10):  # an object may miss its slab; draw another
         fine = draw(rng, at, chosen or families)
@@ -105,6 +109,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--minutes", type=float, default=15)
     parser.add_argument("--first-seed", type=int, default=1000)
+    parser.add_argument(
+        "--width", type=int, help="of all groups; 128 pixels by default, and 192 of every fourth"
+    )
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
@@ -114,7 +121,8 @@ def main() -> None:
         path = arguments.folder / f"group_{seed}.npz"
         if not path.exists():
             # One group in four on a finer grid: streaks look different when angles are scarcer.
-            group = simulate_group(seed, 192 if seed % 4 == 3 else 128, contract)
+            width = arguments.width or (192 if seed % 4 == 3 else 128)
+            group = simulate_group(seed, width, contract)
             part = path.with_suffix(".part.npz")
             halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
             np.savez(part, **halves)

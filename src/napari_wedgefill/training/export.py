@@ -19,8 +19,8 @@ from torch import nn
 
 from ..inference.contract import InputContract
 from ..inference.onnx_file import half_precision_twin
-from ..inference.registry import REFINEMENT
-from .networks import SinogramGenerator, TomogramGenerator
+from ..inference.registry import REFINEMENT, STAGES
+from .networks import SinogramGenerator, tomogram_generator_of
 
 OPSET = 20
 DIMENSIONS = ("batch", "channels", "height", "width")
@@ -118,19 +118,14 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
     """Export the stages of a run and describe them."""
     folder.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
-    channels = 3 * (2 * contract.neighbours + 1)
-    networks = {
-        "sinogram": (SinogramGenerator(), 3),
-        "tomogram": (TomogramGenerator(channels), channels),
-    }
-    if (run / f"{REFINEMENT}.pt").is_file():
-        networks[REFINEMENT] = (TomogramGenerator(channels), channels)
+    stages = [*STAGES, *([REFINEMENT] if (run / f"{REFINEMENT}.pt").is_file() else [])]
     hashes: dict[str, Any] = {}
     training: dict[str, dict[str, Any]] = {}
-    for stage, (network, n_channels) in networks.items():
-        network.load_state_dict(
-            torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)
-        )
+    for stage in stages:
+        stored = torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)
+        network = SinogramGenerator() if stage == "sinogram" else tomogram_generator_of(stored)
+        network.load_state_dict(stored)
+        n_channels = 3 if stage == "sinogram" else 3 * (2 * contract.neighbours + 1)
         record = json.loads((run / f"{stage}.json").read_text())
         weights = sum(parameter.numel() for parameter in network.parameters())
         training[stage] = {"weights": weights} | summarise(record)

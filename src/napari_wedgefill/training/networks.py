@@ -7,6 +7,7 @@ All are fully convolutional; inputs are multiples of `InputContract.multiple` in
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -90,24 +91,28 @@ class TomogramGenerator(nn.Module):
     channels : int
         Input channels; the first `neighbours` group is the completed WBP, then SART, then TVM.
     widths : tuple of int
-        Features at each scale, finest first.
+        Features at each scale, finest first; each scale is half as fine as the one before.
+    blocks : int
+        Residual blocks at each scale, down and up.
 
     References
     ----------
     O. Ronneberger, P. Fischer and T. Brox, MICCAI 2015, 234-241.
     """
 
-    def __init__(self, channels: int = 9, widths: tuple[int, ...] = (24, 48, 64, 96)) -> None:
+    def __init__(
+        self, channels: int = 9, widths: tuple[int, ...] = (24, 48, 64, 96), blocks: int = 1
+    ) -> None:
         super().__init__()
         self.enter = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
-        self.encode = nn.ModuleList(_Residual(w) for w in widths)
+        self.encode = nn.ModuleList(_residuals(w, blocks) for w in widths)
         # Before the interpolation and one pixel wide: 3 x 3 after it would cost more than a scale.
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
         self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
-        self.decode = nn.ModuleList(_Residual(w) for w in widths[:-1])
+        self.decode = nn.ModuleList(_residuals(w, blocks) for w in widths[:-1])
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)
         self.blend = nn.Conv2d(channels, 1, 1, bias=False)
         _start_small(self, self.last)
@@ -127,6 +132,19 @@ class TomogramGenerator(nn.Module):
             y = self.decode[k](self.merge[k](torch.cat([y, skips[k]], dim=1)))
         # Not the convolution that it is, which bfloat16 would round to eight bits.
         return (x * self.blend.weight).sum(dim=1, keepdim=True) + self.last(y)
+
+
+def tomogram_generator_of(weights: Mapping[str, Tensor]) -> TomogramGenerator:
+    """Return a generator of the shape that these weights have; it does not have the weights."""
+    downs = sum(name.startswith("down.") and name.endswith(".weight") for name in weights)
+    widths = (len(weights["enter.bias"]), *(len(weights[f"down.{k}.bias"]) for k in range(downs)))
+    blocks = sum(name.startswith("encode.0.") for name in weights) // 4
+    return TomogramGenerator(weights["enter.weight"].shape[1], widths, blocks)
+
+
+def _residuals(width: int, n: int) -> nn.Module:
+    blocks = [_Residual(width) for _ in range(n)]
+    return blocks[0] if n == 1 else nn.Sequential(*blocks)
 
 
 class _Residual(nn.Module):

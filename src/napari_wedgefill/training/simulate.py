@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
-from ..io.atomic import written_beside
 from .examples import simulate_group
 from .own_objects import OwnObjects, families_with, read_objects
 from .phantoms import FAMILIES, Family

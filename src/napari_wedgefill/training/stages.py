@@ -13,7 +13,7 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import back_projected_l1, importance, pixel_loss, wedge_l1
-from .networks import SinogramGenerator, TomogramGenerator, placed
+from .networks import SinogramGenerator, TomogramGenerator, placed, tomogram_generator_of
 
 Examples = tuple[Tensor, Tensor]
 Prepare = Callable[[Path, InputContract], None]
@@ -109,7 +109,7 @@ def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
 
 def _completing(run: Path, device: torch.device) -> Prepare:
     """Complete groups with the run's first stage."""
-    network = _finished(SinogramGenerator(), "sinogram", run, device)
+    network = finished("sinogram", run, device)
 
     def prepare(path: Path, contract: InputContract) -> None:
         if not batches.completed_path(path, run).exists():
@@ -121,9 +121,9 @@ def _completing(run: Path, device: torch.device) -> Prepare:
 def _estimating(run: Path, device: torch.device) -> Prepare:
     """Complete and reconstruct groups with the run's two stages, and refine some, if it can."""
     complete = _completing(run, device)
-    network = _finished(TomogramGenerator(), "tomogram", run, device)
+    network = finished("tomogram", run, device)
     refines = (run / f"{FIRST_PASS}.pt").is_file()
-    first = _finished(TomogramGenerator(), FIRST_PASS, run, device) if refines else None
+    first = finished(FIRST_PASS, run, device) if refines else None
 
     def prepare(path: Path, contract: InputContract) -> None:
         complete(path, contract)
@@ -133,15 +133,23 @@ def _estimating(run: Path, device: torch.device) -> Prepare:
     return prepare
 
 
-def _finished(network: nn.Module, stage: str, out: Path, device: torch.device) -> nn.Module:
-    """Load the weights of a stage that was trained before."""
+def finished(stage: str, out: Path, device: torch.device) -> nn.Module:
+    """Return the network of a stage that was trained before.
+
+    Raises
+    ------
+    WedgefillError
+        If the run holds none.
+    """
     path = out / f"{stage}.pt"
     if not path.is_file():
         raise WedgefillError(
             f"{out} holds no finished {stage} stage ({path.name}); train that stage to its end "
             "first."
         )
-    network.load_state_dict(torch.load(path, map_location=device, weights_only=True))
+    weights = torch.load(path, map_location=device, weights_only=True)
+    network = SinogramGenerator() if stage == "sinogram" else tomogram_generator_of(weights)
+    network.load_state_dict(weights)
     return placed(network, device).eval()
 
 

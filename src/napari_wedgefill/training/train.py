@@ -28,18 +28,23 @@ from .losses import adversarial_discriminator, adversarial_generator
 from .stages import STAGES, Stage
 from .state import Plan, State, adopt_earlier, start
 
+#: What the steps since the last report measured, by name.
+Running = dict[str, list[Tensor]]
 #: Fraction of a training after which it is validated, reported and saved.
 REPORT_EVERY = 0.04
 
 
 def step(
     state: State, stage: Stage, plan: Plan, x: Tensor, y: Tensor, context: Any, adversarial: bool
-) -> dict[str, float]:
-    """One step of the generator, and of the discriminator once it plays."""
+) -> dict[str, Tensor]:
+    """One step of the generator, and of the discriminator once it plays; what it measured.
+
+    Nothing here waits for a card: it may be many steps behind.
+    """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.bfloat16):
         answer = state.generator(x).float()
     loss = stage.loss(answer, y, x, context)
-    figures = {"loss": float(loss.detach())}
+    figures = {"loss": loss.detach()}
     if adversarial:
         real, fake = stage.judge(y, x), stage.judge(answer, x)
         state.discriminator.requires_grad_(False)
@@ -53,10 +58,11 @@ def step(
         )
         _descend(state.optimisers[1], state.discriminator, judged)
         scalars = {"deceit": deceit, "margin": margin, "penalty": slope}
-        figures |= {name: float(value.detach()) for name, value in scalars.items()}
+        figures |= {name: value.detach() for name, value in scalars.items()}
     decay = min(plan.average, (1 + state.step) / (10 + state.step))
-    for kept, new in zip(state.averaged.parameters(), state.generator.parameters(), strict=True):
-        kept.lerp_(new.detach(), 1 - decay)
+    with torch.no_grad():
+        kept: list[Tensor] = list(state.averaged.parameters())
+        torch._foreach_lerp_(kept, list(state.generator.parameters()), 1 - decay)
     return figures
 
 
@@ -91,7 +97,7 @@ def train(
     for path in batches.groups(data, validation=True):
         prepare(path, contract)
     clock = time.monotonic()
-    running: dict[str, list[float]] = {}
+    running: Running = {}
     next_report = plan.progress(state) + REPORT_EVERY
     while (progress := plan.progress(state)) < 1:
         path = _any_group(data, rng)
@@ -101,8 +107,7 @@ def train(
         inputs, target = stage.examples(path, out, contract)
         context = stage.context(path, contract)
         adversarial = progress >= plan.adversarial_after
-        for group in state.optimisers[0].param_groups:
-            group["lr"] = plan.learning_rate * (0.51 + 0.49 * math.cos(math.pi * progress))
+        set_rate(state, plan, progress)
         for x, y in batches.shuffled(rng, inputs, target, plan.batch, plan.batches_per_group):
             x = x.to(device, memory_format=torch.channels_last)
             figures = step(state, stage, plan, x, y.to(device), context, adversarial)
@@ -112,7 +117,9 @@ def train(
         state.minutes += (time.monotonic() - clock) / 60
         clock = time.monotonic()
         if plan.progress(state) >= min(next_report, 1.0):
-            _report(state, stage, data, out, plan, contract, running, adversarial)
+            validating = batches.groups(data, validation=True)
+            validated = stage.validate(state.averaged, validating, out, contract)
+            report(state, stage, out, plan, running, validated, adversarial)
             running.clear()
             state.save(checkpoint)
             clock = time.monotonic()
@@ -130,21 +137,24 @@ def _any_group(data: Path, rng: np.random.Generator) -> Path:
     return available[rng.integers(len(available))]
 
 
-def _report(
+def set_rate(state: State, plan: Plan, progress: float, share: float = 1.0) -> None:
+    """Let the generator's learning rate fall along a cosine, or set a share of that."""
+    for group in state.optimisers[0].param_groups:
+        group["lr"] = share * plan.learning_rate * (0.51 + 0.49 * math.cos(math.pi * progress))
+
+
+def report(
     state: State,
     stage: Stage,
-    data: Path,
     out: Path,
     plan: Plan,
-    contract: InputContract,
-    running: dict[str, list[float]],
+    running: Running,
+    validated: dict[str, float],
     adversarial: bool,
 ) -> None:
-    """Validate the averaged weights, keep them if they are the best, and extend the curves."""
-    figures = {name: float(np.mean(values)) for name, values in running.items()}
-    figures |= {"minutes": state.minutes, "step": float(state.step)}
-    validating = batches.groups(data, validation=True)
-    figures |= stage.validate(state.averaged, validating, out, contract)
+    """Extend the curves; keep the averaged weights if they validated best."""
+    figures = {name: float(torch.stack(values).mean()) for name, values in running.items()}
+    figures |= {"minutes": state.minutes, "step": float(state.step)} | validated
     state.curves.append(figures)
     print(" ".join(f"{k} {v:.5g}" for k, v in figures.items()), flush=True)
     if not adversarial:
@@ -152,7 +162,11 @@ def _report(
     elif figures["validation"] < state.best:
         state.best = figures["validation"]
         torch.save(state.averaged.state_dict(), out / f"{stage.name}.pt")
-    record = {"plan": asdict(plan), "contract": contract.to_dict(), "curves": state.curves}
+    record = {
+        "plan": asdict(plan),
+        "contract": InputContract().to_dict(),
+        "curves": state.curves,
+    }
     (out / f"{stage.name}.json").write_text(json.dumps(record, indent=1))
 
 

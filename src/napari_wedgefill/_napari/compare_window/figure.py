@@ -9,8 +9,8 @@ from qtpy.QtCore import QMarginsF, QSizeF
 from qtpy.QtGui import QImage, QPageSize, QPainter, QPdfWriter
 
 from ... import __version__
+from ...atomic import written_beside
 from ...errors import WedgefillError
-from ...io.atomic import written_beside
 from .arrange import paper_layout
 from .layout import Layout
 from .model import CompareModel

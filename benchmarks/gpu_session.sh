@@ -1,0 +1,61 @@
+#!/bin/bash
+# One session on a GPU: both tiers of the refinement train side by side, each while the other makes
+# the card wait, and the processor's other cores simulate.
+#
+#     benchmarks/gpu_session.sh SECONDS WORK RESULTS
+#
+# WORK keeps examples and checkpoints; RESULTS receives weights, curves and logs.
+set -u
+seconds=$1 work=$2 results=$3
+began=$(date +%s) data=$work/data cores=$(nproc)
+export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
+mkdir -p "$data" "$work/estimates" "$results"
+
+# The six groups that validate are the first of all; the processes share them.
+workers=$((cores > 4 ? cores - 3 : 1))
+make="python3 -m napari_wedgefill.training.examples $data --width 128"
+for ((k = 0; k < workers; k++)); do
+    todo=""
+    for ((seed = 100000 + k; seed < 100006; seed += workers)); do
+        todo+="$make --first-seed $seed --minutes 0.001; "
+    done
+    todo+="$make --first-seed $((100010 + k * 50000)) --minutes 25"
+    OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+        taskset -c $((cores - 1 - k)) bash -c "$todo" >"$work/simulating_$k.log" 2>&1 &
+done
+
+train() { # tier, options
+    mkdir -p "$work/$1"
+    ln -sfn "$work/estimates" "$work/$1/estimates"
+    python3 -m napari_wedgefill.training.resident "$data" "$work/$1" --from models/small \
+        --until $((began + seconds - 12)) --bfloat16 "${@:2}" \
+        --wait-for "$data"/group_10000{0,1,2,3,4,5}.npz "$data"/group_1000{10,11}.npz \
+        >>"$results/$1.log" 2>&1
+}
+small=(small --learning-rate 3e-4 --round 40 ${OPTIONS:-})
+large=(large --new large --learning-rate 6e-4 --round 25 ${OPTIONS:-})
+(train "${small[@]}" ${COMPILE---compile} || train "${small[@]}") >/dev/null 2>&1 &
+trainers=$!
+(train "${large[@]}" ${COMPILE---compile} || train "${large[@]}") >/dev/null 2>&1 &
+trainers="$trainers $!"
+
+keep() { # whatever cuts the session short, the last results are there
+    for tier in small large; do
+        for file in refinement.pt refinement_pixel.pt refinement.json; do
+            cp "$work/$tier/$file" "$results/${tier}_$file.part" 2>/dev/null &&
+                mv "$results/${tier}_$file.part" "$results/${tier}_$file"
+        done
+        [ -e "$results/${tier}_refinement.pt" ] && rm -f "$results/${tier}_refinement_pixel.pt"
+    done
+}
+while sleep 1; do
+    kill -0 $trainers 2>/dev/null || break # both have ended
+    (($(date +%s) >= began + seconds)) && break
+    (($(date +%s) % 10 == 0)) && keep
+done
+keep
+tail -n 40 "$results"/*.log
+tail -n 1 "$work"/simulating_*.log
+echo "$(ls "$data"/group_*.npz | wc -l) groups in $(($(date +%s) - began)) s"
+kill $trainers 2>/dev/null # or it would try again without compiling
+pkill -f napari_wedgefill.training
