@@ -35,75 +35,85 @@ TIERS = {"small": ((24, 48, 64, 96), 1), "large": ((32, 64, 96, 96, 96), 2)}
 WARM_UP = 200
 
 
-def train(
-    data: Path,
-    out: Path,
-    plan: Plan,
-    device: torch.device,
-    state: State,
-    *,
-    round_steps: int,
-    admissions: int,
-) -> None:
-    """Train until the plan is fulfilled; go on from ``out/refinement.ckpt`` if it exists.
+class Loop:
+    """Rounds of steps, each followed by a pass over one group and by the admission of new ones.
 
     Parameters
     ----------
     data : Path
         Folder of groups, which may grow.
     out : Path
-        The run; holds the earlier networks.
+        The run; holds the earlier networks, and a checkpoint if it is to go on.
     plan : Plan
         Its minutes are those of the clock, admissions and passes included.
     state : State
         As it starts.
-    round_steps, admissions : int
-        Steps after which a pass is made over one group and so many new ones are admitted.
+    device : torch.device
+        Where groups and networks are.
+
+    Raises
+    ------
+    WedgefillError
+        If the folder holds no group to train on.
     """
-    checkpoint = out / f"{REFINEMENT.name}.ckpt"
-    if checkpoint.exists():
-        state.load(checkpoint, device)
-    rng = np.random.default_rng(plan.seed + state.step)
-    residents, arrivals = Residents(out, device, InputContract()), Arrivals(data)
-    validating = [residents.admit(path) for path in batches.groups(data, validation=True)]
-    residents.groups += [residents.admit(path) for path in arrivals.new(MIXED)]
-    if not residents.groups:
-        raise WedgefillError(f"{data} holds too few groups: simulate more (wedgefill simulate).")
-    _note(state, residents, out, plan, {}, validate(residents, validating, state.averaged))
-    running: Running = {}
-    clock, before = time.monotonic(), state.minutes
-    next_report = plan.progress(state) + REPORT_EVERY
-    while (progress := plan.progress(state)) < 1:
-        adversarial = progress >= plan.adversarial_after
-        set_rate(state, plan, progress, min(1.0, (state.step + 1) / WARM_UP))
-        for _ in range(round_steps):
-            x, y = residents.batch(rng, plan.batch)
+
+    def __init__(
+        self, data: Path, out: Path, plan: Plan, state: State, device: torch.device
+    ) -> None:
+        self.out, self.plan, self.state = out, plan, state
+        self.checkpoint = out / f"{REFINEMENT.name}.ckpt"
+        if self.checkpoint.exists():
+            state.load(self.checkpoint, device)
+        self.rng = np.random.default_rng(plan.seed + state.step)
+        self.residents, self.arrivals = Residents(out, device, InputContract()), Arrivals(data)
+        validating = batches.groups(data, validation=True)
+        self.validating = [self.residents.admit(path) for path in validating]
+        self.admit(MIXED)
+        if not self.residents.groups:
+            raise WedgefillError(
+                f"{data} holds too few groups: simulate more (wedgefill simulate)."
+            )
+        self.running: Running = {}
+
+    def admit(self, most: int) -> None:
+        """Admit up to `most` groups that appeared since."""
+        self.residents.groups += [self.residents.admit(path) for path in self.arrivals.new(most)]
+
+    def train(self, round_steps: int, admissions: int) -> None:
+        """Go on until the plan is fulfilled, in rounds of so many steps and admissions at most."""
+        plan, state = self.plan, self.state
+        self.note(adversarial=False)
+        clock, before = time.monotonic(), state.minutes
+        next_report = plan.progress(state) + REPORT_EVERY
+        while (progress := plan.progress(state)) < 1:
+            adversarial = progress >= plan.adversarial_after
+            set_rate(state, plan, progress, min(1.0, (state.step + 1) / WARM_UP))
+            self.descend(round_steps, adversarial)
+            self.admit(admissions)
+            groups = self.residents.groups
+            self.residents.advance(groups[self.rng.integers(len(groups))], state.averaged)
+            state.minutes = before + (time.monotonic() - clock) / 60
+            if plan.progress(state) >= min(next_report, 1.0):
+                self.note(adversarial)
+                state.save(self.checkpoint)
+                next_report = plan.progress(state) + REPORT_EVERY
+
+    def descend(self, n_steps: int, adversarial: bool) -> None:
+        """Take so many steps, each on another batch."""
+        for _ in range(n_steps):
+            x, y = self.residents.batch(self.rng, self.plan.batch)
             x = x.contiguous(memory_format=torch.channels_last)
-            for name, value in step(state, REFINEMENT, plan, x, y, None, adversarial).items():
-                running.setdefault(name, []).append(value)
-            state.step += 1
-        residents.groups += [residents.admit(path) for path in arrivals.new(admissions)]
-        residents.advance(residents.groups[rng.integers(len(residents.groups))], state.averaged)
-        state.minutes = before + (time.monotonic() - clock) / 60
-        if plan.progress(state) >= min(next_report, 1.0):
-            validated = validate(residents, validating, state.averaged)
-            _note(state, residents, out, plan, running, validated, adversarial)
-            state.save(checkpoint)
-            running.clear()
-            next_report = plan.progress(state) + REPORT_EVERY
+            figures = step(self.state, REFINEMENT, self.plan, x, y, None, adversarial)
+            for name, value in figures.items():
+                self.running.setdefault(name, []).append(value)
+            self.state.step += 1
 
-
-def _note(
-    state: State,
-    residents: Residents,
-    out: Path,
-    plan: Plan,
-    running: Running,
-    validated: dict[str, float],
-    adversarial: bool = False,
-) -> None:
-    groups = {"groups": float(len(residents.groups))}
-    report(state, REFINEMENT, out, plan, running, validated | groups, adversarial)
+    def note(self, adversarial: bool) -> None:
+        """Validate, and extend the curves by it and by what was measured since the last time."""
+        figures = validate(self.residents, self.validating, self.state.averaged)
+        figures["groups"] = float(len(self.residents.groups))
+        report(self.state, REFINEMENT, self.out, self.plan, self.running, figures, adversarial)
+        self.running.clear()
 
 
 def shaped(state: State, tier: str, plan: Plan, device: torch.device) -> State:
@@ -181,8 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
     wait_for(given.wait_for)
     if given.until:
         plan = replace(plan, minutes=(given.until - time.time()) / 60)
-    steps = {"round_steps": given.round, "admissions": given.admissions}
-    train(given.data, given.out, plan, device, state, **steps)
+    Loop(given.data, given.out, plan, state, device).train(given.round, given.admissions)
 
 
 if __name__ == "__main__":
