@@ -134,10 +134,11 @@ def _verdict(results: Results) -> list[str]:
     if not below:
         return [said + f"The aim ({aim}) is met under every condition.", ""]
     worst = min(below, key=below.__getitem__)
+    dose = worst.dose if worst.dose == "noise-free" else f"{worst.dose} electrons a pixel"
     return [
         said + f"**The aim ({aim}) is missed under {len(below)} of {len(gains)} conditions**, most "
         f"at {worst.width} px, {worst.missing_deg:g} degrees missing, steps of "
-        f"{worst.step_deg:g} degrees, {worst.dose}: {below[worst]:+.2f} dB.",
+        f"{worst.step_deg:g} degrees, {dose}: {below[worst]:+.2f} dB.",
         "",
     ]
 
