@@ -5,14 +5,14 @@
 #     benchmarks/gpu_session.sh SECONDS WORK RESULTS
 #
 # WORK keeps examples and checkpoints; RESULTS receives weights, curves and logs.
-set -u
+set -um # each process it starts leads a group of its own
 seconds=$1 work=$2 results=$3
 began=$(date +%s) data=$work/data cores=$(nproc)
 export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
-mkdir -p "$data" "$work/estimates" "$results"
+mkdir -p "$data" "$work/first" "$results"
 
 # The six groups that validate are the first of all; the processes share them.
-workers=$((cores > 4 ? cores - 3 : 1))
+workers=$((cores > 4 ? cores - 3 : 1)) started=()
 make="python3 -m napari_wedgefill.training.examples $data --width 128"
 for ((k = 0; k < workers; k++)); do
     todo=""
@@ -22,11 +22,12 @@ for ((k = 0; k < workers; k++)); do
     todo+="$make --first-seed $((100010 + k * 50000)) --minutes 25"
     OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
         taskset -c $((cores - 1 - k)) bash -c "$todo" >"$work/simulating_$k.log" 2>&1 &
+    started+=($!)
 done
 
 train() { # tier, options
     mkdir -p "$work/$1"
-    ln -sfn "$work/estimates" "$work/$1/estimates"
+    ln -sfn "$work/first" "$work/$1/first"
     python3 -m napari_wedgefill.training.resident "$data" "$work/$1" --from models/small \
         --until $((began + seconds - 12)) --bfloat16 "${@:2}" \
         --wait-for "$data"/group_10000{0,1,2,3,4,5}.npz "$data"/group_1000{10,11}.npz \
@@ -35,9 +36,9 @@ train() { # tier, options
 small=(small --learning-rate 3e-4 --round 40 ${OPTIONS:-})
 large=(large --new large --learning-rate 6e-4 --round 25 ${OPTIONS:-})
 (train "${small[@]}" ${COMPILE---compile} || train "${small[@]}") >/dev/null 2>&1 &
-trainers=$!
+trainers=($!)
 (train "${large[@]}" ${COMPILE---compile} || train "${large[@]}") >/dev/null 2>&1 &
-trainers="$trainers $!"
+trainers+=($!)
 
 keep() { # whatever cuts the session short, the last results are there
     for tier in small large; do
@@ -49,7 +50,7 @@ keep() { # whatever cuts the session short, the last results are there
     done
 }
 while sleep 1; do
-    kill -0 $trainers 2>/dev/null || break # both have ended
+    kill -0 "${trainers[@]}" 2>/dev/null || break # both have ended
     (($(date +%s) >= began + seconds)) && break
     (($(date +%s) % 10 == 0)) && keep
 done
@@ -57,5 +58,6 @@ keep
 tail -n 40 "$results"/*.log
 tail -n 1 "$work"/simulating_*.log
 echo "$(ls "$data"/group_*.npz | wc -l) groups in $(($(date +%s) - began)) s"
-kill $trainers 2>/dev/null # or it would try again without compiling
-pkill -f napari_wedgefill.training
+for leader in "${started[@]}" "${trainers[@]}"; do
+    kill -- "-$leader" 2>/dev/null
+done

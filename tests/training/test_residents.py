@@ -48,7 +48,6 @@ def residents(tmp_path):
 def test_a_resident_is_seen_as_the_stages_see_a_group_on_disk(residents, data, tmp_path):
     path = batches.groups(data, validation=False)[0]
     group = residents.admit(path)
-    batches.estimate_path(path, tmp_path).unlink()
     STAGES["refinement"].prepare(tmp_path, CPU)(path, InputContract())
     expected, truth = batches.refinement_examples(path, tmp_path, InputContract())
     everything = torch.arange(OBJECTS * SLICES)

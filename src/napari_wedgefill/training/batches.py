@@ -24,6 +24,7 @@ from ..inference.contract import (
     tomogram_input,
 )
 from ..projector import ParallelBeam
+from ..projector.arrays import Array
 from ..reconstruct.tvm import noise_level
 from .examples import OBJECTS, SLICES, each_object
 
@@ -73,7 +74,7 @@ def complete(path: Path, run: Path, generator: torch.nn.Module, contract: InputC
     angles, measured, inputs, scale = load(
         path, "angles_deg", "measured", "input", "sinogram_scale"
     )
-    filled = _answer(generator, torch.from_numpy(inputs))
+    filled = answer(generator, torch.from_numpy(inputs)).cpu().numpy()
     beam = ParallelBeam(angles, measured.shape[1])
     volume = completed_wbp(beam, measured, filled, Scales(scale, 0.0), contract)
     keep(completed_path(path, run), volume)
@@ -95,15 +96,15 @@ def estimate(
     beam = ParallelBeam(angles, measured.shape[1])
     scales = Scales(scale, believed_noise(each_object(noise_level, measured), scale))
 
-    def agreed(answer: Floats) -> tuple[Floats, Floats]:
-        volume = np.ascontiguousarray(answer[:, 0].transpose(1, 2, 0))
-        volume = restore_consistency(beam, measured, volume, scales)
-        return reprojected_wbp(beam, measured, volume, contract), volume
+    def after(network: torch.nn.Module, inputs: Tensor) -> tuple[Floats, Floats]:
+        answered = answer(network, inputs).cpu().numpy()
+        volume = np.ascontiguousarray(answered[:, 0].transpose(1, 2, 0))
+        return agreed(beam, measured, volume, scales, contract)
 
     inputs, _ = tomogram_examples(path, run, contract)
-    found = agreed(_answer(generator, inputs))
+    found = after(generator, inputs)
     if first_pass is not None and int(path.stem.split("_")[1]) % 2:
-        found = agreed(_answer(first_pass, _refinement_inputs(found, tvm, contract)))
+        found = after(first_pass, _refinement_inputs(found, tvm, contract))
     keep(estimate_path(path, run), np.stack(found))
 
 
@@ -118,10 +119,19 @@ def _refinement_inputs(
     return torch.from_numpy(np.concatenate(parts))
 
 
-def _answer(generator: torch.nn.Module, inputs: Tensor) -> Floats:
-    device = next(generator.parameters()).device
-    parts = [part.to(device, memory_format=torch.channels_last) for part in inputs.split(8)]
-    return torch.cat([generator(part).cpu() for part in parts]).numpy()
+def agreed(
+    beam: ParallelBeam, measured: Array, volume: Array, scales: Scales, contract: InputContract
+) -> tuple[Array, Array]:
+    """Return what a pass over a network's volume begins from: the WBP completed from it, and it."""
+    volume = restore_consistency(beam, measured, volume, scales)
+    return reprojected_wbp(beam, measured, volume, contract), volume
+
+
+def answer(network: torch.nn.Module, inputs: Tensor, at_once: int = 8) -> Tensor:
+    """Run a network over slices, so many at once; the answers are on its device."""
+    device = next(network.parameters()).device
+    parts = [part.to(device, memory_format=torch.channels_last) for part in inputs.split(at_once)]
+    return torch.cat([network(part) for part in parts])
 
 
 def keep(path: Path, values: Floats) -> None:

@@ -11,9 +11,9 @@ learns from what it made of it from then on, as it will in use.
 from __future__ import annotations
 
 import argparse
-import copy
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ import torch
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
-from .networks import TomogramGenerator, placed
+from .networks import TomogramGenerator
 from .residents import MIXED, Arrivals, Residents, slices_each, validate
 from .stages import STAGES
 from .state import Plan, State, adopt_earlier, start
@@ -116,17 +116,6 @@ class Loop:
         self.running.clear()
 
 
-def shaped(state: State, tier: str, plan: Plan, device: torch.device) -> State:
-    """Return the state at step zero with a new network of another tier's shape."""
-    torch.manual_seed(plan.seed)
-    widths, blocks = TIERS[tier]
-    state.generator = placed(TomogramGenerator(9, widths, blocks), device)
-    state.averaged = copy.deepcopy(state.generator).requires_grad_(False)
-    adam = torch.optim.AdamW(state.generator.parameters(), plan.learning_rate, betas=(0.9, 0.99))
-    state.optimisers = (adam, state.optimisers[1])
-    return state
-
-
 def compile_network(state: State, plan: Plan, device: torch.device) -> None:
     """Let torch compile the generator, for batches of 128 x 128 pixels, before it is needed."""
     torch.backends.cudnn.benchmark = True
@@ -183,9 +172,12 @@ def main(arguments: list[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(given.device)
     adopt_earlier(REFINEMENT, given.model, given.out, InputContract())
-    state = start(REFINEMENT, plan, device, given.model if given.new is None else None)
-    if given.new is not None:
-        state = shaped(state, given.new, plan, device)
+    if given.new is None:
+        state = start(REFINEMENT, plan, device, given.model)
+    else:
+        widths, blocks = TIERS[given.new]
+        new = partial(TomogramGenerator, widths=widths, blocks=blocks)
+        state = start(REFINEMENT, plan, device, network=new)
     if given.compile:
         compile_network(state, plan, device)
     wait_for(given.wait_for)

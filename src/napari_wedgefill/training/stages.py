@@ -73,7 +73,7 @@ class Stage:
             x = inputs[::4].to(device, memory_format=torch.channels_last)
             y = target[::4].to(device)
             unknown = 1 - x[:, 2:3] if self.name == "sinogram" else torch.ones_like(y)
-            first = x[:, :1] if self.name == "sinogram" else _start(x)
+            first = x[:, :1] if self.name == "sinogram" else starting_point(x)
             for part, kept in ((network(x), errors), (first, starts)):
                 mean = ((part - y).square() * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))
                 kept.append(0.5 * mean.clamp(min=1e-12).log())
@@ -90,10 +90,10 @@ def _sinogram_loss(answer: Tensor, target: Tensor, x: Tensor, rows_deg: Tensor |
 
 
 def _tomogram_loss(answer: Tensor, target: Tensor, x: Tensor, context: Tensor | None) -> Tensor:
-    return pixel_loss((answer - target) * importance(_start(x), target))
+    return pixel_loss((answer - target) * importance(starting_point(x), target))
 
 
-def _start(x: Tensor) -> Tensor:
+def starting_point(x: Tensor) -> Tensor:
     """Return what a tomogram network corrects: the slice itself in its last kind of input."""
     return x[:, [x.shape[1] * 5 // 6]]
 

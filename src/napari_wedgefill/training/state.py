@@ -6,6 +6,7 @@ import copy
 import itertools
 import json
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,19 @@ class State:
         self.curves = parts["curves"]
 
 
-def start(stage: Stage, plan: Plan, device: torch.device, model: Path | None = None) -> State:
-    """Return the state at step zero, seeded, or with the weights of an exported model's folder."""
+def start(
+    stage: Stage,
+    plan: Plan,
+    device: torch.device,
+    model: Path | None = None,
+    network: Callable[[], nn.Module] | None = None,
+) -> State:
+    """Return the state at step zero, seeded, or with the weights of an exported model's folder.
+
+    `network` makes a generator of another shape than the stage's own.
+    """
     torch.manual_seed(plan.seed)
-    fresh = stage.network()
+    fresh = (network or stage.network)()
     if model is not None:
         fresh.load_state_dict(_first_weights(fresh, stage, model), strict=False)
     generator = placed(fresh, device)
