@@ -58,7 +58,7 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
         drain(iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, passes))
         for passes in (1, 2)
     )
-    agreed = restore_consistency(beam, rows, twice, scales)
+    agreed = restore_consistency(beam, rows, twice, scales, cautious=True)
     return [quick.tvm, completed, by_one, by_both, once, twice, agreed]
 
 

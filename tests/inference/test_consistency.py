@@ -89,3 +89,38 @@ def test_images_as_noisy_as_they_say_change_nothing(disc):
     noisy = rows + np.random.default_rng(1).normal(0, 3.0, rows.shape).astype(np.float32)
     found = restore_consistency(beam, noisy, disc, scales_of(rows, 3.2))
     assert distance(found, disc) < 0.02
+
+
+@pytest.mark.parametrize("angles", [np.arange(-60, 61, 5.0), np.arange(-60, 61, 1.0)])
+def test_at_the_end_noise_that_the_background_does_not_show_stays_out(disc, angles):
+    """Counted electrons are uncertain where the specimen is; most of the detector sees none."""
+    beam = ParallelBeam(angles, N)
+    rows = beam(disc)
+    noisy = np.random.default_rng(2).poisson(rows).astype(np.float32)
+    scales = scales_of(rows, 0.05)
+    before, end = (
+        restore_consistency(beam, noisy, disc, scales, cautious=cautious)
+        for cautious in (False, True)
+    )
+    assert distance(end, disc) < 0.02
+    assert distance(end, disc) < 0.3 * distance(before, disc)
+
+
+def test_at_the_end_misplaced_images_are_not_followed(disc):
+    beam = ParallelBeam(np.arange(-60, 61, 3.0), N)
+    rows = beam(disc)
+    for k, shift in enumerate(np.random.default_rng(3).integers(-1, 2, beam.n_tilts)):
+        rows[k] = np.roll(rows[k], shift, axis=0)
+    end = restore_consistency(beam, rows, disc, scales_of(rows), cautious=True)
+    assert distance(end, disc) < 0.5 * distance(
+        restore_consistency(beam, rows, disc, scales_of(rows)), disc
+    )
+
+
+def test_at_the_end_a_wrong_volume_is_put_right_all_the_same(disc):
+    beam = ParallelBeam(np.arange(-60, 61, 4.0), N)
+    rows = beam(disc)
+    blurred = (disc + np.roll(disc, 2, axis=0) + np.roll(disc, 2, axis=1)) / 3
+    end = restore_consistency(beam, rows, blurred, scales_of(rows), cautious=True)
+    assert distance(end, disc) < 0.5 * distance(blurred, disc)
+    assert distance(beam(end), rows) < 0.3 * distance(beam(blurred), rows)

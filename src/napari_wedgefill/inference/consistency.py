@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike
+from ..projector.arrays import Array, alike, namespace
 from ..reconstruct import iter_tvm, last
 from ..reconstruct.tvm import rms
 from .contract import Scales
@@ -26,7 +26,7 @@ SLOW = 1 / 64
 
 
 def restore_consistency(
-    beam: ParallelBeam, sinogram: Array, volume: Array, scales: Scales
+    beam: ParallelBeam, sinogram: Array, volume: Array, scales: Scales, *, cautious: bool = False
 ) -> Array:
     """Bring a volume back to agreement with the measurements, as far as they are signal of it.
 
@@ -41,6 +41,12 @@ def restore_consistency(
     through it, no volume in the field can explain it, and one that is made to is ruined. It
     differs little between neighbouring rays, so that the volume's own detail still counts.
 
+    How much is noise: before a pass, what the series' background shows. That is too little where
+    electrons are counted, for they are most uncertain where the specimen is, but the network tells
+    noise from signal, and is helped by all that it is given. At the end nothing takes it out again,
+    so that caution is due: only what neighbouring tilts agree on is taken for signal. It keeps
+    out what is left of misalignment, too.
+
     Parameters
     ----------
     beam : ParallelBeam
@@ -51,6 +57,8 @@ def restore_consistency(
         The networks' volume.
     scales : Scales
         Of the series: its path integrals, and their noise.
+    cautious : bool
+        Believe of what is unexplained only as much as neighbouring tilts share; for the end.
 
     Returns
     -------
@@ -62,7 +70,11 @@ def restore_consistency(
     G.-H. Chen, J. Tang and S. Leng, Med. Phys. 35, 660-663 (2008).
     """
     projected = beam(volume)
-    believed = projected + _signal(sinogram - projected, _beyond(sinogram, scales), scales)
+    misfit = _within(sinogram - projected, _beyond(sinogram, scales))
+    share = _above_noise(misfit, scales)
+    if cautious:
+        share = namespace(misfit).minimum(share, _agreed(misfit))
+    believed = projected + share * misfit
     return last(
         iter_tvm(
             beam,
@@ -84,12 +96,26 @@ def _beyond(sinogram: Array, scales: Scales) -> Array:
     return ((share - INSIDE) / (OUTSIDE - INSIDE)).clip(0.0, 1.0)
 
 
-def _signal(misfit: Array, beyond: Array, scales: Scales) -> Array:
-    """What of a misfit (n_tilts, width, n_slices) is neither noise nor outside the field."""
+def _within(misfit: Array, beyond: Array) -> Array:
+    """What of a misfit (n_tilts, width, n_slices) is not due to matter outside the field."""
     if (beyond > 0).any():
-        misfit = misfit - beyond * (alike(_slow(misfit.shape[1]), misfit) @ misfit)
+        return misfit - beyond * (alike(_slow(misfit.shape[1]), misfit) @ misfit)
+    return misfit
+
+
+def _above_noise(misfit: Array, scales: Scales) -> Array:
+    """Share of each slice's misfit that is above the noise, (n_slices,), 0 to 1."""
     noise = alike(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
-    return misfit * (1 - noise**2).clip(0.0, 1.0)
+    return (1 - noise**2).clip(0.0, 1.0)
+
+
+def _agreed(misfit: Array) -> Array:
+    """Share of each slice's misfit that neighbouring tilts agree on, (n_slices,), 0 to 1.
+
+    Their correlation: noise has none, and a wrong volume is wrong in much the same way for both.
+    """
+    together = (misfit[1:] * misfit[:-1]).sum((0, 1))
+    return (together / (misfit * misfit).sum((0, 1)).clip(1e-20, None)).clip(0.0, 1.0)
 
 
 def _slow(width: int) -> NDArray[np.float32]:

@@ -176,7 +176,7 @@ def iter_joint(
             model, beam, sinogram, quick.tvm, volume, scales, until, 0.95
         )
     yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, volume, scales)
+    volume = restore_consistency(beam, sinogram, volume, scales, cautious=True)
     yield "GAN: consistency with the measurements", 1.0
     return volume
 
