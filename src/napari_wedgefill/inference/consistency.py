@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace
+from ..projector.arrays import Array, alike, namespace, packed
 from ..reconstruct import iter_tvm, last
 from ..reconstruct.tvm import rms
 from .contract import Scales
@@ -16,6 +16,10 @@ from .contract import Scales
 #: and `branches` of the evaluation. So few steps at so light a weight stop before noise comes
 #: through: what the measurements deny is gone by then, and what they leave open is as it was.
 STEPS, STRENGTH, SHARE = 150, 1.0, 0.5
+#: Steps at the end, where noise is kept out in another way.
+LAST_STEPS = 450
+#: Share of the misfit, agreed on by chance, that is not believed at the end.
+CHANCE = 0.05
 #: Signal at the detector's ends over the scale of the path integrals: from the first on some of the
 #: specimen is taken to lie outside the field of view, from the second on it certainly does.
 INSIDE, OUTSIDE = 0.02, 0.08
@@ -74,18 +78,22 @@ def restore_consistency(
     share = _above_noise(misfit, scales)
     if cautious:
         share = namespace(misfit).minimum(share, _agreed(misfit))
-    believed = projected + share * misfit
-    return last(
-        iter_tvm(
-            beam,
-            believed,
-            n_steps=STEPS,
-            strength=STRENGTH,
-            x0=volume,
-            prior=volume,
-            share=SHARE,
+    wrong = share > 0
+    restored = volume.clip(0.0, None)
+    if wrong.any():
+        prior = packed(volume[..., wrong])
+        restored[..., wrong] = last(
+            iter_tvm(
+                beam,
+                packed((projected + share * misfit)[..., wrong]),
+                n_steps=LAST_STEPS if cautious else STEPS,
+                strength=STRENGTH,
+                x0=prior,
+                prior=prior,
+                share=SHARE,
+            )
         )
-    )
+    return restored
 
 
 def _beyond(sinogram: Array, scales: Scales) -> Array:
@@ -112,10 +120,12 @@ def _above_noise(misfit: Array, scales: Scales) -> Array:
 def _agreed(misfit: Array) -> Array:
     """Share of each slice's misfit that neighbouring tilts agree on, (n_slices,), 0 to 1.
 
-    Their correlation: noise has none, and a wrong volume is wrong in much the same way for both.
+    Their correlation, but for what chance may bring about: noise has none, and a wrong volume is
+    wrong in much the same way for both.
     """
     together = (misfit[1:] * misfit[:-1]).sum((0, 1))
-    return (together / (misfit * misfit).sum((0, 1)).clip(1e-20, None)).clip(0.0, 1.0)
+    alone = (misfit * misfit).sum((0, 1)).clip(1e-20, None)
+    return ((together / alone - CHANCE) / (1 - CHANCE)).clip(0.0, 1.0)
 
 
 def _slow(width: int) -> NDArray[np.float32]:
