@@ -16,7 +16,7 @@ from .contract import Scales
 #: and `branches` of the evaluation. So few steps at so light a weight stop before noise comes
 #: through: what the measurements deny is gone by then, and what they leave open is as it was.
 STEPS, STRENGTH, SHARE = 150, 1.0, 0.5
-#: Steps at the end, where noise is kept out in another way.
+#: Steps at the end, where noise is kept out in another way; chosen on the same objects.
 LAST_STEPS = 450
 #: Share of the misfit, agreed on by chance, that is not believed at the end.
 CHANCE = 0.05
