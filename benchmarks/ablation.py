@@ -21,8 +21,9 @@ from quality.simulated import Recorded, Simulation
 
 from napari_wedgefill.inference import contract as inputs
 from napari_wedgefill.inference.consistency import restore_consistency
-from napari_wedgefill.inference.joint_model import JointModel, iter_refined
-from napari_wedgefill.inference.registry import load
+from napari_wedgefill.inference.joint_model import JointModel
+from napari_wedgefill.inference.joint_steps import iter_refined
+from napari_wedgefill.inference.registry import VIEWS, load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
 
@@ -36,6 +37,8 @@ COLUMNS = (
     "both networks",
     "and consistency and refinement",
     "and both once more",
+    "and a third time",
+    "the third time from two sides",
     "and consistency at the end",
 )
 
@@ -54,12 +57,13 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
     by_one, by_both = (
         _volume(np.concatenate(list(model.run("tomogram", c)))) for c in (alone, channels)
     )
-    once, twice = (
-        drain(iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, passes))
-        for passes in (1, 2)
-    )
-    agreed = restore_consistency(beam, rows, twice, scales, cautious=True)
-    return [quick.tvm, completed, by_one, by_both, once, twice, agreed]
+    seen = [VIEWS[:1], VIEWS[:2], (*VIEWS[:2], VIEWS[2][:1]), VIEWS]
+    refined = [
+        drain(iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views))
+        for views in seen
+    ]
+    agreed = restore_consistency(beam, rows, refined[-1], scales, cautious=True)
+    return [quick.tvm, completed, by_one, by_both, *refined, agreed]
 
 
 def _volume(answer: Floats) -> Floats:

@@ -37,7 +37,7 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
 
     Parameters
     ----------
-    part : {"projectors", "fill", "startup", "memory"}
+    part : {"projectors", "fill", "networks", "startup", "memory"}
         Which benchmark.
     figures : dict
         Ready for JSON.
@@ -222,9 +222,32 @@ def _fill(figures: dict[str, Any]) -> str:
     )
 
 
+def _networks(figures: dict[str, Any]) -> str:
+    cores, ways = cores_in_words(figures["machine"]["cores"]), ("shared", "side by side")
+    rows = [
+        [row["network"], f"{row['giga']:.1f}"]
+        + [f"{row[f'now, {way}']:.1f}" for way in ways]
+        + [f"{100 * row['of_peak']:.0f} %"]
+        for row in figures["rows"]
+    ]
+    head = ["network", "giga-multiply-adds", *(f"{way} (ms)" for way in ways), "of matrix rate"]
+    return "\n\n".join(
+        [
+            "## The networks",
+            f"`benchmarks/networks.py` on {cores} of an {figures['machine']['processor']}: "
+            f"milliseconds a slice of {figures['width']} x {figures['width']}, where all cores "
+            "share a slice and where each has one of its own, as in a fill; and how near that "
+            f"comes to the {figures['matrix_giga']:.0f} giga-multiply-adds a second of this "
+            "machine's matrix product. Wall time.",
+            table(head, rows),
+        ]
+    )
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "projectors": _projectors,
     "fill": _fill,
+    "networks": _networks,
     "startup": _startup,
     "memory": _memory,
 }

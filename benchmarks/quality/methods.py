@@ -19,7 +19,8 @@ from napari_wedgefill.inference.contract import (
     sinogram_input,
     sinogram_scale,
 )
-from napari_wedgefill.inference.joint_model import JointModel, iter_joint
+from napari_wedgefill.inference.joint_model import JointModel
+from napari_wedgefill.inference.joint_steps import iter_joint
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for

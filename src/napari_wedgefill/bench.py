@@ -209,13 +209,14 @@ def networks(width: int = 256) -> dict[str, Any]:
     """Seconds a slice of each network of the small model, where it runs when left to choose."""
     from .inference.joint_model import JointModel
     from .inference.registry import load
+    from .inference.session import side_by_side
 
     model = JointModel(load("small"))
     contract = model.model.contract
     rng = np.random.default_rng(0)
     found: dict[str, Any] = {"width": width, "provider": model.open(width)}
     heights = {stage: width for stage in model.model.stages} | {"sinogram": contract.n_rows}
-    n = 1 if found["provider"].startswith("CPU") else 16
+    n = 2 * side_by_side() if found["provider"].startswith("CPU") else 16
     for stage, height in heights.items():
         channels = model.channels(stage)
         batch = rng.random((n, channels, height, width), dtype=np.float32)

@@ -1,6 +1,7 @@
 """Models: found, checked by hash, refused in one sentence; sessions say where they run."""
 
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -174,3 +175,30 @@ def test_a_fill_opens_each_network_once(monkeypatch):
     for _ in range(2):
         pipeline.fill(series, pipeline.FillOptions(methods=("gan",), device="cpu"))
     assert opened == list(registry.load("small").stages)
+
+
+def test_slices_that_run_side_by_side_are_those_that_run_alone(monkeypatch):
+    monkeypatch.setattr(session, "available_cores", lambda: 3)
+    model = joint_model.JointModel(registry.load("small"), "cpu")
+    batch = np.random.default_rng(0).random((7, 9, 32, 48), dtype=np.float32)
+    together = np.concatenate(list(model.run("tomogram", batch)))
+    alone = [next(iter(model.run("tomogram", one[None]))) for one in batch]
+    np.testing.assert_array_equal(together, np.concatenate(alone))
+
+
+def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
+    begun, go_on = [], threading.Event()
+
+    def waiting(_, part):
+        begun.append(len(part))
+        assert len(begun) == 1 or go_on.wait(5)
+        return part[:, :1]
+
+    monkeypatch.setattr(joint_model, "run", waiting)
+    monkeypatch.setattr(joint_model, "side_by_side", lambda: 2)
+    model = joint_model.JointModel(registry.load("small"), "cpu")
+    running = model.run("tomogram", np.zeros((20, 9, 16, 16), np.float32))
+    next(running)
+    threading.Timer(0.2, go_on.set).start()
+    running.close()
+    assert len(begun) <= 3  # the first, and one at work on each core

@@ -261,7 +261,7 @@ def test_a_trained_run_becomes_a_model_that_loads(exported):
     model = registry.load(exported)
     assert model.name == "mine"
     assert model.stages == ("sinogram", "tomogram", "refinement")
-    assert model.reach == 3 * model.contract.neighbours
+    assert model.reach == (1 + len(registry.VIEWS)) * model.contract.neighbours
     assert dataclasses.asdict(model.contract) == InputContract().to_dict()
 
 

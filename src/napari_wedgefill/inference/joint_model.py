@@ -1,27 +1,23 @@
-"""The joint model at work on one slab: sinogram network, WBP, tomogram networks, consistency."""
+"""The networks of a joint model, ready to run."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from functools import cached_property
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import WedgefillError
-from ..projector import ParallelBeam
-from ..projector.arrays import Array, namespace, packed
+from ..projector.arrays import Array
 from . import contract as inputs
-from .consistency import restore_consistency
 from .gpu_memory import LARGEST, batch_for, free_gpu_bytes
-from .registry import REFINEMENTS, ModelInfo
-from .session import CPU, CUDA, OutOfMemory, open_session, run
+from .registry import ModelInfo
+from .session import CPU, CUDA, OutOfMemory, open_session, run, side_by_side
 
 if TYPE_CHECKING:
     import onnxruntime
-
-#: What a step of the model reports: its name and how far the slab is, 0 to 1.
-Step = tuple[str, float]
 
 #: Slices at once on a CPU: one is as fast as four, and smaller.
 CPU_BATCH = 1
@@ -58,11 +54,26 @@ class JointModel:
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
 
     def run(self, stage: str, batch: Array) -> Iterator[Array]:
-        """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order.
-
-        Where a batch does not fit into the device's memory it is halved, and stays so.
-        """
+        """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order."""
         padded, crop = inputs.pad_to_multiple(batch, self.model.contract.multiple)
+        session = self._session(stage, *padded.shape[-2:])
+        on_card = self.provider == CUDA
+        for answer in self._on_card(stage, padded) if on_card else self._on_cores(session, padded):
+            yield answer[:, :, crop[0], crop[1]]
+
+    def _on_cores(self, session: onnxruntime.InferenceSession, batch: Array) -> Iterator[Array]:
+        """Several slices at once: cores that share one wait for each other after every layer."""
+        parts = [batch[k : k + CPU_BATCH] for k in range(0, len(batch), CPU_BATCH)]
+        pool = ThreadPoolExecutor(side_by_side())
+        try:
+            yield from pool.map(partial(run, session), parts)
+        except OutOfMemory as error:
+            self._halve(1, error)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _on_card(self, stage: str, padded: Array) -> Iterator[Array]:
+        """As many slices at once as fit into the card's memory; where they do not, half of them."""
         start = 0
         while start < len(padded):
             session = self._session(stage, *padded.shape[-2:])
@@ -76,7 +87,7 @@ class JointModel:
             except OutOfMemory as error:
                 self._halve(size, error)
                 continue
-            yield answer[:n, :, crop[0], crop[1]]
+            yield answer[:n]
             start += n
 
     def _halve(self, size: int, error: OutOfMemory) -> None:
@@ -125,127 +136,3 @@ class JointModel:
         self._session("sinogram", height, padded)
         assert self.provider is not None
         return self.provider
-
-
-def iter_joint(
-    model: JointModel,
-    beam: ParallelBeam,
-    sinogram: Array,
-    scales: inputs.Scales,
-    quick: inputs.Quick | None = None,
-) -> Generator[Step, None, Array]:
-    """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
-
-    Parameters
-    ----------
-    model : JointModel
-        The networks.
-    beam : ParallelBeam
-        The measured geometry.
-    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
-        Measured rows in units of the density scale; neighbouring slices must be neighbours.
-    scales : Scales
-        Of the whole series.
-    quick : Quick, optional
-        SART and TVM of these rows, of the same kind, if they are there already; computed otherwise.
-
-    Yields
-    ------
-    tuple of str and float
-        The step at work and the fraction of the slab that is done.
-
-    Returns
-    -------
-    of the sinogram's kind, float32, (depth, width, n_slices)
-        Densities in units of the density scale.
-    """
-    contract = model.model.contract
-    if quick is None:
-        yield "GAN: SART and TVM", 0.0
-        quick = inputs.quick_reconstructions(beam, sinogram, contract)
-    yield "GAN: sinogram network", 0.35
-    rows = inputs.sinogram_input(beam, sinogram, quick, scales, contract)
-    filled = yield from _through(model, "sinogram", rows, 0.35, 0.6)
-    yield "GAN: weighted back projection", 0.6
-    completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
-    channels = inputs.tomogram_input(completed, quick, contract)
-    until = 0.77 if model.model.refines else 0.95
-    volume = _volume((yield from _through(model, "tomogram", channels, 0.6, until)))
-    if model.model.refines:
-        volume = yield from iter_refined(
-            model, beam, sinogram, quick.tvm, volume, scales, until, 0.95
-        )
-    yield "GAN: consistency with the measurements", 0.95
-    volume = restore_consistency(beam, sinogram, volume, scales, cautious=True)
-    yield "GAN: consistency with the measurements", 1.0
-    return volume
-
-
-def iter_refined(
-    model: JointModel,
-    beam: ParallelBeam,
-    sinogram: Array,
-    tvm: Array,
-    volume: Array,
-    scales: inputs.Scales,
-    begin: float,
-    end: float,
-    passes: int = REFINEMENTS,
-) -> Generator[Step, None, Array]:
-    """Repair a volume with the refinement network, each time from where it fits the measurements.
-
-    Every other time it is seen from behind: the network does not make the same errors there, and
-    so repairs some of those that it made before.
-    Shapes and units are those of `iter_joint`; `begin` and `end` are the fractions of the slab
-    that are done before and after.
-
-    Yields
-    ------
-    tuple of str and float
-        The step at work and the fraction that is done.
-
-    Returns
-    -------
-    of the volume's kind, float32, (depth, width, n_slices)
-        The repaired volume.
-    """
-    contract = model.model.contract
-    step = (end - begin) / passes
-    for k in range(passes):
-        first = begin + k * step
-        yield "GAN: consistency with the measurements", first
-        volume = restore_consistency(beam, sinogram, volume, scales)
-        again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
-        channels = inputs.refinement_input(again, tvm, volume, contract)
-        turned = k % 2 == 1
-        answer = yield from _through(
-            model,
-            "refinement",
-            _turned(channels) if turned else channels,
-            first + 0.4 * step,
-            first + step,
-        )
-        volume = _volume(_turned(answer) if turned else answer)
-    return volume
-
-
-def _turned(slices: Array) -> Array:
-    """Turn slices (..., depth, width) by half a turn about the tilt axis."""
-    return packed(namespace(slices).flip(slices, (-2, -1)))
-
-
-def _volume(answer: Array) -> Array:
-    """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
-    return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
-
-
-def _through(
-    model: JointModel, stage: str, batch: Array, begin: float, end: float
-) -> Generator[Step, None, Array]:
-    answers: list[Array] = []
-    done = 0
-    for answer in model.run(stage, batch):
-        answers.append(answer)
-        done += len(answer)
-        yield f"GAN: {stage} network", begin + (end - begin) * done / len(batch)
-    return namespace(batch).concatenate(answers)

@@ -17,7 +17,8 @@ from .card import Card, card_for
 from .contract import InputContract, Quick
 from .events import Clock, FillOptions, Progress
 from .job import Job
-from .joint_model import JointModel, iter_joint
+from .joint_model import JointModel
+from .joint_steps import iter_joint
 from .session import CUDA
 from .sink import SlabWriter
 from .slabs import Slab, cut

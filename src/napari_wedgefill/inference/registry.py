@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 STAGES = ("sinogram", "tomogram")
 #: A third network that a model may have: it repairs what the tomogram network made.
 REFINEMENT = "refinement"
-#: Passes of that network over a volume.
-REFINEMENTS = 2
+#: From where that network sees a slice (depth, width) in each of its passes, as the axes that are
+#: flipped: as it is, by half a turn about the tilt axis, and from both sides of a mirror.
+VIEWS: tuple[tuple[tuple[int, ...], ...], ...] = (((),), ((-2, -1),), ((-1,), (-2,)))
 _PACKAGE = Path(__file__).resolve().parent.parent
 
 
@@ -60,7 +61,7 @@ class ModelInfo:
     @property
     def reach(self) -> int:
         """Neighbouring slices on either side that a slice of the result depends on."""
-        return self.contract.neighbours * (1 + REFINEMENTS if self.refines else 1)
+        return self.contract.neighbours * (1 + len(VIEWS) if self.refines else 1)
 
     def path(self, stage: str) -> Path:
         """ONNX file of one of its `stages`, float32."""

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 DEVICES = ("auto", "cpu", "cuda")
+#: Inputs that may go through a session at once on a CPU, on as many cores; more only take memory.
+MOST_AT_ONCE = 4
 #: In what ONNX Runtime, its arena and CUDA say when memory is short.
 OUT_OF_MEMORY_WORDS = ("out of memory", "failed to allocate memory", "cudaerrormemoryallocation")
 
@@ -126,7 +128,7 @@ def _open(
         options.add_free_dimension_override_by_name(name, size)
     settings: dict[str, Any] = {}
     if provider == CPU:
-        options.intra_op_num_threads = available_cores()
+        options.intra_op_num_threads = -(-available_cores() // side_by_side())
         # Threads that spin while they wait take the cores from the projector's.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.enable_cpu_mem_arena = False  # it keeps the largest layer's memory for ever
@@ -142,6 +144,11 @@ def _open(
     if session.get_providers()[0] != provider:
         raise WedgefillError(f"{path.name} fell back to {session.get_providers()[0]}")
     return session
+
+
+def side_by_side() -> int:
+    """How many inputs a session on the CPU should be given at once, from threads of their own."""
+    return min(MOST_AT_ONCE, available_cores())
 
 
 def run(session: onnxruntime.InferenceSession, batch: Array) -> Array:

@@ -110,8 +110,9 @@ class TomogramGenerator(nn.Module):
         )
         self.encode = nn.ModuleList(_residuals(w, blocks) for w in widths)
         # Before the interpolation and one pixel wide: 3 x 3 after it would cost more than a scale.
+        # Added, not stacked: a stack of both and a convolution over it would say the same, slower.
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
-        self.merge = nn.ModuleList(nn.Conv2d(2 * w, w, 1) for w in widths[:-1])
+        self.merge = nn.ModuleList(nn.Conv2d(w, w, 1, bias=False) for w in widths[:-1])
         self.decode = nn.ModuleList(_residuals(w, blocks) for w in widths[:-1])
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)
         self.blend = nn.Conv2d(channels, 1, 1, bias=False)
@@ -129,7 +130,7 @@ class TomogramGenerator(nn.Module):
             y = encode(down(y))
         for k in reversed(range(len(self.up))):
             y = F.interpolate(self.up[k](y), scale_factor=2.0, mode="nearest")
-            y = self.decode[k](self.merge[k](torch.cat([y, skips[k]], dim=1)))
+            y = self.decode[k](self.merge[k](skips[k]) + y)
         # Not the convolution that it is, which bfloat16 would round to eight bits.
         return (x * self.blend.weight).sum(dim=1, keepdim=True) + self.last(y)
 
