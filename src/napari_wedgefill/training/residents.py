@@ -17,6 +17,7 @@ from ..inference.contract import (
     believed_noise,
     completed_wbp,
 )
+from ..inference.registry import VIEWS
 from ..projector import ParallelBeam
 from ..projector.arrays import Array
 from ..reconstruct.tvm import noise_level
@@ -25,7 +26,7 @@ from .examples import OBJECTS, SLICES, each_object
 from .stages import finished, starting_point
 
 #: A group is learned from as the first so many passes find it, then as the first does again.
-PASSES = 3
+PASSES = len(VIEWS)
 #: Groups that a batch is drawn from.
 MIXED = 8
 #: Networks answer so many slices at once.
@@ -127,11 +128,10 @@ class Residents:
 
     @torch.no_grad()
     def passed(self, group: Resident, network: nn.Module) -> tuple[Tensor, Tensor]:
-        """Return all inputs of a group, and a network's answers, every other pass from behind."""
+        """Return all inputs of a group, and a network's answers, seen as a fill's passes see it."""
         inputs = group.inputs(torch.arange(OBJECTS * SLICES, device=self.device))
-        if group.passes % 2:
-            return inputs, batches.answer(network, inputs.flip(2, 3), AT_ONCE).flip(2, 3)
-        return inputs, batches.answer(network, inputs, AT_ONCE)
+        axes = VIEWS[group.passes][0]
+        return inputs, batches.answer(network, inputs.flip(axes), AT_ONCE).flip(axes)
 
     @torch.no_grad()
     def advance(self, group: Resident, network: nn.Module) -> None:
