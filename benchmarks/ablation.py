@@ -57,11 +57,14 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
     by_one, by_both = (
         _volume(np.concatenate(list(model.run("tomogram", c)))) for c in (alone, channels)
     )
-    seen = [VIEWS[:1], VIEWS[:2], (*VIEWS[:2], VIEWS[2][:1]), VIEWS]
-    refined = [
-        drain(iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views))
-        for views in seen
-    ]
+
+    def passed(volume: Floats, *sides: tuple[int, ...]) -> Floats:
+        steps = iter_refined(model, beam, rows, quick.tvm, volume, scales, 0.0, 1.0, [sides])
+        return drain(steps)
+
+    once = passed(by_both, *VIEWS[0])
+    twice = passed(once, *VIEWS[1])
+    refined = [once, twice, passed(twice, VIEWS[2][0]), passed(twice, *VIEWS[2])]
     agreed = restore_consistency(beam, rows, refined[-1], scales, cautious=True)
     return [quick.tvm, completed, by_one, by_both, *refined, agreed]
 
