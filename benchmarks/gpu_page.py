@@ -1,6 +1,7 @@
-"""Put what `gpu.py test` found on a card into the page on CUDA.
+"""Put what `gpu.py test` or `gpu.py bench` found on a card into the page on CUDA.
 
 python benchmarks/gpu_page.py docs/gpu_test.json --out docs/cuda.md
+python benchmarks/gpu_page.py docs/gpu_bench.json --out docs/cuda.md
 """
 
 from __future__ import annotations
@@ -9,9 +10,6 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
-
-#: The table goes between these lines of a page.
-BEGIN, END = "<!-- begin gpu_test -->", "<!-- end gpu_test -->"
 
 
 def table(found: dict[str, Any]) -> str:
@@ -36,6 +34,29 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def speed_table(found: dict[str, Any]) -> str:
+    """Markdown: each operation's time and rate, beside plain torch on the same card."""
+    machine = found["machine"]
+    lines = [
+        f"Printed by `benchmarks/gpu_page.py` from `gpu.py bench` of {machine['when'][:10]}: one "
+        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}.",
+        "",
+        "| operation | tilts | slices | seconds | giga-updates/s | times plain torch |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in found["rows"]:
+        if row.get("by") == "ours":
+            size = f"{row['slices']} of {row['width']} x {row['width']}"
+            figures = f"{row['seconds']:.4f} | {row['giga_updates']:.0f}"
+            ratio = f"{row['times faster than plain torch']:.1f}"
+            lines.append(f"| {row['what']} | {row['tilts']} | {size} | {figures} | {ratio} |")
+    return "\n".join(lines)
+
+
+#: What goes between a page's marks, by the name of the results.
+TABLES = {"gpu_test": table, "gpu_bench": speed_table}
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Replace what stands between the marks of the page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -43,10 +64,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     given = parser.parse_args(arguments)
     page = given.out.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
+    name = given.results.stem
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    before, rest = page.split(begin)
+    after = rest.split(end)[1]
     found = json.loads(given.results.read_text(encoding="utf-8"))
-    given.out.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}", encoding="utf-8")
+    text = f"{before}{begin}\n{TABLES[name](found)}\n{end}{after}"
+    given.out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 # One session on a GPU: both tiers of the refinement train side by side, each while the other makes
 # the card wait, and the processor's other cores simulate.
 #
-#     benchmarks/gpu_session.sh SECONDS WORK RESULTS
+#     [TIERS=large LARGE_OPTIONS="--weights FILE"] benchmarks/gpu_session.sh SECONDS WORK RESULTS
 #
 # WORK keeps examples and checkpoints; RESULTS receives weights, curves and logs.
 set -um # each process it starts leads a group of its own
@@ -29,21 +29,23 @@ train() { # tier, options
     mkdir -p "$work/$1"
     ln -sfn "$work/first" "$work/$1/first"
     python3 -m napari_wedgefill.training.resident "$data" "$work/$1" --from models/small \
-        --until $((began + seconds - 12)) --bfloat16 "${@:2}" \
+        --until $((began + seconds - 20)) --bfloat16 "${@:2}" \
         --wait-for "$data"/group_10000{0,1,2,3,4,5}.npz "$data"/group_1000{10,11}.npz \
         >>"$results/$1.log" 2>&1
 }
 small=(small --learning-rate 3e-4 --round 40 ${OPTIONS:-})
-large=(large --new large --learning-rate 6e-4 --round 25 ${OPTIONS:-})
-(train "${small[@]}" ${COMPILE---compile} || train "${small[@]}") >/dev/null 2>&1 &
-trainers=($!)
-(train "${large[@]}" ${COMPILE---compile} || train "${large[@]}") >/dev/null 2>&1 &
-trainers+=($!)
+large=(large --new large --learning-rate 6e-4 --round 25 ${OPTIONS:-} ${LARGE_OPTIONS:-})
+trainers=()
+for tier in ${TIERS:-small large}; do
+    declare -n options=$tier
+    (train "${options[@]}" ${COMPILE---compile} || train "${options[@]}") >/dev/null 2>&1 &
+    trainers+=($!)
+done
 
 keep() { # whatever cuts the session short, the last results are there
-    for tier in small large; do
+    for tier in ${TIERS:-small large}; do
         for file in refinement.pt refinement_pixel.pt refinement.json; do
-            cp "$work/$tier/$file" "$results/${tier}_$file.part" 2>/dev/null &&
+            [ -s "$work/$tier/$file" ] && cp "$work/$tier/$file" "$results/${tier}_$file.part" 2>/dev/null &&
                 mv "$results/${tier}_$file.part" "$results/${tier}_$file"
         done
         [ -e "$results/${tier}_refinement.pt" ] && rm -f "$results/${tier}_refinement_pixel.pt"

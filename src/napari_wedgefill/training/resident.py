@@ -150,6 +150,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--new", choices=sorted(TIERS), help="begin with a new network of this tier's shape"
     )
+    parser.add_argument("--weights", type=Path, help="refinement.pt that --new goes on from")
     parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--round", type=int, default=30, help="steps between passes over a group")
@@ -175,8 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.new is None:
         state = start(REFINEMENT, plan, device, given.model)
     else:
-        widths, blocks = TIERS[given.new]
-        new = partial(TomogramGenerator, widths=widths, blocks=blocks)
+        new = partial(_network, given.new, given.weights)
         state = start(REFINEMENT, plan, device, network=new)
     if given.compile:
         compile_network(state, plan, device)
@@ -184,6 +184,15 @@ def main(arguments: list[str] | None = None) -> None:
     if given.until:
         plan = replace(plan, minutes=(given.until - time.time()) / 60)
     Loop(given.data, given.out, plan, state, device).train(given.round, given.admissions)
+
+
+def _network(tier: str, weights: Path | None) -> TomogramGenerator:
+    """Make a network of a tier's shape, new or with the weights of a run."""
+    widths, blocks = TIERS[tier]
+    network = TomogramGenerator(widths=widths, blocks=blocks)
+    if weights is not None:
+        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
+    return network
 
 
 if __name__ == "__main__":
