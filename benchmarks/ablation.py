@@ -58,13 +58,14 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
         _volume(np.concatenate(list(model.run("tomogram", c)))) for c in (alone, channels)
     )
 
-    def passed(volume: Floats, *sides: tuple[int, ...]) -> Floats:
-        steps = iter_refined(model, beam, rows, quick.tvm, volume, scales, 0.0, 1.0, [sides])
+    def refine(*views: tuple[tuple[int, ...], ...]) -> Floats:
+        # From the first pass on each time: a pass goes on from what the one before it left.
+        steps = iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views)
         return drain(steps)
 
-    once = passed(by_both, *VIEWS[0])
-    twice = passed(once, *VIEWS[1])
-    refined = [once, twice, passed(twice, VIEWS[2][0]), passed(twice, *VIEWS[2])]
+    first, second, third = VIEWS
+    refined = [refine(*views) for views in ((first,), (first, second))]
+    refined += [refine(first, second, views) for views in (third[:1], third)]
     agreed = restore_consistency(beam, rows, refined[-1], scales, cautious=True)
     return [quick.tvm, completed, by_one, by_both, *refined, agreed]
 

@@ -99,6 +99,27 @@ def test_memory_changes_no_byte(monkeypatch, tmp_path, series, method):
     assert written[0] == written[1]
 
 
+def test_strips_that_overlap_are_joined_and_no_byte_changes(monkeypatch, tmp_path, series):
+    """The neighbours that two strips share are computed once."""
+    images = series.images[:, :70].copy()
+    images[:, 40:, 9:] += 40  # goes on outside the field
+    series = replace(series, images=images)
+    monkeypatch.setattr(slabs, "strip_lanes", lambda method, beam: 24)
+    written, n_slabs = [], []
+    for n_strips in (1, 2, 4):
+        monkeypatch.setattr(slabs, "available_cores", lambda: 1)
+        monkeypatch.setattr(slabs, "JOINED", n_strips)
+        folder = tmp_path / str(n_strips)
+        folder.mkdir()
+        options = FillOptions(methods=("gan",), device="cpu", preview=True)
+        events = list(iter_fill(series, options, MrcSink(folder)))
+        stages = (e.stage for e in events if isinstance(e, Progress) and ", slice " in e.stage)
+        n_slabs.append(len({stage.split(", slice ")[1] for stage in stages}))
+        written.append((folder / "noise_gan.mrc").read_bytes())
+    assert n_slabs == [5, 2, 0]  # 16 of 24 slices are kept, 40 of 48, and all
+    assert written[0] == written[1] == written[2]
+
+
 def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):
     data = np.random.default_rng(0).normal(3, 2, (4, 9, 5)).astype(np.float32)
     outline = VolumeOutline("a", data.shape, (0.5, 0.6, 0.7), ("made of noise",))

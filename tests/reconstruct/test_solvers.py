@@ -220,6 +220,20 @@ def test_slices_are_rounded_alike_however_they_are_grouped(discs):
             np.testing.assert_array_equal(alone[:, :, 0], expected[:, :, k])
 
 
+def test_a_solver_goes_on_from_the_dual_variable_that_it_left(discs):
+    """So it need not find out anew what the measurements say; without noise, that is."""
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    rows = beam(discs)
+    dual = np.zeros_like(rows)
+    begun = last(iter_tvm(beam, rows, 100, weight=2.0, dual=dual))
+    np.testing.assert_array_equal(begun, last(iter_tvm(beam, rows, 100, weight=2.0)))
+    np.testing.assert_allclose(dual, beam(begun) - rows, atol=0.05 * np.abs(dual).max())
+    end = last(iter_tvm(beam, rows, 600, weight=2.0))
+    cold = last(iter_tvm(beam, rows, 10, weight=2.0, x0=begun))
+    warm = last(iter_tvm(beam, rows, 10, weight=2.0, x0=begun, dual=dual))
+    assert np.linalg.norm(warm - end) < 0.7 * np.linalg.norm(cold - end)
+
+
 def tvm_near_a_ramp(beam, rows, n_sweeps):
     ramp = np.linspace(0, 1, beam.depth * beam.width * rows.shape[2], dtype=np.float32)
     prior = ramp.reshape(beam.depth, beam.width, rows.shape[2])

@@ -82,13 +82,18 @@ class AngularGrid:
         of the rows' kind, float32, (n_rows, width, n_slices)
         """
         weights, mirrored = self._weights
-        n_tilts, width, n_slices = rows.shape
-        flat = rows.reshape(n_tilts, -1)
-        out = alike(np.where(mirrored, 0.0, weights), rows) @ flat
-        back = alike(np.where(mirrored, weights, 0.0), rows) @ flat
-        return (out.reshape(-1, width, n_slices)) + _mirror(
-            back.reshape(-1, width, n_slices), axis_u
-        )
+        # Few tilts count for a row. Not a matrix product, whose rounding depends on its size.
+        nearest = np.argsort(weights == 0, axis=1, kind="stable")
+        out = back = alike(np.zeros((len(weights), 1, 1)), rows) * rows[:1]
+        for tilts in nearest.T[: np.count_nonzero(weights, axis=1).max()]:
+            chosen, behind = (
+                weights[np.arange(len(tilts)), tilts],
+                mirrored[range(len(tilts)), tilts],
+            )
+            values = rows[tilts]
+            out = out + alike(np.where(behind, 0.0, chosen)[:, None, None], rows) * values
+            back = back + alike(np.where(behind, chosen, 0.0)[:, None, None], rows) * values
+        return out + _mirror(back, axis_u)
 
     @cached_property
     def _weights(self) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -7,7 +7,7 @@ from collections.abc import Generator, Sequence
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, namespace, packed
 from . import contract as inputs
-from .consistency import restore_consistency
+from .consistency import iter_consistency
 from .joint_model import JointModel
 from .registry import VIEWS
 
@@ -63,10 +63,8 @@ def iter_joint(
         volume = yield from iter_refined(
             model, beam, sinogram, quick.tvm, volume, scales, until, 0.9
         )
-    yield "GAN: consistency with the measurements", 0.9
-    volume = restore_consistency(beam, sinogram, volume, scales, cautious=True)
-    yield "GAN: consistency with the measurements", 1.0
-    return volume
+    steps = iter_consistency(beam, sinogram, volume, scales, cautious=True)
+    return (yield from _agreeing(steps, 0.9, 1.0))
 
 
 def iter_refined(
@@ -105,14 +103,30 @@ def iter_refined(
     """
     contract = model.model.contract
     step = (end - begin) / len(views)
+    dual = sinogram * 0.0
     for k, sides in enumerate(views):
         first = begin + k * step
-        yield "GAN: consistency with the measurements", first
-        volume = restore_consistency(beam, sinogram, volume, scales)
+        agreeing = iter_consistency(beam, sinogram, volume, scales, dual=dual)
+        volume = yield from _agreeing(agreeing, first, first + 0.4 * step)
         again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, tvm, volume, contract)
         volume = yield from _seen(model, channels, sides, first + 0.4 * step, first + step)
     return volume
+
+
+def _agreeing(
+    steps: Generator[float, None, Array], begin: float, end: float
+) -> Generator[Step, None, Array]:
+    """Report the steps of `iter_consistency`, and return its volume."""
+    name = "GAN: consistency with the measurements"
+    yield name, begin
+    while True:
+        try:
+            fraction = next(steps)
+        except StopIteration as ended:
+            volume: Array = ended.value
+            return volume
+        yield name, begin + (end - begin) * fraction
 
 
 def _seen(

@@ -19,6 +19,9 @@ from ..projector.threads import available_cores
 STRIP_BYTES = {"gan": 64 << 20}
 OTHER_STRIP_BYTES = 256 << 20
 FEWEST_LANES = 16
+#: Strips of a slab at least, where memory allows, if strips overlap: what two of them share would
+#: otherwise be computed twice.
+JOINED = 4
 #: Arrays of a volume's size that a solver holds at once, its result included.
 VOLUMES = {"wbp": 1.0, "sart": 2.0, "sirt": 2.0, "tvm": 6.0, "gan": 28.0}
 #: Arrays of a sinogram's size that a solver holds at once.
@@ -80,7 +83,8 @@ def cut(
     """
     # A strip no wider than what is read for its neighbours' sake would keep nothing.
     lanes = max(strip_lanes(method, beam), 3 * reach)
-    need = [_bytes(method, beam, lanes, n) for n in range(1, available_cores() + 1)]
+    most = max(available_cores(), JOINED if reach else 1)
+    need = [_bytes(method, beam, lanes, n) for n in range(1, most + 1)]
     held = held_bytes()
     budget = held + DEFAULT_SHARE * free_bytes() if max_memory is None else max_memory
     if max_memory is not None and held + need[0] > budget:
@@ -89,9 +93,8 @@ def cut(
             f"{in_words(held + need[0])} of memory, but only {in_words(budget)} may be used; "
             "allow more (--max-memory) or bin the images (--bin 2)."
         )
-    # Strips that overlap do not join into a longer one.
-    n_strips = 1 if reach or alone else max(1, sum(held + n <= budget for n in need))
-    return _slabs(height, lanes - 2 * reach, reach, n_strips)
+    n_strips = 1 if alone else max(1, sum(held + n <= budget for n in need))
+    return _slabs(height, lanes, reach, n_strips)
 
 
 def strip_lanes(method: str, beam: ParallelBeam) -> int:
@@ -115,11 +118,15 @@ def _bytes(method: str, beam: ParallelBeam, lanes: int, n_strips: int) -> float:
     return total
 
 
-def _slabs(height: int, kept: int, reach: int, n_strips: int) -> list[Slab]:
-    """Join full strips; the last one, where it is shorter, stays alone, as its kernel differs."""
-    whole = height // kept * kept
-    starts = list(range(0, whole, kept * n_strips))
-    stops = [min(start + kept * n_strips, whole) for start in starts]
+def _slabs(height: int, lanes: int, reach: int, n_strips: int) -> list[Slab]:
+    """Join full strips; without neighbours a shorter last one stays alone: its kernel differs."""
+    most = lanes * n_strips
+    if height <= most and reach:
+        return [Slab(0, height, 0, height)]
+    kept = most - 2 * reach
+    whole = height if reach else height // lanes * lanes
+    starts = list(range(0, whole, kept))
+    stops = [min(start + kept, whole) for start in starts]
     if whole < height:
         starts.append(whole)
         stops.append(height)

@@ -68,6 +68,12 @@ class _Tile:
         self.squares = np.zeros(lanes, np.float32)
         self.radii, self.prior_radii = np.zeros((2, lanes), np.float32)
 
+    def begin_at(self, dual: Floats, slope: Floats) -> None:
+        """Set the data's dual variable, and what the adjoint of the projections makes of it."""
+        n_slices = dual.shape[2]
+        self.dual[:, :, :n_slices] = dual
+        self.slope.reshape(*slope.shape[:2], -1)[:, :, :n_slices] = slope
+
 
 class PrimalDual:
     """A volume that approaches the minimum, sweep by sweep.
@@ -90,6 +96,8 @@ class PrimalDual:
         A volume to stay near to.
     share : float
         Share of the total variation that is of the difference from the prior, 0 to 1.
+    dual : ndarray, float32, (n_tilts, width, n_slices), optional
+        Where the dual variable of the data starts; the last sweep overwrites it.
 
     Attributes
     ----------
@@ -107,6 +115,7 @@ class PrimalDual:
         nonnegative: bool,
         prior: Floats | None = None,
         share: float = 0.0,
+        dual: Floats | None = None,
     ) -> None:
         n_slices = sinogram.shape[2]
         self.subsets = [_Subset(beam, tilts, balance) for tilts in steps]
@@ -131,6 +140,11 @@ class PrimalDual:
         ]
         for tile in self.tiles:
             np.maximum(tile.volume.values, self.floor, out=tile.volume.values)
+        self.dual = dual
+        if dual is not None:
+            slope = beam.T(dual)
+            for tile, strip in zip(self.tiles, self.strips, strict=True):
+                tile.begin_at(dual[:, :, strip], slope[:, :, strip])
         # One core a tile where there are enough of them, all cores for each tile elsewhere.
         self.n_shares = 1 if len(self.tiles) >= available_cores() else available_cores()
 
@@ -170,6 +184,8 @@ class PrimalDual:
             if subset is self.subsets[-1]:
                 self.x[:, :, strip] = tile.volume.values
                 if is_last:
+                    if self.dual is not None:
+                        self.dual[:, :, strip] = tile.dual[:, :, : strip.stop - strip.start]
                     return
             self._primal_step(tile, rows)
 

@@ -37,6 +37,7 @@ class TensorPrimalDual:
         nonnegative: bool,
         prior: Tensor | None = None,
         share: float = 0.0,
+        dual: Tensor | None = None,
     ) -> None:
         shape = (beam.depth, beam.width, sinogram.shape[2])
         unit = gradient_unit(beam)
@@ -62,9 +63,12 @@ class TensorPrimalDual:
             for subtracted, part in ((None, 1.0 - share), (prior, share))
             if part > 0
         ]
-        #: A.T of the data's dual variable, and that variable by subset.
-        self.slope = sinogram.new_zeros(shape)
-        self.duals = [measured.new_zeros(measured.shape) for _, measured, _ in self.subsets]
+        #: The data's dual variable, whole and by subset, and what A.T makes of it.
+        self.dual = dual
+        begun = sinogram.new_zeros(sinogram.shape) if dual is None else dual
+        self.tilts = [tilts.tolist() for tilts in steps]
+        self.duals = [begun[tilts] for tilts in self.tilts]
+        self.slope = sinogram.new_zeros(shape) if dual is None else beam.T(dual)
 
     def sweep(self, weights: Tensor, *, is_last: bool) -> Tensor:
         """Take every step once; arguments and answer as `PrimalDual.sweep`, in tensors."""
@@ -78,9 +82,15 @@ class TensorPrimalDual:
             if k == len(self.subsets) - 1:
                 self.x = self._now if is_last else self._now.clone()
                 if is_last:
+                    self._keep_duals()
                     return squares
             self._descend(change, weights)
         return squares
+
+    def _keep_duals(self) -> None:
+        if self.dual is not None:
+            for tilts, part in zip(self.tilts, self.duals, strict=True):
+                self.dual[tilts] = part
 
     def _descend(self, change: Tensor, weights: Tensor) -> None:
         """Dual step of the total variation, then the primal step."""

@@ -61,6 +61,7 @@ def iter_tvm(
     nonnegative: bool = True,
     prior: Array | None = None,
     share: float = 0.0,
+    dual: Array | None = None,
 ) -> Iterator[Sweep]:
     """Minimise ``1/2 |A x - b|^2 + weight TV(x)`` with isotropic TV in each slice.
 
@@ -106,6 +107,10 @@ def iter_tvm(
         A volume whose edges are to stay.
     share : float
         How much the prior counts, 0 to 1.
+    dual : of the sinogram's kind and shape, optional
+        Where the dual variable of the data starts, zero by default; overwritten, after the last
+        pass, with where it ended. At the minimum it is what the volume projects to less what was
+        measured.
 
     Yields
     ------
@@ -125,7 +130,9 @@ def iter_tvm(
     rise = min(1.0, RISE * len(steps))
     if n_sweeps is None:
         n_sweeps = -(-n_steps // len(steps))
-    solver = _solver_of(sinogram)(beam, sinogram, steps, balance, x0, nonnegative, prior, share)
+    solver = _solver_of(sinogram)(
+        beam, sinogram, steps, balance, x0, nonnegative, prior, share, dual
+    )
     for sweep in range(n_sweeps):
         follows = weight_for(beam.n_tilts, level, strength) if weight is None else weight
         weights = xp.broadcast_to(alike(follows, sinogram), sinogram.shape[2:])
@@ -145,5 +152,8 @@ def _solver_of(sinogram: Array) -> Any:
 
 def rms(sinogram: Array) -> Array:
     """Root mean square of each slice of (n_tilts, width, n_slices), (n_slices,)."""
+    if sinogram.shape[2] == 1 and isinstance(sinogram, np.ndarray):
+        # numpy adds a single slice up in another order: alike, however slices are grouped.
+        return rms(np.repeat(sinogram, 2, axis=2))[:1]
     xp = namespace(sinogram)
     return xp.sqrt(xp.mean(xp.square(sinogram), axis=(0, 1)))
