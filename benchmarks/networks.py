@@ -65,7 +65,6 @@ def opened(path: Path, threads: int, height: int) -> onnxruntime.InferenceSessio
         options.add_free_dimension_override_by_name(name, size)
     options.intra_op_num_threads = threads
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.enable_cpu_mem_arena = False
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 

@@ -9,6 +9,7 @@ import pytest
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference import joint_model, pipeline, registry, session
 from napari_wedgefill.inference.gpu_memory import BYTES_PER_PIXEL, LARGEST, SHARE
+from napari_wedgefill.memory import held_bytes
 from napari_wedgefill.tilt_series import TiltSeries
 
 
@@ -202,3 +203,16 @@ def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
     threading.Timer(0.2, go_on.set).start()
     running.close()
     assert len(begun) <= 3  # the first, and one at work on each core
+
+
+@pytest.mark.skipif(held_bytes() == 0, reason="the system does not say what a process holds")
+def test_the_memory_of_the_layers_is_kept_for_the_next_slice_and_then_given_back():
+    path = registry.load("small").path("refinement")
+    network = session.open_session(path, "cpu", {"height": 256, "width": 256, "batch": 1})
+    slices = np.zeros((1, 9, 256, 256), np.float32)
+    before = held_bytes()
+    session.run(network, slices, more=True)
+    kept = held_bytes() - before
+    session.run(network, slices)
+    assert kept > 20e6
+    assert held_bytes() - before < 0.7 * kept

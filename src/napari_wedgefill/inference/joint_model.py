@@ -66,7 +66,8 @@ class JointModel:
         parts = [batch[k : k + CPU_BATCH] for k in range(0, len(batch), CPU_BATCH)]
         pool = ThreadPoolExecutor(side_by_side())
         try:
-            yield from pool.map(partial(run, session), parts)
+            more = [True] * (len(parts) - 1) + [False]
+            yield from pool.map(partial(run, session), parts, more)
         except OutOfMemory as error:
             self._halve(1, error)
         finally:

@@ -150,7 +150,7 @@ def _seen(
 
 def _flipped(slices: Array, axes: tuple[int, ...]) -> Array:
     """Flip slices (..., depth, width) along some of their two axes."""
-    return packed(namespace(slices).flip(slices, axes)) if axes else slices
+    return namespace(slices).flip(slices, axes) if axes else slices  # numpy's is a view
 
 
 def _volume(answer: Array) -> Array:
