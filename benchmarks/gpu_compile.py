@@ -14,6 +14,7 @@ import re
 import subprocess
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from triton.compiler import ASTSource
 
 from napari_wedgefill.projector import triton_kernels
 from napari_wedgefill.projector.triton_layout import Tiles, tiles_for
+from napari_wedgefill.reconstruct import triton_primal_dual
 
 OPERATION = re.compile(r"\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+ )?([A-Z0-9]+)")
 #: The table goes between these lines of a page.
@@ -37,16 +39,35 @@ POINTERS = {
     "voxel_weights": "*fp32",
     "tilts": "*i32",
     "lowest": "fp32",
-} | dict.fromkeys(
+    "sigma": "fp32",
+    "boost": "fp32",
+}
+POINTERS |= dict.fromkeys(
     ("starts", "slopes", "shifts", "cosines", "sines", "half_widths"),
     "*fp64",
 )
+POINTERS |= dict.fromkeys(
+    ("x", "p", "prior", "q", "slope", "change", "tau", "radii", "prior_radii"), "*fp32"
+)
+POINTERS |= dict.fromkeys(("x_out", "p_out", "q_out"), "*fp32")
 #: Numbers that are multiples of 16 when the width is.
-ALIGNED = ("width", "depth", "n_rows", "n_across", "stride", "row_stride")
+ALIGNED = ("width", "depth", "n_rows", "n_across", "stride", "row_stride", "n_slices")
+
+
+def steps(n_slices: int) -> dict[str, tuple[Any, dict[str, Any]]]:
+    """The step of total-variation minimisation, which has tiles of its own."""
+    shared = {
+        "COLUMNS": triton_primal_dual.COLUMNS,
+        "LANES": triton_primal_dual.lanes_for(n_slices),
+    }
+    return {
+        "TVM step": (triton_primal_dual.descend_voxels, shared | {"PRIOR": False}),
+        "TVM step, with a prior": (triton_primal_dual.descend_voxels, shared | {"PRIOR": True}),
+    }
 
 
 def variants(tiles: Tiles, n_slices: int) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """Kernels and their compile-time settings, by name."""
+    """Kernels of the projections and their compile-time settings, by name."""
     unit, even = 4 if n_slices % 4 == 0 else 1, n_slices % tiles.slices == 0
     shared = {"UNIT": unit, "EVEN": even, "LANES": tiles.lanes}
     shared["TWICE"] = tiles.slices > tiles.lanes
@@ -134,6 +155,13 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
             row["updates_a_thread"] = samples * tiles.slices / (32 * tiles.warps)
             rows.append(row | inspect(made.asm["cubin"]))
             print(rows[-1], flush=True)
+        for name, (kernel, settings) in steps(n_slices).items():
+            warps = triton_primal_dual.warps_for(settings["LANES"])
+            made = compiled(kernel, settings, capability, warps)
+            row = {"kernel": name, "slices": n_slices, "tiles": replace(tiles, warps=warps)}
+            row["updates_a_thread"] = settings["LANES"] / (32 * warps)  # voxels, in this case
+            rows.append(row | inspect(made.asm["cubin"]))
+            print(rows[-1], flush=True)
     return rows
 
 
@@ -142,7 +170,8 @@ def table(rows: list[dict[str, Any]], capability: int) -> str:
     lines = [
         f"Printed by `benchmarks/gpu_compile.py` for compute capability {capability / 10:.1f} with "
         f"Triton {triton.__version__}; no GPU was involved. Instructions are those of the "
-        "innermost loop, over the updates (two multiply-adds each) of one thread in it.",
+        "innermost loop, over the updates (two multiply-adds each; for TVM, the voxels) of one "
+        "thread in it.",
         "",
         "| kernel | slices | warps | registers a thread | spills | shared memory (bytes) "
         "| 16-byte loads | instructions an update |",

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from napari_wedgefill.projector import ParallelBeam, torch_backend, triton_backend
+from napari_wedgefill.reconstruct import iter_tvm, last, tensor_primal_dual, triton_primal_dual
 
 #: Geometry and slices: odd sizes, tilts on and across 45 degrees, deep and flat volumes.
 CASES = {
@@ -79,6 +80,17 @@ def steps(keep: dict[str, np.ndarray]) -> None:
         keep[f"{name} descent expected"] = np.maximum(x + columns * beam.T(y), bound)
 
 
+def minimise(keep: dict[str, np.ndarray]) -> None:
+    """Total variation in the kernel of its own, with a prior and without."""
+    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 11, 9, axis_shift_px=0.4)
+    x, y = (np.abs(array) for array in draw(beam, 5))
+    for name, options in (("alone", {}), ("near a prior", {"prior": x, "share": 0.5})):
+        for key, as_array in (("", torch.from_numpy), (" expected", np.asarray)):
+            given = {k: as_array(v) if k == "prior" else v for k, v in options.items()}
+            steps = iter_tvm(beam, as_array(y), 2, weight=0.2, x0=as_array(x), **given)
+            keep[f"TVM {name}{key}"] = np.asarray(last(steps))
+
+
 def draw(beam: ParallelBeam, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a random volume and a random sinogram."""
     rng = np.random.default_rng(7)
@@ -89,11 +101,13 @@ def draw(beam: ParallelBeam, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Send CPU tensors where CUDA tensors go, and keep every answer."""
     torch_backend.triton_kernels_for = lambda device: triton_backend
+    tensor_primal_dual.step_for = lambda device: triton_primal_dual.descend
     keep: dict[str, np.ndarray] = {}
     operators(keep)
     far_offsets(keep)
     gradients(keep)
     steps(keep)
+    minimise(keep)
     np.savez(sys.argv[1], **keep)
 
 
