@@ -14,10 +14,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from .networks import Discriminator, placed, shipped_weights
 from .stages import FIRST_PASS, STAGES, Stage
+
+
+def save_whole(what: Any, path: Path) -> None:
+    """Write weights or a checkpoint; who reads the file meanwhile finds the one before, whole."""
+    with written_beside(path) as beside:
+        torch.save(what, beside)
 
 
 @dataclass(frozen=True)
@@ -87,12 +94,11 @@ class State:
         }
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint beside itself, then rename."""
+        """Write the checkpoint."""
         parts = {name: module.state_dict() for name, module in self.modules().items()}
         parts["scalars"] = {"minutes": self.minutes, "step": self.step, "best": self.best}
         parts["curves"] = self.curves
-        torch.save(parts, path.with_suffix(".part"))
-        path.with_suffix(".part").rename(path)
+        save_whole(parts, path)
 
     def load(self, path: Path, device: torch.device, *, fresh_judge: bool = False) -> None:
         """Take up a checkpoint; with `fresh_judge`, all of it but the discriminator."""
@@ -164,10 +170,10 @@ def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract)
             ) from error
         network = STAGES[name].network()
         network.load_state_dict(shipped_weights(network, model / f"{name}.onnx"))
-        torch.save(network.state_dict(), run / f"{name}.pt")
+        save_whole(network.state_dict(), run / f"{name}.pt")
         plan = {f.name: trained[f.name] for f in fields(Plan) if f.name in trained}
         record = {"plan": plan, "contract": contract.to_dict(), "curves": curves}
         (run / f"{name}.json").write_text(json.dumps(record, indent=1))
     own, first = model / f"{stage.name}.onnx", run / f"{FIRST_PASS}.pt"
     if stage.begins_as and own.is_file() and not first.exists():
-        torch.save(shipped_weights(stage.network(), own), first)
+        save_whole(shipped_weights(stage.network(), own), first)

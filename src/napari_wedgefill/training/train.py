@@ -26,7 +26,7 @@ from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
 from .stages import STAGES, Stage
-from .state import Plan, State, adopt_earlier, start
+from .state import Plan, State, adopt_earlier, save_whole, start
 
 #: What the steps since the last report measured, by name.
 Running = dict[str, list[Tensor]]
@@ -158,10 +158,10 @@ def report(
     state.curves.append(figures)
     print(" ".join(f"{k} {v:.5g}" for k, v in figures.items()), flush=True)
     if not adversarial:
-        torch.save(state.averaged.state_dict(), out / f"{stage.name}_pixel.pt")
+        save_whole(state.averaged.state_dict(), out / f"{stage.name}_pixel.pt")
     elif figures["validation"] < state.best:
         state.best = figures["validation"]
-        torch.save(state.averaged.state_dict(), out / f"{stage.name}.pt")
+        save_whole(state.averaged.state_dict(), out / f"{stage.name}.pt")
     record = {
         "plan": asdict(plan),
         "contract": InputContract().to_dict(),
