@@ -1,6 +1,8 @@
 """Models: found, checked by hash, refused in one sentence; sessions say where they run."""
 
 import shutil
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -190,7 +192,7 @@ def test_slices_that_run_side_by_side_are_those_that_run_alone(monkeypatch):
 def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
     begun, go_on = [], threading.Event()
 
-    def waiting(_, part):
+    def waiting(_, part, more):
         begun.append(len(part))
         assert len(begun) == 1 or go_on.wait(5)
         return part[:, :1]
@@ -205,14 +207,27 @@ def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
     assert len(begun) <= 3  # the first, and one at work on each core
 
 
+KEPT_AND_LEFT = """
+import numpy as np
+from napari_wedgefill.inference import registry, session
+from napari_wedgefill.memory import held_bytes
+
+path = registry.load("small").path("refinement")
+network = session.open_session(path, "cpu", {"height": 256, "width": 256, "batch": 1})
+slices = np.zeros((1, 9, 256, 256), np.float32)
+before = held_bytes()
+for more in (True, False):
+    session.run(network, slices, more=more)
+    print(held_bytes() - before)
+"""
+
+
 @pytest.mark.skipif(held_bytes() == 0, reason="the system does not say what a process holds")
 def test_the_memory_of_the_layers_is_kept_for_the_next_slice_and_then_given_back():
-    path = registry.load("small").path("refinement")
-    network = session.open_session(path, "cpu", {"height": 256, "width": 256, "batch": 1})
-    slices = np.zeros((1, 9, 256, 256), np.float32)
-    before = held_bytes()
-    session.run(network, slices, more=True)
-    kept = held_bytes() - before
-    session.run(network, slices)
+    """In a process of its own: here, what earlier tests gave back would serve again."""
+    ran = subprocess.run(
+        [sys.executable, "-c", KEPT_AND_LEFT], capture_output=True, text=True, check=True
+    )
+    kept, left = (int(line) for line in ran.stdout.split())
     assert kept > 20e6
-    assert held_bytes() - before < 0.7 * kept
+    assert left < 0.7 * kept
