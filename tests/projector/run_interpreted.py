@@ -84,6 +84,8 @@ def minimise(keep: dict[str, np.ndarray]) -> None:
     """Total variation in the kernel of its own, with a prior and without."""
     beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 11, 9, axis_shift_px=0.4)
     x, y = (np.abs(array) for array in draw(beam, 5))
+    device = torch.device("cpu")
+    assert tensor_primal_dual.step_for(device) is triton_primal_dual.descend  # passed its trial
     for name, options in (("alone", {}), ("near a prior", {"prior": x, "share": 0.5})):
         for key, as_array in (("", torch.from_numpy), (" expected", np.asarray)):
             given = {k: as_array(v) if k == "prior" else v for k, v in options.items()}
@@ -101,7 +103,7 @@ def draw(beam: ParallelBeam, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
 def main() -> None:
     """Send CPU tensors where CUDA tensors go, and keep every answer."""
     torch_backend.triton_kernels_for = lambda device: triton_backend
-    tensor_primal_dual.step_for = lambda device: triton_primal_dual.descend
+    tensor_primal_dual.triton_kernels_for = torch_backend.triton_kernels_for
     keep: dict[str, np.ndarray] = {}
     operators(keep)
     far_offsets(keep)

@@ -84,15 +84,12 @@ class AngularGrid:
         weights, mirrored = self._weights
         # Few tilts count for a row. Not a matrix product, whose rounding depends on its size.
         nearest = np.argsort(weights == 0, axis=1, kind="stable")
+        ahead, behind = np.where(mirrored, 0.0, weights), np.where(mirrored, weights, 0.0)
+        each = np.arange(len(weights))
         out = back = alike(np.zeros((len(weights), 1, 1)), rows) * rows[:1]
         for tilts in nearest.T[: np.count_nonzero(weights, axis=1).max()]:
-            chosen, behind = (
-                weights[np.arange(len(tilts)), tilts],
-                mirrored[range(len(tilts)), tilts],
-            )
-            values = rows[tilts]
-            out = out + alike(np.where(behind, 0.0, chosen)[:, None, None], rows) * values
-            back = back + alike(np.where(behind, chosen, 0.0)[:, None, None], rows) * values
+            out = out + alike(ahead[each, tilts][:, None, None], rows) * rows[tilts]
+            back = back + alike(behind[each, tilts][:, None, None], rows) * rows[tilts]
         return out + _mirror(back, axis_u)
 
     @cached_property

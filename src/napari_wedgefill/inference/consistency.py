@@ -131,10 +131,10 @@ def iter_consistency(
         for sweep in sweeps:
             yield sweep.done / sweep.total
         restored[..., wrong] = sweep.x
-    if dual is not None:
-        dual[:] = 0.0
-        if wrong.any():
+        if dual is not None:
             dual[..., wrong] = begun
+    if dual is not None:
+        dual[..., ~wrong] = 0.0
     return restored
 
 

@@ -154,8 +154,8 @@ def run(session: onnxruntime.InferenceSession, batch: Array, more: bool = False)
     """Run one batch; the array is made native, contiguous float32 (others give garbage).
 
     A torch tensor must live where the session runs; it is read there, and answered there. Memory of
-    the layers is kept for the next batch if there are `more`: a system that clears its pages anew
-    for every batch takes a tenth of the time.
+    the layers is kept for the next batch if there are `more`: the system would clear its pages anew
+    for every batch.
 
     Raises
     ------

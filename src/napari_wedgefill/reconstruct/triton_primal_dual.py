@@ -1,19 +1,15 @@
 """A step of total-variation minimisation on a GPU, each volume read and written once.
 
-Operation by operation in torch, such a step would cross the card's memory some forty times. The
+Operation by operation in torch, such a step would cross the card's memory many times. The
 dual field of a voxel's neighbours is worked out anew rather than passed on, and what is new goes
 to another array than what is old, so that no program waits for another.
 """
 
 from __future__ import annotations
 
-from functools import cache
-
 import torch
 import triton
 import triton.language as tl
-
-from ..projector.triton_support import triton_kernels_for
 
 #: Voxels along x that a program does in turn; each hands its dual field to the next.
 COLUMNS = 8
@@ -142,11 +138,11 @@ def descend_voxels(
 def descend(
     x: torch.Tensor,
     fields: list[torch.Tensor],
-    prior: torch.Tensor | None,
     slope: torch.Tensor,
     change: torch.Tensor,
     tau: torch.Tensor,
     radii: list[torch.Tensor],
+    prior: torch.Tensor | None,
     out: list[torch.Tensor],
     *,
     sigma: float,
@@ -196,17 +192,3 @@ def lanes_for(n_slices: int) -> int:
 def warps_for(lanes: int) -> int:
     """Groups of 32 threads that share a program, four slices a thread."""
     return max(1, lanes // 128)
-
-
-@cache
-def works_on(device: torch.device) -> bool:
-    """Whether the step runs on a device and answers as torch does; compiles it the first time."""
-    if triton_kernels_for(device) is None:
-        return False
-    from .tensor_primal_dual import trial_error
-
-    try:
-        return trial_error(device, descend) < 1e-4
-    # A broken toolchain raises whatever it likes; torch does the step then.
-    except Exception:
-        return False
