@@ -35,7 +35,7 @@ FACTORS = (0.1, 10**-0.5, 1.0, 10**0.5, 10.0)
 FACTOR_LIMITS = (1e-4, 1e4)
 SIRT_SWEEPS = 100
 #: Steps of TVM at a fixed weight, half as many again as the automatic one is given.
-TUNED_STEPS = 1350
+TUNED_STEPS = 900
 
 
 @dataclass(frozen=True, eq=False)

@@ -231,7 +231,7 @@ def test_a_solver_goes_on_from_the_dual_variable_that_it_left(discs):
     end = last(iter_tvm(beam, rows, 600, weight=2.0))
     cold = last(iter_tvm(beam, rows, 10, weight=2.0, x0=begun))
     warm = last(iter_tvm(beam, rows, 10, weight=2.0, x0=begun, dual=dual))
-    assert np.linalg.norm(warm - end) < 0.7 * np.linalg.norm(cold - end)
+    assert np.linalg.norm(warm - end) < 0.8 * np.linalg.norm(cold - end)
 
 
 def tvm_near_a_ramp(beam, rows, n_sweeps):

@@ -43,7 +43,7 @@ class InputContract:
 
     n_rows: int = 120
     sart_sweeps: int = 10
-    tvm_steps: int = 900
+    tvm_steps: int = 600
     neighbours: int = 1
     multiple: int = 16
 

@@ -12,13 +12,13 @@ from ..volume import Volume
 #: What a plain fill computes.
 METHODS = ("wbp", "sart", "tvm", "gan")
 #: Sweeps of each algebraic method, and steps of TVM.
-SWEEPS, TVM_STEPS = {"sart": 10, "sirt": 50}, 900
-PREVIEW_SWEEPS, PREVIEW_TVM_STEPS = {"sart": 5, "sirt": 20}, 225
+SWEEPS, TVM_STEPS = {"sart": 10, "sirt": 50}, 600
+PREVIEW_SWEEPS, PREVIEW_TVM_STEPS = {"sart": 5, "sirt": 20}, 150
 STOPS = ("sweeps", "discrepancy")
 #: How many times the usual sweeps a method gets at most that stops where it reaches the noise.
 CAP = 3
 #: Rough cost of a slab, for the progress bar alone.
-COST = {"wbp": 1.0, "sart": 12.0, "sirt": 40.0, "tvm": 250.0, "gan": 250.0}
+COST = {"wbp": 1.0, "sart": 4.0, "sirt": 14.0, "tvm": 35.0, "gan": 150.0}
 
 
 @dataclass(frozen=True)

@@ -42,11 +42,12 @@ def dual_step(
     change: Floats,
     pitch: int,
     measured: Floats,
-    sigma: Floats,
+    rates: Floats,
+    common: Floats,
     dual: Floats,
     squares: Floats,
 ) -> None:
-    """Advance the dual variable of some tilts.
+    """Advance the dual variable of some tilts, as `dual_steps` says.
 
     Parameters
     ----------
@@ -59,29 +60,37 @@ def dual_step(
         Floats from tilt to tilt of `change`.
     measured, dual : ndarray, float32, flat (n_tilts, width, lanes)
         What was measured, and the dual variable, updated in place.
-    sigma : ndarray, float32, (n_tilts, width)
-        Dual steps.
+    rates, common : ndarray, float32, (n_tilts, width) and (n_tilts, n_common, width)
+        The preconditioner.
     squares : ndarray, float32, (lanes,)
         The squares of what the volume leaves unexplained are added.
     """
-    n_tilts, width = sigma.shape
+    n_tilts, n_common, width = common.shape
     lanes = len(vectors) * VECTOR
-    one = np.float32(1.0)
+    shared = aligned(n_common * VECTOR)
     for tilt in range(n_tilts):
         for v in range(len(vectors)):
             s = v * VECTOR
             total = load(squares, s)
+            shared[:] = np.float32(0.0)
             for u in range(width):
-                step = sigma[tilt, u]
                 i, o = tilt * pitch + (u + 1) * lanes + s, (tilt * width + u) * lanes + s
                 unexplained = subtract(load(change, i), load(measured, o))
                 total = multiply_add(unexplained, unexplained, total)
-                old = load(dual, o)
-                ahead = multiply_add(spread(step), unexplained, old)
-                new = multiply(ahead, spread(one / (one + step)))
-                store(dual, o, new)
-                store(change, i, subtract(new, old))
+                ahead = subtract(unexplained, load(dual, o))
+                store(change, i, ahead)
+                for k in range(n_common):
+                    weight = spread(common[tilt, k, u])
+                    store(shared, k * VECTOR, multiply_add(weight, ahead, load(shared, k * VECTOR)))
             store(squares, s, total)
+            for u in range(width):
+                i, o = tilt * pitch + (u + 1) * lanes + s, (tilt * width + u) * lanes + s
+                step = multiply(spread(rates[tilt, u]), load(change, i))
+                for k in range(n_common):
+                    weight = spread(-common[tilt, k, u])
+                    step = multiply_add(weight, load(shared, k * VECTOR), step)
+                store(change, i, step)
+                store(dual, o, add(load(dual, o), step))
 
 
 @numba.njit(**OPTIONS)

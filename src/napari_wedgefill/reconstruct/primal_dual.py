@@ -18,6 +18,7 @@ from ..projector.threads import available_cores, run, shares
 from ..projector.tiles import SinogramTile, VolumeTile
 from ..projector.vectors import aligned_zeros, vectors
 from .dual_field import extrapolate_row
+from .dual_steps import dual_steps
 from .fused import descend, dual_step
 
 Floats = NDArray[np.float32]
@@ -36,8 +37,7 @@ class _Subset:
 
     def __init__(self, beam: ParallelBeam, tilts: NDArray[np.intp], balance: float) -> None:
         self.tilts, self.beam = tilts, beam.subset(tilts)
-        lengths = beam.ray_lengths[tilts, :, 0]
-        self.sigma = (1.0 / (balance * np.maximum(lengths, 1.0))).astype(np.float32)
+        self.rates, self.common = dual_steps(self.beam, balance)
         self.half_widths = np.maximum(np.abs(self.beam.cosines), np.abs(self.beam.sines))
 
 
@@ -201,7 +201,7 @@ class PrimalDual:
         measured, dual = tile.measured[subset.tilts], tile.dual[subset.tilts]
         dual_step(
             vectors(rows.lanes), rows.padded.reshape(-1), rows.padded.shape[1] * rows.lanes,
-            measured.reshape(-1), subset.sigma, dual.reshape(-1), tile.squares,
+            measured.reshape(-1), subset.rates, subset.common, dual.reshape(-1), tile.squares,
         )  # fmt: skip
         tile.dual[subset.tilts] = dual
 

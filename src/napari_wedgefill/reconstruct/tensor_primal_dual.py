@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..projector import ParallelBeam
 from ..projector.triton_support import triton_kernels_for
+from .dual_steps import dual_steps
 from .primal_dual import gradient_unit
 
 
@@ -42,16 +43,12 @@ class TensorPrimalDual:
     ) -> None:
         shape = (beam.depth, beam.width, sinogram.shape[2])
         unit = gradient_unit(beam)
-        rays = beam(sinogram.new_ones((*shape[:2], 1)))
         seen = beam.T(sinogram.new_ones((beam.n_tilts, beam.width, 1)))
-        self.subsets = [
-            (
-                beam.subset(tilts),
-                sinogram[tilts.tolist()],
-                1.0 / (balance * rays[tilts.tolist()].clamp(min=1.0)),
-            )
-            for tilts in steps
-        ]
+        self.subsets = []
+        for tilts in steps:
+            some = beam.subset(tilts)
+            dual_step = [torch.from_numpy(part).to(seen) for part in dual_steps(some, balance)]
+            self.subsets.append((some, sinogram[tilts.tolist()], dual_step))
         self.sigma = unit / (balance * (2.0 if prior is None else 4.0))
         self.tau = balance / (seen + 4.0 * unit)
         self.floor = 0.0 if nonnegative else -np.inf
@@ -77,12 +74,13 @@ class TensorPrimalDual:
     def sweep(self, weights: Tensor, *, is_last: bool) -> Tensor:
         """Take every step once; arguments and answer as `PrimalDual.sweep`, in tensors."""
         squares = weights.new_zeros(weights.shape)
-        for k, (beam, measured, sigma) in enumerate(self.subsets):
+        for k, (beam, measured, (rates, common)) in enumerate(self.subsets):
             unexplained = beam(self._now).sub_(measured)
             squares += unexplained.square().sum((0, 1))
-            new = unexplained.mul_(sigma).add_(self.duals[k]).div_(1.0 + sigma)
-            change = beam.T(new - self.duals[k])
-            self.duals[k] = new
+            ahead = unexplained.sub_(self.duals[k])
+            step = rates[:, :, None] * ahead - common.mT @ (common @ ahead)
+            change = beam.T(step)
+            self.duals[k] = self.duals[k] + step
             if k == len(self.subsets) - 1:
                 self.x = self._now if is_last else self._now.clone()
                 if is_last:
