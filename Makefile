@@ -30,6 +30,7 @@ lint: $(VENV)/.dev ## check style and types
 
 bench: $(VENV)/.bench ## measure speed (beside ASTRA's, in one run), start-up and memory
 	$(BIN)/python benchmarks/projectors.py
+	$(BIN)/python benchmarks/convergence.py
 	$(BIN)/python benchmarks/networks.py
 	$(BIN)/python benchmarks/fill.py
 	$(BIN)/python benchmarks/startup.py

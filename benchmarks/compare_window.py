@@ -22,7 +22,8 @@ import numpy as np
 from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
-from speed_page import cores_in_words, machine, table
+from speed_page import machine
+from speed_sections import cores_in_words, table
 
 from napari_wedgefill._napari.compare_window.canvas import CompareCanvas
 from napari_wedgefill._napari.compare_window.columns import VolumeColumn

@@ -1,0 +1,224 @@
+"""The sections of docs/speed.md, each from the figures of one benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, for other work shared the cores."}
+
+
+def cores_in_words(n: int) -> str:
+    """Say "one core" or "2 cores"."""
+    return "one core" if n == 1 else f"{n} cores"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _memory(figures: dict[str, Any]) -> str:
+    rows = [
+        [
+            case["methods"],
+            str(case["slices"]),
+            case["allowed"],
+            f"{case['peak_anonymous_mb']:.0f}",
+            f"{case['peak_resident_mb']:.0f}",
+            f"{case['seconds']:.0f}",
+            f"{case['written_mb_per_s']:.0f}",
+        ]
+        for case in figures["cases"]
+    ]
+    head = [
+        "methods", "slices", "allowed", "peak of its own (MB)", "peak with file pages (MB)",
+        "seconds", "written (MB/s)",
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            "## Memory",
+            f"`benchmarks/memory.py` on {cores_in_words(figures['machine']['cores'])}: "
+            f"{figures['what']}",
+            table(head, rows),
+        ]
+    )
+
+
+def _startup(figures: dict[str, Any]) -> str:
+    rows = []
+    for row in figures["rows"]:
+        aim = "" if row["aim"] is None else f"{row['aim']:g}"
+        rows.append([row["what"], f"{row['seconds']:.3f}", aim])
+    return "\n\n".join(
+        [
+            "## Start-up",
+            f"`benchmarks/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
+            f"shortest of several fresh processes. {CLOCKS[figures['clock']]}",
+            table(["what", "seconds", "aim"], rows),
+        ]
+    )
+
+
+def _projectors(figures: dict[str, Any]) -> str:
+    cores, sweeps = figures["machine"]["cores"], figures["sweeps"]
+    rows = []
+    for r in figures["rows"]:
+        rows.append(
+            [
+                r["operation"],
+                f"{r['ours_ms']:.3f}",
+                f"{r['astra_ms']:.2f}" if "ratio" in r else "",
+                f"{r['ratio']:.0f}" if "ratio" in r else "",
+                f"{r['giga_updates']:.1f}",
+                f"{100 * r['share_of_limit']:.0f} %",
+                f"{r['ours_db']:.2f}" if "ours_db" in r else "",
+                f"{r['astra_db']:.2f}" if "astra_db" in r else "",
+            ]
+        )
+    head = [
+        "operation", "ours (ms)", "ASTRA (ms)", "ratio", "ours (giga-updates/s)", "of limit",
+        "ours (dB)", "ASTRA (dB)",
+    ]  # fmt: skip
+    return "\n\n".join(
+        [
+            "## Projectors and solvers beside ASTRA",
+            f"`benchmarks/projectors.py` on {cores_in_words(cores)} of an "
+            f"{figures['machine']['processor']}: slices of {figures['width']} x "
+            f"{figures['width']} from {figures['n_tilts']} tilts over +-60 degrees, ASTRA "
+            f"{figures['astra']} (CPU, linear projector; it uses one core whatever there is) in "
+            "the same run. Milliseconds a slice; "
+            + ", ".join(f"{name} with {n}" for name, n in sweeps.items())
+            + f" passes. {CLOCKS[figures['clock']]} PSNR is against the simulated object.",
+            f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates a second on "
+            "each core: the inner step of the kernels on operands in the first-level cache, "
+            "with nothing to work out.",
+            table(head, rows),
+            _same_accuracy(figures),
+            *_bounds(figures),
+        ]
+    )
+
+
+def _bounds(figures: dict[str, Any]) -> list[str]:
+    """Compare a pass of each solver with what it cannot do without."""
+    if "bounds" not in figures:
+        return []
+    measured = {r["operation"]: r["ours_ms"] for r in figures["rows"]}
+    rows = [
+        [
+            r["solver"],
+            f"{measured[r['solver']] / figures['sweeps'][r['solver']]:.2f}",
+            f"{r['arithmetic_ms']:.2f}",
+            f"{r['moved_mb']:.1f}",
+            f"{r['tile_mb']:.0f}",
+            f"{r['giga_bytes']:.0f}",
+            f"{r['memory_ms']:.2f}",
+        ]
+        for r in figures["bounds"]
+    ]
+    head = [
+        "a pass of", "measured (ms)", "arithmetic (ms)", "moved (MB)", "a tile holds (MB)",
+        "at (GB/s)", "memory (ms)",
+    ]  # fmt: skip
+    return [
+        "What bounds a pass, a slice and on one core: its arithmetic at the limit above, and the "
+        "arrays that it must read and write, at the rate at which this core changes as much "
+        "memory as a tile of slices holds.",
+        table(head, rows),
+    ]
+
+
+def _same_accuracy(figures: dict[str, Any]) -> str:
+    """Say what SART's ratio is when ours may take as many passes as its accuracy needs."""
+    passes = figures["sweeps"]["SART"]
+    sart = next(r for r in figures["rows"] if r["operation"] == "SART")
+    said = (
+        "Our SART takes four tilts a step where ASTRA's takes one, which is what lets it run from "
+        "cache and in vectors, and a pass of it goes less far. "
+    )
+    if "passes_to_match" not in sart:
+        return said + "In the passes that were tried it did not reach ASTRA's PSNR."
+    needed = sart["passes_to_match"]
+    ratio = sart["ratio"] * passes / needed
+    return said + (
+        f"With a relaxation of {figures['relaxation_to_match']:g} it reaches the PSNR of ASTRA's "
+        f"{passes} passes after {needed}: at the same accuracy the ratio is {ratio:.0f}."
+    )
+
+
+def _fill(figures: dict[str, Any]) -> str:
+    cores, n = cores_in_words(figures["machine"]["cores"]), figures["slices"]
+    rows = [
+        [
+            row["what"],
+            f"{row['wall_s']:.1f}",
+            f"{row['cpu_s']:.1f}",
+            f"{1e3 * row['wall_s'] / n:.0f}",
+        ]
+        for row in figures["rows"]
+    ]
+    aim = f" The aim on two cores is {figures['aim_s']:.0f} s." if figures["aim_s"] else ""
+    largest = sorted(figures["share_of_stage"].items(), key=lambda item: -item[1])
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in largest if share >= 0.005)
+    return "\n\n".join(
+        [
+            "## A whole fill",
+            f"`benchmarks/fill.py` on {cores} of an {figures['machine']['processor']}: {n} slices "
+            f"of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, all four "
+            f"methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
+            "`gan` from both, that are there already.",
+            table(["method", "seconds", "processor seconds", "milliseconds a slice"], rows),
+            f"Share of each stage: {shares}.",
+        ]
+    )
+
+
+def _networks(figures: dict[str, Any]) -> str:
+    cores, ways = cores_in_words(figures["machine"]["cores"]), ("shared", "side by side")
+    rows = [
+        [row["network"], f"{row['giga']:.1f}"]
+        + [f"{row[f'now, {way}']:.1f}" for way in ways]
+        + [f"{100 * row['of_peak']:.0f} %"]
+        for row in figures["rows"]
+    ]
+    head = ["network", "giga-multiply-adds", *(f"{way} (ms)" for way in ways), "of matrix rate"]
+    return "\n\n".join(
+        [
+            "## The networks",
+            f"`benchmarks/networks.py` on {cores} of an {figures['machine']['processor']}: "
+            f"milliseconds a slice of {figures['width']} x {figures['width']}, where all cores "
+            "share a slice and where each has one of its own, as in a fill; and how near that "
+            f"comes to the {figures['matrix_giga']:.0f} giga-multiply-adds a second of this "
+            "machine's matrix product. Wall time.",
+            table(head, rows),
+        ]
+    )
+
+
+def _convergence(figures: dict[str, Any]) -> str:
+    cases = figures["cases"]
+    steps = list(dict.fromkeys(case["steps"] for case in cases))
+    left = {(c["dose"], c["rates"], c["steps"]): f"{c['left']:.3f}" for c in cases}
+    kinds = dict.fromkeys((case["dose"], case["rates"]) for case in cases)
+    rows = [[*kind, *(left[(*kind, n)] for n in steps)] for kind in kinds]
+    return "\n\n".join(
+        [
+            "## Convergence of TVM",
+            f"`benchmarks/convergence.py`: {figures['what']}. How far TVM is from where it comes "
+            "to rest, as a share of the way from SART, after so many steps at a fixed weight: with "
+            "the dual steps that it takes, and with those of diagonal preconditioning.",
+            table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
+        ]
+    )
+
+
+SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "projectors": _projectors,
+    "convergence": _convergence,
+    "fill": _fill,
+    "networks": _networks,
+    "startup": _startup,
+    "memory": _memory,
+}
