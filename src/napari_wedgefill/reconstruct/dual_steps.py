@@ -22,7 +22,7 @@ FASTER = 4.0
 MOST_COMMON = 12
 
 
-def dual_steps(beam: ParallelBeam, balance: float) -> tuple[Floats, Floats]:
+def dual_steps(beam: ParallelBeam, balance: float, faster: float = FASTER) -> tuple[Floats, Floats]:
     """Preconditioner ``diag(rates) - C.T C`` of the rows that a step takes, tilt by tilt.
 
     The dual variable y of a row changes by it times ``A x - b - y``. With the primal steps of
@@ -35,13 +35,15 @@ def dual_steps(beam: ParallelBeam, balance: float) -> tuple[Floats, Floats]:
         Of the tilts of the step.
     balance : float
         Ratio of the primal to the dual step.
+    faster : float
+        How much further than with diagonal preconditioning, which is 1.
 
     Returns
     -------
     rates : ndarray, float32, (n_tilts, width)
         For what the tilts do not share.
     common : ndarray, float32, (n_tilts, n_common, width)
-        The rows of C: what they share is held back to a rate `FASTER` times lower.
+        The rows of C: what they share is held back to a rate `faster` times lower.
 
     References
     ----------
@@ -50,7 +52,7 @@ def dual_steps(beam: ParallelBeam, balance: float) -> tuple[Floats, Floats]:
     """
     lengths = beam.ray_lengths[:, :, 0].astype(np.float64)
     n_common = _n_common(beam)
-    faster = FASTER if n_common <= MOST_COMMON else 1.0
+    faster = faster if n_common <= MOST_COMMON else 1.0
     sigma = faster / (balance * np.maximum(lengths, 1.0))
     rates = sigma / (1.0 + sigma)
     if faster == 1.0 or n_common == 0:

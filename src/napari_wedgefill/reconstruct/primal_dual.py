@@ -18,7 +18,7 @@ from ..projector.threads import available_cores, run, shares
 from ..projector.tiles import SinogramTile, VolumeTile
 from ..projector.vectors import aligned_zeros, vectors
 from .dual_field import extrapolate_row
-from .dual_steps import dual_steps
+from .dual_steps import FASTER, dual_steps
 from .fused import descend, dual_step
 
 Floats = NDArray[np.float32]
@@ -35,9 +35,11 @@ def gradient_unit(beam: ParallelBeam) -> float:
 class _Subset:
     """Some of the tilts, and the dual steps of their rays."""
 
-    def __init__(self, beam: ParallelBeam, tilts: NDArray[np.intp], balance: float) -> None:
+    def __init__(
+        self, beam: ParallelBeam, tilts: NDArray[np.intp], balance: float, faster: float
+    ) -> None:
         self.tilts, self.beam = tilts, beam.subset(tilts)
-        self.rates, self.common = dual_steps(self.beam, balance)
+        self.rates, self.common = dual_steps(self.beam, balance, faster)
         self.half_widths = np.maximum(np.abs(self.beam.cosines), np.abs(self.beam.sines))
 
 
@@ -98,6 +100,8 @@ class PrimalDual:
         Share of the total variation that is of the difference from the prior, 0 to 1.
     dual : ndarray, float32, (n_tilts, width, n_slices), optional
         Where the dual variable of the data starts; the last sweep overwrites it.
+    faster : float
+        See `dual_steps`.
 
     Attributes
     ----------
@@ -116,9 +120,10 @@ class PrimalDual:
         prior: Floats | None = None,
         share: float = 0.0,
         dual: Floats | None = None,
+        faster: float = FASTER,
     ) -> None:
         n_slices = sinogram.shape[2]
-        self.subsets = [_Subset(beam, tilts, balance) for tilts in steps]
+        self.subsets = [_Subset(beam, tilts, balance, faster) for tilts in steps]
         # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column); with a prior
         # there are two gradients, and each takes half the step.
         unit = gradient_unit(beam)

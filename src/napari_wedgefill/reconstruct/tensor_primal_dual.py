@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..projector import ParallelBeam
 from ..projector.triton_support import triton_kernels_for
-from .dual_steps import dual_steps
+from .dual_steps import FASTER, dual_steps
 from .primal_dual import gradient_unit
 
 
@@ -40,6 +40,7 @@ class TensorPrimalDual:
         prior: Tensor | None = None,
         share: float = 0.0,
         dual: Tensor | None = None,
+        faster: float = FASTER,
     ) -> None:
         shape = (beam.depth, beam.width, sinogram.shape[2])
         unit = gradient_unit(beam)
@@ -47,7 +48,8 @@ class TensorPrimalDual:
         self.subsets = []
         for tilts in steps:
             some = beam.subset(tilts)
-            dual_step = [torch.from_numpy(part).to(seen) for part in dual_steps(some, balance)]
+            parts = dual_steps(some, balance, faster)
+            dual_step = [torch.from_numpy(part).to(seen) for part in parts]
             self.subsets.append((some, sinogram[tilts.tolist()], dual_step))
         self.sigma = unit / (balance * (2.0 if prior is None else 4.0))
         self.tau = balance / (seen + 4.0 * unit)
