@@ -5,12 +5,14 @@
 
 Results are kept in a folder that git ignores, under what they depend on: the code, the condition
 and the model. A further call goes on where the last one stopped, and the page shows every
-condition that was ever measured with this code and this model.
+condition that was ever measured with this code and this model. With `--earlier CHECKOUT`, what was
+measured with that commit stands in for what was not measured again.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
 import time
 from pathlib import Path
 
@@ -59,7 +61,7 @@ def _write(
         print("The tooth is left out: give its path with --tooth.", flush=True)
     needle = evaluate_needle(cache, model, only_kept=not measure)
     seen = list(dict.fromkeys(sorted([*conditions.full(), *conditions.default(), *wanted])))
-    results = kept(cache, seen)
+    results = kept(cache, seen, _earlier(arguments))
     out: Path = arguments.out
     drawn = out.parent / "images" / f"{out.stem}.png"
     if not (arguments.no_picture or arguments.report):
@@ -69,6 +71,17 @@ def _write(
     numbers_path = out.with_suffix(".json")
     numbers_path.write_text(numbers(model.model, results, tooth, needle), encoding="utf-8")
     print(f"{len(results)} conditions are in {out} and {numbers_path}.")
+
+
+def _earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
+    """Results of an earlier checkout, and its commit."""
+    checkout: Path | None = arguments.earlier
+    if checkout is None:
+        return None
+    found = load(checkout / "models" / arguments.model)
+    commit = ["git", "-C", str(checkout), "rev-parse", "--short", "HEAD"]
+    name = subprocess.run(commit, capture_output=True, text=True, check=True).stdout.strip()
+    return Cache(arguments.cache, found, checkout), name
 
 
 def _conditions(arguments: argparse.Namespace) -> list[Condition]:
@@ -101,6 +114,7 @@ def _arguments() -> argparse.Namespace:
     add("--no-real", action="store_true", help="measure no real data")
     add("--no-picture", action="store_true", help="draw no picture")
     add("--report", action="store_true", help="write the page from what is kept, measure nothing")
+    add("--earlier", type=Path, help="checkout whose kept results stand in, marked as such")
     add("--cache", type=Path, default=Path("runs/quality"), help="folder of kept results")
     add("--out", type=Path, default=Path("docs/quality.md"))
     return parser.parse_args()

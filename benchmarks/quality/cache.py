@@ -42,15 +42,19 @@ class Cache:
         Made when the first result is kept.
     model : ModelInfo
         Its hashes are part of what the network's results depend on.
+    checkout : Path, optional
+        Of another commit, whose results are meant.
     """
 
-    def __init__(self, folder: Path, model: ModelInfo) -> None:
+    def __init__(self, folder: Path, model: ModelInfo, checkout: Path | None = None) -> None:
         self.folder = folder
-        here = [_HERE / f"{module}.py" for module in ("simulate", "measures", "methods")]
-        real = [_PACKAGE / name for name in _REAL] + [_HERE / "real.py", _HERE / "tooth.py"]
+        package = checkout / "src" / _PACKAGE.name if checkout else _PACKAGE
+        beside = checkout / "benchmarks" / "quality" if checkout else _HERE
+        here = [beside / f"{module}.py" for module in ("simulate", "measures", "methods")]
+        real = [package / name for name in _REAL] + [beside / "real.py", beside / "tooth.py"]
         self._code = {
-            "classical": fingerprint([_PACKAGE / name for name in _CLASSICAL] + here),
-            "network": fingerprint([_PACKAGE / "inference"]),
+            "classical": fingerprint([package / name for name in _CLASSICAL] + here),
+            "network": fingerprint([package / "inference"]),
             "real": fingerprint(real),
         }
         self._model = {"classical": {}, "network": dict(model.sha256)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ class Condition:
         Mean electrons a pixel of the object; infinite for noise-free.
     n_objects : int
         Objects of each family.
+    earlier : str
+        Commit whose code it was measured with, if not with this one.
     """
 
     width: int
@@ -36,6 +38,7 @@ class Condition:
     step_deg: float
     electrons: float
     n_objects: int
+    earlier: str = field(default="", compare=False)
 
     @property
     def angles_deg(self) -> NDArray[np.float64]:

@@ -58,6 +58,7 @@ def page(
         f"{GAN} less {TUNED}: PSNR in dB, mean over the objects; above zero the network is better.",
         "",
         *gain_table(results),
+        *_earlier(results),
         *_verdict(results),
     ]
     if picture:
@@ -116,6 +117,18 @@ def _definitions() -> list[str]:
         "other method gets help. Objects are 8 slices thick and drawn on a grid twice as fine. The "
         "dose is in electrons a pixel of the object, and comes with read-out noise of 1 % of the "
         "mean signal. All figures follow one least-squares scale and offset.",
+        "",
+    ]
+
+
+def _earlier(results: Results) -> list[str]:
+    """Say which rows are of earlier code."""
+    commits = sorted({condition.earlier for condition in results if condition.earlier})
+    if not commits:
+        return []
+    return [
+        f"† Measured with the code of {' and '.join(commits)}, whose solvers took other numbers of "
+        "steps, and not again since.",
         "",
     ]
 
@@ -195,6 +208,7 @@ def numbers(model: ModelInfo, results: Results, tooth: list[Row], needle: list[R
                 "step_deg": condition.step_deg,
                 "electrons": None if math.isinf(condition.electrons) else condition.electrons,
                 "objects_a_family": condition.n_objects,
+                **({"earlier": condition.earlier} if condition.earlier else {}),
                 "families": families,
                 "elongation": {m: mean(rows, "elongation", m, (SPHERES,)) for m in METHODS},
             }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -125,11 +125,19 @@ def evaluate(cache: Cache, condition: Condition, model: JointModel) -> None:
         cache.complete({kind: path(cache, condition, part, kind) for kind in KINDS}, compute)
 
 
-def kept(cache: Cache, conditions: list[Condition]) -> dict[Condition, list[Row]]:
-    """Results of those conditions that were measured in full."""
+def kept(
+    cache: Cache, conditions: list[Condition], earlier: tuple[Cache, str] | None = None
+) -> dict[Condition, list[Row]]:
+    """Results of those conditions that were measured in full.
+
+    Where there are none, those of an earlier commit stand in, if its results and name are given.
+    """
     found = {}
     for condition in conditions:
-        each = [cache.get(path(cache, condition, p, k)) for p in PARTS for k in KINDS]
-        if all(rows is not None for rows in each):
-            found[condition] = [row for rows in each for row in rows]
+        for source, commit in ((cache, ""), *([earlier] if earlier else [])):
+            each = [source.get(path(source, condition, p, k)) for p in PARTS for k in KINDS]
+            if all(rows is not None for rows in each):
+                rows = [row for rows in each for row in rows]
+                found[replace(condition, earlier=commit)] = rows
+                break
     return found

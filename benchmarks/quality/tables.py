@@ -73,7 +73,7 @@ def cells(values: Sequence[float], digits: int, best: float = math.inf) -> list[
 def condition_cells(condition: Condition, n_families: int = len(FAMILIES)) -> list[str]:
     """The first columns of a row."""
     return [
-        str(condition.width),
+        f"{condition.width}{' †' if condition.earlier else ''}",
         f"{condition.missing_deg:g}°",
         f"{condition.step_deg:g}°",
         condition.dose,

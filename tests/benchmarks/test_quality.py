@@ -1,6 +1,7 @@
 """What the table of quality rests on: the objects, the baselines and the kept results."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from benchmarks.quality import (
     methods,
     real_tables,
     report,
+    simulated,
     tables,
     tooth,
 )
@@ -194,6 +196,27 @@ def test_measured_data_are_read_as_errors_where_less_is_better():
     line = real_tables.needle_section(rows)[-2]
     assert line.startswith("| ±60° | 16 |")
     assert line.endswith("| **4.0** |")
+
+
+def test_results_of_an_earlier_commit_stand_in_and_are_marked(tmp_path, monkeypatch):
+    monkeypatch.setattr(simulated, "KINDS", ("head",))
+    now, before = (cache.Cache(tmp_path / name, load("small")) for name in ("now", "before"))
+    wanted = [replace(SMALL, electrons=electrons) for electrons in (100.0, 400.0, np.inf)]
+    for kept, condition, psnr_db in (
+        (before, wanted[0], 1.0), (before, wanted[1], 2.0), (now, wanted[1], 3.0),
+    ):  # fmt: skip
+        for part in simulated.PARTS:
+            path = simulated.path(kept, condition, part, "head")
+            row = {"method": TVM, "family": "head", "psnr": psnr_db}
+            kept.get_or(path, lambda row=row: [row])
+    found = simulated.kept(now, wanted, (before, "abc1234"))
+    assert [(c.electrons, c.earlier, rows[0]["psnr"]) for c, rows in found.items()] == [
+        (100.0, "abc1234", 1.0),
+        (400.0, "", 3.0),
+    ]
+    assert [tables.condition_cells(c)[0] for c in found] == ["32 †", "32"]
+    assert "abc1234" in report._earlier(found)[0]
+    assert simulated.kept(now, wanted).keys() == {wanted[1]}
 
 
 def test_a_page_without_measurements_says_that_there_are_none(tmp_path, monkeypatch):
