@@ -45,11 +45,18 @@ def dual_steps(beam: ParallelBeam, balance: float, faster: float = FASTER) -> tu
     common : ndarray, float32, (n_tilts, n_common, width)
         The rows of C: what they share is held back to a rate `faster` times lower.
 
+    Raises
+    ------
+    ValueError
+        If `faster` is below one.
+
     References
     ----------
     T. Pock and A. Chambolle, ICCV 2011, 1762-1769; A. Chambolle, M. J. Ehrhardt, P. Richtarik and
     C.-B. Schoenlieb, SIAM J. Optim. 28, 2783-2808 (2018), theorem 4.3.
     """
+    if faster < 1.0:
+        raise ValueError(f"faster = {faster}; 1 is as far as diagonal preconditioning goes")
     lengths = beam.ray_lengths[:, :, 0].astype(np.float64)
     n_common = _n_common(beam)
     faster = faster if n_common <= MOST_COMMON else 1.0
