@@ -52,7 +52,7 @@ def test_all_four_methods_come_in_order_with_progress_and_a_report(filled):
     _, _, events = filled
     assert [e.method for e in events if isinstance(e, Finished)] == ["wbp", "sart", "tvm", "gan"]
     fractions = [e.fraction for e in events if isinstance(e, Progress)]
-    assert fractions == sorted(fractions)
+    assert (np.diff(fractions) > -1e-12).all()  # but for rounding
     assert 0 <= fractions[0] < 0.1
     assert fractions[-1] == pytest.approx(1.0)
     report = events[-1].report
