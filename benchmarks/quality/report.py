@@ -83,8 +83,9 @@ def _families() -> list[str]:
         "",
         f"- {untouched}: **untouched**. They were written before any method was run on "
         "them, and nothing was chosen by their figures. (That TVM was far from its minimum after "
-        "900 steps was seen on one object each of `cathode`, `alloy`, `aggregate` and `cells`; the "
-        "numbers of the solver that came of it were chosen elsewhere.) `cathode` is a secondary "
+        "900 steps was seen on one object each of `cathode`, `alloy`, `aggregate` and `cells`, and "
+        "on `alloy` that its weight may then rise faster; the numbers were set on objects of "
+        f"{chosen} and of training.) `cathode` is a secondary "
         "particle of a battery cathode: packed grains, often long along the radius, with cracks "
         "along their boundaries, pores, and at times a coating, carbon or binder at the surface; "
         "`virions` are enveloped viruses, and now and then naked capsids, with spikes and coils, "

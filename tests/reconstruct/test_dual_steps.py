@@ -69,6 +69,11 @@ def test_tilts_side_by_side_go_no_faster():
     assert lowest[1] > 3 * lowest[0]
 
 
+def test_steps_shorter_than_diagonal_ones_are_refused():
+    with pytest.raises(ValueError, match=r"faster = 0\.5"):
+        dual_steps(ParallelBeam(RANGES["few"], 16), BALANCE, faster=0.5)
+
+
 @pytest.mark.parametrize("name", ["usual", "narrow", "few"])
 def test_a_slice_that_is_full_does_not_run_away(name):
     """All tilts of a step push low frequencies alike, and a full slice has most of them."""

@@ -82,7 +82,7 @@ class TensorPrimalDual:
             ahead = unexplained.sub_(self.duals[k])
             step = rates[:, :, None] * ahead - common.mT @ (common @ ahead)
             change = beam.T(step)
-            self.duals[k] = self.duals[k] + step
+            self.duals[k] += step
             if k == len(self.subsets) - 1:
                 self.x = self._now if is_last else self._now.clone()
                 if is_last:
