@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from quality.conditions import Condition
-from quality.methods import drain
 from quality.simulate import FAMILIES
 from quality.simulated import Recorded, Simulation
 
@@ -24,6 +23,7 @@ from napari_wedgefill.inference.consistency import restore_consistency
 from napari_wedgefill.inference.joint_model import JointModel
 from napari_wedgefill.inference.joint_steps import iter_refined
 from napari_wedgefill.inference.registry import VIEWS, load
+from napari_wedgefill.inference.steps import drain
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
 

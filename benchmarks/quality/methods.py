@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +20,7 @@ from napari_wedgefill.inference.contract import (
 )
 from napari_wedgefill.inference.joint_model import JointModel
 from napari_wedgefill.inference.joint_steps import iter_joint
+from napari_wedgefill.inference.steps import drain
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for
@@ -58,15 +58,6 @@ def normalised(beam: ParallelBeam, rows: Floats) -> Measured:
     b = rows / np.float32(density)
     peak = sinogram_scale(b)
     return Measured(b, Scales(peak, believed_noise(noise_level(b), peak)), density)
-
-
-def drain(solver: Generator[Any, None, Any]) -> Any:
-    """Run a generator for what it returns."""
-    while True:
-        try:
-            next(solver)
-        except StopIteration as ended:
-            return ended.value
 
 
 def quickly(

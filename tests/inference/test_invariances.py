@@ -46,15 +46,6 @@ def recorded(truth, angles_deg=ANGLES_DEG, noise=0.0, seed=0):
     return TiltSeries.from_arrays(rows.transpose(0, 2, 1), angles_deg)
 
 
-def drain(generator):
-    """Run a generator for what it returns."""
-    while True:
-        try:
-            next(generator)
-        except StopIteration as ended:
-            return ended.value
-
-
 def filled(series, methods=METHODS, **options):
     result = fill(series, FillOptions(methods=methods, device="cpu", **options))
     return {method: volume.data for method, volume in result.volumes.items()}

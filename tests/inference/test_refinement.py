@@ -8,6 +8,7 @@ import pytest
 from napari_wedgefill.inference import joint_steps
 from napari_wedgefill.inference.contract import InputContract, Scales, sinogram_scale
 from napari_wedgefill.inference.joint_steps import iter_refined
+from napari_wedgefill.inference.steps import drain, relayed
 from napari_wedgefill.projector import ParallelBeam
 
 WIDTH, N_SLICES = 32, 3
@@ -36,11 +37,7 @@ def refined(model, beam, rows, volume):
     scales = Scales(sinogram_scale(rows), 0.0)
     steps = iter_refined(model, beam, rows, volume, volume, scales, 0.7, 0.9)
     fractions = []
-    while True:
-        try:
-            fractions.append(next(steps)[1])
-        except StopIteration as ended:
-            return ended.value, fractions
+    return drain(relayed(steps, lambda step: fractions.append(step[1]))), fractions
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from ..projector.arrays import Array, alike, namespace, packed
 from ..reconstruct import iter_tvm
 from ..reconstruct.tvm import rms
 from .contract import Scales
+from .steps import drain
 
 #: Steps, how smooth (`iter_tvm`), and how much of the total variation is that of the difference
 #: from the networks' volume. Chosen together, on objects of the training families and on `head`
@@ -41,13 +42,7 @@ def restore_consistency(
     beam: ParallelBeam, sinogram: Array, volume: Array, scales: Scales, *, cautious: bool = False
 ) -> Array:
     """Run `iter_consistency` to its end and return the volume; see there."""
-    steps = iter_consistency(beam, sinogram, volume, scales, cautious=cautious)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as ended:
-            restored: Array = ended.value
-            return restored
+    return drain(iter_consistency(beam, sinogram, volume, scales, cautious=cautious))
 
 
 def iter_consistency(
@@ -117,11 +112,13 @@ def iter_consistency(
     wrong = share > 0
     restored = volume.clip(0.0, None)
     if wrong.any():
-        prior = packed(volume[..., wrong])
-        begun = None if dual is None else (dual * (signal / CERTAIN).clip(0.0, 1.0))[..., wrong]
+        # Slices that are picked are copied one voxel at a time; mostly there are none to leave out.
+        these = slice(None) if wrong.all() else wrong
+        prior = packed(volume[..., these])
+        begun = None if dual is None else (dual * (signal / CERTAIN).clip(0.0, 1.0))[..., these]
         sweeps = iter_tvm(
             beam,
-            packed((projected + share * misfit)[..., wrong]),
+            packed((projected + share * misfit)[..., these]),
             n_steps=LAST_STEPS if cautious else STEPS,
             strength=STRENGTH,
             balance=BALANCE,
@@ -133,9 +130,9 @@ def iter_consistency(
         )
         for sweep in sweeps:
             yield sweep.done / sweep.total
-        restored[..., wrong] = sweep.x
+        restored[..., these] = sweep.x
         if dual is not None:
-            dual[..., wrong] = begun
+            dual[..., these] = begun
     if dual is not None:
         dual[..., ~wrong] = 0.0
     return restored

@@ -10,6 +10,7 @@ from . import contract as inputs
 from .consistency import iter_consistency
 from .joint_model import JointModel
 from .registry import VIEWS
+from .steps import relayed
 
 #: What a step of the model reports: its name and how far the slab is, 0 to 1.
 Step = tuple[str, float]
@@ -120,13 +121,7 @@ def _agreeing(
     """Report the steps of `iter_consistency`, and return its volume."""
     name = "GAN: consistency with the measurements"
     yield name, begin
-    while True:
-        try:
-            fraction = next(steps)
-        except StopIteration as ended:
-            volume: Array = ended.value
-            return volume
-        yield name, begin + (end - begin) * fraction
+    return (yield from relayed(steps, lambda done: (name, begin + (end - begin) * done)))
 
 
 def _seen(

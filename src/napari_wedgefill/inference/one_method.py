@@ -22,6 +22,7 @@ from .joint_steps import iter_joint
 from .session import CUDA
 from .sink import SlabWriter
 from .slabs import Slab, cut
+from .steps import relayed
 from .streaming import read_ahead, write_behind
 
 Floats = NDArray[np.float32]
@@ -66,18 +67,21 @@ def iter_volume(
         for slab, sinogram in read_ahead(slabs, read):
             where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
             solver = _timed(_solver(method, job, model, options, slab, sinogram), method, job)
-            while True:
-                try:
-                    stage, fraction = next(solver)
-                except StopIteration as ended:
-                    volume = ended.value
-                    break
-                done = (slab.start + fraction * (slab.stop - slab.start)) / height
-                yield clock.progress(stage + where, done)
+            volume = yield from relayed(solver, partial(_progress, clock, slab, where, height))
             start = time.monotonic()
             behind(partial(_write, writer, slab, volume, job.normalisation))
             job.stages["waiting for the disk"] += time.monotonic() - start
     clock.finish(method)
+
+
+def _progress(
+    clock: Clock, slab: Slab, where: str, height: int, step: tuple[str, float]
+) -> Progress:
+    """Tell how far the whole method is, for how far it is in a slab."""
+    stage, fraction = step
+    return clock.progress(
+        stage + where, (slab.start + fraction * (slab.stop - slab.start)) / height
+    )
 
 
 def _timed(
