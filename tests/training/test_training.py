@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shutil
+import tomllib
 
 import numpy as np
 import onnxruntime
@@ -281,3 +283,24 @@ def test_a_refinement_can_be_trained_for_an_exported_model(trained, exported, da
         assert (changed > 0.01) == (int(path.stem.split("_")[1]) % 2 == 1)
     export.main([str(run), str(tmp_path / "again"), "--name", "again"])
     assert registry.load(tmp_path / "again").refines
+
+
+def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
+    trained, exported, tmp_path
+):
+    """The others are the run's, and the model says what it was averaged with."""
+    run = shutil.copytree(trained, tmp_path / "run")
+    for stage in ("tomogram", "refinement"):
+        own = torch.load(run / f"{stage}.pt", weights_only=True)
+        torch.save({name: weight + 1.0 for name, weight in own.items()}, run / f"{stage}.pt")
+    export.main([str(run), str(tmp_path / "m"), "--name", "m", "--average", str(exported)])
+    for stage, moved in {"tomogram": 1.0, "refinement": 0.5}.items():
+        other, found = (
+            shipped_weights(TomogramGenerator(), folder / f"{stage}.onnx")
+            for folder in (exported, tmp_path / "m")
+        )
+        for name, weight in found.items():
+            torch.testing.assert_close(weight, other[name] + moved)
+    training = tomllib.loads((tmp_path / "m" / "model.toml").read_text())["training"]
+    averaged = {s: p["averaged_with"] for s, p in training.items() if "averaged_with" in p}
+    assert averaged == {"refinement": registry.load(exported).sha256["refinement"]}

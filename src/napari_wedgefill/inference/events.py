@@ -18,7 +18,7 @@ STOPS = ("sweeps", "discrepancy")
 #: How many times the usual sweeps a method gets at most that stops where it reaches the noise.
 CAP = 3
 #: Rough cost of a slab, for the progress bar alone.
-COST = {"wbp": 1.0, "sart": 4.0, "sirt": 14.0, "tvm": 35.0, "gan": 150.0}
+COST = {"wbp": 1.0, "sart": 4.0, "sirt": 14.0, "tvm": 25.0, "gan": 165.0}
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from torch import nn
 from ..inference.contract import InputContract
 from ..inference.onnx_file import half_precision_twin
 from ..inference.registry import REFINEMENT, STAGES
-from .networks import SinogramGenerator, tomogram_generator_of
+from .networks import SinogramGenerator, shipped_weights, tomogram_generator_of
 
 OPSET = 20
 DIMENSIONS = ("batch", "channels", "height", "width")
@@ -114,8 +114,30 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
     return model
 
 
-def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
-    """Export the stages of a run and describe them."""
+def write_folder(
+    run: Path, folder: Path, name: str, summary: str, average: Path | None = None
+) -> None:
+    """Export the stages of a run and describe them.
+
+    Parameters
+    ----------
+    run, folder : Path
+        Where the weights are, and where the model goes.
+    name, summary : str
+        For `model.toml`.
+    average : Path, optional
+        Another model. The run's last network becomes the mean of its own weights and of that
+        model's, from which its training must have begun: it then keeps more of what that one knew.
+
+    Raises
+    ------
+    WedgefillError
+        If that model's network has another shape.
+
+    References
+    ----------
+    M. Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, 7959-7971.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
     stages = [*STAGES, *([REFINEMENT] if (run / f"{REFINEMENT}.pt").is_file() else [])]
@@ -129,6 +151,8 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
         record = json.loads((run / f"{stage}.json").read_text())
         weights = sum(parameter.numel() for parameter in network.parameters())
         training[stage] = {"weights": weights} | summarise(record)
+        if average is not None and stage == stages[-1]:
+            training[stage]["averaged_with"] = _average(network, average / f"{stage}.onnx")
         metadata = {
             "model": name,
             "stage": stage,
@@ -145,6 +169,14 @@ def write_folder(run: Path, folder: Path, name: str, summary: str) -> None:
         | {f"training.{stage}": figures for stage, figures in training.items()},
     )
     (folder / "model.toml").write_text(text)
+
+
+def _average(network: nn.Module, path: Path) -> str:
+    """Take the mean of a network's weights and an exported one's; return that file's hash."""
+    other = shipped_weights(network, path)
+    own = network.state_dict()
+    network.load_state_dict({name: (own[name] + other[name]) / 2 for name in own})
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def summarise(record: dict[str, Any]) -> dict[str, Any]:
@@ -183,8 +215,15 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--name", required=True)
     parser.add_argument("--summary", default="trained by its owner")
+    parser.add_argument(
+        "--average",
+        type=Path,
+        metavar="MODEL",
+        help="make the last network the mean of its weights and of that model's, from which its "
+        "training began: it keeps more of what that one knew",
+    )
     given = parser.parse_args(arguments)
-    write_folder(given.run, given.folder, given.name, given.summary)
+    write_folder(given.run, given.folder, given.name, given.summary, given.average)
 
 
 if __name__ == "__main__":
