@@ -100,9 +100,10 @@ def _families() -> list[str]:
         "milled piece of metal with plates on the cube planes of its crystals, particles and "
         "voids; `grana` is a small chloroplast, with stacks of thylakoids in a double envelope.",
         f"- {chosen}: settings were chosen while looking at objects of them: SART's relaxation, "
-        "TVM's strength, steps and step sizes, and the form and the numbers of the consistency "
-        "step. An earlier version of `head` drew some objects that filled the field on every side; "
-        "it was corrected after the first evaluation, in which the network failed on those.",
+        "TVM's strength, steps and step sizes, the form and the numbers of the consistency step, "
+        "and that the refinement is the mean of two runs. An earlier version of `head` drew some "
+        "objects that filled the field on every side; it was corrected after the first evaluation, in "
+        "which the network failed on those.",
         "",
         f"In one field of view of four of {chosen}, two objects of the family meet: one over the "
         "other, one inside the other, or one carved by the other.",
