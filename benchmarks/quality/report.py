@@ -102,8 +102,8 @@ def _families() -> list[str]:
         f"- {chosen}: settings were chosen while looking at objects of them: SART's relaxation, "
         "TVM's strength, steps and step sizes, the form and the numbers of the consistency step, "
         "and that the refinement is the mean of two runs. An earlier version of `head` drew some "
-        "objects that filled the field on every side; it was corrected after the first evaluation, in "
-        "which the network failed on those.",
+        "objects that filled the field on every side; it was corrected after the first evaluation, "
+        "in which the network failed on those.",
         "",
         f"In one field of view of four of {chosen}, two objects of the family meet: one over the "
         "other, one inside the other, or one carved by the other.",
