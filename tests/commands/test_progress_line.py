@@ -6,7 +6,8 @@ import io
 
 import pytest
 
-from napari_wedgefill.commands.progress_line import ProgressLine, duration
+from napari_wedgefill.commands.progress_line import ProgressLine
+from napari_wedgefill.durations import duration, roughly
 
 
 class Terminal(io.StringIO):
@@ -44,3 +45,10 @@ def test_a_pipe_sees_no_progress():
 )
 def test_times_read_the_way_people_say_them(seconds, text):
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (89, "89 s"), (125, "2 min"), (6000, "1 h 40 min")]
+)
+def test_guessed_times_promise_no_seconds(seconds, text):
+    assert roughly(seconds) == text

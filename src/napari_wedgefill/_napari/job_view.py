@@ -9,6 +9,7 @@ import napari
 from napari.layers import Layer
 
 from ..align import Aligned
+from ..durations import duration
 from ..inference.events import Done, Finished, Progress
 from ..trust.results_table import ResultsTable
 from ..trust.verdicts import SelfCheck, TrustMap
@@ -17,7 +18,7 @@ from .inputs import METHOD_LABELS, FillInputs
 from .layers import series_layer
 from .results import Results
 from .results_window import ResultsWindow
-from .run_panel import RunPanel, duration
+from .run_panel import RunPanel
 from .series_panel import SeriesPanel
 from .trust_panel import TrustPanel
 

@@ -17,6 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..durations import roughly
 from .compare import ORIENTATIONS
 from .messages import Message
 
@@ -120,7 +121,7 @@ class RunPanel(QWidget):
         """Move the bar and say what is going on and for how long."""
         self.bar.setValue(round(STEPS * fraction))
         self.bar.setFormat("%p%")
-        left = "" if seconds_left is None else f", {duration(seconds_left)} left"
+        left = "" if seconds_left is None else f", {roughly(seconds_left)} left"
         self.say(f"{stage[:1].upper()}{stage[1:]}{left}")
 
     def say(self, text: str) -> None:
@@ -135,15 +136,6 @@ class RunPanel(QWidget):
 
     def _copy_report(self) -> None:
         QApplication.clipboard().setText(self._report)
-
-
-def duration(seconds: float) -> str:
-    """Write a duration the way a person would say it: ``8 s``, ``3 min``, ``1 h 20 min``."""
-    whole = max(0, round(seconds))
-    if whole < 90:
-        return f"{whole} s"
-    minutes = round(whole / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
 def _row(wide: QWidget, narrow: QWidget) -> QHBoxLayout:

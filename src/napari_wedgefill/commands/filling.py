@@ -7,9 +7,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..durations import duration
 from .aligning import align_with_progress
 from .checking import Checks
-from .progress_line import ProgressLine, duration
+from .progress_line import ProgressLine
 from .provenance import fingerprint, merged, provenance
 from .report_file import write_report
 

@@ -8,6 +8,7 @@ import time
 from types import TracebackType
 from typing import TextIO
 
+from ..durations import duration
 from .interrupt import check
 
 REFRESH_SECONDS = 0.1
@@ -70,13 +71,3 @@ class ProgressLine:
         self.stream.write("\r" + text.ljust(self._width))
         self.stream.flush()
         self._width = len(text)
-
-
-def duration(seconds: float) -> str:
-    """Write a time the way people say it: "8 s", "3 min 20 s", "1 h 05 min"."""
-    whole = max(round(seconds), 0)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
