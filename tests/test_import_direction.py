@@ -16,7 +16,7 @@ PACKAGE = Path(napari_wedgefill.__file__).parent
 #: From the lowest; a room may import itself and any lower layer.
 LAYERS = (
     {"errors"},
-    {"atomic", "memory"},
+    {"atomic", "durations", "memory"},
     {"disk_images"},
     {"tilt_series", "volume"},
     {"geometry"},
