@@ -289,6 +289,10 @@ def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
     trained, exported, tmp_path
 ):
     """The others are the run's, and the model says what it was averaged with."""
+    nothing = ["--name", "m", "--average", str(tmp_path)]
+    with pytest.raises(WedgefillError, match="to average with; name the folder"):
+        export.main([str(trained), str(tmp_path / "m"), *nothing])
+    assert not (tmp_path / "m").exists()
     run = shutil.copytree(trained, tmp_path / "run")
     for stage in ("tomogram", "refinement"):
         own = torch.load(run / f"{stage}.pt", weights_only=True)

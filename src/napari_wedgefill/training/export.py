@@ -17,6 +17,7 @@ import onnx
 import torch
 from torch import nn
 
+from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from ..inference.onnx_file import half_precision_twin
 from ..inference.registry import REFINEMENT, STAGES
@@ -132,15 +133,20 @@ def write_folder(
     Raises
     ------
     WedgefillError
-        If that model's network has another shape.
+        If that model has no such network, or one of another shape.
 
     References
     ----------
     M. Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, 7959-7971.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
     stages = [*STAGES, *([REFINEMENT] if (run / f"{REFINEMENT}.pt").is_file() else [])]
+    if average is not None and not (average / f"{stages[-1]}.onnx").is_file():
+        raise WedgefillError(
+            f"{average} holds no {stages[-1]}.onnx to average with; name the folder of the model "
+            f"that the training of {run} began with."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
     hashes: dict[str, Any] = {}
     training: dict[str, dict[str, Any]] = {}
     for stage in stages:
