@@ -2,6 +2,7 @@
 
     python benchmarks/gpu.py test --out results       # is it right?
     python benchmarks/gpu.py bench --out results      # how fast, beside plain torch and ASTRA?
+    python benchmarks/gpu.py fill --out results       # a whole fill, with ONNX Runtime on CUDA
     python benchmarks/gpu.py tune --out results       # would other tiles be faster?
     python benchmarks/gpu.py profile --out results    # where does the time go?
     python benchmarks/gpu.py train --data data --out runs --minutes 40 60 60
@@ -24,6 +25,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
 
 import gpu_correctness
+import gpu_fill
 import gpu_profile
 import gpu_speed
 import gpu_training
@@ -33,6 +35,7 @@ import torch
 MEASUREMENTS = {
     "test": gpu_correctness.measure,
     "bench": gpu_speed.measure,
+    "fill": gpu_fill.measure,
     "tune": gpu_speed.tune,
     "profile": gpu_profile.measure,
 }

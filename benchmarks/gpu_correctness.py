@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from gpu_timing import plain_torch
 
+from napari_wedgefill.inference.consistency import restore_consistency
+from napari_wedgefill.inference.contract import Scales
 from napari_wedgefill.projector import ParallelBeam, triton_support
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
@@ -95,6 +97,11 @@ def _solvers(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     for name, solver in (("SIRT", iter_sirt), ("SART", iter_sart), ("TVM", iter_tvm)):
         error = relative(last(solver(beam, tensor, 5)), last(solver(beam, measured, 5)))
         yield {"case": name, **_row("beside CPU", error, 1e-4)}
+    scales = Scales(float(np.abs(measured).max()), 0.0)
+    prior = np.clip(truth + 0.1, 0, None)
+    ours = restore_consistency(beam, tensor, torch.from_numpy(prior).to(device), scales)
+    error = relative(ours, restore_consistency(beam, measured, prior, scales))
+    yield {"case": "data consistency", **_row("beside CPU", error, 1e-3)}
 
 
 def _row(check: str, error: float, tolerance: float = TOLERANCE) -> dict[str, Any]:

@@ -4,7 +4,8 @@
 #
 #     [TIERS=large LARGE_OPTIONS="--weights FILE"] benchmarks/gpu_session.sh SECONDS WORK RESULTS
 #
-# WORK keeps examples and checkpoints; RESULTS receives weights, curves and logs.
+# WORK keeps examples and checkpoints; RESULTS receives weights, curves and logs. The groups that
+# are trained on begin with FIRST_SEED, so that another session can draw others.
 set -um # each process it starts leads a group of its own
 seconds=$1 work=$2 results=$3
 began=$(date +%s) data=$work/data cores=$(nproc)
@@ -19,7 +20,7 @@ for ((k = 0; k < workers; k++)); do
     for ((seed = 100000 + k; seed < 100006; seed += workers)); do
         todo+="$make --first-seed $seed --minutes 0.001; "
     done
-    todo+="$make --first-seed $((100010 + k * 50000)) --minutes 25"
+    todo+="$make --first-seed $((${FIRST_SEED:-100010} + k * 50000)) --minutes 25"
     OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
         taskset -c $((cores - 1 - k)) bash -c "$todo" >"$work/simulating_$k.log" 2>&1 &
     started+=($!)
@@ -30,11 +31,11 @@ train() { # tier, options
     ln -sfn "$work/first" "$work/$1/first"
     python3 -m napari_wedgefill.training.resident "$data" "$work/$1" --from models/small \
         --until $((began + seconds - 20)) --bfloat16 "${@:2}" \
-        --wait-for "$data"/group_10000{0,1,2,3,4,5}.npz "$data"/group_1000{10,11}.npz \
+        --wait-for "$data"/group_10000{0,1,2,3,4,5}.npz "$data/group_${FIRST_SEED:-100010}.npz" \
         >>"$results/$1.log" 2>&1
 }
 small=(small --learning-rate 3e-4 --round 40 ${OPTIONS:-})
-large=(large --new large --learning-rate 6e-4 --round 25 ${OPTIONS:-} ${LARGE_OPTIONS:-})
+large=(large --grow large --learning-rate 3e-4 --round 60 --passes 4 ${OPTIONS:-} ${LARGE_OPTIONS:-})
 trainers=()
 for tier in ${TIERS:-small large}; do
     declare -n options=$tier

@@ -25,7 +25,7 @@ def gpu_training(monkeypatch):
     return importlib.import_module("gpu_training")
 
 
-@pytest.mark.parametrize("command", ["test", "bench", "tune", "profile"])
+@pytest.mark.parametrize("command", ["test", "bench", "fill", "tune", "profile"])
 def test_a_measurement_writes_its_results(command, tmp_path):
     ran = run(command, "--out", str(tmp_path))
     assert ran.returncode == 0, ran.stderr

@@ -88,7 +88,7 @@ def test_weights_tell_the_shape_of_their_network(tier):
     tomogram_generator_of(weights).load_state_dict(weights)
 
 
-@pytest.mark.parametrize("options", [[], ["--new", "large"]])
+@pytest.mark.parametrize("options", [[], ["--grow", "large"]])
 def test_a_refinement_is_trained_and_becomes_part_of_a_model(options, data, tmp_path):
     out, folder = tmp_path / "out", tmp_path / "again"
     arguments = [str(data), str(out), "--from", str(SMALL), "--device", "cpu", *options]

@@ -22,7 +22,8 @@ import torch
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
-from .networks import TomogramGenerator
+from .growth import grown
+from .networks import TomogramGenerator, shipped_weights
 from .residents import MIXED, Arrivals, Residents, slices_each, validate
 from .stages import STAGES
 from .state import Plan, State, adopt_earlier, start
@@ -36,7 +37,7 @@ WARM_UP = 200
 
 
 class Loop:
-    """Rounds of steps, each followed by a pass over one group and by the admission of new ones.
+    """Rounds of steps, each followed by passes over some groups and the admission of new ones.
 
     Parameters
     ----------
@@ -79,8 +80,8 @@ class Loop:
         """Admit up to `most` groups that appeared since."""
         self.residents.groups += [self.residents.admit(path) for path in self.arrivals.new(most)]
 
-    def train(self, round_steps: int, admissions: int) -> None:
-        """Go on until the plan is fulfilled, in rounds of so many steps and admissions at most."""
+    def train(self, round_steps: int, passes: int, admissions: int) -> None:
+        """Go on until the plan is fulfilled, in rounds of so many steps, passes and admissions."""
         plan, state = self.plan, self.state
         self.note(adversarial=False)
         clock, before = time.monotonic(), state.minutes
@@ -91,7 +92,8 @@ class Loop:
             self.descend(round_steps, adversarial)
             self.admit(admissions)
             groups = self.residents.groups
-            self.residents.advance(groups[self.rng.integers(len(groups))], state.averaged)
+            for k in self.rng.integers(len(groups), size=passes):
+                self.residents.advance(groups[k], state.averaged)
             state.minutes = before + (time.monotonic() - clock) / 60
             if plan.progress(state) >= min(next_report, 1.0):
                 self.note(adversarial)
@@ -148,12 +150,13 @@ def main(arguments: list[str] | None = None) -> None:
         "--from", dest="model", type=Path, required=True, help="model with the earlier networks"
     )
     parser.add_argument(
-        "--new", choices=sorted(TIERS), help="begin with a new network of this tier's shape"
+        "--grow", choices=sorted(TIERS), help="begin with a network of this tier's shape"
     )
-    parser.add_argument("--weights", type=Path, help="refinement.pt that --new goes on from")
+    parser.add_argument("--weights", type=Path, help="refinement.pt that --grow goes on from")
     parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--round", type=int, default=30, help="steps between passes over a group")
+    parser.add_argument("--passes", type=int, default=1, help="groups passed over in a round")
     parser.add_argument("--admissions", type=int, default=2, help="new groups a round, at most")
     parser.add_argument(
         "--wait-for", type=Path, nargs="*", default=[], help="groups that must be there first"
@@ -173,26 +176,29 @@ def main(arguments: list[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(given.device)
     adopt_earlier(REFINEMENT, given.model, given.out, InputContract())
-    if given.new is None:
+    if given.grow is None:
         state = start(REFINEMENT, plan, device, given.model)
     else:
-        new = partial(_network, given.new, given.weights)
-        state = start(REFINEMENT, plan, device, network=new)
+        network = partial(_network, given.grow, given.weights or given.model)
+        state = start(REFINEMENT, plan, device, network=network)
     if given.compile:
         compile_network(state, plan, device)
     wait_for(given.wait_for)
     if given.until:
         plan = replace(plan, minutes=(given.until - time.time()) / 60)
-    Loop(given.data, given.out, plan, state, device).train(given.round, given.admissions)
+    Loop(given.data, given.out, plan, state, device).train(
+        given.round, given.passes, given.admissions
+    )
 
 
-def _network(tier: str, weights: Path | None) -> TomogramGenerator:
-    """Make a network of a tier's shape, new or with the weights of a run."""
+def _network(tier: str, begins_as: Path) -> TomogramGenerator:
+    """Make a network of a tier's shape that answers as a model's refinement, or a run's, does."""
+    if begins_as.is_dir():
+        weights = shipped_weights(REFINEMENT.network(), begins_as / f"{REFINEMENT.name}.onnx")
+    else:
+        weights = torch.load(begins_as, map_location="cpu", weights_only=True)
     widths, blocks = TIERS[tier]
-    network = TomogramGenerator(widths=widths, blocks=blocks)
-    if weights is not None:
-        network.load_state_dict(torch.load(weights, map_location="cpu", weights_only=True))
-    return network
+    return grown(weights, TomogramGenerator(widths=widths, blocks=blocks))
 
 
 if __name__ == "__main__":
