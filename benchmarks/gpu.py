@@ -43,6 +43,7 @@ MEASUREMENTS = {
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Where the figures come from."""
+    from napari_wedgefill.inference.session import providers_report
     from napari_wedgefill.projector.threads import available_cores
     from napari_wedgefill.projector.triton_support import obstacle
 
@@ -50,6 +51,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "when": time.strftime("%Y-%m-%d %H:%M:%S"),
         "python": platform.python_version(),
         "torch": torch.__version__,
+        "onnxruntime": providers_report()["installed"]["onnxruntime-gpu"],
         "numpy": np.__version__,
         "cores": available_cores(),
         "device": device.type,

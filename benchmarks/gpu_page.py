@@ -1,7 +1,8 @@
-"""Put what `gpu.py test` or `gpu.py bench` found on a card into the page on CUDA.
+"""Put what `gpu.py test`, `bench` or `fill` found on a card into the page on CUDA.
 
 python benchmarks/gpu_page.py docs/gpu_test.json --out docs/cuda.md
 python benchmarks/gpu_page.py docs/gpu_bench.json --out docs/cuda.md
+python benchmarks/gpu_page.py docs/gpu_fill.json --out docs/cuda.md
 """
 
 from __future__ import annotations
@@ -53,8 +54,41 @@ def speed_table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def fill_table(found: dict[str, Any]) -> str:
+    """Markdown: each method of whole fills, beside the processor's volume, and its time."""
+    machine, rows = found["machine"], found["rows"]
+    fills = [row for row in rows if row["what"] == "fill"]
+    sizes = [
+        f"{row['slices']} of {row['width']} x {row['width']}, {row['which']} (s)" for row in fills
+    ]
+    lines = [
+        f"Printed by `benchmarks/gpu_page.py` from `gpu.py fill` of {machine['when'][:10]}: one "
+        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}, onnxruntime-gpu "
+        f"{machine['onnxruntime']}, model {fills[0]['model']}. {found.get('remark', '')}".rstrip(),
+        "",
+        f"| method | error | bound | {' | '.join(sizes)} |",
+        "|---|---|---|" + "---|" * len(fills),
+    ]
+    for method in fills[0]["seconds"]:
+        lines.append(f"| {method} | {_beside(method, rows)} | {_seconds(method, fills)} |")
+    stages = sorted(fills[-1]["share_of_stage"].items(), key=lambda item: -item[1])[:4]
+    shares = ", ".join(f"{name} {100 * share:.0f} %" for name, share in stages)
+    return "\n".join([*lines, "", f"Of the last fill's time: {shares}."])
+
+
+def _beside(method: str, rows: list[dict[str, Any]]) -> str:
+    for row in rows:
+        if row["what"] == f"{method} beside the processor":
+            return f"{row['error']:.1e} | {row['tolerance']:.0e}"
+    return " | "
+
+
+def _seconds(method: str, fills: list[dict[str, Any]]) -> str:
+    return " | ".join(f"{row['seconds'][method]:.2f}" for row in fills)
+
+
 #: What goes between a page's marks, by the name of the results.
-TABLES = {"gpu_test": table, "gpu_bench": speed_table}
+TABLES = {"gpu_test": table, "gpu_bench": speed_table, "gpu_fill": fill_table}
 
 
 def main(arguments: list[str] | None = None) -> None:
