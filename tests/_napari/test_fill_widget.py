@@ -1,5 +1,6 @@
 """The widget in a viewer: the whole way from a layer to volumes beside one another."""
 
+import re
 import shutil
 import time
 
@@ -56,6 +57,7 @@ def test_fill_lays_the_volumes_out(loaded, qtbot):
     assert not viewer.layers["discs"].visible
     assert viewer.dims.order == (1, 0, 2)
     assert widget.run_panel.status.text().startswith("Done in")
+    assert re.search("TVM\u00a0\\d+\u00a0s", widget.run_panel.status.text())
     assert widget.run_panel.fill_button.isEnabled()
 
 

@@ -57,6 +57,19 @@ def test_a_resident_is_seen_as_the_stages_see_a_group_on_disk(residents, data, t
     torch.testing.assert_close(group.truth[:, None].float(), truth, atol=2e-3, rtol=2e-3)
 
 
+def test_a_sinogram_that_an_earlier_stage_completed_is_not_completed_again(
+    residents, data, tmp_path, monkeypatch
+):
+    path = batches.groups(data, validation=False)[0]
+    made = residents.admit(path)
+    (tmp_path / "first" / f"{path.stem}.npy").unlink()
+    batches.complete(path, tmp_path, residents.networks[0], InputContract())
+    monkeypatch.setattr(residents, "networks", [None, residents.networks[1]])
+    again = residents.admit(path)
+    for kept, expected in zip(again.first, made.first, strict=True):
+        torch.testing.assert_close(kept, expected, atol=4e-3, rtol=4e-3)
+
+
 def test_neighbours_of_a_slice_are_of_its_object(residents, data):
     group = residents.admit(batches.groups(data, validation=False)[0])
     first_of_second = group.inputs(torch.tensor([SLICES]))[0]

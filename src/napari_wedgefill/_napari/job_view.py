@@ -22,6 +22,8 @@ from .run_panel import RunPanel
 from .series_panel import SeriesPanel
 from .trust_panel import TrustPanel
 
+NO_BREAK_SPACE = "\u00a0"
+
 
 class JobView:
     """Puts what a worker yields where the user sees it; lives on the main thread.
@@ -146,8 +148,10 @@ class JobView:
     def _say_done(self) -> None:
         what = f"Preview of slice {self.first_slice}" if self._is_preview else "Done"
         spent = duration(time.monotonic() - self._started)
-        each = ", ".join(f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished)
-        self._run_panel.say(f"{what} in {spent}: {each}. {self.remark}".strip())
+        each = [f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished]
+        # A line does not end between a method and its time.
+        listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
+        self._run_panel.say(f"{what} in {spent}: {listed}. {self.remark}".strip())
 
     def check_view_button(self) -> None:
         """Check the button of the view that is shown."""
