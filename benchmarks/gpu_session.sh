@@ -1,6 +1,6 @@
 #!/bin/bash
 # One session on a GPU: both tiers of the refinement train side by side, each while the other makes
-# the card wait, and the processor's other cores simulate.
+# the card wait, and the other cores simulate groups and pass them a first time.
 #
 #     [TIERS=large LARGE_OPTIONS="--weights FILE"] benchmarks/gpu_session.sh SECONDS WORK RESULTS
 #
@@ -10,11 +10,12 @@ set -um # each process it starts leads a group of its own
 seconds=$1 work=$2 results=$3
 began=$(date +%s) data=$work/data cores=$(nproc)
 export PYTHONPATH="src${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
-mkdir -p "$data" "$work/first" "$results"
+mkdir -p "$data" "$work/first" "$work/supply" "$results"
+ln -sfn "$work/first" "$work/supply/first"
 
 # The six groups that validate are the first of all; the processes share them.
 workers=$((cores > 4 ? cores - 3 : 1)) started=()
-make="python3 -m napari_wedgefill.training.examples $data --width 128"
+make="python3 -m napari_wedgefill.training.supply $data $work/supply --from models/small"
 for ((k = 0; k < workers; k++)); do
     todo=""
     for ((seed = 100000 + k; seed < 100006; seed += workers)); do

@@ -9,7 +9,7 @@ import torch
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference import registry
 from napari_wedgefill.inference.contract import InputContract
-from napari_wedgefill.training import batches, export, resident
+from napari_wedgefill.training import batches, export, resident, supply
 from napari_wedgefill.training.examples import OBJECTS, SLICES, simulate_group
 from napari_wedgefill.training.networks import TomogramGenerator, tomogram_generator_of
 from napari_wedgefill.training.residents import MIXED, PASSES, Residents, slices_each
@@ -68,6 +68,19 @@ def test_a_sinogram_that_an_earlier_stage_completed_is_not_completed_again(
     again = residents.admit(path)
     for kept, expected in zip(again.first, made.first, strict=True):
         torch.testing.assert_close(kept, expected, atol=4e-3, rtol=4e-3)
+
+
+def test_a_supplied_group_needs_no_earlier_network(tmp_path):
+    made, run = tmp_path / "data", tmp_path / "run"
+    arguments = [str(made), str(run), "--from", str(SMALL), "--width", "32", "--first-seed", "7"]
+    supply.main([*arguments, "--minutes", "0.001"])
+    (path,) = made.glob("*.npz")
+    assert path.name == "group_7.npz"
+    residents = Residents(run, CPU, InputContract())
+    residents.networks = []
+    group = residents.admit(path)
+    assert group.first[0].shape == (OBJECTS * SLICES, 32, 32)
+    assert torch.isfinite(group.inputs(torch.tensor([3]))).all()
 
 
 def test_neighbours_of_a_slice_are_of_its_object(residents, data):

@@ -97,6 +97,15 @@ def _measure(rng: np.random.Generator, ideal: Floats) -> Floats:
     return np.concatenate([add_noise(rng, part, **draw_noise(rng)) for part in parts], axis=2)
 
 
+def write_group(path: Path, seed: int, width: int, contract: InputContract) -> None:
+    """Simulate a group and keep it as float16; who looks meanwhile does not find it."""
+    group = simulate_group(seed, width, contract)
+    part = path.with_suffix(".part.npz")
+    halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
+    np.savez(part, **halves)
+    part.rename(path)
+
+
 def each_object(statistic: Callable[[Floats], float], values: Floats) -> Floats:
     """Return a statistic of each object, repeated for its slices, (64,)."""
     parts = np.split(values, OBJECTS, axis=2)
@@ -122,12 +131,8 @@ def main() -> None:
         if not path.exists():
             # One group in four on a finer grid: streaks look different when angles are scarcer.
             width = arguments.width or (192 if seed % 4 == 3 else 128)
-            group = simulate_group(seed, width, contract)
-            part = path.with_suffix(".part.npz")
-            halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
-            np.savez(part, **halves)
-            part.rename(path)
-            print(path.name, group["input"].shape, flush=True)
+            write_group(path, seed, width, contract)
+            print(path.name, width, flush=True)
         seed += 1
 
 
