@@ -17,7 +17,7 @@ from napari_wedgefill.projector.arrays import Array
 METHODS = ("wbp", "sart", "tvm", "gan")
 #: Largest relative differences from the processor: rounding, carried through hundreds of steps;
 #: and on a card the networks run in float16.
-TOLERANCE = {"wbp": 1e-4, "sart": 1e-4, "tvm": 5e-3, "gan": 2e-2}
+TOLERANCE = {"wbp": 1e-5, "sart": 1e-5, "tvm": 1e-4, "gan": 5e-3}
 
 
 def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
