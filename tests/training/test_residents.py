@@ -9,7 +9,7 @@ import torch
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference import registry
 from napari_wedgefill.inference.contract import InputContract
-from napari_wedgefill.training import batches, export, resident, supply
+from napari_wedgefill.training import batches, export, pruning, resident, supply
 from napari_wedgefill.training.examples import OBJECTS, SLICES, simulate_group
 from napari_wedgefill.training.networks import TomogramGenerator, tomogram_generator_of
 from napari_wedgefill.training.residents import MIXED, PASSES, Residents, slices_each
@@ -130,6 +130,19 @@ def test_a_refinement_is_trained_and_becomes_part_of_a_model(options, data, tmp_
     if options:  # that one of the usual shape can be exported, another test says
         export.main([str(out), str(folder), "--name", "again"])
         assert registry.load(folder).refines
+
+
+def test_a_narrowed_refinement_is_trained_on_and_exported(data, tmp_path):
+    run, weights = tmp_path / "run", tmp_path / "pruned.pt"
+    given = [str(data), str(run), "--from", str(SMALL)]
+    pruning.main([*given, "--features", "16", "-o", str(weights)])
+    options = ["--weights", str(weights), "--device", "cpu", "--batch", "1", "--steps", "4"]
+    resident.main([*given, *options, "--round", "4"])
+    resident.main([*given, *options[:-1], "5", "--round", "1"])  # now with the adversarial term
+    export.main([str(run), str(tmp_path / "lean"), "--name", "lean"])
+    stored = torch.load(run / "refinement.pt", weights_only=True)
+    assert len(stored["enter.bias"]) == 16
+    assert registry.load(tmp_path / "lean").refines
 
 
 def test_an_empty_folder_is_told(tmp_path):

@@ -144,17 +144,20 @@ def tomogram_generator_of(weights: Mapping[str, Tensor]) -> TomogramGenerator:
 
 
 def _residuals(width: int, n: int) -> nn.Module:
-    blocks = [_Residual(width) for _ in range(n)]
+    blocks = [Residual(width) for _ in range(n)]
     return blocks[0] if n == 1 else nn.Sequential(*blocks)
 
 
-class _Residual(nn.Module):
+class Residual(nn.Module):
+    """Two convolutions, each after its activation, added to what they see."""
+
     def __init__(self, width: int) -> None:
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map (n, width, h, w) to the same shape."""
         y = F.leaky_relu(self.first(F.leaky_relu(x, SLOPE)), SLOPE)
         return x + self.second(y)
 
@@ -210,6 +213,6 @@ def _start_small(network: nn.Module, last: nn.Conv2d) -> None:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
     for module in network.modules():
-        if isinstance(module, _Residual):
+        if isinstance(module, Residual):
             module.second.weight.data.mul_(0.2)
     last.weight.data.mul_(0.05)

@@ -23,7 +23,7 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .growth import grown
-from .networks import TomogramGenerator, shipped_weights
+from .networks import TomogramGenerator, shipped_weights, tomogram_generator_of
 from .residents import MIXED, Arrivals, Residents, slices_each, validate
 from .stages import STAGES
 from .state import Plan, State, adopt_earlier, start
@@ -152,7 +152,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--grow", choices=sorted(TIERS), help="begin with a network of this tier's shape"
     )
-    parser.add_argument("--weights", type=Path, help="refinement.pt that --grow goes on from")
+    parser.add_argument("--weights", type=Path, help="weights to begin with instead of the model's")
     parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--round", type=int, default=30, help="steps between passes over a group")
@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(given.device)
     adopt_earlier(REFINEMENT, given.model, given.out, InputContract())
-    if given.grow is None:
+    if given.grow is None and given.weights is None:
         state = start(REFINEMENT, plan, device, given.model)
     else:
         network = partial(_network, given.grow, given.weights or given.model)
@@ -191,12 +191,14 @@ def main(arguments: list[str] | None = None) -> None:
     )
 
 
-def _network(tier: str, begins_as: Path) -> TomogramGenerator:
-    """Make a network of a tier's shape that answers as a model's refinement, or a run's, does."""
+def _network(tier: str | None, begins_as: Path) -> TomogramGenerator:
+    """Make a network that answers as a model's refinement or a file's, of their shape or larger."""
     if begins_as.is_dir():
         weights = shipped_weights(REFINEMENT.network(), begins_as / f"{REFINEMENT.name}.onnx")
     else:
         weights = torch.load(begins_as, map_location="cpu", weights_only=True)
+    if tier is None:
+        return grown(weights, tomogram_generator_of(weights))
     widths, blocks = TIERS[tier]
     return grown(weights, TomogramGenerator(widths=widths, blocks=blocks))
 
