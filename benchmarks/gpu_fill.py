@@ -31,10 +31,10 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
 
     if device.type == "cuda" and (reason := cuda_obstacle()) is not None:
         return [{"what": "fill", "skipped": reason}]
-    rows = []
-    for model in [model.name for model in available_models()]:
-        rows += list(_timed(model, device, tiny))
-        rows += list(_compared(model, device, tiny))
+    rows: list[dict[str, Any]] = []
+    for model in available_models():
+        rows += _timed(model.name, device, tiny)
+        rows += _compared(model.name, device, tiny)
     return rows
 
 

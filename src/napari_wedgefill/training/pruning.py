@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .examples import OBJECTS, SLICES
@@ -115,7 +116,7 @@ def _importance(network: nn.Module, several: list[Features], x: Tensor) -> list[
         seen[module] = output
 
     hooks = [features.seen.register_forward_hook(keep) for features in several]
-    answer = network(x.requires_grad_())
+    answer = network(x)
     for hook in hooks:
         hook.remove()
     values = [seen[features.seen] for features in several]
@@ -145,6 +146,10 @@ def main(arguments: list[str] | None = None) -> None:
     residents = Residents(given.run, torch.device("cpu"), InputContract())
     slices = torch.arange(0, OBJECTS * SLICES, EVERY)
     paths = batches.groups(given.data, validation=False)[:GROUPS]
+    if not paths:
+        raise WedgefillError(
+            f"{given.data} holds too few groups: simulate more (wedgefill simulate)."
+        )
     x = torch.cat([residents.admit(path).inputs(slices) for path in paths])
     network = TomogramGenerator()
     network.load_state_dict(shipped_weights(network, given.model / f"{stage.name}.onnx"))
