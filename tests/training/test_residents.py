@@ -15,6 +15,7 @@ from napari_wedgefill.training.networks import TomogramGenerator, tomogram_gener
 from napari_wedgefill.training.residents import MIXED, PASSES, Residents, slices_each
 from napari_wedgefill.training.stages import STAGES
 from napari_wedgefill.training.state import adopt_earlier
+from napari_wedgefill.training.teaching import Teacher
 
 CPU = torch.device("cpu")
 SMALL = registry.bundled_folder() / "small"
@@ -143,6 +144,30 @@ def test_a_narrowed_refinement_is_trained_on_and_exported(data, tmp_path):
     stored = torch.load(run / "refinement.pt", weights_only=True)
     assert len(stored["enter.bias"]) == 16
     assert registry.load(tmp_path / "lean").refines
+
+
+def test_a_pupil_may_err_where_its_teacher_does():
+    """As far as the teacher counts, and as it errs from both sides."""
+
+    class Uneven(torch.nn.Module):
+        def forward(self, x):
+            return x + torch.linspace(0.0, 1.0, x.shape[-1])
+
+    x = torch.rand(2, 1, 4, 8)
+    for share in (0.0, 0.5, 1.0):
+        excused = Teacher(Uneven(), share).excused(x, x)
+        torch.testing.assert_close(excused, torch.full_like(x, 0.5 * share))
+
+
+def test_a_narrow_refinement_learns_from_the_one_that_ships(data, tmp_path):
+    """Where the teacher is all that counts, nothing is to be learned from the truth."""
+    arguments = [str(data), str(tmp_path), "--from", str(SMALL), "--teacher", str(SMALL)]
+    options = ["--taught", "1", "--device", "cpu", "--batch", "1", "--steps", "4", "--round", "4"]
+    resident.main([*arguments, *options])
+    taught = json.loads((tmp_path / "refinement.json").read_text())["curves"][-1]
+    resident.main([*arguments[:-2], *options, "--steps", "8"])
+    alone = json.loads((tmp_path / "refinement.json").read_text())["curves"][-1]
+    assert taught["loss"] < 0.5 * alone["loss"]
 
 
 def test_an_empty_folder_is_told(tmp_path):

@@ -29,6 +29,7 @@ from napari_wedgefill.training.losses import (
 from napari_wedgefill.training.networks import (
     SinogramGenerator,
     TomogramGenerator,
+    shipped_generator,
     shipped_weights,
 )
 from napari_wedgefill.training.stages import STAGES
@@ -257,6 +258,9 @@ def test_training_can_go_on_from_a_shipped_model(tmp_path):
         torch.testing.assert_close(state.generator(x), shipped(x), atol=1e-4, rtol=1e-4)
     with pytest.raises(WedgefillError, match="another network than TomogramGenerator"):
         shipped_weights(TomogramGenerator(), tmp_path / "sinogram.onnx")
+    export.export(torch.nn.Conv2d(3, 1, 3), 3, tmp_path / "other.onnx", {}, 16)
+    with pytest.raises(WedgefillError, match="not hold a network that can be trained on"):
+        shipped_generator(tmp_path / "other.onnx")
 
 
 def test_a_trained_run_becomes_a_model_that_loads(exported):

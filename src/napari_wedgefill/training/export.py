@@ -21,7 +21,7 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from ..inference.onnx_file import half_precision_twin
 from ..inference.registry import REFINEMENT, STAGES
-from .networks import SinogramGenerator, shipped_weights, tomogram_generator_of
+from .networks import generator_of, shipped_weights
 
 OPSET = 20
 DIMENSIONS = ("batch", "channels", "height", "width")
@@ -151,8 +151,7 @@ def write_folder(
     training: dict[str, dict[str, Any]] = {}
     for stage in stages:
         stored = torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)
-        network = SinogramGenerator() if stage == "sinogram" else tomogram_generator_of(stored)
-        network.load_state_dict(stored)
+        network = generator_of(stored)
         n_channels = 3 if stage == "sinogram" else 3 * (2 * contract.neighbours + 1)
         record = json.loads((run / f"{stage}.json").read_text())
         weights = sum(parameter.numel() for parameter in network.parameters())

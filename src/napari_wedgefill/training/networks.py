@@ -135,12 +135,23 @@ class TomogramGenerator(nn.Module):
         return (x * self.blend.weight).sum(dim=1, keepdim=True) + self.last(y)
 
 
+def generator_of(weights: Mapping[str, Tensor]) -> nn.Module:
+    """Return the generator whose weights these are, with them."""
+    network = _shaped_for(weights)
+    network.load_state_dict(weights)
+    return network
+
+
 def tomogram_generator_of(weights: Mapping[str, Tensor]) -> TomogramGenerator:
     """Return a generator of the shape that these weights have; it does not have the weights."""
     downs = sum(name.startswith("down.") and name.endswith(".weight") for name in weights)
     widths = (len(weights["enter.bias"]), *(len(weights[f"down.{k}.bias"]) for k in range(downs)))
     blocks = sum(name.startswith("encode.0.") for name in weights) // 4
     return TomogramGenerator(weights["enter.weight"].shape[1], widths, blocks)
+
+
+def _shaped_for(weights: Mapping[str, Tensor]) -> nn.Module:
+    return SinogramGenerator() if "shrink.weight" in weights else tomogram_generator_of(weights)
 
 
 def _residuals(width: int, n: int) -> nn.Module:
@@ -195,14 +206,35 @@ def shipped_weights(network: nn.Module, path: Path) -> dict[str, Tensor]:
     WedgefillError
         If the file was exported from a network of another shape.
     """
+    stored = _stored(path)
+    expected = network.state_dict()
+    if any(n not in stored or stored[n].shape != w.shape for n, w in expected.items()):
+        raise WedgefillError(f"{path} holds another network than {type(network).__name__}.")
+    return {name: stored[name] for name in expected}
+
+
+def shipped_generator(path: Path) -> nn.Module:
+    """Return the generator that was exported to a file, whatever its widths and depth.
+
+    Raises
+    ------
+    WedgefillError
+        If the file does not hold a generator of this package.
+    """
+    try:
+        network = _shaped_for(_stored(path))
+    except KeyError as error:
+        raise WedgefillError(f"{path} does not hold a network that can be trained on.") from error
+    network.load_state_dict(shipped_weights(network, path))
+    return network
+
+
+def _stored(path: Path) -> dict[str, Tensor]:
     import onnx
     from onnx import numpy_helper
 
-    stored = {t.name: numpy_helper.to_array(t) for t in onnx.load(str(path)).graph.initializer}
-    expected = network.state_dict()
-    if any(n not in stored or stored[n].shape != tuple(w.shape) for n, w in expected.items()):
-        raise WedgefillError(f"{path} holds another network than {type(network).__name__}.")
-    return {name: torch.from_numpy(stored[name].copy()) for name in expected}
+    weights = onnx.load(str(path)).graph.initializer
+    return {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in weights}
 
 
 def _start_small(network: nn.Module, last: nn.Conv2d) -> None:

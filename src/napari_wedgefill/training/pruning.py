@@ -20,7 +20,7 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .examples import OBJECTS, SLICES
-from .networks import Residual, TomogramGenerator, shipped_weights, tomogram_generator_of
+from .networks import Residual, TomogramGenerator, shipped_generator, tomogram_generator_of
 from .residents import Residents
 from .stages import STAGES
 from .state import adopt_earlier, save_whole
@@ -151,8 +151,8 @@ def main(arguments: list[str] | None = None) -> None:
             f"{given.data} holds too few groups: simulate more (wedgefill simulate)."
         )
     x = torch.cat([residents.admit(path).inputs(slices) for path in paths])
-    network = TomogramGenerator()
-    network.load_state_dict(shipped_weights(network, given.model / f"{stage.name}.onnx"))
+    network = shipped_generator(given.model / f"{stage.name}.onnx")
+    assert isinstance(network, TomogramGenerator)
     save_whole(narrowed(network, x, given.features).state_dict(), given.out)
 
 

@@ -23,10 +23,11 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .growth import grown
-from .networks import TomogramGenerator, shipped_weights, tomogram_generator_of
+from .networks import TomogramGenerator, placed, shipped_generator, tomogram_generator_of
 from .residents import MIXED, Arrivals, Residents, slices_each, validate
 from .stages import STAGES
 from .state import Plan, State, adopt_earlier, start
+from .teaching import Teacher
 from .train import REPORT_EVERY, Running, report, set_rate, step
 
 REFINEMENT = STAGES["refinement"]
@@ -51,6 +52,8 @@ class Loop:
         As it starts.
     device : torch.device
         Where groups and networks are.
+    teacher : Teacher, optional
+        On the same device; whose errors are held against the network in part only.
 
     Raises
     ------
@@ -59,9 +62,15 @@ class Loop:
     """
 
     def __init__(
-        self, data: Path, out: Path, plan: Plan, state: State, device: torch.device
+        self,
+        data: Path,
+        out: Path,
+        plan: Plan,
+        state: State,
+        device: torch.device,
+        teacher: Teacher | None = None,
     ) -> None:
-        self.out, self.plan, self.state = out, plan, state
+        self.out, self.plan, self.state, self.teacher = out, plan, state, teacher
         self.checkpoint = out / f"{REFINEMENT.name}.ckpt"
         if self.checkpoint.exists():
             state.load(self.checkpoint, device)
@@ -105,7 +114,7 @@ class Loop:
         for _ in range(n_steps):
             x, y = self.residents.batch(self.rng, self.plan.batch)
             x = x.contiguous(memory_format=torch.channels_last)
-            figures = step(self.state, REFINEMENT, self.plan, x, y, None, adversarial)
+            figures = step(self.state, REFINEMENT, self.plan, x, y, None, adversarial, self.teacher)
             for name, value in figures.items():
                 self.running.setdefault(name, []).append(value)
             self.state.step += 1
@@ -153,6 +162,10 @@ def main(arguments: list[str] | None = None) -> None:
         "--grow", choices=sorted(TIERS), help="begin with a network of this tier's shape"
     )
     parser.add_argument("--weights", type=Path, help="weights to begin with instead of the model's")
+    parser.add_argument("--teacher", type=Path, help="model whose refinement is learned from too")
+    parser.add_argument(
+        "--taught", type=float, default=0.5, help="how much its answers count beside the truth"
+    )
     parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--round", type=int, default=30, help="steps between passes over a group")
@@ -176,7 +189,7 @@ def main(arguments: list[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(given.device)
     adopt_earlier(REFINEMENT, given.model, given.out, InputContract())
-    if given.grow is None and given.weights is None:
+    if not given.grow and not given.weights:
         state = start(REFINEMENT, plan, device, given.model)
     else:
         network = partial(_network, given.grow, given.weights or given.model)
@@ -186,15 +199,21 @@ def main(arguments: list[str] | None = None) -> None:
     wait_for(given.wait_for)
     if given.until:
         plan = replace(plan, minutes=(given.until - time.time()) / 60)
-    Loop(given.data, given.out, plan, state, device).train(
+    teacher = _teacher(given.teacher, given.taught, device) if given.teacher else None
+    Loop(given.data, given.out, plan, state, device, teacher).train(
         given.round, given.passes, given.admissions
     )
+
+
+def _teacher(model: Path, share: float, device: torch.device) -> Teacher:
+    network = shipped_generator(model / f"{REFINEMENT.name}.onnx")
+    return Teacher(placed(network, device), share)
 
 
 def _network(tier: str | None, begins_as: Path) -> TomogramGenerator:
     """Make a network that answers as a model's refinement or a file's, of their shape or larger."""
     if begins_as.is_dir():
-        weights = shipped_weights(REFINEMENT.network(), begins_as / f"{REFINEMENT.name}.onnx")
+        weights = shipped_generator(begins_as / f"{REFINEMENT.name}.onnx").state_dict()
     else:
         weights = torch.load(begins_as, map_location="cpu", weights_only=True)
     if tier is None:

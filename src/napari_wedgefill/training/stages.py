@@ -13,7 +13,7 @@ from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import back_projected_l1, importance, pixel_loss, wedge_l1
-from .networks import SinogramGenerator, TomogramGenerator, placed, tomogram_generator_of
+from .networks import SinogramGenerator, TomogramGenerator, generator_of, placed
 
 Examples = tuple[Tensor, Tensor]
 Prepare = Callable[[Path, InputContract], None]
@@ -148,9 +148,7 @@ def finished(stage: str, out: Path, device: torch.device) -> nn.Module:
             "first."
         )
     weights = torch.load(path, map_location=device, weights_only=True)
-    network = SinogramGenerator() if stage == "sinogram" else tomogram_generator_of(weights)
-    network.load_state_dict(weights)
-    return placed(network, device).eval()
+    return placed(generator_of(weights), device).eval()
 
 
 def _nothing(run: Path, device: torch.device) -> Prepare:

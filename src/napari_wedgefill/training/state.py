@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
-from .networks import Discriminator, placed, shipped_weights
+from .networks import Discriminator, placed, shipped_generator, tomogram_generator_of
 from .stages import FIRST_PASS, STAGES, Stage
 
 
@@ -123,10 +123,8 @@ def start(
     `network` makes a generator of another shape than the stage's own.
     """
     torch.manual_seed(plan.seed)
-    fresh = (network or stage.network)()
-    if model is not None:
-        fresh.load_state_dict(_first_weights(fresh, stage, model), strict=False)
-    generator = placed(fresh, device)
+    begun = _begun(stage, model) if model else (network or stage.network)()
+    generator = placed(begun, device)
     discriminator = placed(Discriminator(stage.judged), device)
     averaged = copy.deepcopy(generator).requires_grad_(False)
     adam = (
@@ -136,14 +134,17 @@ def start(
     return State(generator, averaged, discriminator, adam)
 
 
-def _first_weights(fresh: nn.Module, stage: Stage, model: Path) -> dict[str, Tensor]:
-    """Weights of a model's network of this stage, or all but the last layers of one like it."""
+def _begun(stage: Stage, model: Path) -> nn.Module:
+    """Return a model's network of this stage, or one like that which it begins as."""
     own = model / f"{stage.name}.onnx"
     if own.is_file() or not stage.begins_as:
-        return shipped_weights(fresh, own)
-    weights = shipped_weights(fresh, model / f"{stage.begins_as}.onnx")
+        return shipped_generator(own)
+    network = shipped_generator(model / f"{stage.begins_as}.onnx")
     # The last layers correct something else: they begin with no correction at all.
-    return {n: w for n, w in weights.items() if not n.startswith(("last.", "blend."))}
+    fresh, weights = tomogram_generator_of(network.state_dict()), network.state_dict()
+    known = {n: w for n, w in weights.items() if not n.startswith(("last.", "blend."))}
+    fresh.load_state_dict(known, strict=False)
+    return fresh
 
 
 def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract) -> None:
@@ -168,12 +169,11 @@ def adopt_earlier(stage: Stage, model: Path, run: Path, contract: InputContract)
                 f"{model}: its {name} network cannot be taken over ({error!r}); name a folder that "
                 f"wedgefill export wrote, or train that stage in {run} first."
             ) from error
-        network = STAGES[name].network()
-        network.load_state_dict(shipped_weights(network, model / f"{name}.onnx"))
+        network = shipped_generator(model / f"{name}.onnx")
         save_whole(network.state_dict(), run / f"{name}.pt")
         plan = {f.name: trained[f.name] for f in fields(Plan) if f.name in trained}
         record = {"plan": plan, "contract": contract.to_dict(), "curves": curves}
         (run / f"{name}.json").write_text(json.dumps(record, indent=1))
     own, first = model / f"{stage.name}.onnx", run / f"{FIRST_PASS}.pt"
     if stage.begins_as and own.is_file() and not first.exists():
-        save_whole(shipped_weights(stage.network(), own), first)
+        save_whole(shipped_generator(own).state_dict(), first)

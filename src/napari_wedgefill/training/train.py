@@ -27,6 +27,7 @@ from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
 from .stages import STAGES, Stage
 from .state import Plan, State, adopt_earlier, save_whole, start
+from .teaching import Teacher
 
 #: What the steps since the last report measured, by name.
 Running = dict[str, list[Tensor]]
@@ -35,7 +36,14 @@ REPORT_EVERY = 0.04
 
 
 def step(
-    state: State, stage: Stage, plan: Plan, x: Tensor, y: Tensor, context: Any, adversarial: bool
+    state: State,
+    stage: Stage,
+    plan: Plan,
+    x: Tensor,
+    y: Tensor,
+    context: Any,
+    adversarial: bool,
+    teacher: Teacher | None = None,
 ) -> dict[str, Tensor]:
     """One step of the generator, and of the discriminator once it plays; what it measured.
 
@@ -43,7 +51,8 @@ def step(
     """
     with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.bfloat16):
         answer = state.generator(x).float()
-    loss = stage.loss(answer, y, x, context)
+        excused = teacher.excused(x, y) if teacher else 0.0
+    loss = stage.loss(answer - excused, y, x, context)
     figures = {"loss": loss.detach()}
     if adversarial:
         real, fake = stage.judge(y, x), stage.judge(answer, x)
