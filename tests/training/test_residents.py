@@ -9,7 +9,7 @@ import torch
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.inference import registry
 from napari_wedgefill.inference.contract import InputContract
-from napari_wedgefill.training import batches, export, pruning, resident, supply
+from napari_wedgefill.training import batches, export, pruning, resident, supply, train
 from napari_wedgefill.training.examples import OBJECTS, SLICES, simulate_group
 from napari_wedgefill.training.networks import TomogramGenerator, tomogram_generator_of
 from napari_wedgefill.training.residents import MIXED, PASSES, Residents, slices_each
@@ -136,7 +136,7 @@ def test_a_refinement_is_trained_and_becomes_part_of_a_model(options, data, tmp_
 def test_a_narrowed_refinement_is_trained_on_and_exported(data, tmp_path):
     run, weights = tmp_path / "run", tmp_path / "pruned.pt"
     given = [str(data), str(run), "--from", str(SMALL)]
-    pruning.main([*given, "--features", "16", "-o", str(weights)])
+    pruning.main(["refinement", *given, "--features", "16", "-o", str(weights)])
     options = ["--weights", str(weights), "--device", "cpu", "--batch", "1", "--steps", "4"]
     resident.main([*given, *options, "--round", "4"])
     resident.main([*given, *options[:-1], "5", "--round", "1"])  # now with the adversarial term
@@ -144,6 +144,17 @@ def test_a_narrowed_refinement_is_trained_on_and_exported(data, tmp_path):
     stored = torch.load(run / "refinement.pt", weights_only=True)
     assert len(stored["enter.bias"]) == 16
     assert registry.load(tmp_path / "lean").refines
+
+
+def test_a_narrowed_tomogram_network_learns_from_the_one_that_ships(data, tmp_path):
+    run, weights = tmp_path / "run", tmp_path / "pruned.pt"
+    given = [str(data), str(run), "--from", str(SMALL)]
+    pruning.main(["tomogram", *given, "--features", "16", "-o", str(weights)])
+    teacher = ["--teacher", str(SMALL), "--taught", "1"]
+    train.main(["tomogram", *given, *teacher, "--weights", str(weights), "--steps", "20"])
+    curves = json.loads((run / "tomogram.json").read_text())["curves"]
+    assert curves[-1]["loss"] < curves[0]["loss"]
+    assert len(torch.load(run / "tomogram.pt", weights_only=True)["enter.bias"]) == 16
 
 
 def test_a_pupil_may_err_where_its_teacher_does():

@@ -1,7 +1,7 @@
 """A narrower network out of a trained one: it forgets what its answers depend on least.
 
-    python -m napari_wedgefill.training.pruning runs/data runs/lean --from models/small \
-        --features 16 -o runs/lean/pruned.pt
+    python -m napari_wedgefill.training.pruning refinement runs/data runs/lean \
+        --from models/small --features 16 -o runs/lean/pruned.pt
 
 Much of a network's time goes into its finest scale, and processors compute features sixteen
 (AVX-512) or eight (AVX2) at a time: with sixteen, 24 features are computed as 32 would be.
@@ -19,9 +19,7 @@ from torch import Tensor, nn
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
-from .examples import OBJECTS, SLICES
 from .networks import Residual, TomogramGenerator, shipped_generator, tomogram_generator_of
-from .residents import Residents
 from .stages import STAGES
 from .state import adopt_earlier, save_whole
 
@@ -132,8 +130,9 @@ def _importance(network: nn.Module, several: list[Features], x: Tensor) -> list[
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Narrow a model's refinement, as far as its answers to some groups allow."""
+    """Narrow a network of a model, as far as its answers to some groups allow."""
     parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("stage", choices=["tomogram", "refinement"])
     parser.add_argument("data", type=Path)
     parser.add_argument("run", type=Path, help="the run that will go on from it")
     parser.add_argument("--from", dest="model", type=Path, required=True, help="model folder")
@@ -141,16 +140,17 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, help="file for the weights")
     given = parser.parse_args(arguments)
     given.run.mkdir(parents=True, exist_ok=True)
-    stage = STAGES["refinement"]
-    adopt_earlier(stage, given.model, given.run, InputContract())
-    residents = Residents(given.run, torch.device("cpu"), InputContract())
-    slices = torch.arange(0, OBJECTS * SLICES, EVERY)
+    stage, contract = STAGES[given.stage], InputContract()
+    adopt_earlier(stage, given.model, given.run, contract)
+    prepare = stage.prepare(given.run, torch.device("cpu"))
     paths = batches.groups(given.data, validation=False)[:GROUPS]
     if not paths:
         raise WedgefillError(
             f"{given.data} holds too few groups: simulate more (wedgefill simulate)."
         )
-    x = torch.cat([residents.admit(path).inputs(slices) for path in paths])
+    for path in paths:
+        prepare(path, contract)
+    x = torch.cat([stage.examples(path, given.run, contract)[0][::EVERY] for path in paths])
     network = shipped_generator(given.model / f"{stage.name}.onnx")
     assert isinstance(network, TomogramGenerator)
     save_whole(narrowed(network, x, given.features).state_dict(), given.out)

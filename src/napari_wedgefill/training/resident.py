@@ -18,16 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .growth import grown
-from .networks import TomogramGenerator, placed, shipped_generator, tomogram_generator_of
+from .networks import TomogramGenerator, shipped_generator
 from .residents import MIXED, Arrivals, Residents, slices_each, validate
 from .stages import STAGES
 from .state import Plan, State, adopt_earlier, start
-from .teaching import Teacher
+from .teaching import Teacher, add_options, asked_teacher, weighted
 from .train import REPORT_EVERY, Running, report, set_rate, step
 
 REFINEMENT = STAGES["refinement"]
@@ -161,11 +162,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--grow", choices=sorted(TIERS), help="begin with a network of this tier's shape"
     )
-    parser.add_argument("--weights", type=Path, help="weights to begin with instead of the model's")
-    parser.add_argument("--teacher", type=Path, help="model whose refinement is learned from too")
-    parser.add_argument(
-        "--taught", type=float, default=0.5, help="how much its answers count beside the truth"
-    )
+    add_options(parser)
     parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--round", type=int, default=30, help="steps between passes over a group")
@@ -189,37 +186,31 @@ def main(arguments: list[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     device = torch.device(given.device)
     adopt_earlier(REFINEMENT, given.model, given.out, InputContract())
-    if not given.grow and not given.weights:
-        state = start(REFINEMENT, plan, device, given.model)
+    if given.grow or given.weights:
+        state = start(REFINEMENT, plan, device, network=partial(_begun, given))
     else:
-        network = partial(_network, given.grow, given.weights or given.model)
-        state = start(REFINEMENT, plan, device, network=network)
+        state = start(REFINEMENT, plan, device, given.model)
     if given.compile:
         compile_network(state, plan, device)
     wait_for(given.wait_for)
     if given.until:
         plan = replace(plan, minutes=(given.until - time.time()) / 60)
-    teacher = _teacher(given.teacher, given.taught, device) if given.teacher else None
+    teacher = asked_teacher(given, REFINEMENT.name, device)
     Loop(given.data, given.out, plan, state, device, teacher).train(
         given.round, given.passes, given.admissions
     )
 
 
-def _teacher(model: Path, share: float, device: torch.device) -> Teacher:
-    network = shipped_generator(model / f"{REFINEMENT.name}.onnx")
-    return Teacher(placed(network, device), share)
-
-
-def _network(tier: str | None, begins_as: Path) -> TomogramGenerator:
-    """Make a network that answers as a model's refinement or a file's, of their shape or larger."""
-    if begins_as.is_dir():
-        weights = shipped_generator(begins_as / f"{REFINEMENT.name}.onnx").state_dict()
+def _begun(given: argparse.Namespace) -> nn.Module:
+    """Return a network that answers as the model's, or the weights asked for; it may be larger."""
+    if given.weights:
+        begun = weighted(given.weights)
     else:
-        weights = torch.load(begins_as, map_location="cpu", weights_only=True)
-    if tier is None:
-        return grown(weights, tomogram_generator_of(weights))
-    widths, blocks = TIERS[tier]
-    return grown(weights, TomogramGenerator(widths=widths, blocks=blocks))
+        begun = shipped_generator(given.model / f"{REFINEMENT.name}.onnx")
+    if given.grow is None:
+        return begun
+    widths, blocks = TIERS[given.grow]
+    return grown(begun.state_dict(), TomogramGenerator(widths=widths, blocks=blocks))
 
 
 if __name__ == "__main__":

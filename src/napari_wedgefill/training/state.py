@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -118,13 +119,11 @@ def start(
     model: Path | None = None,
     network: Callable[[], nn.Module] | None = None,
 ) -> State:
-    """Return the state at step zero, seeded, or with the weights of an exported model's folder.
-
-    `network` makes a generator of another shape than the stage's own.
-    """
+    """Return the state at step zero, seeded: of `network`, an exported model's, or a new one."""
     torch.manual_seed(plan.seed)
-    begun = _begun(stage, model) if model else (network or stage.network)()
-    generator = placed(begun, device)
+    if network is None and model is not None:
+        network = partial(_begun, stage, model)
+    generator = placed((network or stage.network)(), device)
     discriminator = placed(Discriminator(stage.judged), device)
     averaged = copy.deepcopy(generator).requires_grad_(False)
     adam = (

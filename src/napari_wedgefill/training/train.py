@@ -13,7 +13,9 @@ import argparse
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
 from .stages import STAGES, Stage
 from .state import Plan, State, adopt_earlier, save_whole, start
-from .teaching import Teacher
+from .teaching import Teacher, add_options, asked_teacher, weighted
 
 #: What the steps since the last report measured, by name.
 Running = dict[str, list[Tensor]]
@@ -90,12 +92,14 @@ def train(
     device: torch.device,
     model: Path | None = None,
     *,
+    network: Callable[[], nn.Module] | None = None,
+    teacher: Teacher | None = None,
     fresh_judge: bool = False,
 ) -> None:
     """Train until the plan is fulfilled; go on from ``out/<stage>.ckpt`` if it exists."""
     out.mkdir(parents=True, exist_ok=True)
     checkpoint = out / f"{stage.name}.ckpt"
-    state = start(stage, plan, device, model)
+    state = start(stage, plan, device, model, network)
     if model is not None:
         adopt_earlier(stage, model, out, InputContract())
     if checkpoint.exists():
@@ -119,7 +123,7 @@ def train(
         set_rate(state, plan, progress)
         for x, y in batches.shuffled(rng, inputs, target, plan.batch, plan.batches_per_group):
             x = x.to(device, memory_format=torch.channels_last)
-            figures = step(state, stage, plan, x, y.to(device), context, adversarial)
+            figures = step(state, stage, plan, x, y.to(device), context, adversarial, teacher)
             for name, value in figures.items():
                 running.setdefault(name, []).append(value)
             state.step += 1
@@ -191,6 +195,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--from", dest="model", type=Path, help="model folder to start from (a checkpoint wins)"
     )
+    add_options(parser)
     parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
     parser.add_argument("--penalty", type=float, default=Plan.penalty)
     parser.add_argument(
@@ -224,8 +229,17 @@ def main(arguments: list[str] | None = None) -> None:
     )
     stage = STAGES[given.stage]
     device = torch.device(given.device)
-    fresh_judge = given.restart_discriminator
-    train(stage, given.data, given.out, plan, device, given.model, fresh_judge=fresh_judge)
+    train(
+        stage,
+        given.data,
+        given.out,
+        plan,
+        device,
+        given.model,
+        network=partial(weighted, given.weights) if given.weights else None,
+        teacher=asked_teacher(given, stage.name, device),
+        fresh_judge=given.restart_discriminator,
+    )
 
 
 if __name__ == "__main__":
