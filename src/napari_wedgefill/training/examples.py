@@ -6,6 +6,7 @@ python -m napari_wedgefill.training.examples runs/data --minutes 15
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,33 @@ def each_object(statistic: Callable[[Floats], float], values: Floats) -> Floats:
     return np.repeat([statistic(part) for part in parts], SLICES).astype(np.float32)
 
 
+def write_groups(
+    folder: Path, first_seed: int, minutes: float, write: Callable[[Path, int], None]
+) -> None:
+    """Let a folder's missing groups be written, seed by seed, until the time is up.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if it is not there. Groups that it holds are left alone.
+    first_seed : int
+        Of the first group.
+    minutes : float
+        A group that was begun is finished.
+    write : callable
+        Given a group's path and its seed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + 60 * minutes
+    for seed in itertools.count(first_seed):
+        if time.monotonic() >= deadline:
+            break
+        path = folder / f"group_{seed}.npz"
+        if not path.exists():
+            write(path, seed)
+            print(path.name, flush=True)
+
+
 def main() -> None:
     """Fill a folder with groups until the time is up; numbering goes on where it stopped."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -121,19 +149,14 @@ def main() -> None:
     parser.add_argument(
         "--width", type=int, help="of all groups; 128 pixels by default, and 192 of every fourth"
     )
-    arguments = parser.parse_args()
-    arguments.folder.mkdir(parents=True, exist_ok=True)
+    given = parser.parse_args()
     contract = InputContract()
-    deadline = time.monotonic() + 60 * arguments.minutes
-    seed = arguments.first_seed
-    while time.monotonic() < deadline:
-        path = arguments.folder / f"group_{seed}.npz"
-        if not path.exists():
-            # One group in four on a finer grid: streaks look different when angles are scarcer.
-            width = arguments.width or (192 if seed % 4 == 3 else 128)
-            write_group(path, seed, width, contract)
-            print(path.name, width, flush=True)
-        seed += 1
+
+    def write(path: Path, seed: int) -> None:
+        # One group in four on a finer grid: streaks look different when angles are scarcer.
+        write_group(path, seed, given.width or (192 if seed % 4 == 3 else 128), contract)
+
+    write_groups(given.folder, given.first_seed, given.minutes, write)
 
 
 if __name__ == "__main__":

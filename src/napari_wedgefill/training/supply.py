@@ -9,43 +9,35 @@ a card that waits for it learns nothing meanwhile.
 from __future__ import annotations
 
 import argparse
-import time
+from functools import partial
 from pathlib import Path
 
 import torch
 
 from ..inference.contract import InputContract
-from .examples import write_group
+from .examples import write_group, write_groups
 from .residents import Residents
 from .stages import STAGES
 from .state import adopt_earlier
 
 
-def supply(data: Path, residents: Residents, seed: int, width: int) -> Path:
+def supply(path: Path, seed: int, residents: Residents, width: int) -> None:
     """Simulate a group and keep what the first pass makes of it; only then does it appear.
 
     Parameters
     ----------
-    data : Path
-        Folder of groups.
-    residents : Residents
-        Of the run that is to learn from it.
+    path : Path
+        The group's, in a folder of groups.
     seed, width : int
         Of the group; its detector's pixels.
-
-    Returns
-    -------
-    Path
-        The group, which is left alone if it is there already.
+    residents : Residents
+        Of the run that is to learn from it.
     """
-    path = data / f"group_{seed}.npz"
-    if not path.exists():
-        unfinished = data / "unfinished" / path.name
-        unfinished.parent.mkdir(exist_ok=True)
-        write_group(unfinished, seed, width, residents.contract)
-        residents.admit(unfinished)
-        unfinished.rename(path)
-    return path
+    unfinished = path.parent / "unfinished" / path.name
+    unfinished.parent.mkdir(exist_ok=True)
+    write_group(unfinished, seed, width, residents.contract)
+    residents.admit(unfinished)
+    unfinished.rename(path)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -60,15 +52,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--first-seed", type=int, default=1000)
     parser.add_argument("--width", type=int, default=128)
     given = parser.parse_args(arguments)
-    for folder in (given.data, given.run):
-        folder.mkdir(parents=True, exist_ok=True)
+    given.run.mkdir(parents=True, exist_ok=True)
     contract = InputContract()
     adopt_earlier(STAGES["refinement"], given.model, given.run, contract)
     residents = Residents(given.run, torch.device("cpu"), contract)
-    seed, deadline = given.first_seed, time.monotonic() + 60 * given.minutes
-    while time.monotonic() < deadline:
-        print(supply(given.data, residents, seed, given.width).name, flush=True)
-        seed += 1
+    write = partial(supply, residents=residents, width=given.width)
+    write_groups(given.data, given.first_seed, given.minutes, write)
 
 
 if __name__ == "__main__":
