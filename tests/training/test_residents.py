@@ -136,13 +136,13 @@ def test_a_refinement_is_trained_and_becomes_part_of_a_model(options, data, tmp_
 def test_a_narrowed_refinement_is_trained_on_and_exported(data, tmp_path):
     run, weights = tmp_path / "run", tmp_path / "pruned.pt"
     given = [str(data), str(run), "--from", str(SMALL)]
-    pruning.main(["refinement", *given, "--features", "16", "-o", str(weights)])
+    pruning.main(["refinement", *given, "--features", "8", "-o", str(weights)])
     options = ["--weights", str(weights), "--device", "cpu", "--batch", "1", "--steps", "4"]
     resident.main([*given, *options, "--round", "4"])
     resident.main([*given, *options[:-1], "5", "--round", "1"])  # now with the adversarial term
     export.main([str(run), str(tmp_path / "lean"), "--name", "lean"])
     stored = torch.load(run / "refinement.pt", weights_only=True)
-    assert len(stored["enter.bias"]) == 16
+    assert len(stored["enter.bias"]) == 8
     assert registry.load(tmp_path / "lean").refines
 
 

@@ -311,4 +311,15 @@ def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
             torch.testing.assert_close(weight, other[name] + moved)
     training = tomllib.loads((tmp_path / "m" / "model.toml").read_text())["training"]
     averaged = {s: p["averaged_with"] for s, p in training.items() if "averaged_with" in p}
-    assert averaged == {"refinement": registry.load(exported).sha256["refinement"]}
+    own = registry.load(exported).sha256["refinement"]
+    assert averaged == {"refinement": [own]}
+    # Of three models, two of which are alike.
+    export.main(
+        [str(run), str(tmp_path / "m"), "--name", "m", "--average", str(exported), str(exported)]
+    )
+    other, found = (
+        shipped_weights(TomogramGenerator(), folder / "refinement.onnx")
+        for folder in (exported, tmp_path / "m")
+    )
+    for name, weight in found.items():
+        torch.testing.assert_close(weight, other[name] + 1 / 3)

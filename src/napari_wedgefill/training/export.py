@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def write_folder(
-    run: Path, folder: Path, name: str, summary: str, average: Path | None = None
+    run: Path, folder: Path, name: str, summary: str, average: Sequence[Path] = ()
 ) -> None:
     """Export the stages of a run and describe them.
 
@@ -126,26 +127,29 @@ def write_folder(
         Where the weights are, and where the model goes.
     name, summary : str
         For `model.toml`.
-    average : Path, optional
-        Another model. The run's last network becomes the mean of its own weights and of that
-        model's, from which its training must have begun: it then keeps more of what that one knew.
+    average : sequence of Path
+        Other models. The run's last network becomes the mean of its own weights and of theirs,
+        which must have begun as its own did, or be what it began as: it then keeps more of what
+        each of them knew.
 
     Raises
     ------
     WedgefillError
-        If that model has no such network, or one of another shape.
+        If one of those models has no such network, or one of another shape.
 
     References
     ----------
-    M. Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, 7959-7971.
+    M. Wortsman et al., Robust fine-tuning of zero-shot models, CVPR 2022, 7959-7971; M. Wortsman
+    et al., Model soups, ICML 2022, 23965-23998.
     """
     contract = InputContract()
     stages = [*STAGES, *([REFINEMENT] if (run / f"{REFINEMENT}.pt").is_file() else [])]
-    if average is not None and not (average / f"{stages[-1]}.onnx").is_file():
-        raise WedgefillError(
-            f"{average} holds no {stages[-1]}.onnx to average with; name the folder of the model "
-            f"that the training of {run} began with."
-        )
+    for other in average:
+        if not (other / f"{stages[-1]}.onnx").is_file():
+            raise WedgefillError(
+                f"{other} holds no {stages[-1]}.onnx to average with; name the folder of a model "
+                f"that the training of {run} began with, or that began as it did."
+            )
     folder.mkdir(parents=True, exist_ok=True)
     hashes: dict[str, Any] = {}
     training: dict[str, dict[str, Any]] = {}
@@ -156,8 +160,9 @@ def write_folder(
         record = json.loads((run / f"{stage}.json").read_text())
         weights = sum(parameter.numel() for parameter in network.parameters())
         training[stage] = {"weights": weights} | summarise(record)
-        if average is not None and stage == stages[-1]:
-            training[stage]["averaged_with"] = _average(network, average / f"{stage}.onnx")
+        if average and stage == stages[-1]:
+            others = [other / f"{stage}.onnx" for other in average]
+            training[stage]["averaged_with"] = _average(network, others)
         metadata = {
             "model": name,
             "stage": stage,
@@ -176,12 +181,12 @@ def write_folder(
     (folder / "model.toml").write_text(text)
 
 
-def _average(network: nn.Module, path: Path) -> str:
-    """Take the mean of a network's weights and an exported one's; return that file's hash."""
-    other = shipped_weights(network, path)
-    own = network.state_dict()
-    network.load_state_dict({name: (own[name] + other[name]) / 2 for name in own})
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _average(network: nn.Module, paths: Sequence[Path]) -> list[str]:
+    """Take the mean of a network's weights and of exported ones'; return those files' hashes."""
+    every = [network.state_dict(), *(shipped_weights(network, path) for path in paths)]
+    mean = {name: torch.stack([each[name] for each in every]).mean(0) for name in every[0]}
+    network.load_state_dict(mean)
+    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
 def summarise(record: dict[str, Any]) -> dict[str, Any]:
@@ -223,9 +228,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--average",
         type=Path,
+        nargs="+",
+        default=[],
         metavar="MODEL",
-        help="make the last network the mean of its weights and of that model's, from which its "
-        "training began: it keeps more of what that one knew",
+        help="make the last network the mean of its weights and of those models', from which its "
+        "training began, or which began as it did: it keeps more of what each of them knew",
     )
     given = parser.parse_args(arguments)
     write_folder(given.run, given.folder, given.name, given.summary, given.average)

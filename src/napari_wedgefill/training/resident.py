@@ -33,7 +33,7 @@ from .train import REPORT_EVERY, Running, report, set_rate, step
 
 REFINEMENT = STAGES["refinement"]
 #: Shapes of the refinement network of the model's tiers: widths of its scales, blocks at each.
-TIERS = {"small": ((24, 48, 64, 96), 1), "large": ((32, 64, 96, 96, 96), 2)}
+TIERS = {"small": ((16, 48, 64, 96), 1), "large": ((32, 64, 96, 96, 96), 2)}
 #: Steps after which the learning rate is as planned: Adam's first ones are rash.
 WARM_UP = 200
 
