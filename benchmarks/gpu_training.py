@@ -129,7 +129,7 @@ def simulating(
     finally:
         for worker in workers:
             _end(worker)
-        for part in data.glob("*.part.npz"):
+        for part in data.glob(".group_*.part"):
             part.unlink(missing_ok=True)
 
 

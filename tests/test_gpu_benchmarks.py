@@ -91,11 +91,11 @@ def test_simulating_processes_share_no_seed_and_end_with_the_block(
         return started[-1]
 
     monkeypatch.setattr(gpu_training, "_python", fake)
-    (tmp_path / "group_100007.part.npz").write_text("half")
+    (tmp_path / ".group_100007.npz.1.part").write_text("half")
     with gpu_training.simulating(tmp_path, 3, time.monotonic() + 60):
         assert all(process.poll() is None for process in started)
     assert len(set(seeds)) == 3
     assert min(b - a for a, b in itertools.pairwise(seeds)) >= gpu_training.SEEDS_EACH
     assert all(len(str(seed + gpu_training.SEEDS_EACH - 1)) == 6 for seed in seeds)
     assert all(process.poll() is not None for process in started)
-    assert not list(tmp_path.glob("*.part.npz"))
+    assert not list(tmp_path.glob(".group_*.part"))

@@ -36,7 +36,7 @@ Floats = NDArray[np.float32]
 
 def groups(folder: Path, *, validation: bool) -> list[Path]:
     """Groups of the folder, in the order of their seeds."""
-    paths = sorted(p for p in folder.glob("group_*.npz") if ".part" not in p.name)
+    paths = sorted(folder.glob("group_*.npz"))
     return paths[:N_VALIDATION] if validation else paths[N_VALIDATION:]
 
 

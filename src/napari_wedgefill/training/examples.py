@@ -8,13 +8,14 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..atomic import written_beside
 from ..inference.angular_grid import grid_for
 from ..inference.contract import (
     InputContract,
@@ -98,13 +99,18 @@ def _measure(rng: np.random.Generator, ideal: Floats) -> Floats:
     return np.concatenate([add_noise(rng, part, **draw_noise(rng)) for part in parts], axis=2)
 
 
-def write_group(path: Path, seed: int, width: int, contract: InputContract) -> None:
+def write_group(
+    path: Path,
+    seed: int,
+    width: int,
+    contract: InputContract,
+    families: Mapping[str, Family] = FAMILIES,
+) -> None:
     """Simulate a group and keep it as float16; who looks meanwhile does not find it."""
-    group = simulate_group(seed, width, contract)
-    part = path.with_suffix(".part.npz")
+    group = simulate_group(seed, width, contract, dict(families))
     halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
-    np.savez(part, **halves)
-    part.rename(path)
+    with written_beside(path) as beside, beside.open("wb") as file:
+        np.savez(file, **halves)
 
 
 def each_object(statistic: Callable[[Floats], float], values: Floats) -> Floats:

@@ -7,34 +7,16 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..inference.contract import InputContract
-from .examples import simulate_group
+from .examples import write_group
 from .own_objects import OwnObjects, families_with, read_objects
-from .phantoms import FAMILIES, Family
+from .phantoms import FAMILIES
 
 #: One group in this many is simulated half as wide again: the angular steps weigh more there.
 WIDER_EVERY = 4
-
-
-def write_group(
-    folder: Path, seed: int, width: int, contract: InputContract, families: Mapping[str, Family]
-) -> Path:
-    """Simulate a group and keep it in half precision; see `examples.simulate_group`."""
-    path = folder / f"group_{seed}.npz"
-    if not path.exists():
-        group = simulate_group(seed, width, contract, dict(families))
-        halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
-        with written_beside(path) as beside, beside.open("wb") as file:
-            np.savez(file, **halves)
-    return path
 
 
 def width_of(seed: int, width: int) -> int:
@@ -91,7 +73,9 @@ def main(arguments: list[str] | None = None) -> None:
     start, done = time.monotonic(), 0
     while done < given.groups if given.groups else time.monotonic() < start + 60 * given.minutes:
         seed = given.first_seed + done
-        path = write_group(given.data, seed, width_of(seed, given.width), InputContract(), families)
+        path = given.data / f"group_{seed}.npz"
+        if not path.exists():
+            write_group(path, seed, width_of(seed, given.width), InputContract(), families)
         done += 1
         pace = (time.monotonic() - start) / done
         print(f"{path.name}: {done} groups, {pace:.1f} s each", flush=True)

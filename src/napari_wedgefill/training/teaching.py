@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ..inference.registry import VIEWS
 from .networks import generator_of, placed, shipped_generator
 
-#: Sides that the teacher looks from, as the axes of a slice that are flipped.
-SIDES: tuple[tuple[int, ...], ...] = ((), (-2, -1))
+#: Sides that the teacher looks from: those of the first two passes.
+SIDES = VIEWS[0] + VIEWS[1]
 
 
 class Teacher:
