@@ -15,7 +15,7 @@ from napari_wedgefill._napari import method_panel
 from napari_wedgefill._napari import worker as worker_module
 from napari_wedgefill._napari.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
-from napari_wedgefill.inference.pipeline import Progress
+from napari_wedgefill.inference.pipeline import FillOptions, Progress
 from napari_wedgefill.inference.registry import load
 from napari_wedgefill.volume import Volume
 
@@ -293,6 +293,11 @@ def test_closed_dock_hears_nothing_more(loaded, qtbot, monkeypatch):
     viewer.add_image(np.random.default_rng(0).random((5, 6, 7)), name="later")
     viewer.dims.set_current_step(0, 1)
     viewer.layers.clear()
+
+
+def test_the_model_chosen_at_first_is_the_one_that_a_command_takes(loaded):
+    _, widget = loaded
+    assert widget.inputs().model == FillOptions().model
 
 
 def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(loaded, qtbot, tmp_path):

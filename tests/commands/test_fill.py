@@ -18,7 +18,7 @@ import pytest
 from PIL import Image
 
 from napari_wedgefill.inference import session
-from napari_wedgefill.inference.registry import available_models
+from napari_wedgefill.inference.registry import load
 from napari_wedgefill.io import read_volume
 from napari_wedgefill.samples import needle_path
 
@@ -156,7 +156,7 @@ class TestRefusals:
 
     def test_a_model_whose_hash_is_wrong(self, refuse, tiny_path, tmp_path):
         copy = tmp_path / "tampered"
-        shutil.copytree(available_models()[0].folder, copy)
+        shutil.copytree(load("small").folder, copy)
         with (copy / "tomogram.onnx").open("ab") as file:
             file.write(b"\0")
         refuse(tiny_path, "--methods", "gan", "--model", copy, words="tomogram.onnx")

@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ..inference.events import METHODS
+from ..inference.events import METHODS, FillOptions
 from ..inference.registry import bundled_summaries
 from ..inference.session import obstacle_at_a_glance
 from .form import form_on, row
@@ -37,7 +37,6 @@ class MethodPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        self._model_index = 0
         self.method_checks = {method: QCheckBox(METHOD_LABELS[method]) for method in METHODS}
         for method, check in self.method_checks.items():
             check.setChecked(True)
@@ -70,6 +69,8 @@ class MethodPanel(QWidget):
             gan.setChecked(False)
             self.model_box.addItem("none installed", None)
         self.model_box.addItem(CHOOSE_FOLDER, CHOOSE_FOLDER)
+        self._model_index = max(0, self.model_box.findData(FillOptions.model))
+        self.model_box.setCurrentIndex(self._model_index)
         self.model_box.activated.connect(self._model_activated)
 
     def _lay_out(self) -> None:
