@@ -170,7 +170,11 @@ def _fill(figures: dict[str, Any]) -> str:
             f"methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
             "`gan` from both, that are there already.",
             table(["method", "seconds", "processor seconds", "milliseconds a slice"], rows),
-            f"Share of each stage: {shares}.",
+            f"Share of each stage: {shares}."
+            + "".join(
+                f" With the {tier} tier `gan` takes {seconds:.0f} s."
+                for tier, seconds in figures.get("gan_s_of", {}).items()
+            ),
         ]
     )
 
