@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..atomic import written_beside
+from ..errors import WedgefillError
 from ..inference.angular_grid import grid_for
 from ..inference.consistency import restore_consistency
 from ..inference.contract import (
@@ -38,6 +39,23 @@ def groups(folder: Path, *, validation: bool) -> list[Path]:
     """Groups of the folder, in the order of their seeds."""
     paths = sorted(folder.glob("group_*.npz"))
     return paths[:N_VALIDATION] if validation else paths[N_VALIDATION:]
+
+
+def to_train_on(folder: Path) -> list[Path]:
+    """Groups of the folder that do not validate.
+
+    Raises
+    ------
+    WedgefillError
+        If there are none.
+    """
+    found = groups(folder, validation=False)
+    if not found:
+        raise WedgefillError(
+            f"{folder} holds too few groups: the first {N_VALIDATION} validate and none is left "
+            "to train on; simulate more (wedgefill simulate)."
+        )
+    return found
 
 
 def load(path: Path, *names: str) -> list[Floats]:

@@ -19,6 +19,29 @@ def wedge_l1(error: Tensor, measured_fraction: Tensor) -> Tensor:
     return (error.abs() * unknown).sum() / unknown.sum().clamp(min=1.0)
 
 
+def filtered_back_projection(rows: Tensor, rows_deg: Tensor) -> Tensor:
+    """Back project evenly spaced rows through the ramp filter, with the gradient of its adjoint.
+
+    Parameters
+    ----------
+    rows : Tensor, (n, 1, n_rows, width)
+        As the sinogram network answers.
+    rows_deg : Tensor, (n_rows,)
+        Angle of each row.
+
+    Returns
+    -------
+    Tensor, (width, width, n)
+    """
+    width = rows.shape[-1]
+    n = 2 * width
+    response = torch.from_numpy(ramp_response(n)).to(rows)
+    filtered = torch.fft.irfft(torch.fft.rfft(rows, n=n) * response, n=n)[..., :width]
+    beam = ParallelBeam(rows_deg.cpu().numpy(), width)
+    image: Tensor = beam.T(filtered[:, 0].permute(1, 2, 0).contiguous())
+    return image * (torch.pi / rows_deg.numel())
+
+
 def back_projected_l1(difference: Tensor, rows_deg: Tensor) -> Tensor:
     """Mean absolute value of the filtered back projection of a sinogram error.
 
@@ -31,14 +54,7 @@ def back_projected_l1(difference: Tensor, rows_deg: Tensor) -> Tensor:
     rows_deg : Tensor, (n_rows,)
         Angle of each row.
     """
-    width = difference.shape[-1]
-    n = 2 * width
-    response = torch.from_numpy(ramp_response(n)).to(difference)
-    filtered = torch.fft.irfft(torch.fft.rfft(difference, n=n) * response, n=n)[..., :width]
-    beam = ParallelBeam(rows_deg.cpu().numpy(), width)
-    rows = filtered[:, 0].permute(1, 2, 0).contiguous()  # (n_rows, width, n)
-    image: Tensor = beam.T(rows) * (torch.pi / rows_deg.numel())
-    return image.abs().mean()
+    return filtered_back_projection(difference, rows_deg).abs().mean()
 
 
 def pixel_loss(error: Tensor) -> Tensor:

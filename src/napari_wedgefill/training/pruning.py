@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .networks import Residual, TomogramGenerator, shipped_generator, tomogram_generator_of
@@ -143,11 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     stage, contract = STAGES[given.stage], InputContract()
     adopt_earlier(stage, given.model, given.run, contract)
     prepare = stage.prepare(given.run, torch.device("cpu"))
-    paths = batches.groups(given.data, validation=False)[:GROUPS]
-    if not paths:
-        raise WedgefillError(
-            f"{given.data} holds too few groups: simulate more (wedgefill simulate)."
-        )
+    paths = batches.to_train_on(given.data)[:GROUPS]
     for path in paths:
         prepare(path, contract)
     x = torch.cat([stage.examples(path, given.run, contract)[0][::EVERY] for path in paths])

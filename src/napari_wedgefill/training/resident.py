@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .growth import grown
@@ -77,13 +76,10 @@ class Loop:
             state.load(self.checkpoint, device)
         self.rng = np.random.default_rng(plan.seed + state.step)
         self.residents, self.arrivals = Residents(out, device, InputContract()), Arrivals(data)
+        batches.to_train_on(data)  # refuses a folder that holds too few
         validating = batches.groups(data, validation=True)
         self.validating = [self.residents.admit(path) for path in validating]
         self.admit(MIXED)
-        if not self.residents.groups:
-            raise WedgefillError(
-                f"{data} holds too few groups: simulate more (wedgefill simulate)."
-            )
         self.running: Running = {}
 
     def admit(self, most: int) -> None:

@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import WedgefillError
 from ..inference.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
@@ -113,7 +112,8 @@ def train(
     running: Running = {}
     next_report = plan.progress(state) + REPORT_EVERY
     while (progress := plan.progress(state)) < 1:
-        path = _any_group(data, rng)
+        available = batches.to_train_on(data)  # there may be more by now
+        path = available[rng.integers(len(available))]
         begun = time.monotonic()
         prepare(path, contract)
         clock += time.monotonic() - begun  # no training time
@@ -137,17 +137,6 @@ def train(
             state.save(checkpoint)
             clock = time.monotonic()
             next_report = plan.progress(state) + REPORT_EVERY
-
-
-def _any_group(data: Path, rng: np.random.Generator) -> Path:
-    """Draw a group to train on, of all that are there by now."""
-    available = batches.groups(data, validation=False)
-    if not available:
-        raise WedgefillError(
-            f"{data} holds too few groups: the first {batches.N_VALIDATION} validate and none "
-            "is left to train on; simulate more (wedgefill simulate)."
-        )
-    return available[rng.integers(len(available))]
 
 
 def set_rate(state: State, plan: Plan, progress: float, share: float = 1.0) -> None:
