@@ -28,7 +28,7 @@ from napari_wedgefill.training import batches
 from napari_wedgefill.training.examples import SLICES
 from napari_wedgefill.trust import psnr
 
-WIDTH, MISSING_DEG = 128, 60.0
+MISSING_DEG = 60.0
 STEPS_DEG, ELECTRONS = (2.0, 5.0), (np.inf, 400.0, 100.0)
 KINDS = ("head", "branches")
 #: Objects of each validating group that are reconstructed: the first, and the middle one.
@@ -52,13 +52,13 @@ def validating(groups: Path) -> Iterator[Case]:
             yield "validation groups", beam, measured, quick, truth[..., own]
 
 
-def unseen(model: JointModel, n_objects: int) -> Iterator[Case]:
+def unseen(model: JointModel, n_objects: int, width: int) -> Iterator[Case]:
     """Objects of families that training never draws, under several conditions."""
     for step in STEPS_DEG:
         for electrons in ELECTRONS:
-            condition = Condition(WIDTH, MISSING_DEG, step, electrons, n_objects)
+            condition = Condition(width, MISSING_DEG, step, electrons, n_objects)
             simulation = Simulation(condition, model)
-            name = f"{step:g} degrees, {condition.dose}"
+            name = f"{width} px, {step:g} degrees, {condition.dose}"
             for one in simulation.recorded(KINDS):
                 yield name, simulation.beam, one.measured, one.quick, one.object.truth
 
@@ -69,10 +69,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("models", type=Path, nargs="+", help="folders; the first is compared with")
     parser.add_argument("--groups", type=Path, required=True, help="folder of training groups")
     parser.add_argument("--objects", type=int, default=4, help="of each family and condition")
+    parser.add_argument("--width", type=int, default=128, help="of those of the evaluation, in px")
     given = parser.parse_args(arguments)
     models = [JointModel(load(str(folder)), "cpu") for folder in given.models]
     found: dict[str, list[list[float]]] = {}
-    for cases in (validating(given.groups), unseen(models[0], given.objects)):
+    for cases in (validating(given.groups), unseen(models[0], given.objects, given.width)):
         for name, beam, measured, quick, truth in cases:
             each = [psnr(network(m, beam, [measured], [quick])[0], truth) for m in models]
             found.setdefault(name, []).append(each)

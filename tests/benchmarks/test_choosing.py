@@ -18,7 +18,7 @@ def choosing(monkeypatch):
     """The script as it runs, but for a single small condition."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     script = importlib.import_module("choosing")
-    for name, value in {"WIDTH": 32, "STEPS_DEG": (5.0,), "ELECTRONS": (100.0,)}.items():
+    for name, value in {"STEPS_DEG": (5.0,), "ELECTRONS": (100.0,)}.items():
         monkeypatch.setattr(script, name, value)
     return script
 
@@ -26,7 +26,10 @@ def choosing(monkeypatch):
 def test_a_model_is_no_better_than_itself(choosing, tmp_path, capsys):
     np.savez(tmp_path / "group_7.npz", **simulate_group(7, 32, InputContract(tvm_steps=6)))
     small = str(bundled_folder() / "small")
-    choosing.main([small, small, "--groups", str(tmp_path), "--objects", "1"])
+    choosing.main([small, small, "--groups", str(tmp_path), "--objects", "1", "--width", "32"])
     rows = capsys.readouterr().out.splitlines()[2:]
-    assert [row.split(" (")[0] for row in rows] == ["| validation groups", "| 5 degrees, 100"]
+    assert [row.split(" (")[0] for row in rows] == [
+        "| validation groups",
+        "| 32 px, 5 degrees, 100",
+    ]
     assert all(row.endswith("| +0.00 |") for row in rows)
