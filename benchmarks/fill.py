@@ -48,8 +48,9 @@ def write_series(path: Path, n_slices: int, width: int) -> None:
 
 def fill(folder: Path, n_slices: int, width: int, model: str = TIER) -> dict[str, Any]:
     """Fill one series; return the seconds of each method, and the share of each stage."""
-    path, out = folder / f"{n_slices}.mrc", folder / f"out{n_slices}{model}"
-    out.mkdir()
+    folder = folder / f"{n_slices}_{model}"
+    path, out = folder / "tilts.mrc", folder / "out"
+    out.mkdir(parents=True)
     write_series(path, n_slices, width)
     rows, report = [], {}
     start = wall, cpu = time.perf_counter(), time.process_time()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,13 +181,11 @@ def main() -> None:
     torch.manual_seed(0)
     pair = Pair(given.model)
     refinement = placed(shipped_generator(given.model / "refinement.onnx"), CPU)
-    print("| | tomogram | refined once | minutes |\n|---|---|---|---|")
+    print("| | tomogram | refined once |\n|---|---|---|")
     for name, jointly in (("before", None), ("tomogram network alone", False), ("both", True)):
-        begun = time.monotonic()
         now = pair if jointly is None else tuned(pair, given.data, given, jointly=jointly)
-        minutes = (time.monotonic() - begun) / 60
         shown = " | ".join(f"{v:.5f}" for v in errors(now, refinement, given.data).values())
-        print(f"| {name} | {shown} | {minutes:.1f} |", flush=True)
+        print(f"| {name} | {shown} |", flush=True)
 
 
 if __name__ == "__main__":
