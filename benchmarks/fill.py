@@ -73,8 +73,8 @@ def fill(folder: Path, n_slices: int, width: int, model: str = TIER) -> dict[str
     }
 
 
-def _seconds(figures: dict[str, Any], method: str = "gan") -> float:
-    return next(float(row["wall_s"]) for row in figures["rows"] if row["what"] == method)
+def _gan_seconds(figures: dict[str, Any]) -> float:
+    return next(float(row["wall_s"]) for row in figures["rows"] if row["what"] == "gan")
 
 
 def main() -> None:
@@ -90,7 +90,9 @@ def main() -> None:
         fill(Path(folder), 63, 32)
         figures = fill(Path(folder), arguments.slices, arguments.width)
         figures["gan_s_of"] = {
-            model.name: _seconds(fill(Path(folder), arguments.slices, arguments.width, model.name))
+            model.name: _gan_seconds(
+                fill(Path(folder), arguments.slices, arguments.width, model.name)
+            )
             for model in available_models()
             if model.name != TIER
         }

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,9 @@ from napari_wedgefill.training import batches
 from napari_wedgefill.training.examples import OBJECTS, SLICES
 from napari_wedgefill.training.losses import filtered_back_projection
 from napari_wedgefill.training.networks import placed, shipped_generator
+from napari_wedgefill.training.residents import log_errors
 from napari_wedgefill.training.stages import STAGES
+from napari_wedgefill.training.train import falling, follow
 
 CONTRACT, CPU = InputContract(), torch.device("cpu")
 NAMES = ("angles_deg", "measured", "input", "target", "truth", "sart", "tvm", "sinogram_scale")
@@ -128,9 +129,7 @@ def tuned(pair: Pair, data: Path, given: argparse.Namespace, *, jointly: bool) -
         path = paths[rng.integers(len(paths))]
         chosen = set(rng.permutation(OBJECTS)[:OF_GROUP].tolist())
         for part in (part for k, part in enumerate(parts(path)) if k in chosen):
-            rate = min(1.0, (step + 1) / 50) * (
-                0.51 + 0.49 * math.cos(math.pi * step / given.steps)
-            )
+            rate = min(1.0, (step + 1) / 50) * falling(step / given.steps)
             optimiser.param_groups[0]["lr"] = given.learning_rate * rate
             with torch.autocast("cpu", torch.bfloat16, enabled=given.bfloat16):
                 filled, seen, answer = pair(part)
@@ -142,10 +141,7 @@ def tuned(pair: Pair, data: Path, given: argparse.Namespace, *, jointly: bool) -
             loss.backward()
             nn.utils.clip_grad_norm_(pair.parameters(), 1.0)
             optimiser.step()
-            decay = min(AVERAGE, (1 + step) / (10 + step))
-            with torch.no_grad():
-                for kept, now in zip(averaged.parameters(), pair.parameters(), strict=True):
-                    kept.lerp_(now, 1 - decay)
+            follow(averaged, pair, min(AVERAGE, (1 + step) / (10 + step)))
             step += 1
     return averaged
 
@@ -163,8 +159,7 @@ def errors(pair: Pair, refinement: nn.Module, data: Path) -> dict[str, float]:
             tvm = np.asarray(part.quick.tvm)
             seen = torch.from_numpy(refinement_input(again, tvm, agreed, CONTRACT))
             for kept, image in zip(found.values(), (answer, refinement(seen)), strict=True):
-                square = (image - part.truth).square().mean((1, 2, 3))
-                kept.append(0.5 * square.clamp(min=1e-12).log())
+                kept.append(log_errors(image, part.truth))
     return {name: float(torch.cat(values).mean().exp()) for name, values in found.items()}
 
 

@@ -170,6 +170,11 @@ def _stack(volume: Tensor, dtype: torch.dtype = torch.float16) -> Tensor:
     return volume.movedim(2, 0).to(dtype).contiguous()
 
 
+def log_errors(answer: Tensor, truth: Tensor) -> Tensor:
+    """Return the logarithm of each slice's root mean square error, (n,); both (n, 1, h, w)."""
+    return 0.5 * (answer - truth).square().mean((1, 2, 3)).clamp(min=1e-12).log()
+
+
 @torch.no_grad()
 def validate(residents: Residents, groups: list[Resident], network: nn.Module) -> dict[str, float]:
     """Mean errors over groups: before the first pass, after it ("once"), after the second.
@@ -183,8 +188,7 @@ def validate(residents: Residents, groups: list[Resident], network: nn.Module) -
         residents.advance(seen, network)
         answers = (starting_point(inputs), once, residents.passed(seen, network)[1])
         for kept, answer in zip(errors.values(), answers, strict=True):
-            square = (answer - group.truth[:, None]).square().mean((1, 2, 3))
-            kept.append(0.5 * square.clamp(min=1e-12).log())
+            kept.append(log_errors(answer, group.truth[:, None]))
     return {name: float(torch.cat(values).mean().exp()) for name, values in errors.items()}
 
 

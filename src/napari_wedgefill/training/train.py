@@ -70,10 +70,15 @@ def step(
         scalars = {"deceit": deceit, "margin": margin, "penalty": slope}
         figures |= {name: value.detach() for name, value in scalars.items()}
     decay = min(plan.average, (1 + state.step) / (10 + state.step))
-    with torch.no_grad():
-        kept: list[Tensor] = list(state.averaged.parameters())
-        torch._foreach_lerp_(kept, list(state.generator.parameters()), 1 - decay)
+    follow(state.averaged, state.generator, decay)
     return figures
+
+
+@torch.no_grad()
+def follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Take a step of the exponential moving average of a network's weights."""
+    kept: list[Tensor] = list(averaged.parameters())
+    torch._foreach_lerp_(kept, list(network.parameters()), 1 - decay)
 
 
 def _descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> None:
@@ -142,7 +147,12 @@ def train(
 def set_rate(state: State, plan: Plan, progress: float, share: float = 1.0) -> None:
     """Let the generator's learning rate fall along a cosine, or set a share of that."""
     for group in state.optimisers[0].param_groups:
-        group["lr"] = share * plan.learning_rate * (0.51 + 0.49 * math.cos(math.pi * progress))
+        group["lr"] = share * plan.learning_rate * falling(progress)
+
+
+def falling(progress: float) -> float:
+    """Share of the learning rate that is left: along a cosine, from one to a fiftieth."""
+    return 0.51 + 0.49 * math.cos(math.pi * progress)
 
 
 def report(
