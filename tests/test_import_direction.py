@@ -22,8 +22,9 @@ LAYERS = (
     {"geometry"},
     {"io", "projector"},
     {"normalise", "reconstruct", "samples"},
-    {"align"},
-    {"inference"},
+    {"steps"},
+    {"joint_model", "prepare"},
+    {"pipeline"},
     {"trust"},
     {"batch", "bench", "comparison", "doctor", "training"},
     {"_napari", "commands"},
@@ -43,7 +44,7 @@ LAZY = (
     "triton_support",
 )
 #: What else each room may bring along when it is imported.
-ALLOWED = {"training": {"torch"}, "inference": {"onnxruntime"}}
+ALLOWED = {"training": {"torch"}, "joint_model": {"onnxruntime"}}
 
 
 def modules() -> Iterator[tuple[str, Path]]:

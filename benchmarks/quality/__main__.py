@@ -16,17 +16,16 @@ import subprocess
 import time
 from pathlib import Path
 
+from benchmarks.quality import conditions, picture
+from benchmarks.quality.cache import Cache
+from benchmarks.quality.conditions import Condition
+from benchmarks.quality.real import evaluate_needle, evaluate_tooth
+from benchmarks.quality.report import numbers, page
+from benchmarks.quality.simulated import evaluate, kept
+from benchmarks.quality.tooth import ToothError
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference.joint_model import JointModel
-from napari_wedgefill.inference.registry import load
-
-from . import conditions, picture
-from .cache import Cache
-from .conditions import Condition
-from .real import evaluate_needle, evaluate_tooth
-from .report import numbers, page
-from .simulated import evaluate, kept
-from .tooth import ToothError
+from napari_wedgefill.joint_model.model import JointModel
+from napari_wedgefill.joint_model.registry import load
 
 
 def main() -> None:

@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import napari_wedgefill
-from napari_wedgefill.inference.registry import ModelInfo
+from napari_wedgefill.joint_model.registry import ModelInfo
 
 _PACKAGE = Path(napari_wedgefill.__file__).parent
 _HERE = Path(__file__).parent
-#: What the methods without a network depend on; the network depends on all of `inference` besides.
+#: What the methods without a network depend on; the network also depends on `joint_model`
+#: and `pipeline`.
 _CLASSICAL = (
     *("geometry.py", "normalise.py", "projector", "reconstruct", "trust/metrics.py"),
-    *("inference/contract.py", "inference/events.py", "inference/job.py"),
+    *("joint_model/contract.py", "pipeline/events.py", "pipeline/job.py"),
     *("training/frames.py", "training/phantoms.py", "training/acquisition.py"),
 )
-_REAL = ("align", "io")
+_REAL = ("prepare", "io")
 
 
 def fingerprint(paths: Iterable[Path]) -> str:
@@ -54,7 +55,7 @@ class Cache:
         real = [package / name for name in _REAL] + [beside / "real.py", beside / "tooth.py"]
         self._code = {
             "classical": fingerprint([package / name for name in _CLASSICAL] + here),
-            "network": fingerprint([package / "inference"]),
+            "network": fingerprint([package / "joint_model", package / "pipeline"]),
             "real": fingerprint(real),
         }
         self._model = {"classical": {}, "network": dict(model.sha256)}

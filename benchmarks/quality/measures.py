@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality.simulate import Ball
 from napari_wedgefill.geometry import widest_gap_deg
-from napari_wedgefill.inference.angular_grid import AngularGrid
+from napari_wedgefill.joint_model.angular_grid import AngularGrid
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import (
     dice,
@@ -16,8 +17,6 @@ from napari_wedgefill.trust import (
     ssim,
     wedge_correlation,
 )
-
-from .simulate import Ball
 
 Floats = NDArray[np.float32]
 

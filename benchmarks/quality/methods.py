@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_wedgefill.inference.contract import (
+from napari_wedgefill.joint_model.contract import (
     InputContract,
     Quick,
     Scales,
@@ -18,12 +18,12 @@ from napari_wedgefill.inference.contract import (
     sinogram_input,
     sinogram_scale,
 )
-from napari_wedgefill.inference.joint_model import JointModel
-from napari_wedgefill.inference.joint_steps import iter_joint
-from napari_wedgefill.inference.steps import drain
+from napari_wedgefill.joint_model.model import JointModel
+from napari_wedgefill.joint_model.stages import iter_joint
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for
+from napari_wedgefill.steps import drain
 
 Floats = NDArray[np.float32]
 Score = Callable[[int, Floats], float]

@@ -8,13 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from napari_wedgefill.inference.joint_model import JointModel
+from benchmarks.quality.conditions import Condition
+from benchmarks.quality.methods import (
+    GAN,
+    SART,
+    TUNED,
+    WBP,
+    classical,
+    network,
+    normalised,
+    quickly,
+)
+from benchmarks.quality.simulate import FAMILIES, SLICES, UNTOUCHED, simulate
+from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import fitted, psnr
-
-from .conditions import Condition
-from .methods import GAN, SART, TUNED, WBP, classical, network, normalised, quickly
-from .simulate import FAMILIES, SLICES, UNTOUCHED, simulate
 
 Floats = NDArray[np.float32]
 CONDITION = Condition(128, 60.0, 2.0, 400.0, 1)

@@ -9,22 +9,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_wedgefill.align import align
-from napari_wedgefill.inference.angular_grid import grid_for
-from napari_wedgefill.inference.contract import Quick
-from napari_wedgefill.inference.job import prepare
-from napari_wedgefill.inference.joint_model import JointModel
+from benchmarks.quality import tooth
+from benchmarks.quality.cache import Cache
+from benchmarks.quality.measures import prediction_error, sinogram_figures
+from benchmarks.quality.methods import (
+    GAN,
+    Measured,
+    classical,
+    network,
+    normalised,
+    quickly,
+    sinogram_stage,
+)
 from napari_wedgefill.io import read_tilt_series
+from napari_wedgefill.joint_model.angular_grid import grid_for
+from napari_wedgefill.joint_model.contract import Quick
+from napari_wedgefill.joint_model.model import JointModel
+from napari_wedgefill.pipeline.job import prepare
+from napari_wedgefill.prepare import align
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, last
 from napari_wedgefill.samples import needle_path
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust import psnr, ssim, wedge_correlation
-
-from . import tooth
-from .cache import Cache
-from .measures import prediction_error, sinogram_figures
-from .methods import GAN, Measured, classical, network, normalised, quickly, sinogram_stage
 
 Floats = NDArray[np.float32]
 Row = dict[str, Any]

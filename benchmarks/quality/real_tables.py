@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from .methods import METHODS
-from .tables import cells, table
+from benchmarks.quality.methods import METHODS
+from benchmarks.quality.tables import cells, table
 
 Row = dict[str, Any]
 

@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from napari_wedgefill.inference.registry import ModelInfo
-
-from .methods import GAN, METHODS, TUNED, TUNED_STEPS
-from .real_tables import needle_section, tooth_section
-from .simulate import (
+from benchmarks.quality.methods import GAN, METHODS, TUNED, TUNED_STEPS
+from benchmarks.quality.real_tables import needle_section, tooth_section
+from benchmarks.quality.simulate import (
     CHOSEN_ON,
     FAMILIES,
     KNOWN,
@@ -21,7 +19,7 @@ from .simulate import (
     SPHERES,
     UNTOUCHED,
 )
-from .tables import (
+from benchmarks.quality.tables import (
     FIGURES,
     GROUPS,
     Results,
@@ -34,6 +32,7 @@ from .tables import (
     mean,
     sinogram_table,
 )
+from napari_wedgefill.joint_model.registry import ModelInfo
 
 #: What the project aims at over TVM tuned on the truth, without and with noise, and of the
 #: sinogram network over linear interpolation.

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality import families
+from benchmarks.quality.conditions import Condition
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
 from napari_wedgefill.training.phantoms import draw
-
-from . import families
-from .conditions import Condition
 
 Floats = NDArray[np.float32]
 #: Slices of an object.

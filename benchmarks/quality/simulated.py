@@ -10,18 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_wedgefill.inference.angular_grid import AngularGrid, grid_for
-from napari_wedgefill.inference.contract import Quick
-from napari_wedgefill.inference.joint_model import JointModel
+from benchmarks.quality.cache import Cache, fingerprint
+from benchmarks.quality.conditions import Condition
+from benchmarks.quality.families import sources
+from benchmarks.quality.measures import mean_elongation, sinogram_figures, volume_figures
+from benchmarks.quality.methods import (
+    GAN,
+    Measured,
+    classical,
+    network,
+    normalised,
+    quickly,
+    sinogram_stage,
+)
+from benchmarks.quality.simulate import FAMILIES, KINDS, SPHERES, Object, everything
+from napari_wedgefill.joint_model.angular_grid import AngularGrid, grid_for
+from napari_wedgefill.joint_model.contract import Quick
+from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
-
-from .cache import Cache, fingerprint
-from .conditions import Condition
-from .families import sources
-from .measures import mean_elongation, sinogram_figures, volume_figures
-from .methods import GAN, Measured, classical, network, normalised, quickly, sinogram_stage
-from .simulate import FAMILIES, KINDS, SPHERES, Object, everything
 
 Floats = NDArray[np.float32]
 Row = dict[str, Any]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .conditions import Condition
-from .methods import GAN, METHODS, TUNED
-from .simulate import CHOSEN_ON, FAMILIES, KNOWN, SPHERES, UNTOUCHED
+from benchmarks.quality.conditions import Condition
+from benchmarks.quality.methods import GAN, METHODS, TUNED
+from benchmarks.quality.simulate import CHOSEN_ON, FAMILIES, KNOWN, SPHERES, UNTOUCHED
 
 Row = dict[str, Any]
 Results = dict[Condition, list[Row]]

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import WedgefillError
-    from .inference.pipeline import FillOptions, FillResult, fill, iter_fill
     from .io import read_tilt_series, read_volume, write_tilt_series, write_volume
+    from .pipeline.pipeline import FillOptions, FillResult, fill, iter_fill
     from .projector import ParallelBeam
     from .tilt_series import TiltSeries
     from .volume import Volume
@@ -37,14 +37,14 @@ __all__ = [
 ]
 
 _ROOM_OF = {
-    "FillOptions": "inference.pipeline",
-    "FillResult": "inference.pipeline",
+    "FillOptions": "pipeline.pipeline",
+    "FillResult": "pipeline.pipeline",
     "ParallelBeam": "projector",
     "TiltSeries": "tilt_series",
     "Volume": "volume",
     "WedgefillError": "errors",
-    "fill": "inference.pipeline",
-    "iter_fill": "inference.pipeline",
+    "fill": "pipeline.pipeline",
+    "iter_fill": "pipeline.pipeline",
     "read_tilt_series": "io",
     "read_volume": "io",
     "write_tilt_series": "io",

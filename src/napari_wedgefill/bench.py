@@ -18,7 +18,7 @@ from .projector.vectors import VECTOR, aligned_zeros, load, multiply_add, spread
 from .reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 if TYPE_CHECKING:
-    from .inference.joint_model import JointModel
+    from .joint_model.model import JointModel
 
 Floats = NDArray[np.float32]
 SWEEPS = {"SIRT": 20, "SART": 3, "TVM": 3}
@@ -207,9 +207,9 @@ def _run_all(model: JointModel, stage: str, batch: Floats) -> None:
 
 def networks(width: int = 256) -> dict[str, Any]:
     """Seconds a slice of each network of the small model, where it runs when left to choose."""
-    from .inference.joint_model import JointModel
-    from .inference.registry import load
-    from .inference.session import side_by_side
+    from .joint_model.model import JointModel
+    from .joint_model.onnx_session import side_by_side
+    from .joint_model.registry import load
 
     model = JointModel(load("small"))
     contract = model.model.contract

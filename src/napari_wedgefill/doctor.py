@@ -136,7 +136,7 @@ def _look_at_processor(found: Diagnosis) -> None:
 
 
 def _look_at_runtime(found: Diagnosis) -> None:
-    from .inference.session import providers_report
+    from .joint_model.onnx_session import providers_report
 
     runtimes = installed(("onnxruntime-gpu", "onnxruntime"))
     if (repair := runtime_repair(runtimes)) is not None:
@@ -181,7 +181,7 @@ def _look_at_projections(found: Diagnosis) -> None:
 
 
 def _look_at_models(found: Diagnosis) -> None:
-    from .inference.registry import available_models, bundled_folder
+    from .joint_model.registry import available_models, bundled_folder
 
     facts: dict[str, Any] = {"folder": str(bundled_folder())}
     try:
@@ -211,8 +211,8 @@ def provider_of(model_name: str) -> str:
     WedgefillError
         If its files are not those described, or no session can be opened.
     """
-    from .inference.joint_model import JointModel
-    from .inference.registry import load
+    from .joint_model.model import JointModel
+    from .joint_model.registry import load
 
     return JointModel(load(model_name)).open()
 

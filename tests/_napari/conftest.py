@@ -7,7 +7,7 @@ import pytest
 from napari.layers import Layer
 from superqt.utils import GeneratorWorker
 
-from napari_wedgefill._napari.fill_widget import FillWedgeWidget
+from napari_wedgefill._napari.fill.widget import FillWedgeWidget
 from napari_wedgefill._napari.layers import series_layer
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries

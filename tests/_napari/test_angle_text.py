@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from napari_wedgefill._napari.angle_text import describe_angles, format_angles, parse_angles
+from napari_wedgefill._napari.fill.angle_text import describe_angles, format_angles, parse_angles
 from napari_wedgefill.errors import WedgefillError
 
 

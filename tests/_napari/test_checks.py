@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_wedgefill._napari import checks as checks_module
-from napari_wedgefill._napari import worker as worker_module
-from napari_wedgefill._napari.checks import shares, with_checks
-from napari_wedgefill._napari.curve_plot import (
+from napari_wedgefill._napari.fill import checks as checks_module
+from napari_wedgefill._napari.fill import worker as worker_module
+from napari_wedgefill._napari.fill.checks import shares, with_checks
+from napari_wedgefill._napari.fill.filled import Filled
+from napari_wedgefill._napari.layers import TRUST, LayerMap
+from napari_wedgefill._napari.results.curve_plot import (
     LEFT,
     RIGHT,
     CurvePlot,
     highest_shown,
     histogram_curves,
 )
-from napari_wedgefill._napari.filled import Filled
-from napari_wedgefill._napari.layers import TRUST, LayerMap
-from napari_wedgefill._napari.results_window import ResultsWindow
-from napari_wedgefill.inference.pipeline import Done, FillOptions, Finished, Progress
+from napari_wedgefill._napari.results.window import ResultsWindow
+from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, Progress
 from napari_wedgefill.trust.results_table import ResultsTable
 from napari_wedgefill.trust.verdicts import SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume

@@ -3,8 +3,8 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
-from napari_wedgefill._napari.compare import SideBySide, grid_shape, shared_contrast
 from napari_wedgefill._napari.layers import series_layer, volume_layer
+from napari_wedgefill._napari.side_by_side import SideBySide, grid_shape, shared_contrast
 from napari_wedgefill.volume import Volume
 
 

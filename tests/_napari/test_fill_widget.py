@@ -11,12 +11,12 @@ from napari.layers import Image, Layer
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication, QFileDialog
 
-from napari_wedgefill._napari import method_panel
-from napari_wedgefill._napari import worker as worker_module
-from napari_wedgefill._napari.export import file_name
+from napari_wedgefill._napari.fill import method_panel
+from napari_wedgefill._napari.fill import worker as worker_module
+from napari_wedgefill._napari.fill.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
-from napari_wedgefill.inference.pipeline import FillOptions, Progress
-from napari_wedgefill.inference.registry import load
+from napari_wedgefill.joint_model.registry import load
+from napari_wedgefill.pipeline.pipeline import FillOptions, Progress
 from napari_wedgefill.volume import Volume
 
 
@@ -150,7 +150,7 @@ def test_an_inner_failure_gives_a_report_to_copy(loaded, qtbot, monkeypatch):
 
 
 def test_no_series_no_button(viewer, qtbot):
-    from napari_wedgefill._napari.fill_widget import FillWedgeWidget
+    from napari_wedgefill._napari.fill.widget import FillWedgeWidget
 
     widget = FillWedgeWidget(viewer)
     viewer.window.add_dock_widget(widget)

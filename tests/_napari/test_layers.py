@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from napari.layers import Image, Layer
 
-from napari_wedgefill._napari.inputs import FillInputs
+from napari_wedgefill._napari.fill.inputs import FillInputs
 from napari_wedgefill._napari.layers import (
     LayerMap,
     remember_angles,

@@ -5,7 +5,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import QApplication, QLabel, QSpinBox, QVBoxLayout, QWidget
 
-from napari_wedgefill._napari.scrolling import Scrolling
+from napari_wedgefill._napari.fill.scrolling import Scrolling
 
 N_LABELS = 40
 

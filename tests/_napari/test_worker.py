@@ -7,11 +7,11 @@ import pytest
 from napari.layers import Layer
 from napari.qt.threading import create_worker
 
-from napari_wedgefill._napari.inputs import FillInputs
+from napari_wedgefill._napari.fill.inputs import FillInputs
+from napari_wedgefill._napari.fill.worker import StepWorker, fill_steps
 from napari_wedgefill._napari.layers import LayerMap, series_layer
-from napari_wedgefill._napari.worker import StepWorker, fill_steps
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference.pipeline import Done, Finished, Progress
+from napari_wedgefill.pipeline.pipeline import Done, Finished, Progress
 
 
 @pytest.fixture

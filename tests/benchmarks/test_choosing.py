@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_wedgefill.inference.contract import InputContract
-from napari_wedgefill.inference.registry import bundled_folder
+from napari_wedgefill.joint_model.contract import InputContract
+from napari_wedgefill.joint_model.registry import bundled_folder
 from napari_wedgefill.training.examples import simulate_group
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"

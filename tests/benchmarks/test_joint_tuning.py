@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_wedgefill.inference.contract import completed_wbp
+from napari_wedgefill.joint_model.contract import completed_wbp
 from napari_wedgefill.training.examples import simulate_group
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"

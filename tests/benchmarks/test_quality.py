@@ -24,9 +24,9 @@ from benchmarks.quality.measures import across_wedge, gain_db, prediction_error,
 from benchmarks.quality.methods import TUNED, TVM, classical, normalised, quickly
 from benchmarks.quality.simulate import FAMILIES, SPHERES, simulate
 from napari_wedgefill.geometry import missing_range_deg
-from napari_wedgefill.inference.angular_grid import grid_for
-from napari_wedgefill.inference.contract import InputContract
-from napari_wedgefill.inference.registry import load
+from napari_wedgefill.joint_model.angular_grid import grid_for
+from napari_wedgefill.joint_model.contract import InputContract
+from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
 

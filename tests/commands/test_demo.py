@@ -6,7 +6,7 @@ import pytest
 
 from napari_wedgefill import doctor, samples
 from napari_wedgefill.commands import demo
-from napari_wedgefill.inference import pipeline
+from napari_wedgefill.pipeline import pipeline
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_wedgefill.inference import session
-from napari_wedgefill.inference.registry import load
 from napari_wedgefill.io import read_volume
+from napari_wedgefill.joint_model import onnx_session as session
+from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.samples import needle_path
 
 CLASSICAL = "wbp,sart,sirt,tvm"

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference import registry
-from napari_wedgefill.inference.contract import InputContract
+from napari_wedgefill.joint_model import registry
+from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.training import batches, export, pruning, resident, supply, train
 from napari_wedgefill.training.examples import OBJECTS, SLICES, simulate_group
 from napari_wedgefill.training.networks import TomogramGenerator, tomogram_generator_of

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference import registry
-from napari_wedgefill.inference.contract import InputContract
+from napari_wedgefill.joint_model import registry
+from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.training import batches, export, frames, phantoms, train
 from napari_wedgefill.training.acquisition import (

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from napari_wedgefill.inference.pipeline import FillOptions, Progress
+from napari_wedgefill.pipeline.pipeline import FillOptions, Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust.resolution import ShellCorrelation, iter_resolution, shell_correlation

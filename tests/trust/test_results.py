@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from napari_wedgefill.inference.pipeline import FillOptions, Progress, fill
+from napari_wedgefill.pipeline.pipeline import FillOptions, Progress, fill
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust.measured_range import MeasuredRange

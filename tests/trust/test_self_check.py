@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference.pipeline import FillOptions
+from napari_wedgefill.pipeline.pipeline import FillOptions
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust.self_check import iter_self_check, withheld_tilts

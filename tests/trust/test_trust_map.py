@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.inference.pipeline import FillOptions, Progress, fill
+from napari_wedgefill.pipeline.pipeline import FillOptions, Progress, fill
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust import trust_map

@@ -11,9 +11,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from benchmarks.quality.families import (
+    aggregate,
+    alloy,
+    branches,
+    cathode,
+    cells,
+    chromatin,
+    grana,
+    head,
+    mesopore,
+    virions,
+)
 from napari_wedgefill.training.phantoms import Family
-
-from . import aggregate, alloy, branches, cathode, cells, chromatin, grana, head, mesopore, virions
 
 CHOSEN_ON: dict[str, Family] = {"head": head.head, "branches": branches.branches}
 KNOWN: dict[str, Family] = {

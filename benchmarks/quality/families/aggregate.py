@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from benchmarks.quality.families.drawing import Points, direction, stamp
 from napari_wedgefill.training.frames import Coordinates, Floats, rotation
-
-from .drawing import Points, direction, stamp
 
 
 def aggregate(rng: np.random.Generator, at: Coordinates) -> Floats:

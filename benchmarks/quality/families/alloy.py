@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality.families.drawing import Points, box_around, cut, stamp
 from napari_wedgefill.training.frames import (
     Coordinates,
     Floats,
@@ -15,8 +16,6 @@ from napari_wedgefill.training.frames import (
     rotation,
     smooth_noise,
 )
-
-from .drawing import Points, box_around, cut, stamp
 
 #: Half length of a body that passes through the slab.
 _THROUGH = 10.0

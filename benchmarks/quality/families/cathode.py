@@ -8,6 +8,7 @@ import numpy as np
 import scipy.spatial
 from numpy.typing import NDArray
 
+from benchmarks.quality.families.drawing import Points, direction, stamp
 from napari_wedgefill.training.frames import (
     Coordinates,
     Floats,
@@ -16,8 +17,6 @@ from napari_wedgefill.training.frames import (
     rotation,
     smooth_noise,
 )
-
-from .drawing import Points, direction, stamp
 
 #: Nothing is drawn farther than this from the tilt axis.
 _REACH = 0.84

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.ndimage
 
+from benchmarks.quality.families.drawing import Points, direction, stamp
 from napari_wedgefill.training.frames import Coordinates, Floats
-
-from .drawing import Points, direction, stamp
 
 
 def cells(rng: np.random.Generator, at: Coordinates) -> Floats:

@@ -6,9 +6,8 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from benchmarks.quality.families.drawing import Points, ball
 from napari_wedgefill.training.frames import Coordinates, Floats, smooth_noise
-
-from .drawing import Points, ball
 
 
 def chromatin(rng: np.random.Generator, at: Coordinates) -> Floats:

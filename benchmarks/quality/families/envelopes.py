@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.quality.families.drawing import Points, box_around, cut, stamp
+from benchmarks.quality.families.nucleocapsids import CONTENTS, Kind, draw_capsid
 from napari_wedgefill.training.frames import Coordinates, Floats, local
-
-from .drawing import Points, box_around, cut, stamp
-from .nucleocapsids import CONTENTS, Kind, draw_capsid
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.quality.families.drawing import Points, direction, stamp
+from benchmarks.quality.families.thylakoids import Membranes, Stack, around, draw_stack, lamellae
 from napari_wedgefill.training.frames import Coordinates, Floats, local, rotation, smooth_noise
-
-from .drawing import Points, direction, stamp
-from .thylakoids import Membranes, Stack, around, draw_stack, lamellae
 
 Mask = NDArray[np.bool_]
 

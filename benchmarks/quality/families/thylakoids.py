@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.quality.families.drawing import Points, box_around, cut
 from napari_wedgefill.training.frames import Coordinates, Floats, local
-
-from .drawing import Points, box_around, cut
 
 
 @dataclass(frozen=True)

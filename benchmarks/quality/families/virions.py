@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.quality.families.drawing import Points, direction, stamp
+from benchmarks.quality.families.envelopes import Virion, draw_virion
+from benchmarks.quality.families.nucleocapsids import Kind, draw_capsid
 from napari_wedgefill.training.frames import (
     Coordinates,
     Floats,
@@ -14,10 +17,6 @@ from napari_wedgefill.training.frames import (
     rotation,
     smooth_noise,
 )
-
-from .drawing import Points, direction, stamp
-from .envelopes import Virion, draw_virion
-from .nucleocapsids import Kind, draw_capsid
 
 #: Nothing is drawn farther than this from the tilt axis.
 _REACH = 0.84

@@ -9,9 +9,9 @@ from pathlib import Path
 import napari
 from napari.layers import Layer
 
-from .fill_widget import FillWedgeWidget
+from .fill.volume_view import volumes_in
+from .fill.widget import FillWedgeWidget
 from .reader import read_layers
-from .results import volumes_in
 
 
 def open_results(paths: Sequence[str | Path]) -> napari.Viewer:

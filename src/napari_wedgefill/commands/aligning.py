@@ -14,7 +14,7 @@ def align_with_progress(
     series: TiltSeries, progress: ProgressLine
 ) -> tuple[TiltSeries, dict[str, Any]]:
     """Align, say in a sentence what was done, and return the series and the report for JSON."""
-    from ..align import Aligned, iter_align
+    from ..prepare import Aligned, iter_align
 
     aligned, report = series, {}
     for step in iter_align(series):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..atomic import written_beside
-from ..inference.events import Progress
+from ..pipeline.events import Progress
 from .progress_line import ProgressLine
 
 if TYPE_CHECKING:
-    from ..inference.pipeline import FillOptions
+    from ..pipeline.pipeline import FillOptions
     from ..tilt_series import TiltSeries
     from ..trust.results_table import ResultsTable
     from ..trust.verdicts import SelfCheck, TrustMap

@@ -34,8 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fill the needle with every method, then open napari or say where the pictures are."""
     from ..doctor import has_display
-    from ..inference.pipeline import METHODS, FillOptions
     from ..io import read_tilt_series
+    from ..pipeline.pipeline import METHODS, FillOptions
     from ..samples import needle_path
     from .filling import fill_into
     from .progress_line import ProgressLine

@@ -16,7 +16,7 @@ from ..memory import parse_bytes
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 if TYPE_CHECKING:
-    from ..inference.pipeline import FillOptions
+    from ..pipeline.pipeline import FillOptions
 
 SUMMARY = "fill the missing wedge of a tilt series"
 
@@ -120,7 +120,7 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
 
 def options_from(args: argparse.Namespace) -> FillOptions:
     """Return the pipeline's options."""
-    from ..inference.pipeline import FillOptions
+    from ..pipeline.pipeline import FillOptions
 
     return FillOptions(
         methods=args.methods,

@@ -15,7 +15,7 @@ from .provenance import fingerprint, merged, provenance
 from .report_file import write_report
 
 if TYPE_CHECKING:
-    from ..inference.pipeline import FillOptions
+    from ..pipeline.pipeline import FillOptions
     from ..tilt_series import TiltSeries
     from ..volume import Volume
 
@@ -104,7 +104,7 @@ def fill_into(
 
 def refuse_early(series: TiltSeries, options: FillOptions) -> None:
     """Raise what filling would raise at once, before time is spent on aligning."""
-    from ..inference.pipeline import check_methods, open_model
+    from ..pipeline.pipeline import check_methods, open_model
 
     check_methods(options.methods)
     if options.slices is not None:
@@ -130,8 +130,8 @@ def _fill_and_write(
     folder: Path, series: TiltSeries, options: FillOptions, progress: ProgressLine
 ) -> tuple[dict[str, Path], dict[str, Volume], dict[str, Any]]:
     """Write each volume while it is computed; return the paths, volumes and the report."""
-    from ..inference.pipeline import Done, Finished, Progress, iter_fill
     from ..io import MrcSink
+    from ..pipeline.pipeline import Done, Finished, Progress, iter_fill
 
     written: dict[str, Path] = {}
     volumes: dict[str, Volume] = {}

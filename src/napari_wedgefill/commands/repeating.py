@@ -97,7 +97,7 @@ def _check_input(source: Path, report: Mapping[str, Any]) -> None:
 def _check_model(args: argparse.Namespace, report: Mapping[str, Any]) -> None:
     if "gan" not in args.methods:
         return
-    from ..inference.registry import load
+    from ..joint_model.registry import load
 
     then, now = report["model"]["sha256"], load(args.model).sha256
     for stage, expected in then.items():

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ..atomic import written_beside
 from ..errors import WedgefillError
-from ..inference.angular_grid import grid_for
-from ..inference.consistency import restore_consistency
-from ..inference.contract import (
+from ..joint_model.angular_grid import grid_for
+from ..joint_model.consistency import restore_consistency
+from ..joint_model.contract import (
     InputContract,
     Quick,
     Scales,

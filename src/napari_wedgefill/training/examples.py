@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import written_beside
-from ..inference.angular_grid import grid_for
-from ..inference.contract import (
+from ..joint_model.angular_grid import grid_for
+from ..joint_model.contract import (
     InputContract,
     Scales,
     density_scale,

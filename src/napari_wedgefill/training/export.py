@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from ..errors import WedgefillError
-from ..inference.contract import InputContract
-from ..inference.onnx_file import half_precision_twin
-from ..inference.registry import REFINEMENT, STAGES
+from ..joint_model.contract import InputContract
+from ..joint_model.onnx_file import half_precision_twin
+from ..joint_model.registry import REFINEMENT, STAGES
 from .networks import generator_of, shipped_weights
 
 OPSET = 20

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from . import batches
 from .networks import Residual, TomogramGenerator, shipped_generator, tomogram_generator_of
 from .stages import STAGES

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from . import batches
 from .growth import grown
 from .networks import TomogramGenerator, shipped_generator

@@ -11,13 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..inference.contract import (
-    InputContract,
-    Scales,
-    believed_noise,
-    completed_wbp,
-)
-from ..inference.registry import VIEWS
+from ..joint_model.contract import InputContract, Scales, believed_noise, completed_wbp
+from ..joint_model.registry import VIEWS
 from ..projector import ParallelBeam
 from ..projector.arrays import Array
 from ..reconstruct.tvm import noise_level

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from ..errors import WedgefillError
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from .examples import write_group
 from .own_objects import OwnObjects, families_with, read_objects
 from .phantoms import FAMILIES

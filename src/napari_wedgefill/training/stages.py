@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import WedgefillError
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from . import batches
 from .losses import back_projected_l1, importance, pixel_loss, wedge_l1
 from .networks import SinogramGenerator, TomogramGenerator, generator_of, placed

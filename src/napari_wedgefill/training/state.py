@@ -17,7 +17,7 @@ from torch import nn
 
 from ..atomic import written_beside
 from ..errors import WedgefillError
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from .networks import Discriminator, placed, shipped_generator, tomogram_generator_of
 from .stages import FIRST_PASS, STAGES, Stage
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from .examples import write_group, write_groups
 from .residents import Residents
 from .stages import STAGES

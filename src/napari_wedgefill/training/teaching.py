@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..inference.registry import VIEWS
+from ..joint_model.registry import VIEWS
 from .networks import generator_of, placed, shipped_generator
 
 #: Sides that the teacher looks from: those of the first two passes.

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..inference.contract import InputContract
+from ..joint_model.contract import InputContract
 from . import batches
 from .losses import adversarial_discriminator, adversarial_generator
 from .stages import STAGES, Stage

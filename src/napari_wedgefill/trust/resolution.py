@@ -16,7 +16,7 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from ..inference.pipeline import FillOptions, Finished, Progress, iter_fill
+from ..pipeline.pipeline import FillOptions, Finished, Progress, iter_fill
 from ..tilt_series import TiltSeries
 from .metrics import wedge_mask
 from .middle import middle_slices

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from ..inference.pipeline import FillOptions, Progress
+from ..pipeline.pipeline import FillOptions, Progress
 from ..tilt_series import TiltSeries
 from ..volume import Volume
 from .agreement import agreement

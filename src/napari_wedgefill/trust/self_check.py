@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import WedgefillError
-from ..inference.pipeline import FillOptions, Finished, Progress, iter_fill
+from ..pipeline.pipeline import FillOptions, Finished, Progress, iter_fill
 from ..tilt_series import TiltSeries
 from .agreement import agreement
 from .middle import middle_slices

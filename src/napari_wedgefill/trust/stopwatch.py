@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..inference.pipeline import Progress
+from ..pipeline.pipeline import Progress
 
 #: Neither seconds nor fractions below these say anything about the rest.
 LEAST_SECONDS, LEAST_FRACTION = 1.0, 0.02

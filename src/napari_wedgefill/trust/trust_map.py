@@ -32,8 +32,8 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from ..inference.pipeline import Done, FillOptions, Finished, Progress, iter_fill
-from ..inference.registry import load
+from ..joint_model.registry import load
+from ..pipeline.pipeline import Done, FillOptions, Finished, Progress, iter_fill
 from ..projector.numba_kernels import LANES
 from ..tilt_series import TiltSeries
 from ..volume import Volume

@@ -1,0 +1,89 @@
+"""Whole fills on a card: are they what the processor makes, and how long do they take?"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from napari_wedgefill.projector.arrays import Array
+
+METHODS = ("wbp", "sart", "tvm", "gan")
+#: Largest relative differences from the processor: rounding, carried through hundreds of steps;
+#: and on a card the networks run in float16.
+TOLERANCE = {"wbp": 1e-5, "sart": 1e-5, "tvm": 1e-4, "gan": 5e-3}
+
+
+def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
+    """Fill series with every method: compare with the processor, then time."""
+    needed = {"mrcfile": "mrcfile", "onnxruntime": "ONNX Runtime"}
+    for module, name in needed.items():
+        if find_spec(module) is None:
+            return [{"what": "fill", "skipped": f"{name} is not installed"}]
+    from napari_wedgefill.joint_model.onnx_session import cuda_obstacle
+    from napari_wedgefill.joint_model.registry import available_models
+
+    if device.type == "cuda" and (reason := cuda_obstacle()) is not None:
+        return [{"what": "fill", "skipped": reason}]
+    rows: list[dict[str, Any]] = []
+    for model in available_models():
+        rows += _timed(model.name, device, tiny)
+        rows += _compared(model.name, device, tiny)
+    return rows
+
+
+def _compared(model: str, device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
+    n_slices, width = (3, 32) if tiny else (40, 128)
+    here, there = (_fill(model, kind, n_slices, width)[0] for kind in ("cpu", device.type))
+    for method in METHODS:
+        error = float(np.linalg.norm(there[method] - here[method]) / np.linalg.norm(here[method]))
+        passed = error < TOLERANCE[method]
+        row = {"what": f"{method} beside the processor", "model": model, "error": error}
+        yield _shown(row | {"tolerance": TOLERANCE[method], "passed": passed})
+
+
+def _timed(model: str, device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
+    for size in (32,) if tiny else (512, 256):
+        for which in ("first", "again"):  # the first compiles kernels and chooses convolutions
+            n_slices = 8 if tiny else size
+            found = _fill(model, device.type, n_slices, size)[1]
+            row = {"what": "fill", "model": model, "which": which, "width": size}
+            yield _shown(row | {"slices": n_slices} | found)
+
+
+def _fill(
+    model: str, device: str, n_slices: int, width: int
+) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Fill a series from a file into files; return the volumes, and what it took and where."""
+    from benchmarks.speed.fill import write_series
+    from napari_wedgefill.io import MrcSink, read_tilt_series
+    from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, iter_fill
+
+    volumes, seconds, report = {}, {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        path, out = Path(folder, "series.mrc"), Path(folder, "out")
+        out.mkdir()
+        write_series(path, n_slices, width)
+        begun = before = time.perf_counter()
+        options = FillOptions(methods=METHODS, model=model, device=device)
+        for event in iter_fill(read_tilt_series(path), options, MrcSink(out)):
+            if isinstance(event, Finished):
+                before, since = time.perf_counter(), before
+                seconds[event.method] = before - since
+                volumes[event.method] = np.array(event.volume.data)
+            elif isinstance(event, Done):
+                report = event.report
+        seconds["all"] = time.perf_counter() - begun
+    where = {"provider": report["model"]["provider"], "projections": report["projections"]}
+    return volumes, {"seconds": seconds, "share_of_stage": report["share_of_stage"]} | where
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    print(row, flush=True)
+    return row

@@ -1,0 +1,119 @@
+"""Take the README's screenshots: the real needle, filled in a real napari window.
+
+    python benchmarks/screenshot.py [--methods wbp,sart,tvm,gan] [--slices A:B] [--all] [-o DIR]
+
+Needs a display; ``xvfb-run -s "-screen 0 1920x1080x24"`` provides one. Everything is done through
+the widget's buttons, as a user would. Prints how long each step took.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import napari
+from napari.layers import Layer
+from qtpy.QtWidgets import QApplication, QPushButton
+
+from napari_wedgefill._napari.fill.volume_view import volumes_in
+from napari_wedgefill._napari.fill.widget import FillWedgeWidget
+from napari_wedgefill._napari.sample_data import open_needle
+
+WINDOW = (1600, 900)
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def main() -> None:
+    args = arguments()
+    args.output.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
+    viewer.window._qt_window.resize(*WINDOW)
+    for layer_data in open_needle():
+        viewer.add_layer(Layer.create(*layer_data))
+    widget = FillWedgeWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
+    close_notifications(viewer)
+    if args.all:
+        save(viewer, args.output / "opened.png")
+    methods = args.methods.split(",")
+    for method, check in widget.method_panel.method_checks.items():
+        check.setChecked(method in methods)
+    widget.series_panel.align_check.setChecked(True)
+    if args.slices:
+        first, stop = map(int, args.slices.split(":"))
+        widget.method_panel.stop_box.setValue(stop)
+        widget.method_panel.first_box.setValue(first)
+    running = args.output / "running.png" if args.all else None
+    seconds = press(widget, widget.run_panel.fill_button, running)
+    print(f"align and fill: {seconds:.1f} s; {widget.run_panel.status.text()}")
+    if len(volumes_in(viewer)) != len(methods):
+        raise SystemExit("not every method gave a volume, so no picture was taken")
+    close_notifications(viewer)
+    save(viewer, args.output / "screenshot.png")
+    if args.all:
+        save_views_and_preview(viewer, widget, args.output)
+    viewer.close()
+
+
+def save_views_and_preview(viewer: napari.Viewer, widget: FillWedgeWidget, output: Path) -> None:
+    for view in ("XY", "YZ"):
+        widget.run_panel.view_buttons[view].click()
+        save(viewer, output / f"view_{view.lower()}.png")
+    widget.run_panel.view_buttons["XZ"].click()
+    for attempt in ("first", "second"):
+        seconds = press(widget, widget.run_panel.preview_button)
+        print(f"preview, {attempt} time: {seconds:.2f} s; {widget.run_panel.status.text()}")
+    save(viewer, output / "preview.png")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--methods", default="wbp,sart,tvm,gan")
+    parser.add_argument("--slices", help="A:B, slices along the tilt axis; all by default")
+    parser.add_argument(
+        "--all", action="store_true", help="also the opened series, a run, other views, a preview"
+    )
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    return parser.parse_args()
+
+
+def press(widget: FillWedgeWidget, button: QPushButton, running: Path | None = None) -> float:
+    """Press a button and wait for the job to end; take a picture half way if asked to."""
+    started = time.perf_counter()
+    button.click()
+    while widget.is_running:
+        settle(0.05)
+        if (
+            running is not None
+            and widget.run_panel.bar.value() > widget.run_panel.bar.maximum() / 2
+        ):
+            save(widget._viewer, running, wait_s=0.0)
+            running = None
+    return time.perf_counter() - started
+
+
+def settle(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        QApplication.processEvents()
+        time.sleep(0.01)
+
+
+def close_notifications(viewer: napari.Viewer) -> None:
+    """Wait until the window is drawn, then close what would cover the picture."""
+    settle(1.0)
+    from napari._qt.dialogs.qt_notification import NapariQtNotification
+
+    for note in viewer.window._qt_window.findChildren(NapariQtNotification):
+        note.close()
+
+
+def save(viewer: napari.Viewer, path: Path, wait_s: float = 0.7) -> None:
+    settle(wait_s)
+    viewer.screenshot(str(path), canvas_only=False, flash=False)
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

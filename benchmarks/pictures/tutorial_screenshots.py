@@ -1,0 +1,172 @@
+"""Take the pictures of docs/tutorial.md: the needle, from opening to export, in a real napari.
+
+    python benchmarks/tutorial_screenshots.py [--slices A:B] [-o DIR]
+
+Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides one. Everything is done through
+the widget's buttons, as a user would, on a few slices, so that it takes minutes. Prints what the
+window says, for the text beside the pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import napari
+from napari.layers import Layer
+from PIL import Image
+from qtpy.QtCore import QPoint, QRect
+from qtpy.QtWidgets import QApplication, QWidget
+
+from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
+from benchmarks.pictures.screenshot import ROOT, close_notifications, press, settle
+from napari_wedgefill._napari.compare.window import CompareWidget
+from napari_wedgefill._napari.fill.volume_view import trust_maps_in, volumes_in
+from napari_wedgefill._napari.fill.widget import FillWedgeWidget
+from napari_wedgefill._napari.results.window import ResultsWindow
+from napari_wedgefill._napari.sample_data import open_needle
+
+WINDOW = (1360, 960)
+COMPARE = (1120, 520)
+MARGIN_PX = 4
+
+
+def main() -> None:
+    args = arguments()
+    args.output.mkdir(parents=True, exist_ok=True)
+    viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
+    viewer.window._qt_window.resize(*WINDOW)
+    for layer_data in open_needle():
+        viewer.add_layer(Layer.create(*layer_data))
+    widget = FillWedgeWidget(viewer)
+    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
+    close_notifications(viewer)
+    pictures = Pictures(viewer, widget, args.output)
+    pictures.window("open")
+    prepare(widget, *map(int, args.slices.split(":")))
+    pictures.part("prepare", widget.series_panel, widget.method_panel, widget.trust_panel)
+    fill(viewer, widget)
+    pictures.filled()
+    pictures.compared()
+    pictures.checked()
+    pictures.exported()
+    viewer.close()
+
+
+def prepare(widget: FillWedgeWidget, first: int, stop: int) -> None:
+    """Tick alignment and the checks, and choose slices."""
+    widget.series_panel.align_check.setChecked(True)
+    widget.method_panel.stop_box.setValue(stop)
+    widget.method_panel.first_box.setValue(first)
+    widget.trust_panel.self_check.setChecked(True)
+    widget.trust_panel.trust_map.setChecked(True)
+
+
+def fill(viewer: napari.Viewer, widget: FillWedgeWidget) -> None:
+    """Press Fill wedge, wait, and print what the window says."""
+    seconds = press(widget, widget.run_panel.fill_button)
+    print(f"align, fill and check: {seconds:.0f} s; {widget.run_panel.status.text()}")
+    print(widget.trust_panel.verdict.text())
+    if not (volumes_in(viewer) and trust_maps_in(viewer)):
+        raise SystemExit("the fill gave no volumes, so no picture was taken")
+    close_notifications(viewer)
+
+
+class Pictures:
+    """Takes the pictures and puts them into a folder as ``tutorial_<name>.png``."""
+
+    def __init__(self, viewer: napari.Viewer, widget: FillWedgeWidget, folder: Path) -> None:
+        self._viewer, self._widget, self._folder = viewer, widget, folder
+
+    def filled(self) -> None:
+        """Only the volumes: the trust map has its own picture."""
+        self._widget.compare(volumes_in(self._viewer))
+        self.window("filled")
+
+    def compared(self) -> None:
+        """XZ slices and spectra; so few slices leave nothing to see in the other rows."""
+        compare: CompareWidget = open_window(self._widget)
+        for plane in ("XY", "YZ"):
+            compare.controls.row_buttons[plane].setChecked(False)
+        compare.resize(*COMPARE)
+        settle(1.0)
+        drag_crosshair(compare)
+        titles = [column.title for column in compare.model.columns]
+        compare.controls.minuend_box.setCurrentText(titles[-1])
+        compare.controls.reference_box.setCurrentText(titles[0])
+        settle(0.8)
+        self._save("compare", compare)
+        compare.window().close()
+
+    def checked(self) -> None:
+        """The trust map beside its volume, the panel's verdict, and the table of results."""
+        volume, trust = volumes_in(self._viewer)[-1], trust_maps_in(self._viewer)[0]
+        self._widget.results.side_by_side.show([volume, trust])
+        self.window("trust")
+        self.part("verdict", self._widget.trust_panel)
+        press(self._widget, self._widget.trust_panel.results_button)
+        settle(1.0)
+        for window in self._viewer.window._qt_window.findChildren(ResultsWindow):
+            self._save("results", window)
+            window.close()
+
+    def exported(self) -> None:
+        """The menu of the Export button."""
+        button = self._widget.run_panel.export_button
+        menu = button.menu()
+        menu.popup(button.mapToGlobal(QPoint(0, button.height())))
+        settle(0.8)
+        panel = self._widget.run_panel
+        area = QRect(panel.mapToGlobal(QPoint(0, 0)), panel.size()).united(menu.geometry())
+        self._grab("export", area)
+        menu.close()
+
+    def window(self, name: str) -> None:
+        """All of napari."""
+        settle(0.8)
+        path = self._path(name)
+        self._viewer.screenshot(str(path), canvas_only=False, flash=False)
+        shrink(path)
+
+    def part(self, name: str, *panels: QWidget) -> None:
+        """Neighbouring panels of the widget, as the screen shows them."""
+        settle(0.5)
+        area = QRect()
+        for panel in panels:
+            area = area.united(QRect(panel.mapToGlobal(QPoint(0, 0)), panel.size()))
+        self._grab(name, area)
+
+    def _grab(self, name: str, area: QRect) -> None:
+        area = area.adjusted(-MARGIN_PX, -MARGIN_PX, MARGIN_PX, MARGIN_PX)
+        screen = QApplication.primaryScreen()
+        shown = screen.grabWindow(0, area.x(), area.y(), area.width(), area.height())
+        path = self._path(name)
+        shown.save(str(path))
+        shrink(path)
+
+    def _save(self, name: str, window: QWidget) -> None:
+        path = self._path(name)
+        window.grab().save(str(path))
+        shrink(path)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"tutorial_{name}.png"
+
+
+def shrink(path: Path) -> None:
+    """Write a picture again with 256 colours: a window has few, and a page loads many pictures."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    print(f"wrote {path.name}, {path.stat().st_size / 1e3:.0f} kB")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--slices", default="120:136", help="A:B, slices along the tilt axis")
+    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

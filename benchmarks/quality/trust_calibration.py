@@ -1,0 +1,302 @@
+"""Check the trust map against the truth: is the error what the trust says?
+
+    python benchmarks/trust_calibration.py            # held-back families; writes the docs' figures
+    python benchmarks/trust_calibration.py --fit      # training families; prints the gain
+
+Writes docs/trust.json, docs/images/trust_calibration.svg and the table of docs/trust.md. The gain
+belongs to the model: after training one, put what --fit prints into its model.toml, then check.
+Half an hour on two cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.ndimage
+import scipy.optimize
+import scipy.stats
+
+from benchmarks.quality.families import CHOSEN_ON as HELD_BACK
+from napari_wedgefill.joint_model.registry import load
+from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.tilt_series import TiltSeries
+from napari_wedgefill.training.acquisition import Scheme, add_noise, record
+from napari_wedgefill.training.frames import average_pairs, grid
+from napari_wedgefill.training.phantoms import FAMILIES as TRAINED
+from napari_wedgefill.training.phantoms import Family, draw
+from napari_wedgefill.trust.gain import DEFAULT_GAIN, trust_gain
+from napari_wedgefill.trust.metrics import wedge_mask
+from napari_wedgefill.trust.trust_map import REACH, UNMEASURED_WEIGHT, Movement
+from napari_wedgefill.trust.views import OTHER_VIEWS
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+SLICES = 4
+STEP_DEG = 2.0
+#: Missing range in degrees and electrons a pixel; objects take turns.
+CONDITIONS = ((60.0, np.inf), (60.0, 400.0), (60.0, 100.0), (45.0, 400.0))
+#: Edges of the expected errors that are put together.
+EDGES = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
+FEWEST = 50
+#: Between these the page holds what this script prints.
+MARKS = ("<!-- benchmarks/trust_calibration.py -->", "<!-- end -->")
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One object: what the map is made of, and the error, over the density scale, flat.
+
+    Attributes
+    ----------
+    name : str
+        Family and condition.
+    movement, share : ndarray
+        S / D^2, and q.
+    weighted : ndarray
+        The root of S (1 + 2 q) / D^2; times the gain, the expected error.
+    error, around : ndarray
+        Absolute error of each voxel; mean square error around it, weighted as the movement is.
+    """
+
+    name: str
+    movement: np.ndarray
+    share: np.ndarray
+    weighted: np.ndarray
+    error: np.ndarray
+    around: np.ndarray
+
+
+def simulate(
+    family: Family, seed: int, width: int, missing: float, electrons: float
+) -> tuple[TiltSeries, np.ndarray]:
+    """Return the series and the truth (z, y, x) of one object."""
+    rng = np.random.default_rng(1000 + seed)
+    limit = 90.0 - missing / 2
+    angles = np.linspace(-limit, limit, round(2 * limit / STEP_DEG) + 1)
+    fine = draw(rng, grid(2 * width, SLICES, y0=0.05), {"one": family})
+    rows = record(fine, width, Scheme(angles, 0.0, np.zeros(angles.size)))
+    readout = 0.01 if np.isfinite(electrons) else 0.0
+    rows = add_noise(rng, rows, electrons, readout, 0.0)
+    series = TiltSeries.from_arrays(rows.transpose(0, 2, 1), angles)
+    return series, average_pairs(fine).transpose(0, 2, 1)
+
+
+def case(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions) -> Case:
+    """Fill all views of a series and compare with the truth."""
+    found = fill(series, options)
+    scale = found.report["normalisation"]["scale"]
+    filled = found.volumes["gan"].data
+    movement = Movement(filled, wedge_mask(series.width, series.angles_deg))
+    for view in OTHER_VIEWS:
+        movement.add(view.undo(fill(view.of(series), options).volumes["gan"].data))
+    total, share = movement.powers()
+    error = np.abs(filled - truth) / scale
+    around = scipy.ndimage.gaussian_filter(np.square(error), (REACH, 0, REACH))
+    parts = (total / scale**2, share, movement.weighted() / scale, error, around)
+    return Case(name, *(part.ravel().astype(np.float64) for part in parts))
+
+
+def cases(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
+    """Every object, with the conditions in turn."""
+    options = FillOptions(methods=("gan",), model=args.model, device=args.device)
+    found = []
+    for i, (seed, name) in enumerate(itertools.product(range(args.objects), families)):
+        missing, electrons = CONDITIONS[(i + seed) % len(CONDITIONS)]
+        series, truth = simulate(families[name], seed, args.width, missing, electrons)
+        dose = f"{electrons:g} e/px" if np.isfinite(electrons) else "noise-free"
+        found.append(case(f"{name}, {missing:g} degrees, {dose}", series, truth, options))
+        print(f"{found[-1].name}: rank correlation {rank(found[-1]):.2f}", flush=True)
+    return found
+
+
+def rank(seen: Case) -> float:
+    """Spearman's correlation of 1 - trust with the absolute error of the voxels."""
+    return float(scipy.stats.spearmanr(seen.weighted[::3], seen.error[::3])[0])
+
+
+def fit(found: list[Case]) -> tuple[float, float, float]:
+    """Gain of the weighted movement; and what free gains of its two parts would be.
+
+    Non-negative least squares of the relative misfit of the mean square error, reweighted until it
+    stands: otherwise the few worst voxels would decide alone.
+    """
+    rng = np.random.default_rng(0)
+    picks = [rng.integers(0, seen.error.size, 8000) for seen in found]
+    rows = np.concatenate(
+        [
+            np.stack([s.movement * s.share, s.movement * (1 - s.share)], axis=1)[i]
+            for s, i in zip(found, picks, strict=True)
+        ]
+    )
+    wanted = np.concatenate([s.around[i] for s, i in zip(found, picks, strict=True)])
+    (gain,) = _relative_fit((rows @ [UNMEASURED_WEIGHT, 1.0])[:, None], wanted)
+    unmeasured, measured = _relative_fit(rows, wanted)
+    return gain, unmeasured, measured
+
+
+def _relative_fit(rows: np.ndarray, wanted: np.ndarray) -> list[float]:
+    weights = np.ones(wanted.size)
+    for _ in range(10):
+        squares = scipy.optimize.nnls(rows * weights[:, None], wanted * weights)[0]
+        weights = 1.0 / np.sqrt(np.maximum(rows @ squares, 1e-5))
+    return [float(gain) for gain in np.sqrt(squares)]
+
+
+def bins(found: list[Case], gain: float) -> list[dict[str, float]]:
+    """Put voxels of like trust together: what was expected, and what the error is."""
+    weighted, error, around = (
+        np.concatenate([getattr(s, part) for s in found])
+        for part in ("weighted", "error", "around")
+    )
+    expected = gain * weighted
+    rows = []
+    for low, high in itertools.pairwise(EDGES):
+        at = (expected >= low) & (expected < high)
+        if np.count_nonzero(at) < FEWEST:
+            continue
+        rows.append(
+            {
+                "trust_from": round(1 - high, 4),
+                "trust_to": round(1 - low, 4),
+                "share_of_voxels": round(float(at.mean()), 5),
+                "expected_error": round(float(np.sqrt(np.mean(expected[at] ** 2))), 5),
+                "rms_error": round(float(np.sqrt(around[at].mean())), 5),
+                "mean_error": round(float(error[at].mean()), 5),
+                "error_90_percent_below": round(float(np.quantile(error[at], 0.9)), 5),
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, float]]) -> str:
+    """Return the bins as Markdown."""
+    lines = [
+        "| trust | share of the voxels | expected error | RMS error around | mean error | "
+        "90 % below |",
+        "|---|---|---|---|---|---|",
+    ]
+    figures = ("expected_error", "rms_error", "mean_error", "error_90_percent_below")
+    for row in rows:
+        cells = (
+            f"{row['trust_from']:.3f} to {row['trust_to']:.3f}",
+            f"{row['share_of_voxels']:.1%}",
+            *(f"{row[figure]:.3f}" for figure in figures),
+        )
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def write_into_page(bins_table: str, whole: dict[str, Any]) -> None:
+    """Put the table and the rank correlations between the marks of docs/trust.md."""
+    ranks = whole["rank_correlation"].values()
+    text = (
+        f"{MARKS[0]}\n\n{bins_table}\n\nErrors are over the density scale; the model is "
+        f"`{whole['model']}`, with a gain of {whole['gain']:.2f}. The rank\ncorrelation of "
+        f"1 - trust with the absolute error is {whole['rank_correlation_of_all']:.2f} over all "
+        f"voxels, and {min(ranks):.2f} to\n{max(ranks):.2f} in single objects.\n\n{MARKS[1]}"
+    )
+    page = DOCS / "trust.md"
+    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
+    page.write_text(before + text + rest.split(MARKS[1])[1], encoding="utf-8")
+
+
+def picture(rows: list[dict[str, float]]) -> str:
+    """Return the calibration curve as SVG: expected and found error, both on log axes."""
+    size, left, top, decades = 420, 70, 20, (-3, 0)
+
+    def place(expected: float, found: float) -> tuple[float, float]:
+        low, high = decades
+        x, y = ((math.log10(max(v, 1e-9)) - low) / (high - low) for v in (expected, found))
+        return left + x * size, top + (1 - y) * size
+
+    parts = [
+        f'<rect x="{left}" y="{top}" width="{size}" height="{size}" fill="white" stroke="#9ca3af"/>'
+    ]
+    for power in range(decades[0], decades[1] + 1):
+        x, y = place(10.0**power, 10.0**power)
+        parts += [
+            f'<line x1="{x}" y1="{top}" x2="{x}" y2="{top + size}" stroke="#e5e7eb"/>',
+            f'<line x1="{left}" y1="{y}" x2="{left + size}" y2="{y}" stroke="#e5e7eb"/>',
+            f'<text x="{x}" y="{top + size + 20}" text-anchor="middle">{10.0**power:g}</text>',
+            f'<text x="{left - 8}" y="{y + 5}" text-anchor="end">{10.0**power:g}</text>',
+        ]
+    (x1, y1), (x2, y2) = place(1e-3, 1e-3), place(1, 1)
+    parts.append(
+        f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="#9ca3af" stroke-dasharray="6 5"/>'
+    )
+    for key, colour in (("rms_error", "#1d4ed8"), ("mean_error", "#b45309")):
+        points = [place(row["expected_error"], row[key]) for row in rows]
+        line = " ".join(f"{x:.1f},{y:.1f}" for x, y in points if y <= top + size)
+        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        for (x, y), row in zip(points, rows, strict=True):
+            radius = 3 + 9 * math.sqrt(row["share_of_voxels"])
+            if y <= top + size:
+                parts.append(
+                    f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}"/>'
+                )
+    words = (
+        (left + size / 2, top + size + 44, "middle", "#1f2937", "1 - trust: the error to expect"),
+        (left + 12, top + 24, "start", "#1d4ed8", "RMS error around the voxel"),
+        (left + 12, top + 46, "start", "#b45309", "mean absolute error of the voxels"),
+        (left + 12, top + 68, "start", "#6b7280", "dashed: as expected; larger dots: more voxels"),
+    )
+    parts += [
+        f'<text x="{x}" y="{y}" text-anchor="{anchor}" fill="{colour}">{text}</text>'
+        for x, y, anchor, colour, text in words
+    ]
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + size + 20} '
+        f'{top + size + 56}" style="font-family: system-ui, sans-serif; font-size: 14px">\n'
+        + "\n".join(parts)
+        + "\n</svg>\n"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--fit", action="store_true", help="print gains from training families")
+    parser.add_argument("--model", default="small")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--gain", type=float, help="instead of the model's own")
+    parser.add_argument("--width", type=int, default=96)
+    parser.add_argument("--objects", type=int, default=4, help="of each family")
+    args = parser.parse_args()
+    if args.fit:
+        gain, unmeasured, measured = fit(cases(TRAINED, args))
+        print(f"for model.toml:\n[trust]\ngain = {gain:.2f}")
+        print(f"free gains: unmeasured {unmeasured:.2f}, measured {measured:.2f}")
+        return
+    gain = args.gain or trust_gain(load(args.model).folder) or DEFAULT_GAIN
+    found = cases(HELD_BACK, args)
+    rows = bins(found, gain)
+    whole: dict[str, Any] = {
+        "model": args.model,
+        "width": args.width,
+        "gain": gain,
+        "rank_correlation": {s.name: round(rank(s), 3) for s in found},
+        "rank_correlation_of_all": round(
+            float(
+                scipy.stats.spearmanr(
+                    np.concatenate([s.weighted[::3] for s in found]),
+                    np.concatenate([s.error[::3] for s in found]),
+                )[0]
+            ),
+            3,
+        ),
+        "bins": rows,
+    }
+    write_into_page(table(rows), whole)
+    (DOCS / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (DOCS / "images" / "trust_calibration.svg").write_text(picture(rows))
+    print(table(rows))
+    print(f"rank correlation over all voxels: {whole['rank_correlation_of_all']}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""docs/speed.json and docs/speed.md: what the benchmarks measured, kept by part and shown as one.
+
+Each benchmark puts its part in with `record`; the page is rendered from all parts that are there.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+from benchmarks.speed.sections import SECTIONS
+from napari_wedgefill.projector.threads import available_cores
+
+PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+
+
+def machine() -> dict[str, Any]:
+    """Processor and the cores that may be used."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
+        name = names[0].partition(":")[2].strip() if names else name
+    return {"processor": name, "cores": available_cores()}
+
+
+def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
+    """Keep the figures of one benchmark and render the page anew.
+
+    Parameters
+    ----------
+    part : {"projectors", "convergence", "fill", "networks", "startup", "memory"}
+        Which benchmark.
+    figures : dict
+        Ready for JSON.
+    page : Path
+        The Markdown file; the JSON file lies beside it.
+    """
+    data = page.with_suffix(".json")
+    parts = json.loads(data.read_text()) if data.is_file() else {}
+    parts[part] = {"machine": machine(), **figures}
+    data.write_text(json.dumps(parts, indent=1) + "\n")
+    page.write_text(render(parts))
+    print(SECTIONS[part](parts[part]))
+
+
+def render(parts: dict[str, Any]) -> str:
+    """Return the page as Markdown."""
+    blocks = ["# Speed and memory", "Printed by `make bench`; `docs/speed.json` holds the figures."]
+    blocks += [SECTIONS[part](parts[part]) for part in SECTIONS if part in parts]
+    blocks.append(Path(__file__).with_name("speed_notes.md").read_text().strip())
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,230 @@
+"""The Compare window: controls, panels, and a line that says where the crosshair is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import napari
+from napari.layers import Image
+from napari.utils.theme import get_theme
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QLabel,
+    QMainWindow,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...errors import WedgefillError
+from ..fill.messages import announce
+from .canvas import CompareCanvas
+from .control_bar import ControlBar
+from .figure import Figure
+from .layer_source import MOST_TICKED, columns_of, offered, same_grid, ticked_at_first, unit_of
+from .model import CompareModel
+from .planes import AXES
+from .theme import DARK, LIGHT
+from .viewer_link import ViewerLink
+
+HINT = (
+    "Click or drag: crosshair. Wheel: slices. Ctrl+wheel: zoom. Right drag: pan. "
+    "Shift+drag: profile along a line."
+)
+NOTHING = "There is no volume to compare: press Fill wedge, or open volumes."
+LINE_HINT = "Hold Shift and drag in a panel to draw the line of the profile."
+#: What changes the columns when it changes in a layer.
+LAYER_EVENTS = ("name", "data", "scale", "translate", "units", "metadata")
+PART_OF_SCREEN = 0.85
+LARGEST = QSize(1700, 1100)
+
+
+class CompareWidget(QWidget):
+    """Orthoslices of several volumes under one crosshair.
+
+    Parameters
+    ----------
+    napari_viewer : napari.viewer.Viewer
+        Its layers are compared, and its sliders follow the crosshair.
+    """
+
+    def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
+        super().__init__()
+        self.setWindowTitle("Compare")
+        self._viewer = napari_viewer
+        self._known: list[Image] = []
+        self._shown: list[Image] = []
+        self.model = CompareModel()
+        self.canvas = CompareCanvas(self.model)
+        self.controls = ControlBar(self.model)
+        self.status = QLabel()
+        self.status.setContentsMargins(8, 3, 8, 3)
+        self.status.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.link = ViewerLink(self.model, napari_viewer, self)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self.controls)
+        column.addWidget(self.canvas, stretch=1)
+        column.addWidget(self.status)
+        # Layers come and go in groups: look once, when the group is complete.
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(self.refresh_layers)
+        self._connect()
+        self._follow_theme()
+        self.refresh_layers()
+
+    def _connect(self) -> None:
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.connect(self._layers_changed)
+        self._viewer.events.theme.connect(self._follow_theme)
+        self.controls.layer_menu.ticked.connect(self._take_ticks)
+        self.controls.copy_asked.connect(self.copy)
+        self.controls.save_asked.connect(self.ask_and_save)
+        self.controls.line_wanted.connect(lambda: self.status.setText(LINE_HINT))
+        self.model.moved.connect(self._say_where)
+        self.destroyed.connect(lambda: self._detach())
+
+    def refresh_layers(self) -> None:
+        """Offer the viewer's volumes; those that were compared stay, and their like join them."""
+        found = offered(self._viewer)
+        shown = [layer for layer in found if layer in self._shown]
+        if shown:
+            fresh = [layer for layer in found if layer not in self._known]
+            alike = [layer for layer in fresh if same_grid(layer, shown[0])]
+            joined = {*shown, *alike[: max(0, MOST_TICKED - len(shown))]}
+            shown = [layer for layer in found if layer in joined]
+        else:
+            shown = ticked_at_first(found)
+        self._watch(found)
+        self._known = found
+        self.controls.layer_menu.offer(
+            [layer.name for layer in found], [layer.name for layer in shown]
+        )
+        self.compare(shown)
+
+    def compare(self, layers: Sequence[Image]) -> None:
+        """Show some layers, one a column.
+
+        Parameters
+        ----------
+        layers : sequence of Image
+            Volumes of the viewer, in the order of the columns.
+        """
+        were_none = not self._shown
+        self._shown = list(layers)
+        self.model.set_methods(columns_of(layers, self._viewer), unit_of(layers))
+        self.status.setText(HINT if layers else NOTHING)
+        if were_none and layers:
+            self.link.follow()
+
+    def _take_ticks(self) -> None:
+        chosen = self.controls.layer_menu.chosen
+        self.compare([layer for layer in self._known if layer.name in chosen])
+
+    def _watch(self, layers: Sequence[Image]) -> None:
+        for layer in self._known:
+            for name in LAYER_EVENTS:
+                getattr(layer.events, name).disconnect(self._layers_changed)
+        for layer in layers:
+            for name in LAYER_EVENTS:
+                getattr(layer.events, name).connect(self._layers_changed)
+
+    def _layers_changed(self, event: Any = None) -> None:
+        self._later.start(0)
+
+    def _follow_theme(self, event: Any = None) -> None:
+        self.canvas.theme = DARK if get_theme(self._viewer.theme).type == "dark" else LIGHT
+        self.canvas.update()
+
+    def _say_where(self) -> None:
+        model = self.model
+        z, y, x = (
+            f"{name} = {index} ({position:.4g} {model.unit})"
+            for name, index, position in zip(
+                AXES, model.slice_numbers(), model.crosshair, strict=True
+            )
+        )
+        self.status.setText(f"{x}   {y}   {z}")
+
+    def figure(self) -> Figure:
+        """Return the figure of what is shown."""
+        return Figure(self.model, self.canvas.layout_now(), crosshair=self.model.show_crosshair)
+
+    def copy(self) -> None:
+        """Put the figure on the clipboard."""
+        image = self.figure().image()
+        QApplication.clipboard().setImage(image)
+        self.status.setText(f"Copied {image.width()} x {image.height()} pixels.")
+
+    def ask_and_save(self) -> None:
+        """Write the figure, after asking where to."""
+        name, kind = QFileDialog.getSaveFileName(
+            self, "Save figure", "compare.png", "PNG (*.png);;PDF (*.pdf)"
+        )
+        if not name:
+            return
+        path = Path(name)
+        if not path.suffix:
+            path = path.with_suffix(".pdf" if kind.startswith("PDF") else ".png")
+        try:
+            self.figure().save(path)
+        except WedgefillError as error:
+            self.status.setText(announce(error).sentence)
+        else:
+            self.status.setText(f"Wrote {path}")
+
+    def _detach(self) -> None:
+        """Leave nothing behind that calls a window which is gone."""
+        events = self._viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered):
+            event.disconnect(self._layers_changed)
+        self._viewer.events.theme.disconnect(self._follow_theme)
+        self._watch([])
+        self._known = []
+        self.link.detach()
+
+
+def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareWidget:
+    """Open the Compare window of a viewer, or bring it to the front.
+
+    Parameters
+    ----------
+    viewer : napari.viewer.Viewer
+        Its volumes are compared.
+    main : QWidget or None
+        The viewer's window, with which this one closes.
+
+    Returns
+    -------
+    CompareWidget
+        A window of its own.
+    """
+    inside = [] if main is None else main.findChildren(CompareWidget)
+    windows = [child for child in inside if child.isWindow()]
+    if windows:
+        widget = windows[0]
+    else:
+        widget = CompareWidget(viewer)
+        if main is not None:
+            widget.setParent(main, Qt.WindowType.Window)
+        widget.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        widget.resize((widget.screen().availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
+    widget.show()
+    widget.raise_()
+    widget.activateWindow()
+    return widget
+
+
+def open_from_menu(viewer: napari.viewer.Viewer) -> None:
+    """Layers > Visualize > Compare volumes."""
+    windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
+    active = [w for w in windows if w.isActiveWindow()]
+    open_compare(viewer, (active or windows or [None])[0])

@@ -1,0 +1,1 @@
+"""The Fill wedge dock."""

@@ -1,0 +1,95 @@
+"""The window with the figures of a fill: table, tilt range and curves; copied as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPushButton,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ...trust.results_table import ResultsTable
+from ..fill.inputs import METHOD_LABELS
+from ..fill.range_diagram import RangeDiagram
+from .curve_plot import CurvePlot, histogram_curves, residual_curves, shell_curves
+
+ROW_HEIGHT = 25
+SIZE = QSize(980, 760)
+
+
+class ResultsWindow(QDialog):
+    """Shows a `ResultsTable`; it does not stand in the way of the viewer.
+
+    Parameters
+    ----------
+    table : ResultsTable
+        What to show.
+    angles_deg : sequence of float
+        Measured tilts in degrees.
+    parent : QWidget, optional
+        Over which to open.
+    """
+
+    def __init__(
+        self, table: ResultsTable, angles_deg: Sequence[float], parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(f"Results: {table.name}")
+        self._table = table
+        self.grid = _grid_of(table)
+        self.copy_button = QPushButton("Copy as CSV")
+        self.copy_button.setToolTip("Copy every figure, the residual of each tilt included.")
+        self.copy_button.clicked.connect(self.copy)
+        self.told = QLabel()
+        pictures = QHBoxLayout()
+        pictures.addWidget(RangeDiagram(angles_deg))
+        plots = (residual_curves(angles_deg, table), shell_curves(table), histogram_curves(table))
+        for shown in plots:
+            if shown is not None:
+                pictures.addWidget(CurvePlot(shown), stretch=1)
+        notes = QLabel(" ".join(table.notes))
+        notes.setWordWrap(True)
+        notes.setVisible(bool(table.notes))
+        foot = QHBoxLayout()
+        foot.addWidget(self.told, stretch=1)
+        foot.addWidget(self.copy_button)
+        column = QVBoxLayout(self)
+        column.addLayout(pictures)
+        column.addWidget(self.grid, stretch=1)
+        column.addWidget(notes)
+        column.addLayout(foot)
+        self.resize(SIZE.boundedTo(self.screen().availableSize()))
+
+    def copy(self) -> None:
+        """Put the table on the clipboard."""
+        QApplication.clipboard().setText(self._table.to_csv())
+        self.told.setText("Copied.")
+
+
+def _grid_of(table: ResultsTable) -> QTableWidget:
+    heading, *rows = table.cells()
+    grid = QTableWidget(len(rows), len(heading))
+    grid.setHorizontalHeaderLabels([METHOD_LABELS.get(name, name) for name in heading])
+    grid.verticalHeader().hide()
+    grid.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    grid.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
+    for i, cells in enumerate(rows):
+        for j, text in enumerate(cells):
+            item = QTableWidgetItem(text)
+            if j > 1:
+                item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+            grid.setItem(i, j, item)
+    grid.resizeColumnsToContents()
+    grid.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    return grid

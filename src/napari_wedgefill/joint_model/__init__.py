@@ -1,0 +1,1 @@
+"""The joint model at work: contract, registry, networks, stages, consistency."""

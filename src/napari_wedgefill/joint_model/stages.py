@@ -1,0 +1,165 @@
+"""The joint model at work on one slab: sinogram network, WBP, tomogram networks, consistency."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+
+from ..projector import ParallelBeam
+from ..projector.arrays import Array, namespace, packed
+from ..steps import relayed
+from . import contract as inputs
+from .consistency import iter_consistency
+from .model import JointModel
+from .registry import VIEWS
+
+#: What a step of the model reports: its name and how far the slab is, 0 to 1.
+Step = tuple[str, float]
+
+
+def iter_joint(
+    model: JointModel,
+    beam: ParallelBeam,
+    sinogram: Array,
+    scales: inputs.Scales,
+    quick: inputs.Quick | None = None,
+) -> Generator[Step, None, Array]:
+    """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
+
+    Parameters
+    ----------
+    model : JointModel
+        The networks.
+    beam : ParallelBeam
+        The measured geometry.
+    sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
+        Measured rows in units of the density scale; neighbouring slices must be neighbours.
+    scales : Scales
+        Of the whole series.
+    quick : Quick, optional
+        SART and TVM of these rows, of the same kind, if they are there already; computed otherwise.
+
+    Yields
+    ------
+    tuple of str and float
+        The step at work and the fraction of the slab that is done.
+
+    Returns
+    -------
+    of the sinogram's kind, float32, (depth, width, n_slices)
+        Densities in units of the density scale.
+    """
+    contract = model.model.contract
+    if quick is None:
+        yield "GAN: SART and TVM", 0.0
+        quick = inputs.quick_reconstructions(beam, sinogram, contract)
+    yield "GAN: sinogram network", 0.2
+    rows = inputs.sinogram_input(beam, sinogram, quick, scales, contract)
+    filled = yield from _through(model, "sinogram", rows, 0.2, 0.3)
+    yield "GAN: weighted back projection", 0.3
+    completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
+    channels = inputs.tomogram_input(completed, quick, contract)
+    until = 0.4 if model.model.refines else 0.9
+    volume = _volume((yield from _through(model, "tomogram", channels, 0.3, until)))
+    if model.model.refines:
+        volume = yield from iter_refined(
+            model, beam, sinogram, quick.tvm, volume, scales, until, 0.9
+        )
+    steps = iter_consistency(beam, sinogram, volume, scales, cautious=True)
+    return (yield from _agreeing(steps, 0.9, 1.0))
+
+
+def iter_refined(
+    model: JointModel,
+    beam: ParallelBeam,
+    sinogram: Array,
+    tvm: Array,
+    volume: Array,
+    scales: inputs.Scales,
+    begin: float,
+    end: float,
+    views: Sequence[Sequence[tuple[int, ...]]] = VIEWS,
+) -> Generator[Step, None, Array]:
+    """Repair a volume with the refinement network, each time from where it fits the measurements.
+
+    Each time it is seen from another side: the network does not make the same errors there, and
+    so repairs some of those that it made before. No pass follows the last to repair it, so it is
+    the mean of two views, and half of that in which they differ goes.
+    Shapes and units are those of `iter_joint`; `begin` and `end` are the fractions of the slab
+    that are done before and after.
+
+    Parameters
+    ----------
+    views : sequence of sequences of tuples of int
+        For each pass the views whose mean it takes, each as the axes of a slice that are flipped.
+
+    Yields
+    ------
+    tuple of str and float
+        The step at work and the fraction that is done.
+
+    Returns
+    -------
+    of the volume's kind, float32, (depth, width, n_slices)
+        The repaired volume.
+    """
+    contract = model.model.contract
+    step = (end - begin) / len(views)
+    dual = sinogram * 0.0
+    for k, sides in enumerate(views):
+        first = begin + k * step
+        agreeing = iter_consistency(beam, sinogram, volume, scales, dual=dual)
+        volume = yield from _agreeing(agreeing, first, first + 0.4 * step)
+        again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
+        channels = inputs.refinement_input(again, tvm, volume, contract)
+        volume = yield from _seen(model, channels, sides, first + 0.4 * step, first + step)
+    return volume
+
+
+def _agreeing(
+    steps: Generator[float, None, Array], begin: float, end: float
+) -> Generator[Step, None, Array]:
+    """Report the steps of `iter_consistency`, and return its volume."""
+    name = "GAN: consistency with the measurements"
+    yield name, begin
+    return (yield from relayed(steps, lambda done: (name, begin + (end - begin) * done)))
+
+
+def _seen(
+    model: JointModel,
+    channels: Array,
+    sides: Sequence[tuple[int, ...]],
+    begin: float,
+    end: float,
+) -> Generator[Step, None, Array]:
+    """Mean (depth, width, n_slices) of what the refinement network answers from several sides."""
+    each = (end - begin) / len(sides)
+    volumes: list[Array] = []
+    for k, axes in enumerate(sides):
+        first = begin + k * each
+        answer = yield from _through(
+            model, "refinement", _flipped(channels, axes), first, first + each
+        )
+        volumes.append(_volume(_flipped(answer, axes)))
+    return packed(sum(volumes) / len(volumes))
+
+
+def _flipped(slices: Array, axes: tuple[int, ...]) -> Array:
+    """Flip slices (..., depth, width) along some of their two axes."""
+    return namespace(slices).flip(slices, axes) if axes else slices  # numpy's is a view
+
+
+def _volume(answer: Array) -> Array:
+    """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
+    return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
+
+
+def _through(
+    model: JointModel, stage: str, batch: Array, begin: float, end: float
+) -> Generator[Step, None, Array]:
+    answers: list[Array] = []
+    done = 0
+    for answer in model.run(stage, batch):
+        answers.append(answer)
+        done += len(answer)
+        yield f"GAN: {stage} network", begin + (end - begin) * done / len(batch)
+    return namespace(batch).concatenate(answers)

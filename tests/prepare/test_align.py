@@ -1,0 +1,158 @@
+"""Alignment of a simulated needle whose displacements, axis and rotation are known."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform, gaussian_filter
+
+from napari_wedgefill.prepare import Aligned, AlignProgress, align, iter_align
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.tilt_series import TiltSeries
+
+SIZE, MARGIN = 64, 16
+ANGLES_DEG = np.arange(-70.0, 71.0, 5.0)
+LEVEL, SCALE = -32000.0, 100.0  # like raw HAADF data: a large negative offset
+
+
+@cache
+def clean_projections() -> NDArray[np.float32]:
+    """Images (n_tilts, SIZE + 2 MARGIN, SIZE) of a layered, leaning needle, brightest at 1."""
+    z, x, y = np.meshgrid(
+        np.arange(SIZE) - (SIZE - 1) / 2,
+        np.arange(SIZE) - (SIZE - 1) / 2,
+        np.arange(SIZE + 2 * MARGIN) - (SIZE + 2 * MARGIN - 1) / 2,
+        indexing="ij",
+    )
+    radius = np.clip(0.2 * SIZE * np.minimum(1.0, (0.35 * SIZE - y) / (0.5 * SIZE)), 0, None)
+    body = (x - 0.06 * y - 2) ** 2 + ((z + 0.1 * y + 1) / 0.8) ** 2 < radius**2
+    layers = 0.5 + 0.5 * (np.sin((y + 0.1 * x - 0.1 * z) * 6 / SIZE * np.pi) > 0)
+    volume = gaussian_filter(np.where(body, layers, 0.0).astype(np.float32), 0.7)
+    images = ParallelBeam(ANGLES_DEG, SIZE)(volume).transpose(0, 2, 1)
+    return np.asarray(images / images.max(), np.float32)
+
+
+def needle(
+    offsets_px: NDArray[np.float64], axis_px: float = 0.0, axis_deg: float = 0.0, noise: float = 0.0
+) -> TiltSeries:
+    """Tilt series whose content is displaced by (y, x) and whose axis is off centre and leans."""
+    rng = np.random.default_rng(1)
+    c, s = np.cos(np.deg2rad(axis_deg)), np.sin(np.deg2rad(axis_deg))
+    to_aligned = np.array([[c, s], [-s, c]])
+    middle_in, middle_out = (
+        np.full(2, (SIZE - 1) / 2),
+        np.array([SIZE / 2 + MARGIN, SIZE / 2]) - 0.5,
+    )
+    images = np.empty((len(ANGLES_DEG), SIZE, SIZE))
+    for tilt, image in enumerate(clean_projections()):
+        moved = offsets_px[tilt] + [0.0, axis_px]
+        start = middle_out - to_aligned @ (middle_in + moved)
+        images[tilt] = affine_transform(
+            image, to_aligned, start, output_shape=(SIZE, SIZE), mode="nearest"
+        )
+    images = LEVEL + SCALE * (images + noise * rng.standard_normal(images.shape))
+    return TiltSeries.from_arrays(images, ANGLES_DEG, name="needle")
+
+
+def jitter(seed: int = 0) -> NDArray[np.float64]:
+    """Displacements (n_tilts, 2): +-3 px along the axis, +-7 px across."""
+    rng = np.random.default_rng(seed)
+    return rng.uniform(-1.0, 1.0, (len(ANGLES_DEG), 2)) * [3.0, 7.0]
+
+
+def errors_px(
+    aligned: Aligned, offsets_px: NDArray[np.float64], axis_px: float
+) -> tuple[float, float]:
+    """Wrong displacements (y, x), rms, apart from a translation of the object as a whole."""
+    report = aligned.report
+    wrong = -report.shifts_px + [0.0, report.axis_shift_px] - offsets_px - [0.0, axis_px]
+    tilts = np.deg2rad(ANGLES_DEG)
+    path = np.stack([np.cos(tilts), np.sin(tilts)], axis=1)
+    across = wrong[:, 1] - path @ np.linalg.lstsq(path, wrong[:, 1], rcond=None)[0]
+    return float(np.std(wrong[:, 0])), float(np.sqrt((across**2).mean()))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.05])
+def test_random_displacements_and_the_axis_are_recovered(noise: float) -> None:
+    offsets = jitter()
+    aligned = align(needle(offsets, axis_px=4.0, noise=noise))
+    along, across = errors_px(aligned, offsets, 4.0)
+    assert along < 0.2
+    assert across < 0.3
+    assert aligned.report.residual_after < 0.6 * aligned.report.residual_before
+    assert aligned.series.axis_shift_px == 0.0
+
+
+def test_the_returned_images_agree_with_the_true_projections() -> None:
+    aligned = align(needle(jitter(), axis_px=3.0))
+    first, stop = aligned.report.measured_rows
+    images = aligned.series.images[:, first:stop]
+    mass = images.sum(axis=(1, 2))
+    assert np.ptp(mass) / mass.mean() < 0.02
+    u = np.arange(SIZE) - (SIZE - 1) / 2
+    centres = (images.sum(axis=1) @ u) / mass
+    tilts = np.deg2rad(ANGLES_DEG)
+    path = np.stack([np.cos(tilts), np.sin(tilts)], axis=1)
+    rest = centres - path @ np.linalg.lstsq(path, centres, rcond=None)[0]
+    assert np.sqrt((rest**2).mean()) < 0.25
+
+
+def test_an_axis_off_centre_alone_is_reported_as_that() -> None:
+    aligned = align(needle(np.zeros((len(ANGLES_DEG), 2)), axis_px=5.0))
+    assert aligned.report.axis_shift_px == pytest.approx(5.0, abs=0.3)
+    assert np.abs(aligned.report.shifts_px).max() < 0.4
+
+
+def test_an_aligned_series_is_left_alone() -> None:
+    series = needle(np.zeros((len(ANGLES_DEG), 2)), noise=0.03)
+    aligned = align(series)
+    assert np.abs(aligned.report.shifts_px).max() < 0.3
+    assert abs(aligned.report.axis_shift_px) < 0.3
+    restored = aligned.series.images + aligned.report.background[:, None, None]
+    assert np.abs(restored - series.images).max() < 0.05 * SCALE
+
+
+def test_a_leaning_axis_is_turned_upright() -> None:
+    aligned = align(needle(jitter(), axis_px=2.0, axis_deg=3.0))
+    assert aligned.report.axis_rotation_deg == pytest.approx(3.0, abs=0.5)
+
+
+def test_negatives_are_kept_and_the_background_is_recorded() -> None:
+    aligned = align(needle(jitter(), noise=0.05))
+    report, images = aligned.report, aligned.series.images
+    assert report.background_removed
+    np.testing.assert_allclose(report.background, LEVEL, atol=0.02 * SCALE)
+    corner = images[:, -6:, -6:]
+    assert (corner < 0).mean() == pytest.approx(0.5, abs=0.15)
+
+
+def test_the_same_input_gives_the_same_result() -> None:
+    series = needle(jitter(), noise=0.05)
+    first, second = align(series), align(series)
+    np.testing.assert_array_equal(first.report.shifts_px, second.report.shifts_px)
+    np.testing.assert_array_equal(first.series.images, second.series.images)
+
+
+def test_contrast_may_be_reversed() -> None:
+    offsets = jitter()
+    series = needle(offsets)
+    dark = replace(series, images=-series.images)
+    aligned = align(dark)
+    assert max(errors_px(aligned, offsets, 0.0)) < 0.3
+    assert not aligned.report.background_removed
+
+
+def test_progress_rises_and_the_last_item_is_the_result() -> None:
+    *steps, result = iter_align(needle(jitter()))
+    assert isinstance(result, Aligned)
+    assert all(isinstance(step, AlignProgress) for step in steps)
+    fractions = [step.fraction for step in steps]
+    assert fractions == sorted(fractions)
+    assert fractions[0] == 0.0
+    assert fractions[-1] <= 1.0
+    json.dumps(result.report.to_dict(), allow_nan=False)
