@@ -16,7 +16,8 @@ from qtpy.QtWidgets import (
 
 from ...joint_model.onnx_session import obstacle_at_a_glance
 from ...joint_model.registry import bundled_summaries
-from ...pipeline.events import METHODS, FillOptions
+from ...methods import DEFAULT_METHODS as METHODS
+from ...pipeline.options import FillOptions
 from .form import form_on, row
 from .inputs import METHOD_LABELS
 
