@@ -60,7 +60,7 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
 
     def refine(*views: tuple[tuple[int, ...], ...]) -> Floats:
         # From the first pass on each time: a pass goes on from what the one before it left.
-        steps = iter_refine(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views)
+        steps = iter_refine(model, beam, rows, quick.tvm, by_both, scales, views)
         return drain(steps)
 
     first, second, third = VIEWS
