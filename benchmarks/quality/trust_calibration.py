@@ -104,7 +104,7 @@ def case(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions)
     total, share = movement.powers()
     error = np.abs(filled - truth) / scale
     around = scipy.ndimage.gaussian_filter(np.square(error), (REACH, 0, REACH))
-    parts = (total / scale**2, share, movement.weighted() / scale, error, around)
+    parts = (total / scale**2, share, movement.weigh() / scale, error, around)
     return Case(name, *(part.ravel().astype(np.float64) for part in parts))
 
 

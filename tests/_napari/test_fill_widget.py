@@ -323,7 +323,7 @@ def test_a_model_folder_of_the_users_own_fills(loaded, qtbot, tmp_path):
 
 @pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])
 def test_where_the_networks_run_is_told_and_why_not_on_a_gpu(qtbot, monkeypatch, obstacle, device):
-    monkeypatch.setattr(method_panel, "obstacle_at_a_glance", lambda: obstacle)
+    monkeypatch.setattr(method_panel, "glance_at_cuda_obstacle", lambda: obstacle)
     panel = method_panel.MethodPanel()
     qtbot.addWidget(panel)
     assert device in panel.device_box.itemText(0)

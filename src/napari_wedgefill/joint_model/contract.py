@@ -147,7 +147,7 @@ def reconstruct_completed(
     added = np.flatnonzero(grid.unmeasured)
     rows = namespace(filled).moveaxis(filled[:, 0][:, added], 0, 2)
     rows = rows * alike(scales.sinogram, filled)
-    return _wbp_with(beam, sinogram, grid.angles_deg[added], rows)
+    return _reconstruct_with(beam, sinogram, grid.angles_deg[added], rows)
 
 
 def reconstruct_reprojected(
@@ -172,10 +172,10 @@ def reconstruct_reprojected(
     angles = grid.angles_deg[grid.unmeasured]
     if not angles.size:
         return wbp(beam, sinogram)
-    return _wbp_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
+    return _reconstruct_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
 
 
-def _wbp_with(
+def _reconstruct_with(
     beam: ParallelBeam, sinogram: Array, angles_deg: NDArray[np.float64], rows: Array
 ) -> Array:
     """WBP of the measured rows and of `rows` at further angles."""

@@ -248,7 +248,7 @@ def _fill_views(
             elif isinstance(event, Done):
                 scale = float(event.report["normalisation"]["scale"])
     assert movement is not None
-    return movement.base, movement.weighted() / np.float32(scale)
+    return movement.base, movement.weigh() / np.float32(scale)
 
 
 class Movement:
@@ -290,7 +290,7 @@ class Movement:
         share = inside / np.maximum(inside + outside, np.float32(1e-30))
         return np.asarray(total / np.float32(2 * self._views)), np.asarray(share)
 
-    def weighted(self) -> Floats:
+    def weigh(self) -> Floats:
         """Return the root of ``S (1 + 2 q)``: times the gain, the error to be expected."""
         total, share = self.powers()
         weights = 1.0 + np.float32(UNMEASURED_WEIGHT - 1.0) * share
