@@ -44,7 +44,7 @@ MEASUREMENTS = {
 
 def machine(device: torch.device) -> dict[str, Any]:
     """Where the figures come from."""
-    from napari_wedgefill.joint_model.onnx_session import providers_report
+    from napari_wedgefill.joint_model.onnx_session import report_providers
     from napari_wedgefill.projector.threads import available_cores
     from napari_wedgefill.projector.triton_support import obstacle
 
@@ -52,7 +52,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "when": time.strftime("%Y-%m-%d %H:%M:%S"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "onnxruntime": providers_report()["installed"]["onnxruntime-gpu"],
+        "onnxruntime": report_providers()["installed"]["onnxruntime-gpu"],
         "numpy": np.__version__,
         "cores": available_cores(),
         "device": device.type,

@@ -50,11 +50,11 @@ def _in_torch(
 
 def _in_runtime(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
     try:
-        from napari_wedgefill.joint_model.onnx_session import cuda_obstacle, open_session
+        from napari_wedgefill.joint_model.onnx_session import find_cuda_obstacle, open_session
     except ImportError as error:
         yield {"what": "ONNX Runtime", "skipped": str(error)}
         return
-    if device.type == "cuda" and (reason := cuda_obstacle()) is not None:
+    if device.type == "cuda" and (reason := find_cuda_obstacle()) is not None:
         yield {"what": "ONNX Runtime", "skipped": reason}
         return
     folders = [p.parent for p in sorted(MODELS.glob("*/model.toml"))]

@@ -22,7 +22,7 @@ from benchmarks.quality.methods import (
 from benchmarks.quality.simulate import FAMILIES, SLICES, UNTOUCHED, simulate
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.trust import fitted, psnr
+from napari_wedgefill.trust import fit_intensities, psnr
 
 Floats = NDArray[np.float32]
 CONDITION = Condition(128, 60.0, 2.0, 400.0, 1)
@@ -48,7 +48,8 @@ def volumes(model: JointModel) -> list[dict[str, Floats]]:
     found = classical(beam, measured, quick, score)[0]
     found[GAN] = network(model, beam, measured, quick)
     return [
-        {"truth": o.truth} | {m: fitted(found[m][k], o.truth) for m in COLUMNS if m != "truth"}
+        {"truth": o.truth}
+        | {m: fit_intensities(found[m][k], o.truth) for m in COLUMNS if m != "truth"}
         for k, o in enumerate(objects)
     ]
 

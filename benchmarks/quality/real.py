@@ -23,9 +23,9 @@ from benchmarks.quality.methods import (
 )
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.joint_model.angular_grid import grid_for
-from napari_wedgefill.joint_model.contract import Quick
+from napari_wedgefill.joint_model.contract import FirstEstimates
 from napari_wedgefill.joint_model.model import JointModel
-from napari_wedgefill.pipeline.job import prepare
+from napari_wedgefill.pipeline.session import measure_calibration
 from napari_wedgefill.prepare import align
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, last
@@ -74,7 +74,7 @@ class Tooth:
         return normalised(self.beam, np.ascontiguousarray(self.all_rows[self.kept]))
 
     @cached_property
-    def quick(self) -> list[Quick]:
+    def quick(self) -> list[FirstEstimates]:
         """SART and TVM of them."""
         return quickly(self.beam, [self.measured], self.model.model.contract)
 
@@ -144,14 +144,14 @@ class Needle:
         start = (series.height - N_SLICES) // 2
         part = series.rows(start, start + N_SLICES)
         # As a fill of these tilts would: no number comes from a withheld one.
-        job = prepare(series.tilts(self.kept), part.tilts(self.kept))
-        self.all_rows = job.normalisation.apply(part.sinograms())
-        self.beam = job.beam
+        calibration = measure_calibration(series.tilts(self.kept))
+        self.all_rows = calibration.normalisation.apply(part.sinograms())
+        self.beam = calibration.beam
         self.whole = ParallelBeam(
             series.angles_deg, series.width, axis_shift_px=series.axis_shift_px
         )
         rows = np.ascontiguousarray(self.all_rows[self.kept])
-        self.measured = Measured(rows, job.scales, job.normalisation.scale)
+        self.measured = Measured(rows, calibration.scales, calibration.normalisation.scale)
         self.quick = quickly(self.beam, [self.measured], model.model.contract)
 
     def error(self, volume: Floats) -> float:

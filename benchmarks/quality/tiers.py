@@ -21,8 +21,8 @@ import numpy as np
 
 from benchmarks.quality.methods import GAN, TUNED
 from benchmarks.quality.tables import FIGURES, GROUPS, table
-from napari_wedgefill.joint_model.registry import bundled_folder
-from napari_wedgefill.pipeline.pipeline import FillOptions
+from napari_wedgefill.joint_model.registry import find_bundled_folder
+from napari_wedgefill.pipeline.options import FillOptions
 
 UNASKED = FillOptions.model
 KEYS = ("width", "missing_deg", "step_deg", "electrons", "objects_a_family")
@@ -77,7 +77,7 @@ def sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
     takes = {UNASKED: seconds["gan"], **fill.get("gan_s_of", {})}
     lines = []
     for name in names:
-        described = tomllib.loads((bundled_folder() / name / "model.toml").read_text("utf-8"))
+        described = tomllib.loads((find_bundled_folder() / name / "model.toml").read_text("utf-8"))
         stages = described["training"]
         weights = [f"{stages[s]['weights'] / 1e6:.2f}" for s in stages]
         lines.append([f"`{name}`", " + ".join(weights), f"{takes[name]:.0f}"])

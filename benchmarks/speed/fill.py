@@ -20,8 +20,10 @@ import numpy as np
 
 from benchmarks.speed.page import record
 from napari_wedgefill.io import MrcSink, read_tilt_series
-from napari_wedgefill.joint_model.registry import available_models
-from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, iter_fill
+from napari_wedgefill.joint_model.registry import list_models
+from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.pipeline.fill import iter_fill
+from napari_wedgefill.pipeline.options import FillOptions
 
 METHODS = ("wbp", "sart", "tvm", "gan")
 ANGLES_DEG = np.arange(-60.0, 60.1, 2.0)
@@ -93,7 +95,7 @@ def main() -> None:
             model.name: _gan_seconds(
                 fill(Path(folder), arguments.slices, arguments.width, model.name)
             )
-            for model in available_models()
+            for model in list_models()
             if model.name != TIER
         }
     print("gan with other tiers:", figures["gan_s_of"])

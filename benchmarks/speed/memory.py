@@ -18,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import mrcfile
@@ -27,7 +28,7 @@ from benchmarks.speed.page import record
 
 ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
 #: Fewer sweeps than a fill takes: they change how long it takes, not what it holds.
-SWEEPS, TVM_STEPS = {"sart": 1}, 10
+EFFORTS = {"sart": 1, "tvm": 10}
 #: Slices, width, methods, limit.
 CASES = [
     (64, 512, "wbp,sart", "1GB"),
@@ -67,11 +68,14 @@ def measure(path: Path, folder: Path, methods: str, limit: str) -> dict[str, flo
     """Fill in this process while another thread watches its memory."""
     from napari_wedgefill.io import MrcSink, read_tilt_series
     from napari_wedgefill.memory import parse_bytes
-    from napari_wedgefill.pipeline import events
-    from napari_wedgefill.pipeline.pipeline import FillOptions, iter_fill
+    from napari_wedgefill.methods import METHODS
+    from napari_wedgefill.pipeline.fill import iter_fill
+    from napari_wedgefill.pipeline.options import FillOptions
 
-    events.SWEEPS |= SWEEPS
-    events.TVM_STEPS = TVM_STEPS
+    for name, n_passes in EFFORTS.items():
+        method = METHODS[name]
+        assert method.effort is not None
+        METHODS[name] = replace(method, effort=replace(method.effort, usual=n_passes))
     peak, done = [own_mb()], threading.Event()
 
     def watch() -> None:
@@ -133,8 +137,7 @@ def main() -> None:
     what = (
         f"slices of 512 x 512 ({CASES[-1][1]} x {CASES[-1][1]} for gan) from {ANGLES_DEG.size} "
         f"tilts stored as int16, file to file; "
-        + "".join(f"{m} with sweeps: {n}, " for m, n in SWEEPS.items())
-        + f"tvm with steps: {TVM_STEPS}."
+        + f"sart with sweeps: {EFFORTS['sart']}, tvm with steps: {EFFORTS['tvm']}."
     )
     if not arguments.dry:
         record("memory", {"what": what, "cases": results})

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.joint_model.contract import InputContract
-from napari_wedgefill.joint_model.registry import bundled_folder
+from napari_wedgefill.joint_model.registry import find_bundled_folder
 from napari_wedgefill.training.examples import simulate_group
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
@@ -25,7 +25,7 @@ def choosing(monkeypatch):
 
 def test_a_model_is_no_better_than_itself(choosing, tmp_path, capsys):
     np.savez(tmp_path / "group_7.npz", **simulate_group(7, 32, InputContract(tvm_steps=6)))
-    small = str(bundled_folder() / "small")
+    small = str(find_bundled_folder() / "small")
     choosing.main([small, small, "--groups", str(tmp_path), "--objects", "1", "--width", "32"])
     rows = capsys.readouterr().out.splitlines()[2:]
     assert [row.split(" (")[0] for row in rows] == [

@@ -18,7 +18,7 @@ from napari_wedgefill.training.state import adopt_earlier
 from napari_wedgefill.training.teaching import Teacher
 
 CPU = torch.device("cpu")
-SMALL = registry.bundled_folder() / "small"
+SMALL = registry.find_bundled_folder() / "small"
 
 
 @pytest.fixture(scope="module", autouse=True)

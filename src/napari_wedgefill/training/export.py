@@ -20,7 +20,7 @@ from torch import nn
 
 from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
-from ..joint_model.onnx_file import half_precision_twin
+from ..joint_model.onnx_file import name_half_precision_twin
 from ..joint_model.registry import REFINEMENT, STAGES
 from .networks import generator_of, shipped_weights
 
@@ -91,7 +91,7 @@ def export_half_precision(path: Path) -> str:
     sorted_model = OnnxModel(converted)
     sorted_model.topological_sort()  # the converter appends its casts at the end
     onnx.checker.check_model(sorted_model.model, full_check=True)
-    twin = half_precision_twin(path)
+    twin = name_half_precision_twin(path)
     twin.write_bytes(sorted_model.model.SerializeToString())
     return hashlib.sha256(twin.read_bytes()).hexdigest()
 
@@ -171,7 +171,7 @@ def write_folder(
         }
         path = folder / f"{stage}.onnx"
         hashes[stage] = export(network, n_channels, path, metadata, contract.multiple)
-        hashes[half_precision_twin(path).stem] = export_half_precision(path)
+        hashes[name_half_precision_twin(path).stem] = export_half_precision(path)
         (folder / f"{stage}_curves.json").write_text(json.dumps(record["curves"]) + "\n")
     text = to_toml(
         {"name": name, "summary": summary, "opset": OPSET},
