@@ -14,9 +14,9 @@ from napari_wedgefill.training.own_objects import (
     LONGEST,
     SHORTEST,
     OwnObjects,
-    to_density,
     add_family,
     read_objects,
+    to_density,
 )
 from napari_wedgefill.training.phantoms import FAMILIES, draw
 from napari_wedgefill.volume import Volume
