@@ -11,8 +11,9 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.gpu.networks import shapes
 from benchmarks.gpu.speed import geometries
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.training.groups import Batch
 from napari_wedgefill.training.networks import to_device
-from napari_wedgefill.training.stages import STAGES, Batch
+from napari_wedgefill.training.stages import STAGES
 
 #: Operations kept of each piece of work, the slowest first.
 KEPT = 12

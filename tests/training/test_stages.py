@@ -22,7 +22,7 @@ from napari_wedgefill.training.stages import (
     RefinementStage,
     SinogramStage,
     TomogramStage,
-    count_slices,
+    split_batch,
 )
 
 CPU, CONTRACT = torch.device("cpu"), InputContract()
@@ -102,9 +102,11 @@ def test_a_group_begins_again_after_its_last_pass(stage, path):
 
 
 def test_batches_hold_as_many_pixels_whatever_the_width():
-    assert 8 * count_slices(64, 128, 8) == 64
-    assert 8 * count_slices(64, 256, 8) == 16
-    assert count_slices(1, 1024, 8) == 1
+    assert split_batch(64, 128, 8) == (8, 8)
+    assert split_batch(64, 256, 8) == (8, 2)
+    assert split_batch(2, 128, 8) == (2, 1)
+    assert split_batch(1, 1024, 8) == (1, 1)
+    assert split_batch(8, 128, 1) == (1, 8)
 
 
 def test_the_rows_of_a_sinogram_batch_share_their_angles(run, path):

@@ -133,10 +133,11 @@ def test_onnx_answers_as_torch_does_at_any_size(tmp_path, network, channels):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def one_group_validates():
-    """Six, as in earnest, would only take longer."""
+def few_validations():
+    """Six groups, and 25 times, as in earnest, would only take longer."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "N_VALIDATION", 1)
+        patch.setattr(train, "REPORT_EVERY", 0.3)
         yield
 
 

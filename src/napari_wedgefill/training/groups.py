@@ -6,8 +6,10 @@ neighbouring slices that a network sees are put together when a batch is drawn.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +28,33 @@ N_SLICES = OBJECTS * SLICES
 AT_ONCE = 64
 
 Floats = NDArray[np.float32]
+
+
+class Batch(NamedTuple):
+    """Examples of one step.
+
+    `x` (n, channels, h, w) is what the network is given, `y` (n, 1, h, w) what it is to answer;
+    `rows_deg` are the angles of the rows (sinogram stage only).
+    """
+
+    x: Tensor
+    y: Tensor
+    rows_deg: Tensor | None
+
+
+class Group(ABC):
+    """A group in memory, as one of the networks sees it."""
+
+    width: int
+    rows_deg: Tensor | None = None
+
+    @abstractmethod
+    def inputs(self, slices: Tensor) -> Tensor:
+        """Return the network's input for some slices, float32 (n, channels, h, w)."""
+
+    @abstractmethod
+    def targets(self, slices: Tensor) -> Tensor:
+        """Return what it is to answer, float32 (n, 1, h, w)."""
 
 
 def list_groups(folder: Path, *, validation: bool) -> list[Path]:

@@ -6,7 +6,7 @@ import copy
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Generic, NamedTuple, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ from ..projector.arrays import Array
 from ..reconstruct.tvm import noise_level
 from .groups import (
     N_SLICES,
+    Batch,
+    Group,
     answer,
     augment,
     is_current,
@@ -86,33 +88,6 @@ class Plan:
     seed: int = 0
 
 
-class Batch(NamedTuple):
-    """Examples of one step.
-
-    `x` (n, channels, h, w) is what the network is given, `y` (n, 1, h, w) what it is to answer;
-    `rows_deg` are the angles of the rows (sinogram stage only).
-    """
-
-    x: Tensor
-    y: Tensor
-    rows_deg: Tensor | None
-
-
-class Group(ABC):
-    """A group in memory, as one of the networks sees it."""
-
-    width: int
-    rows_deg: Tensor | None = None
-
-    @abstractmethod
-    def inputs(self, slices: Tensor) -> Tensor:
-        """Return the network's input for some slices, float32 (n, channels, h, w)."""
-
-    @abstractmethod
-    def targets(self, slices: Tensor) -> Tensor:
-        """Return what it is to answer, float32 (n, 1, h, w)."""
-
-
 G = TypeVar("G", bound=Group)
 
 
@@ -137,7 +112,7 @@ class Stage(ABC, Generic[G]):
     name: ClassVar[str]
     #: Plan by default; the command fills in the time.
     plan: ClassVar[Plan] = Plan()
-    #: Groups from which the slices of a batch are drawn.
+    #: Groups from which the slices of a batch are drawn, at most.
     mixed: ClassVar[int] = 8
     #: Channels that the discriminator sees.
     judged: ClassVar[int] = 4
@@ -166,6 +141,11 @@ class Stage(ABC, Generic[G]):
         """Return that part of an input which the network corrects, (n, 1, h, w)."""
 
     @staticmethod
+    def find_unknown(x: Tensor) -> Tensor | None:
+        """Return the weights of the pixels that count when validating; None for all alike."""
+        return None
+
+    @staticmethod
     @abstractmethod
     def loss(values: Tensor, batch: Batch) -> Tensor:
         """Compute the loss of the generator's answer."""
@@ -179,10 +159,10 @@ class Stage(ABC, Generic[G]):
         """Draw the slices of a step, mirrored and varied: `size` of 128 pixels, fewer of wider."""
         one = self.groups[rng.integers(len(self.groups))]
         alike = [group for group in self.groups if group.width == one.width]
+        n_groups, each = split_batch(size, one.width, self.mixed)
         chosen = [one]
-        if self.mixed > 1:
-            chosen = [alike[k] for k in rng.integers(len(alike), size=self.mixed)]
-        each = count_slices(size, one.width, self.mixed)
+        if n_groups > 1:
+            chosen = [alike[k] for k in rng.integers(len(alike), size=n_groups)]
         parts = []
         for group in chosen:
             slices = torch.from_numpy(rng.permutation(N_SLICES)[:each]).to(self.device)
@@ -204,15 +184,23 @@ class Stage(ABC, Generic[G]):
         errors: dict[str, list[Tensor]] = {"start": [], "validation": []}
         for group in self.validating:
             x, y = group.inputs(slices), group.targets(slices)
-            where = 1 - x[:, 2:3] if self.name == "sinogram" else None
+            where = self.find_unknown(x)
             errors["start"].append(log_rmse(self.find_start(x), y, where))
             errors["validation"].append(log_rmse(answer(network, x), y, where))
         return average_errors(errors)
 
 
-def count_slices(size: int, width: int, mixed: int) -> int:
-    """Slices that each of `mixed` groups gives to a batch of `size` slices of 128 x 128 pixels."""
-    return max(1, round(size * (128 / width) ** 2 / mixed))
+def split_batch(size: int, width: int, most: int) -> tuple[int, int]:
+    """Split a batch among groups, `most` at most.
+
+    Returns
+    -------
+    n_groups, n_slices : int
+        Slices of each; together as many pixels as `size` slices of 128 x 128 have, or nearly.
+    """
+    n = max(1, round(size * (128 / width) ** 2))
+    n_groups = min(most, n)
+    return n_groups, max(1, round(n / n_groups))
 
 
 def average_errors(logarithms: dict[str, list[Tensor]]) -> dict[str, float]:
@@ -262,6 +250,11 @@ class SinogramStage(Stage[SinogramGroup]):
     def find_start(x: Tensor) -> Tensor:
         """Return the warm start: the reprojected TVM, corrected where rows were measured."""
         return x[:, :1]
+
+    @staticmethod
+    def find_unknown(x: Tensor) -> Tensor | None:
+        """Return the fraction of each row that was not measured."""
+        return 1 - x[:, 2:3]
 
     @staticmethod
     def loss(values: Tensor, batch: Batch) -> Tensor:

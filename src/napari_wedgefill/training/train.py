@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
 from ..joint_model.registry import VIEWS
-from .groups import list_groups, list_training_groups
+from .groups import Batch, list_groups, list_training_groups
 from .growth import grow
 from .losses import adversarial_discriminator, adversarial_generator
 from .networks import (
@@ -40,7 +40,7 @@ from .networks import (
     to_device,
 )
 from .run_folder import copy_earlier_networks, save_complete
-from .stages import STAGES, AnyStage, Batch, Plan
+from .stages import STAGES, AnyStage, Plan
 
 #: Steps after which new groups are read and the refinement passes over one group.
 ROUND = 50
