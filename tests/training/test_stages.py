@@ -101,10 +101,10 @@ def test_a_group_begins_again_after_its_last_pass(stage, path):
     assert len({id(now) for now in seen}) == len(registry.VIEWS)
 
 
-def test_batches_hold_as_many_pixels_whatever_the_width():
+def test_a_batch_holds_fewer_slices_of_larger_images():
     assert split_batch(64, 128, 8) == (8, 8)
     assert split_batch(64, 256, 8) == (8, 2)
-    assert split_batch(2, 128, 8) == (2, 1)
+    assert split_batch(2, 32, 8) == (2, 1)
     assert split_batch(1, 1024, 8) == (1, 1)
     assert split_batch(8, 128, 1) == (1, 8)
 

@@ -178,7 +178,7 @@ def test_every_stage_trains_with_pixel_loss_then_adversarially(trained):
         assert "deceit" not in curves[0]
         assert "deceit" in curves[-1]
         assert np.isfinite([[c["start"], c["validation"]] for c in curves]).all()
-        assert curves[-1]["validation"] < 1.5 * curves[-1]["start"]
+        assert curves[-1]["validation"] < 1.01 * curves[0]["validation"]
         assert curves[-1]["groups"] == 2
 
 

@@ -196,9 +196,10 @@ def split_batch(size: int, width: int, most: int) -> tuple[int, int]:
     Returns
     -------
     n_groups, n_slices : int
-        Slices of each; together as many pixels as `size` slices of 128 x 128 have, or nearly.
+        Slices of each; together `size`, or as many as have no more pixels than `size` slices of
+        128 x 128.
     """
-    n = max(1, round(size * (128 / width) ** 2))
+    n = max(1, round(size * min(1.0, (128 / width) ** 2)))
     n_groups = min(most, n)
     return n_groups, max(1, round(n / n_groups))
 
