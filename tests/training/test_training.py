@@ -233,7 +233,7 @@ def test_the_learning_rate_rises_then_falls_to_a_fiftieth():
         state.step = step
         train.set_learning_rate(state, plan)
         rates.append(state.optimisers[0].param_groups[0]["lr"] / plan.learning_rate)
-    assert rates == pytest.approx([0.01, 0.988, 0.51, 0.02], abs=1e-3)
+    assert rates == pytest.approx([0.01, 0.9765, 0.51, 0.02], abs=1e-3)
 
 
 def test_a_pupil_may_err_where_its_teacher_does():

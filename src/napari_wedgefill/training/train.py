@@ -355,8 +355,8 @@ def make_parser() -> argparse.ArgumentParser:
     made.add_argument("data", type=Path, metavar="DATA", help="folder of simulated groups")
     made.add_argument("run", type=Path, metavar="RUN", help="folder for weights and curves")
     budget = made.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--minutes", type=float, default=0.0, help="training time in all sessions")
-    budget.add_argument("--steps", type=int, default=0, help="number of steps instead")
+    budget.add_argument("--minutes", type=float, help="training time in all sessions")
+    budget.add_argument("--steps", type=int, help="number of steps instead")
     made.add_argument(
         "--from",
         dest="model",
@@ -394,19 +394,15 @@ def make_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Train one network on a folder of simulated groups."""
     given = make_parser().parse_args(arguments)
-    if not max(given.minutes, given.steps) > 0:
+    if not (given.minutes or given.steps or 0) > 0:
         raise WedgefillError("There is no time to train; give --minutes or --steps above 0.")
     if given.size and given.stage != "refinement":
         raise WedgefillError(f"--size is for the refinement; leave it out for the {given.stage}.")
     if not 0 <= given.taught <= 1:
         raise WedgefillError(f"--taught {given.taught:g} is not a share; give one from 0 to 1.")
-    asked = {
-        name: getattr(given, name)
-        for name in ("learning_rate", "batch", "adversarial_weight", "seed")
-        if getattr(given, name) is not None
-    }
-    budget = {"minutes": given.minutes, "steps": given.steps, "bfloat16": given.bfloat16}
-    plan = replace(STAGES[given.stage].plan, **budget, **asked)
+    names = ("minutes", "steps", "learning_rate", "batch", "adversarial_weight", "seed", "bfloat16")
+    asked = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    plan = replace(STAGES[given.stage].plan, **asked)
     device = torch.device(given.device)
     given.run.mkdir(parents=True, exist_ok=True)
     if given.model is not None:
