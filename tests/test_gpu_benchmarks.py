@@ -85,7 +85,7 @@ def test_simulating_processes_share_no_seed_and_end_with_the_block(
     seeds, started = [], []
 
     def fake(module, arguments, core=None):
-        assert module == "napari_wedgefill.training.examples"
+        assert module == "napari_wedgefill.training.simulate"
         seeds.append(int(arguments[arguments.index("--first-seed") + 1]))
         started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
         return started[-1]

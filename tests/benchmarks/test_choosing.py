@@ -8,7 +8,7 @@ import pytest
 
 from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.joint_model.registry import find_bundled_folder
-from napari_wedgefill.training.examples import simulate_group
+from napari_wedgefill.training.simulate import simulate_group
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 
