@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 from ..progress import relay
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, namespace, packed
+from ..projector.arrays import Array, make_contiguous, namespace
 from . import contract as inputs
 from .consistency import iter_consistency
 from .model import JointModel
@@ -136,7 +136,7 @@ def _average_views(
             model, "refinement", _flip(channels, axes), first, first + each
         )
         volumes.append(_turn_into_volume(_flip(answer, axes)))
-    return packed(sum(volumes) / len(volumes))
+    return make_contiguous(sum(volumes) / len(volumes))
 
 
 def _flip(slices: Array, axes: tuple[int, ...]) -> Array:
@@ -146,7 +146,7 @@ def _flip(slices: Array, axes: tuple[int, ...]) -> Array:
 
 def _turn_into_volume(answer: Array) -> Array:
     """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
-    return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
+    return make_contiguous(namespace(answer).moveaxis(answer[:, 0], 0, 2))
 
 
 def _run_stage(

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 from ..errors import WedgefillError
 from ..memory import DEFAULT_SHARE, format_bytes, measure_free_bytes, measure_held_bytes
 from ..methods import Memory, Method
-from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
+from ..projector import ParallelBeam, strip_width
 from ..projector.threads import available_cores
 
-FEWEST_LANES = 16
 #: Strips of a slab at least, where memory allows, if strips overlap: what two of them share would
 #: otherwise be computed twice.
 JOINED = 4
@@ -91,10 +89,7 @@ def cut_slabs(
 
 def choose_strip_lanes(memory: Memory, beam: ParallelBeam) -> int:
     """Slices of a strip: as many as the kernels like best, fewer where slices are large."""
-    lanes = LANES
-    while lanes > FEWEST_LANES and 4 * beam.depth * beam.width * lanes > memory.strip_bytes:
-        lanes //= 2
-    return lanes
+    return strip_width(beam.depth, beam.width, memory.strip_bytes)
 
 
 def _estimate_bytes(memory: Memory, beam: ParallelBeam, lanes: int, n_strips: int) -> float:
