@@ -140,7 +140,7 @@ def test_bundled_networks_state_opset_stage_and_contract():
         for stage in model.stages:
             found = onnx.load(str(model.path(stage)))
             assert {i.domain: i.version for i in found.opset_import}[""] == export.OPSET
-            noted = onnx_file.signature(model.path(stage)).metadata
+            noted = onnx_file.read_signature(model.path(stage)).metadata
             assert noted["stage"] == stage
             assert noted["model"] == model.name
             assert not any(node.doc_string or node.metadata_props for node in found.graph.node)
