@@ -129,12 +129,18 @@ def test_the_table_of_fill_is_complete():
     assert table == options - {"--help", "--output", "--debug"}
 
 
+def path_of_module(module: str) -> str:
+    """File that ``python -m`` runs."""
+    path = module.rstrip(".").replace(".", "/")
+    return f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_names_exists(page):
     text = page.read_text("utf-8")
-    scripts = re.findall(r"python ((?:benchmarks|docs|examples)/[\w/]+\.py)", text)
+    scripts = re.findall(r"(?:python |`)((?:benchmarks|docs|examples)/[\w/]+\.py)", text)
     modules = re.findall(r"python -m (benchmarks[\w.]*)", text)
-    scripts += [f"{module.replace('.', '/')}/__main__.py" for module in modules]
+    scripts += [path_of_module(module) for module in modules]
     assert not [script for script in scripts if not (ROOT / script).is_file()]
     links = re.findall(r"\]\((?!http|#)([^)#\s]+)", text)
     assert not [link for link in links if not (page.parent / link).exists()]

@@ -1,8 +1,8 @@
-"""Put what `gpu.py test`, `bench` or `fill` found on a card into the page on CUDA.
+"""Put what `python -m benchmarks.gpu test`, `bench` or `fill` found on a GPU into the page on CUDA.
 
-python benchmarks/gpu_page.py docs/gpu_test.json --out docs/cuda.md
-python benchmarks/gpu_page.py docs/gpu_bench.json --out docs/cuda.md
-python benchmarks/gpu_page.py docs/gpu_fill.json --out docs/cuda.md
+python -m benchmarks.gpu.page docs/gpu_test.json --out docs/cuda.md
+python -m benchmarks.gpu.page docs/gpu_bench.json --out docs/cuda.md
+python -m benchmarks.gpu.page docs/gpu_fill.json --out docs/cuda.md
 """
 
 from __future__ import annotations
@@ -13,17 +13,25 @@ from pathlib import Path
 from typing import Any
 
 
+def _describe_origin(command: str, found: dict[str, Any]) -> str:
+    """Say which command measured, when and where."""
+    machine = found["machine"]
+    return (
+        f"Printed by `benchmarks/gpu/page.py` from `python -m benchmarks.gpu {command}` of "
+        f"{machine['when'][:10]}: one {machine['gpu']}, CUDA {machine['cuda']}, torch "
+        f"{machine['torch']}"
+    )
+
+
 def table(found: dict[str, Any]) -> str:
     """Markdown: for each kind of check how often it was made and the worst that it found."""
-    machine = found["machine"]
     measured = [row for row in found["rows"] if "error" in row]
     solvers = [row for row in measured if row["check"] == "beside CPU"]
     kinds = dict.fromkeys(row["check"] for row in measured if row not in solvers)
     groups = {kind: [row for row in measured if row["check"] == kind] for kind in kinds}
     groups |= {f"{row['case']} beside CPU": [row] for row in solvers}
     lines = [
-        f"Printed by `benchmarks/gpu_page.py` from `gpu.py test` of {machine['when'][:10]}: one "
-        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}. "
+        f"{_describe_origin('test', found)}. "
         f"{sum(row['passed'] for row in found['rows'])} of {len(found['rows'])} checks passed.",
         "",
         "| check | geometries | largest relative error | bound |",
@@ -37,10 +45,8 @@ def table(found: dict[str, Any]) -> str:
 
 def speed_table(found: dict[str, Any]) -> str:
     """Markdown: each operation's time and rate, beside plain torch on the same card."""
-    machine = found["machine"]
     lines = [
-        f"Printed by `benchmarks/gpu_page.py` from `gpu.py bench` of {machine['when'][:10]}: one "
-        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}.",
+        f"{_describe_origin('bench', found)}.",
         "",
         "| operation | tilts | slices | seconds | giga-updates/s | times plain torch |",
         "|---|---|---|---|---|---|",
@@ -62,8 +68,7 @@ def fill_table(found: dict[str, Any]) -> str:
         f"{row['slices']} of {row['width']} x {row['width']}, {row['which']} (s)" for row in fills
     ]
     lines = [
-        f"Printed by `benchmarks/gpu_page.py` from `gpu.py fill` of {machine['when'][:10]}: one "
-        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}, onnxruntime-gpu "
+        f"{_describe_origin('fill', found)}, onnxruntime-gpu "
         f"{machine['onnxruntime']}, model {fills[0]['model']}. {found.get('remark', '')}".rstrip(),
         "",
         f"| method | error | bound | {' | '.join(sizes)} |",

@@ -2,7 +2,7 @@
 # One session on a GPU: both tiers of the refinement train side by side, each while the other makes
 # the card wait, and the other cores simulate groups and pass them a first time.
 #
-#     [TIERS=large LARGE_OPTIONS="--weights FILE"] benchmarks/gpu_session.sh SECONDS WORK RESULTS
+#     [TIERS=large LARGE_OPTIONS="--weights FILE"] benchmarks/gpu/session.sh SECONDS WORK RESULTS
 #
 # WORK keeps examples and checkpoints; RESULTS receives weights, curves and logs. The groups that
 # are trained on begin with FIRST_SEED, so that another session can draw others.

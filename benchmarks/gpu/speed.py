@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu import networks as gpu_networks
+from benchmarks.gpu import networks
 from benchmarks.gpu.peer import astra_obstacle, astra_operators
 from benchmarks.gpu.timing import plain_torch, seconds
 from napari_wedgefill.projector import ParallelBeam, triton_support
@@ -43,7 +43,7 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
             rows.append({"what": "ASTRA CUDA", "skipped": reason})
         _ratios(rows)
         del x, y
-    rows += gpu_networks.measure(device, tiny, repeats)
+    rows += networks.measure(device, tiny, repeats)
     for row in rows:
         print(row)
     return rows

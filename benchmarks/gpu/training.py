@@ -1,6 +1,6 @@
 """Train the networks on a GPU while the processor's other cores simulate what they learn from.
 
-    python benchmarks/gpu.py train --data data --out runs --minutes 40 60 60 --session 9
+    python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60 --session 9
 
 Simulating is the processor's work, training the card's; every core but one simulates, each in a
 process of its own. What follows `--` goes to `napari_wedgefill.training.train` as it is. A session
@@ -29,7 +29,6 @@ from napari_wedgefill.training import batches
 from napari_wedgefill.training.examples import simulate_group
 from napari_wedgefill.training.stages import STAGES
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
 #: Seeds of one process; all have six digits, so that groups sort by seed and those that validate
 #: (the first) stay the same while others appear.
 FIRST_SEED, SEEDS_EACH = 100_000, 50_000
@@ -149,11 +148,8 @@ def _wait_for_groups(
 
 def _python(module: str, arguments: list[str], core: int | None = None) -> subprocess.Popen[bytes]:
     """Start a module of the package in a process of its own, on one core if asked."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCE), *sys.path[1:]])}
     pin = None if core is None else partial(os.sched_setaffinity, 0, {core})
-    return subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], env=environment, preexec_fn=pin
-    )
+    return subprocess.Popen([sys.executable, "-m", module, *arguments], preexec_fn=pin)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

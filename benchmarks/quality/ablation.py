@@ -1,6 +1,6 @@
 """What each part of the joint model is worth: parts are left out, one after the other.
 
-    python benchmarks/ablation.py --out docs/ablation.md
+    python -m benchmarks.quality.ablation --out docs/ablation.md
 
 The networks are those that ship; none was trained anew for the want of another. Objects and figures
 are those of `make quality`.
@@ -90,7 +90,7 @@ def table(model: JointModel, figures: dict[str, list[float]], n_objects: int) ->
     lines = [
         "# What each part is worth",
         "",
-        f"Printed by `benchmarks/ablation.py`: model `{model.model.name}` "
+        f"Printed by `benchmarks/quality/ablation.py`: model `{model.model.name}` "
         f"({model.model.sha256['refinement'][:8]}), {WIDTH} px, {MISSING_DEG:g} degrees missing, "
         f"steps of {STEP_DEG:g} degrees, {n_objects} objects of each held-back family. Mean PSNR "
         "in dB. The networks are those that ship: none was trained anew for the want of another, "

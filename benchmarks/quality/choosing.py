@@ -1,6 +1,6 @@
 """Which of several models is best, on objects by which one may choose.
 
-    python benchmarks/choosing.py models/small runs/lean/model --groups runs/data
+    python -m benchmarks.quality.choosing models/small runs/lean/model --groups runs/data
 
 PSNR of each, and how much better than the first. Objects are those of the groups that validate, of
 the training families, and `head` and `branches` of the evaluation, which training never draws. The

@@ -1,6 +1,6 @@
 """How much of an object each method grows out of noise alone.
 
-    python benchmarks/hallucination.py --out docs/hallucination.md
+    python -m benchmarks.quality.hallucination --out docs/hallucination.md
 
 An empty field is recorded at several doses: a uniform background, and not a thing in it. It goes
 the whole way that a user's series goes, and what stands out of it is held against the density of an
@@ -95,7 +95,7 @@ def table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
     lines = [
         "# What noise alone grows",
         "",
-        f"Printed by `benchmarks/hallucination.py`: model `{model.name}` "
+        f"Printed by `benchmarks/quality/hallucination.py`: model `{model.name}` "
         f"({model.sha256['tomogram'][:12]}), {arguments.width} px, 60° missing, steps of "
         f"{arguments.step:g}°, {SLICES} slices, mean over {count} recordings. An empty field holds "
         f"a uniform background of {BACKGROUND:g} times the mean signal of an object, and its "

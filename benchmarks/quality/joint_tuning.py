@@ -1,6 +1,6 @@
 """Whether it pays to train the sinogram and the tomogram network as one.
 
-    python benchmarks/joint_tuning.py runs/data --from models/small --steps 600
+    python -m benchmarks.quality.joint_tuning runs/data --from models/small --steps 600
 
 Both begin with a model's weights and see the same batches: first the tomogram network goes on
 alone, then both do, where the error of the volume reaches the sinogram network through the filtered

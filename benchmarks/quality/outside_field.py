@@ -1,6 +1,6 @@
 """How each method does where the specimen goes on outside the field of view.
 
-    python benchmarks/outside_field.py --out docs/outside-field.md
+    python -m benchmarks.quality.outside_field --out docs/outside-field.md
 
 Films and media that are wider than the field are recorded and go the whole way that a user's
 series goes. They are of families that training draws, but no object of training.
@@ -73,7 +73,7 @@ def table(model: str, found: dict[str, dict[str, float]], n_objects: int) -> str
     lines = [
         "# Specimens that leave the field of view",
         "",
-        f"Printed by `benchmarks/outside_field.py`: model `{described.name}` (refinement "
+        f"Printed by `benchmarks/quality/outside_field.py`: model `{described.name}` (refinement "
         f"{described.sha256['refinement'][:8]}), {WIDTH} px, ±{LIMIT_DEG:g} degrees in steps of "
         f"{STEP_DEG:g}, {SLICES} slices, mean over {n_objects} objects. Films and media are drawn "
         "1.5 or 2.5 times as wide as the field. The families are among those that training "

@@ -1,6 +1,6 @@
 """What a model of another tier gives more than the one that runs unasked, and what it costs.
 
-    python benchmarks/tiers.py large --out docs/tiers.md
+    python -m benchmarks.quality.tiers large --out docs/tiers.md
 
 Nothing is measured here: `docs/quality.json` and the other tier's file beside it
 (`python -m benchmarks.quality --model large --out docs/quality-large.md`) hold the qualities under
@@ -85,8 +85,8 @@ def sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
     cores, processor = fill["machine"]["cores"], fill["machine"]["processor"]
     return [
         f"Weights are those of the sinogram network, the tomogram network and the refinement. "
-        f"Seconds are those of `gan` (`benchmarks/fill.py`): {what} from {fill['n_tilts']} tilts, "
-        f"{cores} cores of an {processor}, SART and TVM being there already.",
+        f"Seconds are those of `gan` (`benchmarks/speed/fill.py`): {what} from {fill['n_tilts']} "
+        f"tilts, {cores} cores of an {processor}, SART and TVM being there already.",
         "",
         *table(["tier", "million weights", "seconds"], lines),
     ]
@@ -100,9 +100,10 @@ def page(other: str, docs: Path) -> str:
     lines = [
         f"# The `{other}` tier",
         "",
-        f"Printed by `benchmarks/tiers.py`: `{UNASKED}`, which runs unasked, against `{other}` "
-        f"(`--model {other}`, or the list **Model** of the widget), on the held-back families of "
-        f"[Quality](quality.md), under the conditions that both were measured under: {len(known)}.",
+        f"Printed by `benchmarks/quality/tiers.py`: `{UNASKED}`, which runs unasked, against "
+        f"`{other}` (`--model {other}`, or the list **Model** of the widget), on the held-back "
+        f"families of [Quality](quality.md), under the conditions that both were measured "
+        f"under: {len(known)}.",
         "",
         *sizes((UNASKED, other), json.loads((docs / "speed.json").read_text("utf-8"))),
         f"Means over those conditions, `{UNASKED}` / `{other}`:",

@@ -1,7 +1,7 @@
 """Check the trust map against the truth: is the error what the trust says?
 
-    python benchmarks/trust_calibration.py            # held-back families; writes the docs' figures
-    python benchmarks/trust_calibration.py --fit      # training families; prints the gain
+    python -m benchmarks.quality.trust_calibration        # held-back families; writes docs
+    python -m benchmarks.quality.trust_calibration --fit  # training families; prints the gain
 
 Writes docs/trust.json, docs/images/trust_calibration.svg and the table of docs/trust.md. The gain
 belongs to the model: after training one, put what --fit prints into its model.toml, then check.
@@ -15,7 +15,6 @@ import itertools
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ import scipy.ndimage
 import scipy.optimize
 import scipy.stats
 
+from benchmarks import DOCS
 from benchmarks.quality.families import CHOSEN_ON as HELD_BACK
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.pipeline import FillOptions, fill
@@ -36,7 +36,6 @@ from napari_wedgefill.trust.metrics import wedge_mask
 from napari_wedgefill.trust.trust_map import REACH, UNMEASURED_WEIGHT, Movement
 from napari_wedgefill.trust.views import OTHER_VIEWS
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 SLICES = 4
 STEP_DEG = 2.0
 #: Missing range in degrees and electrons a pixel; objects take turns.
@@ -45,7 +44,7 @@ CONDITIONS = ((60.0, np.inf), (60.0, 400.0), (60.0, 100.0), (45.0, 400.0))
 EDGES = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 FEWEST = 50
 #: Between these the page holds what this script prints.
-MARKS = ("<!-- benchmarks/trust_calibration.py -->", "<!-- end -->")
+MARKS = ("<!-- benchmarks/quality/trust_calibration.py -->", "<!-- end -->")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Count the frames a second of the Compare window while its crosshair is dragged.
 
-    python benchmarks/compare_window.py [--size 512] [--seconds 5] [--write]
+    python -m benchmarks.speed.compare_window [--size 512] [--seconds 5] [--write]
 
 Four methods on cubes of random voxels, window of 1600 x 1000 pixels, real mouse events. Needs a
 display; under ``xvfb-run -s "-screen 0 1920x1200x24"`` everything is drawn by software. Prints
@@ -23,6 +23,7 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
+from benchmarks import DOCS
 from benchmarks.speed.page import machine
 from benchmarks.speed.sections import cores_in_words, table
 from napari_wedgefill._napari.compare.canvas import CompareCanvas
@@ -32,9 +33,9 @@ from napari_wedgefill._napari.compare.planes import PLANES, SPECTRUM
 
 WINDOW = (1600, 1000)
 TITLES = ("WBP", "SART", "TVM", "GAN")
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "compare.md"
+PAGE = DOCS / "compare.md"
 #: Between these the page holds what this script prints.
-MARKS = ("<!-- benchmarks/compare_window.py -->", "<!-- end -->")
+MARKS = ("<!-- benchmarks/speed/compare_window.py -->", "<!-- end -->")
 
 
 @dataclass(frozen=True)

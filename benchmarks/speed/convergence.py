@@ -1,6 +1,6 @@
 """How fast TVM approaches its minimum, with its dual steps and with purely diagonal ones.
 
-    python benchmarks/convergence.py
+    python -m benchmarks.speed.convergence
 
 One object of each family on which settings were chosen, at a fixed weight, from SART. What is left
 is the distance from where it comes to rest, over the distance of SART. No time is measured.

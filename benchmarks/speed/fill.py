@@ -1,6 +1,6 @@
 """How long a whole fill takes: every method, from a file on disk to files on disk.
 
-    python benchmarks/fill.py
+    python -m benchmarks.speed.fill
 
 One fresh process computes everything, as `wedgefill fill` does; what it compiles on a machine that
 has never run it is left to a first, tiny fill. Wall time is what a user waits for and means

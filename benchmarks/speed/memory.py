@@ -1,6 +1,6 @@
 """Peak memory of a fill for few and for many slices, and under several limits.
 
-    python benchmarks/memory.py
+    python -m benchmarks.speed.memory
 
 Each case runs in a process of its own, from an MRC file on disk to MRC files on disk. Two figures
 matter: the memory of the process itself (RssAnon), and the resident set as a whole, which counts
@@ -23,6 +23,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 
+from benchmarks import ROOT
 from benchmarks.speed.page import record
 
 ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
@@ -97,8 +98,9 @@ def run_case(folder: Path, case: tuple[int, int, str, str]) -> dict[str, object]
     path, out = folder / f"{n_slices}.mrc", folder / "out"
     out.mkdir()
     write_series(path, n_slices, width)
-    command = [sys.executable, __file__, "--measure", str(path), str(out), methods, limit]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.speed.memory", "--measure", str(path), str(out)]
+    command += [methods, limit]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     found = json.loads(ran.stdout.splitlines()[-1])
     written = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     shutil.rmtree(out)

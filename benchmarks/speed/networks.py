@@ -1,6 +1,6 @@
 """How fast the networks run on a CPU, beside the rate at which it multiplies matrices.
 
-    python benchmarks/networks.py [--beside FOLDER]
+    python -m benchmarks.speed.networks [--beside FOLDER]
 
 Twice: all cores share a slice, and each has one of its own, as `fill` does it. With `--beside`
 an earlier model's networks run in turns with the present ones. Wall time of the fastest of several

@@ -10,10 +10,12 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from benchmarks import DOCS
 from benchmarks.speed.sections import SECTIONS
 from napari_wedgefill.projector.threads import available_cores
 
-PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+PAGE = DOCS / "speed.md"
+NOTES = Path(__file__).with_name("notes.md")
 
 
 def machine() -> dict[str, Any]:
@@ -50,5 +52,5 @@ def render(parts: dict[str, Any]) -> str:
     """Return the page as Markdown."""
     blocks = ["# Speed and memory", "Printed by `make bench`; `docs/speed.json` holds the figures."]
     blocks += [SECTIONS[part](parts[part]) for part in SECTIONS if part in parts]
-    blocks.append(Path(__file__).with_name("speed_notes.md").read_text().strip())
+    blocks.append(NOTES.read_text(encoding="utf-8").strip())
     return "\n\n".join(blocks) + "\n"

@@ -1,6 +1,6 @@
 """Speed and accuracy of the CPU projectors and solvers beside ASTRA's, in one run.
 
-    python benchmarks/projectors.py
+    python -m benchmarks.speed.projectors
 
 Both run on the same cores with the same geometry. ASTRA's CPU code takes slices one by one on one
 core, so it is timed on one and quoted a slice; ours is timed on a whole strip. Ratios count,

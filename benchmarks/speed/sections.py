@@ -39,7 +39,7 @@ def _memory(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Memory",
-            f"`benchmarks/memory.py` on {cores_in_words(figures['machine']['cores'])}: "
+            f"`benchmarks/speed/memory.py` on {cores_in_words(figures['machine']['cores'])}: "
             f"{figures['what']}",
             table(head, rows),
         ]
@@ -54,7 +54,7 @@ def _startup(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Start-up",
-            f"`benchmarks/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
+            f"`benchmarks/speed/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
             f"shortest of several fresh processes. {CLOCKS[figures['clock']]}",
             table(["what", "seconds", "aim"], rows),
         ]
@@ -84,7 +84,7 @@ def _projectors(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Projectors and solvers beside ASTRA",
-            f"`benchmarks/projectors.py` on {cores_in_words(cores)} of an "
+            f"`benchmarks/speed/projectors.py` on {cores_in_words(cores)} of an "
             f"{figures['machine']['processor']}: slices of {figures['width']} x "
             f"{figures['width']} from {figures['n_tilts']} tilts over +-60 degrees, ASTRA "
             f"{figures['astra']} (CPU, linear projector; it uses one core whatever there is) in "
@@ -165,9 +165,9 @@ def _fill(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## A whole fill",
-            f"`benchmarks/fill.py` on {cores} of an {figures['machine']['processor']}: {n} slices "
-            f"of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, all four "
-            f"methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
+            f"`benchmarks/speed/fill.py` on {cores} of an {figures['machine']['processor']}: {n} "
+            f"slices of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, "
+            f"all four methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
             "`gan` from both, that are there already.",
             table(["method", "seconds", "processor seconds", "milliseconds a slice"], rows),
             f"Share of each stage: {shares}."
@@ -191,7 +191,7 @@ def _networks(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## The networks",
-            f"`benchmarks/networks.py` on {cores} of an {figures['machine']['processor']}: "
+            f"`benchmarks/speed/networks.py` on {cores} of an {figures['machine']['processor']}: "
             f"milliseconds a slice of {figures['width']} x {figures['width']}, where all cores "
             "share a slice and where each has one of its own, as in a fill; and how near that "
             f"comes to the {figures['matrix_giga']:.0f} giga-multiply-adds a second of this "
@@ -210,9 +210,9 @@ def _convergence(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Convergence of TVM",
-            f"`benchmarks/convergence.py`: {figures['what']}. How far TVM is from where it comes "
-            "to rest, as a share of the way from SART, after so many steps at a fixed weight: with "
-            "the dual steps that it takes, and with those of diagonal preconditioning.",
+            f"`benchmarks/speed/convergence.py`: {figures['what']}. How far TVM is from where it "
+            "comes to rest, as a share of the way from SART, after so many steps at a fixed "
+            "weight: with the dual steps that it takes, and with those of diagonal preconditioning.",
             table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
         ]
     )

@@ -1,6 +1,6 @@
 """How long it takes until something can be done: import, help, window, first press.
 
-    python benchmarks/startup.py
+    python -m benchmarks.speed.startup
 
 Each figure is the shortest of several fresh processes, without the time that Python itself takes
 to start where that is said. The window needs a display; its figure is left out where there is none.

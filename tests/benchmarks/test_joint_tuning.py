@@ -1,25 +1,14 @@
 """Two networks as one: the volume is a fill's, and its error reaches the first network."""
 
-import importlib
-from pathlib import Path
-
 import numpy as np
-import pytest
 import torch
 
+from benchmarks.quality import joint_tuning as joint
 from napari_wedgefill.joint_model.contract import completed_wbp
 from napari_wedgefill.training.examples import simulate_group
 
-BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
 
-
-@pytest.fixture
-def joint(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("joint_tuning")
-
-
-def test_a_step_against_the_gradient_of_the_volume_mends_the_rows(joint, tmp_path):
+def test_a_step_against_the_gradient_of_the_volume_mends_the_rows(tmp_path):
     path = tmp_path / "group_1.npz"
     np.savez(path, **simulate_group(3, 32, joint.CONTRACT))
     part = next(joint.parts(path))

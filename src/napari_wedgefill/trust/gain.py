@@ -14,7 +14,7 @@ DEFAULT_GAIN = 3.3
 def trust_gain(folder: Path) -> float | None:
     """Error over movement, as ``[trust] gain`` in a model's `model.toml` says; None if it does not.
 
-    ``benchmarks/trust_calibration.py --fit`` measures it.
+    ``python -m benchmarks.quality.trust_calibration --fit`` measures it.
 
     Raises
     ------
