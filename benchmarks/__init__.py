@@ -4,3 +4,5 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
+#: Printed pages, with the figures that each is rendered from.
+MEASURED = DOCS / "measured"

@@ -19,7 +19,7 @@ from napari_wedgefill.tilt_series import TiltSeries
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
 PAGES += sorted(ROOT.glob("models/**/README.md"))
 WIDTH, HEIGHT = 32, 8
 #: Commands that hand what follows to a parser of the training room.
@@ -147,8 +147,9 @@ def test_what_a_page_names_exists(page):
 
 
 def test_every_page_is_in_the_menu_and_on_the_home_page():
-    pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
-    menu = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
-    home = set(re.findall(r"\]\(([\w-]+\.md)", (ROOT / "docs/index.md").read_text("utf-8")))
+    docs = ROOT / "docs"
+    pages = {path.relative_to(docs).as_posix() for path in docs.glob("**/*.md")} - {"index.md"}
+    menu = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
+    home = set(re.findall(r"\]\(([\w/-]+\.md)", (docs / "index.md").read_text("utf-8")))
     assert menu - {"index.md"} == pages
     assert home == pages

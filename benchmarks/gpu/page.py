@@ -1,8 +1,8 @@
 """Put what `python -m benchmarks.gpu test`, `bench` or `fill` found on a GPU into the page on CUDA.
 
-python -m benchmarks.gpu.page docs/gpu_test.json --out docs/cuda.md
-python -m benchmarks.gpu.page docs/gpu_bench.json --out docs/cuda.md
-python -m benchmarks.gpu.page docs/gpu_fill.json --out docs/cuda.md
+python -m benchmarks.gpu.page docs/measured/gpu_test.json --out docs/cuda.md
+python -m benchmarks.gpu.page docs/measured/gpu_bench.json --out docs/cuda.md
+python -m benchmarks.gpu.page docs/measured/gpu_fill.json --out docs/cuda.md
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Measure the quality of every method, piece by piece, and write docs/quality.md.
+"""Measure the quality of every method, piece by piece, and write docs/measured/quality.md.
 
     python -m benchmarks.quality                      the default conditions: 20-30 min, two cores
     python -m benchmarks.quality --full --minutes 60  the whole matrix, an hour of it at a time
@@ -12,15 +12,17 @@ measured with that commit stands in for what was not measured again.
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import time
 from pathlib import Path
 
+from benchmarks import MEASURED
 from benchmarks.quality import conditions, picture
 from benchmarks.quality.cache import Cache
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.real import evaluate_needle, evaluate_tooth
-from benchmarks.quality.report import numbers, page
+from benchmarks.quality.report import render, summarise, write_json
 from benchmarks.quality.simulated import evaluate, kept
 from benchmarks.quality.tooth import ToothError
 from napari_wedgefill.errors import WedgefillError
@@ -66,10 +68,10 @@ def _write(
     if not (arguments.no_picture or arguments.report):
         picture.draw(drawn, picture.volumes(model))
     link = f"images/{drawn.name}" if drawn.is_file() else None
-    out.write_text(page(model.model, results, tooth, needle, link), encoding="utf-8")
-    numbers_path = out.with_suffix(".json")
-    numbers_path.write_text(numbers(model.model, results, tooth, needle), encoding="utf-8")
-    print(f"{len(results)} conditions are in {out} and {numbers_path}.")
+    figures = write_json(summarise(model.model, results, tooth, needle))
+    out.with_suffix(".json").write_text(figures, encoding="utf-8")
+    out.write_text(render(json.loads(figures), link), encoding="utf-8")
+    print(f"{len(results)} conditions are in {out} and {out.with_suffix('.json')}.")
 
 
 def _earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
@@ -115,7 +117,7 @@ def _arguments() -> argparse.Namespace:
     add("--report", action="store_true", help="write the page from what is kept, measure nothing")
     add("--earlier", type=Path, help="checkout whose kept results stand in, marked as such")
     add("--cache", type=Path, default=Path("runs/quality"), help="folder of kept results")
-    add("--out", type=Path, default=Path("docs/quality.md"))
+    add("--out", type=Path, default=MEASURED / "quality.md")
     return parser.parse_args()
 
 

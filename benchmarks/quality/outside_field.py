@@ -1,9 +1,9 @@
-"""How each method does where the specimen goes on outside the field of view.
+"""How each method does where the specimen is wider than the field of view.
 
-    python -m benchmarks.quality.outside_field --out docs/outside-field.md
+    python -m benchmarks.quality.outside_field
 
-Films and media that are wider than the field are recorded and go the whole way that a user's
-series goes. They are of families that training draws, but no object of training.
+Films and media that are wider than the field are recorded and filled as a user's series is. They
+belong to families that training draws, but none of these objects was trained on.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import MEASURED
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.pipeline import FillOptions, fill
 from napari_wedgefill.tilt_series import TiltSeries
@@ -66,26 +68,25 @@ def measure(model: str, n_objects: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def table(model: str, found: dict[str, dict[str, float]], n_objects: int) -> str:
+def render(found: dict[str, Any]) -> str:
     """Return the page as Markdown."""
     names = list(METHODS.values())
-    described = load(model)
     lines = [
-        "# Specimens that leave the field of view",
+        "# Specimens wider than the field of view",
         "",
-        f"Printed by `benchmarks/quality/outside_field.py`: model `{described.name}` (refinement "
-        f"{described.sha256['refinement'][:8]}), {WIDTH} px, ±{LIMIT_DEG:g} degrees in steps of "
-        f"{STEP_DEG:g}, {SLICES} slices, mean over {n_objects} objects. Films and media are drawn "
-        "1.5 or 2.5 times as wide as the field. The families are among those that training "
-        "draws; the objects are not. PSNR in dB of what lies in the field, after one least-squares "
-        "scale and offset.",
+        f"Printed by `benchmarks/quality/outside_field.py` with the model `{found['model']}` "
+        f"(refinement {found['refinement_sha256'][:8]}): {WIDTH} px, ±{LIMIT_DEG:g} degrees in "
+        f"steps of {STEP_DEG:g}, {SLICES} slices, mean over {found['objects']} objects. The films "
+        "and media are 1.5 or 2.5 times as wide as the field of view. They belong to families that "
+        "training uses, but none of these objects was trained on. PSNR in dB of the part inside "
+        "the field, after one least-squares scale and offset.",
         "",
         "| specimen, width in fields, dose (e/px) | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
     ]
     lines += [
         f"| {case} | " + " | ".join(f"{scores[name]:.2f}" for name in names) + " |"
-        for case, scores in found.items()
+        for case, scores in found["psnr_db"].items()
     ]
     return "\n".join(lines) + "\n"
 
@@ -95,11 +96,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default="small")
     parser.add_argument("--objects", type=int, default=6, help="of each family")
-    parser.add_argument("--out", type=Path, default=Path("docs/outside-field.md"))
+    parser.add_argument("--out", type=Path, default=MEASURED / "outside-field.md")
     given = parser.parse_args()
-    found = measure(given.model, given.objects)
-    given.out.write_text(table(given.model, found, given.objects), encoding="utf-8")
+    model = load(given.model)
+    found = {
+        "model": model.name,
+        "refinement_sha256": model.sha256["refinement"],
+        "objects": given.objects,
+        "psnr_db": measure(given.model, given.objects),
+    }
     given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    given.out.write_text(render(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.conditions import Condition
 from benchmarks.quality.methods import GAN, METHODS, TUNED, TUNED_STEPS
 from benchmarks.quality.real_tables import needle_section, tooth_section
 from benchmarks.quality.simulate import (
@@ -39,15 +40,23 @@ from napari_wedgefill.joint_model.registry import ModelInfo
 AIM_NOISE_FREE_DB, AIM_NOISY_DB, AIM_OVER_LINEAR_DB = 1.0, 2.0, 6.0
 
 
-def page(
-    model: ModelInfo, results: Results, tooth: list[Row], needle: list[Row], picture: str | None
-) -> str:
-    """Return the whole page as Markdown."""
+def render(found: dict[str, Any], picture: str | None) -> str:
+    """Return the whole page as Markdown.
+
+    Parameters
+    ----------
+    found : dict
+        What `summarise` returns, or a file of it.
+    picture : str, optional
+        Link to the picture of one object of each family.
+    """
+    model, results = found["model"], _as_results(found["conditions"])
+    tooth, needle = found["tooth"], found["needle"]
     lines = [
         "# Quality on objects that training never drew",
         "",
-        f"Printed by `make quality`: model `{model.name}` ("
-        + ", ".join(f"{stage} {model.sha256[stage][:8]}" for stage in model.stages)
+        f"Printed by `make quality`: model `{model['model']}` ("
+        + ", ".join(f"{stage} {model['sha256'][stage][:8]}" for stage in model["stages"])
         + ").",
         "",
         *_families(),
@@ -192,8 +201,10 @@ def _sinogram(results: Results) -> list[str]:
     ]
 
 
-def numbers(model: ModelInfo, results: Results, tooth: list[Row], needle: list[Row]) -> str:
-    """Return means by condition, family and method as JSON, one condition a line."""
+def summarise(
+    model: ModelInfo, results: Results, tooth: list[Row], needle: list[Row]
+) -> dict[str, Any]:
+    """Return what the page is rendered from: means by condition, family and method."""
     conditions = []
     for condition, rows in results.items():
         families = {
@@ -211,17 +222,42 @@ def numbers(model: ModelInfo, results: Results, tooth: list[Row], needle: list[R
                 "objects_a_family": condition.n_objects,
                 **({"earlier": condition.earlier} if condition.earlier else {}),
                 "families": families,
-                "elongation": {m: mean(rows, "elongation", m, (SPHERES,)) for m in METHODS},
+                "elongation": {
+                    m: mean(rows, "elongation", m, (SPHERES,)) for m in ("truth", *METHODS)
+                },
             }
         )
-    head = {"model": model.name, "sha256": dict(model.sha256)}
-    parts = [
-        f'"model": {json.dumps(head)}',
-        '"conditions": [\n' + ",\n".join(map(_compact, conditions)) + "\n]",
-        '"tooth": [\n' + ",\n".join(map(_compact, tooth)) + "\n]",
-        '"needle": [\n' + ",\n".join(map(_compact, needle)) + "\n]",
+    head = {"model": model.name, "stages": list(model.stages), "sha256": dict(model.sha256)}
+    return {"model": head, "conditions": conditions, "tooth": tooth, "needle": needle}
+
+
+def write_json(found: dict[str, Any]) -> str:
+    """Return a summary as JSON, one condition or row a line."""
+    parts = [f'"model": {json.dumps(found["model"])}'] + [
+        f'"{part}": [\n' + ",\n".join(map(_compact, found[part])) + "\n]"
+        for part in ("conditions", "tooth", "needle")
     ]
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _as_results(conditions: list[dict[str, Any]]) -> Results:
+    """Means of a summary in the place of the objects' own figures: families are of one size."""
+    results: Results = {}
+    for c in conditions:
+        electrons = math.inf if c["electrons"] is None else c["electrons"]
+        geometry = (c["width"], c["missing_deg"], c["step_deg"], electrons, c["objects_a_family"])
+        rows: list[Row] = [
+            {"method": method, "family": family} | figures
+            for family, methods in c["families"].items()
+            for method, figures in methods.items()
+            if isinstance(figures, dict)
+        ]
+        rows += [
+            {"method": method, "family": SPHERES, "elongation": value}
+            for method, value in c["elongation"].items()
+        ]
+        results[Condition(*geometry, c.get("earlier", ""))] = rows
+    return results
 
 
 _GAINS = ("over_linear", "over_warm_start")

@@ -1,10 +1,10 @@
 """What a model of another tier gives more than the one that runs unasked, and what it costs.
 
-    python -m benchmarks.quality.tiers large --out docs/tiers.md
+    python -m benchmarks.quality.tiers large
 
-Nothing is measured here: `docs/quality.json` and the other tier's file beside it
-(`python -m benchmarks.quality --model large --out docs/quality-large.md`) hold the qualities under
-the conditions that both were measured under, `docs/speed.json` the seconds, and the models'
+Nothing is measured here: `docs/measured/quality.json` and the other tier's file beside it
+(`python -m benchmarks.quality --model large --out docs/measured/quality-large.md`) hold the qualities under
+the conditions that both were measured under, `docs/measured/speed.json` the seconds, and the models'
 descriptions their sizes.
 """
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import MEASURED
 from benchmarks.quality.methods import GAN, TUNED
 from benchmarks.quality.tables import FIGURES, GROUPS, table
 from napari_wedgefill.joint_model.registry import bundled_folder
@@ -120,8 +121,8 @@ def main() -> None:
     """Write the page of a tier."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("tier", help="name of a bundled model")
-    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the figures are")
-    parser.add_argument("--out", type=Path, default=Path("docs/tiers.md"))
+    parser.add_argument("--docs", type=Path, default=MEASURED, help="where the figures are")
+    parser.add_argument("--out", type=Path, default=MEASURED / "tiers.md")
     given = parser.parse_args()
     given.out.write_text(page(given.tier, given.docs), encoding="utf-8")
     print(given.out.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
     python -m benchmarks.quality.trust_calibration        # held-back families; writes docs
     python -m benchmarks.quality.trust_calibration --fit  # training families; prints the gain
 
-Writes docs/trust.json, docs/images/trust_calibration.svg and the table of docs/trust.md. The gain
+Writes docs/measured/trust.json, docs/images/trust_calibration.svg and the table of docs/trust.md. The gain
 belongs to the model: after training one, put what --fit prints into its model.toml, then check.
 Half an hour on two cores.
 """
@@ -22,7 +22,7 @@ import scipy.ndimage
 import scipy.optimize
 import scipy.stats
 
-from benchmarks import DOCS
+from benchmarks import DOCS, MEASURED
 from benchmarks.quality.families import CHOSEN_ON as HELD_BACK
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.pipeline import FillOptions, fill
@@ -291,7 +291,7 @@ def main() -> None:
         "bins": rows,
     }
     write_into_page(table(rows), whole)
-    (DOCS / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (MEASURED / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
     (DOCS / "images" / "trust_calibration.svg").write_text(picture(rows))
     print(table(rows))
     print(f"rank correlation over all voxels: {whole['rank_correlation_of_all']}")

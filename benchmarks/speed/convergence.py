@@ -56,7 +56,7 @@ def _norms(volume: Floats) -> Floats:
 
 
 def main() -> None:
-    """Measure and print, and keep the figures in docs/speed.md."""
+    """Measure and print, and keep the figures in docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--dry", action="store_true", help="print, but leave docs as they are")
     given = parser.parse_args()

@@ -78,7 +78,7 @@ def _gan_seconds(figures: dict[str, Any]) -> float:
 
 
 def main() -> None:
-    """Fill, and put the table into docs/speed.md."""
+    """Fill, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--slices", type=int, default=256)
     parser.add_argument("--width", type=int, default=256)

@@ -116,7 +116,7 @@ def run_case(folder: Path, case: tuple[int, int, str, str]) -> dict[str, object]
 
 
 def main() -> None:
-    """Run every case and put the table into docs/speed.md."""
+    """Run every case and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--measure", nargs=4, metavar=("FILE", "DIR", "METHODS", "LIMIT"))
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the cases to run")

@@ -100,7 +100,7 @@ def measure(stage: str, height: int, folders: dict[str, Path], peak: float) -> d
 
 
 def main() -> None:
-    """Measure, and put the table into docs/speed.md."""
+    """Measure, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--beside", type=Path, help="folder of an earlier model; writes no page")
     given = parser.parse_args()

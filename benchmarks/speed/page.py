@@ -1,4 +1,4 @@
-"""docs/speed.json and docs/speed.md: what the benchmarks measured, kept by part and shown as one.
+"""docs/measured/speed.json and docs/measured/speed.md: what the benchmarks measured, kept by part and shown as one.
 
 Each benchmark puts its part in with `record`; the page is rendered from all parts that are there.
 """
@@ -10,11 +10,11 @@ import platform
 from pathlib import Path
 from typing import Any
 
-from benchmarks import DOCS
+from benchmarks import MEASURED
 from benchmarks.speed.sections import SECTIONS
 from napari_wedgefill.projector.threads import available_cores
 
-PAGE = DOCS / "speed.md"
+PAGE = MEASURED / "speed.md"
 NOTES = Path(__file__).with_name("notes.md")
 
 
@@ -50,7 +50,10 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
 
 def render(parts: dict[str, Any]) -> str:
     """Return the page as Markdown."""
-    blocks = ["# Speed and memory", "Printed by `make bench`; `docs/speed.json` holds the figures."]
+    blocks = [
+        "# Speed and memory",
+        "Printed by `make bench`; `docs/measured/speed.json` holds the figures.",
+    ]
     blocks += [SECTIONS[part](parts[part]) for part in SECTIONS if part in parts]
     blocks.append(NOTES.read_text(encoding="utf-8").strip())
     return "\n\n".join(blocks) + "\n"

@@ -88,7 +88,7 @@ def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str
 
 
 def main() -> None:
-    """Compare, and put the table into docs/speed.md."""
+    """Compare, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--step", type=float, default=2.0)

@@ -1,4 +1,4 @@
-"""The sections of docs/speed.md, each from the figures of one benchmark."""
+"""The sections of docs/measured/speed.md, each from the figures of one benchmark."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def measure(repeats: int) -> list[dict[str, object]]:
 
 
 def main() -> None:
-    """Measure, print and put the table into docs/speed.md."""
+    """Measure, print and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(

@@ -18,6 +18,6 @@ def test_a_fill_is_timed_by_method_and_put_into_the_page(tmp_path):
 
 
 def test_the_page_is_what_its_figures_say():
-    """docs/speed.md was rendered from docs/speed.json and the notes as they are."""
+    """docs/measured/speed.md was rendered from docs/measured/speed.json and the notes as they are."""
     figures = json.loads(page.PAGE.with_suffix(".json").read_text())
     assert page.PAGE.read_text() == page.render(figures)
