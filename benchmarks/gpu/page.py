@@ -1,8 +1,8 @@
-"""Put what `python -m benchmarks.gpu test`, `bench` or `fill` found on a GPU into the page on CUDA.
+"""Put what `benchmarks.gpu test`, `bench` and `fill` found on a GPU into the page on CUDA.
 
-python -m benchmarks.gpu.page docs/measured/gpu_test.json --out docs/cuda.md
-python -m benchmarks.gpu.page docs/measured/gpu_bench.json --out docs/cuda.md
-python -m benchmarks.gpu.page docs/measured/gpu_fill.json --out docs/cuda.md
+    python -m benchmarks.gpu.page docs/measured/gpu_test.json
+
+The page, docs/cuda.md, has a pair of marks for each of them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import argparse
 import json
 from pathlib import Path
 from typing import Any
+
+from benchmarks import DOCS
 
 
 def _describe_origin(command: str, found: dict[str, Any]) -> str:
@@ -23,7 +25,7 @@ def _describe_origin(command: str, found: dict[str, Any]) -> str:
     )
 
 
-def table(found: dict[str, Any]) -> str:
+def tabulate_checks(found: dict[str, Any]) -> str:
     """Markdown: for each kind of check how often it was made and the worst that it found."""
     measured = [row for row in found["rows"] if "error" in row]
     solvers = [row for row in measured if row["check"] == "beside CPU"]
@@ -43,8 +45,8 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def speed_table(found: dict[str, Any]) -> str:
-    """Markdown: each operation's time and rate, beside plain torch on the same card."""
+def tabulate_rates(found: dict[str, Any]) -> str:
+    """Markdown: each operation's time and rate, beside plain torch on the same GPU."""
     lines = [
         f"{_describe_origin('bench', found)}.",
         "",
@@ -60,7 +62,7 @@ def speed_table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def fill_table(found: dict[str, Any]) -> str:
+def tabulate_fills(found: dict[str, Any]) -> str:
     """Markdown: each method of whole fills, beside the processor's volume, and its time."""
     machine, rows = found["machine"], found["rows"]
     fills = [row for row in rows if row["what"] == "fill"]
@@ -93,14 +95,14 @@ def _seconds(method: str, fills: list[dict[str, Any]]) -> str:
 
 
 #: What goes between a page's marks, by the name of the results.
-TABLES = {"gpu_test": table, "gpu_bench": speed_table, "gpu_fill": fill_table}
+TABLES = {"gpu_test": tabulate_checks, "gpu_bench": tabulate_rates, "gpu_fill": tabulate_fills}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Replace what stands between the marks of the page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("results", type=Path, help="JSON that the measurement wrote")
+    parser.add_argument("--out", type=Path, default=DOCS / "cuda.md")
     given = parser.parse_args(arguments)
     page = given.out.read_text(encoding="utf-8")
     name = given.results.stem

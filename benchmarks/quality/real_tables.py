@@ -12,7 +12,7 @@ from benchmarks.quality.tables import cells, table
 Row = dict[str, Any]
 
 NO_TOOTH = (
-    "The tooth was not measured in this run: it does not ship with the project. Give its path with "
+    "The tooth was not measured in this run; it does not ship with the project. Give its path with "
     "`--tooth` (source/tomopy/data/tooth.h5 in TomoPy's repository)."
 )
 
@@ -34,11 +34,11 @@ def tooth_section(rows: list[Row]) -> list[str]:
     middles = " and ".join(f"{m:g}" for m in dict.fromkeys(r["wedge_at_deg"] for r in rows))
     lines += [
         "TomoPy's example data: 181 angles over 180 degrees, two slices of 193 px after binning. "
-        f"Mean over missing ranges around {middles} degrees; of the other angles every second one "
-        "is used. PSNR, SSIM and the correlation inside the wedge "
-        "are against SIRT-200 of all 181 angles, inside the field; *TVM tuned* is tuned on that "
-        "reference. The error is that of the images predicted at the missing angles, against "
-        "those that were measured: no reconstruction is taken for the truth there.",
+        f"Mean over missing ranges centred at {middles} degrees; of the remaining angles every "
+        "second one is used. PSNR, SSIM and the correlation inside the wedge are taken inside the "
+        "field, against SIRT-200 from all 181 angles; *TVM tuned* is tuned on that reference. The "
+        "error compares the images predicted at the missing angles with the measured ones, so no "
+        "reconstruction stands in for the truth there.",
         "",
     ]
     body = []
@@ -59,7 +59,7 @@ def tooth_section(rows: list[Row]) -> list[str]:
             for key in ("over_linear", "over_warm_start")
         )
         lines += [
-            f"The sinogram network alone, {missing:g} degrees missing: {linear:+.2f} dB over "
+            f"The sinogram network by itself, {missing:g} degrees missing: {linear:+.2f} dB over "
             f"linear interpolation, {warm:+.2f} dB over the warm start.",
             "",
         ]
@@ -72,9 +72,9 @@ def needle_section(rows: list[Row]) -> list[str]:
         "### A needle in HAADF-STEM",
         "",
         "The bundled series (NIST, 77 tilts to ±76 degrees, 256 px), aligned by the package's own "
-        "alignment, 16 slices of its middle. The tilts beyond a limit are left out and predicted "
-        "by projecting the volume: root mean square error over that of the images, in percent. "
-        "*TVM tuned* is tuned on the very tilts it predicts.",
+        "alignment; 16 slices from its middle. The tilts beyond a limit are left out and predicted "
+        "by projecting the volume. The figure is the root mean square error in percent of the root "
+        "mean square of the images. *TVM tuned* is tuned on the very tilts that it predicts.",
         "",
     ]
     body = []

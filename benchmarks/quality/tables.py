@@ -136,5 +136,5 @@ def sinogram_table(results: Results) -> list[str]:
             for group in (GROUPS["all"], UNTOUCHED)
         ]
         lines.append([*condition_cells(condition), *gains])
-    head = [*CONDITION_HEAD, "over linear", "untouched alone", "over the warm start"]
-    return table([*head, "untouched alone"], lines)
+    head = [*CONDITION_HEAD, "over linear", "untouched only", "over the warm start"]
+    return table([*head, "untouched only"], lines)

@@ -3,9 +3,9 @@
     python -m benchmarks.quality.trust_calibration        # held-back families; writes docs
     python -m benchmarks.quality.trust_calibration --fit  # training families; prints the gain
 
-Writes docs/measured/trust.json, docs/images/trust_calibration.svg and the table of docs/trust.md. The gain
-belongs to the model: after training one, put what --fit prints into its model.toml, then check.
-Half an hour on two cores.
+Writes trust.json into docs/measured, docs/images/trust_calibration.svg and the table of
+docs/trust.md. The gain belongs to the model: after training one, put what --fit prints into its
+model.toml, then check. Takes half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _relative_fit(rows: np.ndarray, wanted: np.ndarray) -> list[float]:
 
 
 def bins(found: list[Case], gain: float) -> list[dict[str, float]]:
-    """Put voxels of like trust together: what was expected, and what the error is."""
+    """Group voxels by their trust: the error that was expected, and the error that is."""
     weighted, error, around = (
         np.concatenate([getattr(s, part) for s in found])
         for part in ("weighted", "error", "around")
@@ -173,11 +173,11 @@ def bins(found: list[Case], gain: float) -> list[dict[str, float]]:
     return rows
 
 
-def table(rows: list[dict[str, float]]) -> str:
+def tabulate(rows: list[dict[str, float]]) -> str:
     """Return the bins as Markdown."""
     lines = [
         "| trust | share of the voxels | expected error | RMS error around | mean error | "
-        "90 % below |",
+        "90 % are below |",
         "|---|---|---|---|---|---|",
     ]
     figures = ("expected_error", "rms_error", "mean_error", "error_90_percent_below")
@@ -191,18 +191,23 @@ def table(rows: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def write_into_page(bins_table: str, whole: dict[str, Any]) -> None:
-    """Put the table and the rank correlations between the marks of docs/trust.md."""
+def render(whole: dict[str, Any]) -> str:
+    """Return what stands between the marks of docs/trust.md: the table and rank correlations."""
     ranks = whole["rank_correlation"].values()
-    text = (
-        f"{MARKS[0]}\n\n{bins_table}\n\nErrors are over the density scale; the model is "
+    return (
+        f"{tabulate(whole['bins'])}\n\nErrors are relative to the density scale. The model is "
         f"`{whole['model']}`, with a gain of {whole['gain']:.2f}. The rank\ncorrelation of "
         f"1 - trust with the absolute error is {whole['rank_correlation_of_all']:.2f} over all "
-        f"voxels, and {min(ranks):.2f} to\n{max(ranks):.2f} in single objects.\n\n{MARKS[1]}"
+        f"voxels, and {min(ranks):.2f} to\n{max(ranks):.2f} in single objects."
     )
+
+
+def write_into_page(text: str) -> None:
+    """Put the figures between the marks of docs/trust.md."""
     page = DOCS / "trust.md"
     before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
-    page.write_text(before + text + rest.split(MARKS[1])[1], encoding="utf-8")
+    after = rest.split(MARKS[1])[1]
+    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def picture(rows: list[dict[str, float]]) -> str:
@@ -290,10 +295,10 @@ def main() -> None:
         ),
         "bins": rows,
     }
-    write_into_page(table(rows), whole)
+    write_into_page(render(whole))
     (MEASURED / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
     (DOCS / "images" / "trust_calibration.svg").write_text(picture(rows))
-    print(table(rows))
+    print(render(whole))
     print(f"rank correlation over all voxels: {whole['rank_correlation_of_all']}")
 
 

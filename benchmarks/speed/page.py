@@ -1,4 +1,4 @@
-"""docs/measured/speed.json and docs/measured/speed.md: what the benchmarks measured, kept by part and shown as one.
+"""What the speed benchmarks measured: speed.json keeps it by part, speed.md shows it as one page.
 
 Each benchmark puts its part in with `record`; the page is rendered from all parts that are there.
 """
@@ -29,7 +29,7 @@ def machine() -> dict[str, Any]:
 
 
 def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
-    """Keep the figures of one benchmark and render the page anew.
+    """Keep the figures of one benchmark and render the page again.
 
     Parameters
     ----------

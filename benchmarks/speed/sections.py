@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, for other work shared the cores."}
+CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, because other work shared the cores."}
 
 
 def cores_in_words(n: int) -> str:
@@ -33,7 +33,7 @@ def _memory(figures: dict[str, Any]) -> str:
         for case in figures["cases"]
     ]
     head = [
-        "methods", "slices", "allowed", "peak of its own (MB)", "peak with file pages (MB)",
+        "methods", "slices", "allowed", "own peak (MB)", "peak with file pages (MB)",
         "seconds", "written (MB/s)",
     ]  # fmt: skip
     return "\n\n".join(
@@ -55,7 +55,7 @@ def _startup(figures: dict[str, Any]) -> str:
         [
             "## Start-up",
             f"`benchmarks/speed/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
-            f"shortest of several fresh processes. {CLOCKS[figures['clock']]}",
+            f"shortest time of several fresh processes. {CLOCKS[figures['clock']]}",
             table(["what", "seconds", "aim"], rows),
         ]
     )
@@ -87,13 +87,13 @@ def _projectors(figures: dict[str, Any]) -> str:
             f"`benchmarks/speed/projectors.py` on {cores_in_words(cores)} of an "
             f"{figures['machine']['processor']}: slices of {figures['width']} x "
             f"{figures['width']} from {figures['n_tilts']} tilts over +-60 degrees, ASTRA "
-            f"{figures['astra']} (CPU, linear projector; it uses one core whatever there is) in "
-            "the same run. Milliseconds a slice; "
+            f"{figures['astra']} (CPU, linear projector, which always uses one core) in the same "
+            "run. Milliseconds per slice; "
             + ", ".join(f"{name} with {n}" for name, n in sweeps.items())
             + f" passes. {CLOCKS[figures['clock']]} PSNR is against the simulated object.",
-            f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates a second on "
-            "each core: the inner step of the kernels on operands in the first-level cache, "
-            "with nothing to work out.",
+            f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates per second and "
+            "core: the speed of the kernels' inner step when all its operands are in the "
+            "first-level cache and no index has to be computed.",
             table(head, rows),
             _same_accuracy(figures),
             *_bounds(figures),
@@ -119,13 +119,13 @@ def _bounds(figures: dict[str, Any]) -> list[str]:
         for r in figures["bounds"]
     ]
     head = [
-        "a pass of", "measured (ms)", "arithmetic (ms)", "moved (MB)", "a tile holds (MB)",
+        "one pass of", "measured (ms)", "arithmetic (ms)", "moved (MB)", "tile size (MB)",
         "at (GB/s)", "memory (ms)",
     ]  # fmt: skip
     return [
-        "What bounds a pass, a slice and on one core: its arithmetic at the limit above, and the "
-        "arrays that it must read and write, at the rate at which this core changes as much "
-        "memory as a tile of slices holds.",
+        "What bounds one pass, per slice and on one core: its arithmetic at the limit above, and "
+        "the arrays that it must read and write. Memory counts at the rate at which this core can "
+        "update an array as large as a tile of slices.",
         table(head, rows),
     ]
 
@@ -135,16 +135,16 @@ def _same_accuracy(figures: dict[str, Any]) -> str:
     passes = figures["sweeps"]["SART"]
     sart = next(r for r in figures["rows"] if r["operation"] == "SART")
     said = (
-        "Our SART takes four tilts a step where ASTRA's takes one, which is what lets it run from "
-        "cache and in vectors, and a pass of it goes less far. "
+        "Our SART takes four tilts per step where ASTRA's takes one. This is what lets it run from "
+        "the cache and in vectors, but each pass converges a little less. "
     )
     if "passes_to_match" not in sart:
-        return said + "In the passes that were tried it did not reach ASTRA's PSNR."
+        return said + "It did not reach ASTRA's PSNR in the passes that were tried."
     needed = sart["passes_to_match"]
     ratio = sart["ratio"] * passes / needed
     return said + (
-        f"With a relaxation of {figures['relaxation_to_match']:g} it reaches the PSNR of ASTRA's "
-        f"{passes} passes after {needed}: at the same accuracy the ratio is {ratio:.0f}."
+        f"With a relaxation of {figures['relaxation_to_match']:g} it needs {needed} passes to "
+        f"reach the PSNR of ASTRA's {passes}: at the same accuracy the ratio is {ratio:.0f}."
     )
 
 
@@ -167,12 +167,12 @@ def _fill(figures: dict[str, Any]) -> str:
             "## A whole fill",
             f"`benchmarks/speed/fill.py` on {cores} of an {figures['machine']['processor']}: {n} "
             f"slices of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, "
-            f"all four methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
-            "`gan` from both, that are there already.",
-            table(["method", "seconds", "processor seconds", "milliseconds a slice"], rows),
+            f"all four methods with the small model, from file to file.{aim} `tvm` starts from the "
+            "finished SART, and `gan` from both.",
+            table(["method", "seconds", "processor seconds", "milliseconds per slice"], rows),
             f"Share of each stage: {shares}."
             + "".join(
-                f" With the {tier} tier `gan` takes {seconds:.0f} s."
+                f" With the {tier} model `gan` takes {seconds:.0f} s."
                 for tier, seconds in figures.get("gan_s_of", {}).items()
             ),
         ]
@@ -192,10 +192,10 @@ def _networks(figures: dict[str, Any]) -> str:
         [
             "## The networks",
             f"`benchmarks/speed/networks.py` on {cores} of an {figures['machine']['processor']}: "
-            f"milliseconds a slice of {figures['width']} x {figures['width']}, where all cores "
-            "share a slice and where each has one of its own, as in a fill; and how near that "
-            f"comes to the {figures['matrix_giga']:.0f} giga-multiply-adds a second of this "
-            "machine's matrix product. Wall time.",
+            f"milliseconds per slice of {figures['width']} x {figures['width']}, once with all "
+            "cores sharing each slice, and once with one slice per core, as in a fill. The last "
+            "column compares the second way with this machine's matrix product, which does "
+            f"{figures['matrix_giga']:.0f} giga-multiply-adds per second. Wall time.",
             table(head, rows),
         ]
     )
@@ -210,9 +210,10 @@ def _convergence(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Convergence of TVM",
-            f"`benchmarks/speed/convergence.py`: {figures['what']}. How far TVM is from where it "
-            "comes to rest, as a share of the way from SART, after so many steps at a fixed "
-            "weight: with the dual steps that it takes, and with those of diagonal preconditioning.",
+            f"`benchmarks/speed/convergence.py`: {figures['what']}. The distance of TVM "
+            "from its minimum, as a fraction of the distance from SART to that minimum, after the "
+            "given number of steps at a fixed weight: with the dual steps in use, and with those "
+            "of diagonal preconditioning.",
             table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
         ]
     )

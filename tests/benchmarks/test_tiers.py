@@ -1,4 +1,4 @@
-"""The page of a tier says what it gives more than the one that runs unasked."""
+"""The page of a tier says what it gains over the default model."""
 
 import json
 
@@ -19,8 +19,8 @@ def test_only_what_both_were_measured_under_is_compared(tmp_path):
     write(tmp_path / "quality.json", 31.0, electrons=(None, 400.0))
     write(tmp_path / "quality-small.json", 31.5)
     (tmp_path / "speed.json").write_text((MEASURED / "speed.json").read_text())
-    page = tiers.page("small", tmp_path)
-    assert "were measured under: 1." in page
+    page = tiers.render("small", tmp_path)
+    assert "under the same 1 conditions" in page
     assert "| PSNR (dB) | 31.00 / 31.50 |" in page
     assert "| 128 | 60° | 2° | 400 | +1.00 | +1.50 | +0.50 | +1.00 | +1.50 | +0.50 |" in page
     assert "noise-free" not in page
