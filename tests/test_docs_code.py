@@ -19,7 +19,8 @@ from napari_wedgefill.tilt_series import TiltSeries
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+PAGES += sorted(ROOT.glob("docs/**/*.md"))
 PAGES += sorted(ROOT.glob("models/**/README.md"))
 WIDTH, HEIGHT = 32, 8
 #: Commands that hand what follows to a parser of the training room.

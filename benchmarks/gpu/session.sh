@@ -1,6 +1,6 @@
 #!/bin/bash
 # One session on a GPU: both tiers of the refinement train side by side, each while the other makes
-# the card wait, and the other cores simulate groups and pass them a first time.
+# the GPU wait, and the other cores simulate groups and pass them a first time.
 #
 #     [TIERS=large LARGE_OPTIONS="--weights FILE"] benchmarks/gpu/session.sh SECONDS WORK RESULTS
 #

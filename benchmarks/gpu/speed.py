@@ -27,9 +27,9 @@ def geometries(tiny: bool) -> Iterator[tuple[ParallelBeam, int]]:
 
 
 def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
-    """Time projections, solvers and networks beside their peers, and the card's own rates."""
+    """Time projections, solvers and networks beside their peers, and the GPU's own rates."""
     repeats = 2 if tiny else 7
-    rows = list(card(device, tiny, repeats))
+    rows = list(bound_rates(device, tiny, repeats))
     for beam, n_slices in geometries(tiny):
         x, y = _data(beam, n_slices, device)
         rows += _timed(operations(beam, x, y), "ours", beam, n_slices, device, repeats)
@@ -85,7 +85,7 @@ def _candidates(base: Any) -> Iterator[Any]:
                     yield replace(base, slices=slices, warps=warps, **voxels)
 
 
-def card(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
+def bound_rates(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
     """Yield the rates that bound everything else: matrix products and copies."""
     n = 128 if tiny else 8192
     for dtype in (torch.float32, torch.bfloat16, torch.float16):

@@ -2,7 +2,7 @@
 
     python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60 --session 9
 
-Simulating is the processor's work, training the card's; every core but one simulates, each in a
+Simulating is the processor's work, training the GPU's; every core but one simulates, each in a
 process of its own. What follows `--` goes to `napari_wedgefill.training.train` as it is. A session
 that ends before the training does says so with status 3: the same command then goes on, from the
 last checkpoint.

@@ -95,10 +95,10 @@ def render(found: dict[str, Any]) -> str:
         f"Printed by `benchmarks/quality/ablation.py` with the model `{found['model']}` "
         f"(refinement {found['refinement_sha256'][:8]}): {WIDTH} px, {MISSING_DEG:g} degrees "
         f"missing, tilt steps of {STEP_DEG:g} degrees, {found['objects_per_family']} objects of "
-        "each held-back family. Mean PSNR in dB. A column that begins with + adds one part to the column on its "
-        "left. All columns use the networks as they ship. None of them was retrained to work "
-        "without the others, so a model trained without a part might lose less than the table "
-        "says.",
+        "each held-back family. Mean PSNR in dB. A column that begins with + adds one part to the "
+        "column on its left. All columns use the networks as they ship. None of "
+        "them was retrained to work without the others, so a model trained without a part might "
+        "lose less than the table says.",
         "",
         "| dose (e/px) | " + " | ".join(COLUMNS) + " |",
         "|---|" + "---|" * len(COLUMNS),
