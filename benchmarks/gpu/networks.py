@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import ROOT
 from benchmarks.gpu.timing import seconds
 from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.training.networks import placed
 from napari_wedgefill.training.stages import STAGES
 
-MODELS = ROOT / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 def shapes(tiny: bool) -> dict[str, tuple[int, ...]]:

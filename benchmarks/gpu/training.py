@@ -2,10 +2,9 @@
 
     python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60 --session 9
 
-Simulating is the processor's work, training the GPU's; every core but one simulates, each in a
-process of its own. What follows `--` goes to `napari_wedgefill.training.train` as it is. A session
-that ends before the training does says so with status 3: the same command then goes on, from the
-last checkpoint.
+Every core but one simulates, each in a process of its own. What follows `--` goes to
+`wedgefill train` as it is. A session that ends before the training does says so with status 3: the
+same command then goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from napari_wedgefill.training import batches
 from napari_wedgefill.training.examples import simulate_group
 from napari_wedgefill.training.stages import STAGES
 
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 #: Seeds of one process; all have six digits, so that groups sort by seed and those that validate
 #: (the first) stay the same while others appear.
 FIRST_SEED, SEEDS_EACH = 100_000, 50_000
@@ -148,8 +148,11 @@ def _wait_for_groups(
 
 def _python(module: str, arguments: list[str], core: int | None = None) -> subprocess.Popen[bytes]:
     """Start a module of the package in a process of its own, on one core if asked."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(SOURCE), *sys.path[1:]])}
     pin = None if core is None else partial(os.sched_setaffinity, 0, {core})
-    return subprocess.Popen([sys.executable, "-m", module, *arguments], preexec_fn=pin)
+    return subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], env=environment, preexec_fn=pin
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
