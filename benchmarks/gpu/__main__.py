@@ -37,7 +37,7 @@ MEASUREMENTS = {
 }
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def describe_machine(device: torch.device) -> dict[str, Any]:
     """Where the figures come from."""
     from napari_wedgefill.joint_model.onnx_session import providers_report
     from napari_wedgefill.projector.threads import available_cores
@@ -66,7 +66,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 def write(rows: list[dict[str, Any]], name: str, given: argparse.Namespace) -> None:
     """Write the results as JSON, with the machine they come from."""
     given.out.mkdir(parents=True, exist_ok=True)
-    found = {"machine": machine(given.device), "tiny": given.tiny, "rows": rows}
+    found = {"machine": describe_machine(given.device), "tiny": given.tiny, "rows": rows}
     path = given.out / f"gpu_{name}.json"
     path.write_text(json.dumps(found, indent=1, default=str) + "\n")
     print(f"Wrote {path}")

@@ -23,7 +23,7 @@ from benchmarks.quality.cache import Cache
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.real import evaluate_needle, evaluate_tooth
 from benchmarks.quality.report import render, summarise, write_json
-from benchmarks.quality.simulated import evaluate, kept
+from benchmarks.quality.simulated import evaluate, read_kept
 from benchmarks.quality.tooth import ToothError
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.model import JointModel
@@ -32,13 +32,13 @@ from napari_wedgefill.joint_model.registry import load
 
 def main() -> None:
     """Measure what is not kept yet, then write the page, its numbers and its picture."""
-    arguments = _arguments()
+    arguments = _parse_arguments()
     deadline = time.monotonic() + 60 * arguments.minutes
     try:
         model = JointModel(load(arguments.model), arguments.device)
         model.open()
         cache = Cache(arguments.cache, model.model)
-        wanted = _conditions(arguments)
+        wanted = _choose_conditions(arguments)
         for n, condition in enumerate(wanted if not arguments.report else []):
             if time.monotonic() > deadline:
                 print(f"Time is up after {n} of {len(wanted)} conditions; run it again to go on.")
@@ -61,12 +61,14 @@ def _write(
     if measure and not tooth:
         print("The tooth is left out: give its path with --tooth.", flush=True)
     needle = evaluate_needle(cache, model, only_kept=not measure)
-    seen = list(dict.fromkeys(sorted([*conditions.full(), *conditions.default(), *wanted])))
-    results = kept(cache, seen, _earlier(arguments))
+    seen = list(
+        dict.fromkeys(sorted([*conditions.list_all(), *conditions.list_default(), *wanted]))
+    )
+    results = read_kept(cache, seen, _open_earlier(arguments))
     out: Path = arguments.out
     drawn = out.parent / "images" / f"{out.stem}.png"
     if not (arguments.no_picture or arguments.report):
-        picture.draw(drawn, picture.volumes(model))
+        picture.draw(drawn, picture.compute_volumes(model))
     link = f"images/{drawn.name}" if drawn.is_file() else None
     figures = write_json(summarise(model.model, results, tooth, needle))
     out.with_suffix(".json").write_text(figures, encoding="utf-8")
@@ -74,7 +76,7 @@ def _write(
     print(f"{len(results)} conditions are in {out} and {out.with_suffix('.json')}.")
 
 
-def _earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
+def _open_earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
     """Results of an earlier checkout, and its commit."""
     checkout: Path | None = arguments.earlier
     if checkout is None:
@@ -85,17 +87,17 @@ def _earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
     return Cache(arguments.cache, found, checkout), name
 
 
-def _conditions(arguments: argparse.Namespace) -> list[Condition]:
+def _choose_conditions(arguments: argparse.Namespace) -> list[Condition]:
     chosen = [arguments.widths, arguments.missing, arguments.steps, arguments.electrons]
     if any(chosen):
         fallback = ([128], conditions.MISSING_DEG, [2.0], conditions.ELECTRONS)
         axes = [given or default for given, default in zip(chosen, fallback, strict=True)]
-        return conditions.matrix(*axes, arguments.objects)
-    found = conditions.full() if arguments.full else conditions.default()
+        return conditions.combine(*axes, arguments.objects)
+    found = conditions.list_all() if arguments.full else conditions.list_default()
     return [conditions.with_objects(c, arguments.objects) for c in found]
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.quality",
         description=__doc__,

@@ -45,7 +45,7 @@ COLUMNS = (
 )
 
 
-def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Floats]:
+def reconstruct_variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Floats]:
     """Volumes of one object, in the order of `COLUMNS`."""
     rows, scales, contract = found.measured.rows, found.measured.scales, model.model.contract
     quick = found.quick
@@ -81,8 +81,8 @@ def measure(model: JointModel, electrons: float, n_objects: int) -> list[float]:
     condition = Condition(WIDTH, MISSING_DEG, STEP_DEG, electrons, n_objects)
     simulation = Simulation(condition, model)
     found = [
-        [psnr(x, one.object.truth) for x in variants(model, simulation.beam, one)]
-        for one in simulation.recorded(list(FAMILIES))
+        [psnr(x, one.object.truth) for x in reconstruct_variants(model, simulation.beam, one)]
+        for one in simulation.record(list(FAMILIES))
     ]
     return [float(value) for value in np.mean(found, axis=0)]
 

@@ -62,7 +62,7 @@ class Condition:
         )
 
 
-def matrix(
+def combine(
     widths: Iterable[int],
     missing_deg: Iterable[float],
     steps_deg: Iterable[float],
@@ -81,15 +81,15 @@ def with_objects(condition: Condition, n_objects: int | None) -> Condition:
     return replace(condition, n_objects=n_objects) if n_objects else condition
 
 
-def default() -> list[Condition]:
+def list_default() -> list[Condition]:
     """What `make quality` measures: one axis of the full matrix at a time."""
     return [
-        *matrix([128], MISSING_DEG, [2.0], ELECTRONS),
-        *matrix([128], [60.0], [1.5, 5.0], [400.0]),
-        *matrix([256], [60.0], [2.0], [400.0]),
+        *combine([128], MISSING_DEG, [2.0], ELECTRONS),
+        *combine([128], [60.0], [1.5, 5.0], [400.0]),
+        *combine([256], [60.0], [2.0], [400.0]),
     ]
 
 
-def full() -> list[Condition]:
+def list_all() -> list[Condition]:
     """Return the whole matrix, the small images first."""
-    return matrix(WIDTHS_PX, MISSING_DEG, STEPS_DEG, ELECTRONS)
+    return combine(WIDTHS_PX, MISSING_DEG, STEPS_DEG, ELECTRONS)

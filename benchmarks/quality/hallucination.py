@@ -34,7 +34,7 @@ BACKGROUND, READOUT = 0.5, 0.01
 EDGE = 3
 
 
-def recordings(
+def record_pair(
     family: str, seed: int, width: int, angles: np.ndarray, electrons: float
 ) -> tuple[TiltSeries, TiltSeries, np.ndarray]:
     """Series of an object and of an empty field at one dose, and the object (z, y, x)."""
@@ -60,7 +60,7 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for electrons in arguments.doses:
         for family in FAMILIES:
             for seed in range(arguments.objects):
-                series, empty, truth = recordings(family, seed, arguments.width, angles, electrons)
+                series, empty, truth = record_pair(family, seed, arguments.width, angles, electrons)
                 level = float(np.median(truth[truth > 0.05]))
                 away = scipy.ndimage.distance_transform_edt(truth < 0.01) > EDGE
                 with_object, without = fill(series, options).volumes, fill(empty, options).volumes

@@ -34,7 +34,9 @@ CASES = ((2.5, np.inf), (2.5, 400.0), (2.5, 100.0), (1.5, 400.0))
 FIRST_SEED = 70000
 
 
-def recording(family: str, seed: int, extent: float, electrons: float) -> tuple[TiltSeries, Floats]:
+def record_object(
+    family: str, seed: int, extent: float, electrons: float
+) -> tuple[TiltSeries, Floats]:
     """Series of an object that is wider than the field, and what of it is inside (z, y, x)."""
     rng = np.random.default_rng(seed)
     n_fine = round(extent * 2 * WIDTH)
@@ -59,7 +61,7 @@ def measure(model: str, n_objects: int) -> dict[str, dict[str, float]]:
             case = f"{family}, {extent:g}, {dose}"
             scores: dict[str, list[float]] = {name: [] for name in METHODS.values()}
             for k in range(n_objects):
-                series, truth = recording(family, FIRST_SEED + k, extent, electrons)
+                series, truth = record_object(family, FIRST_SEED + k, extent, electrons)
                 volumes = fill(series, options).volumes
                 for method, name in METHODS.items():
                     scores[name].append(psnr(volumes[method].data, truth))

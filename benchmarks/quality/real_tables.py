@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.quality.methods import METHODS
-from benchmarks.quality.tables import cells, table
+from benchmarks.quality.tables import format_cells, format_table
 
 Row = dict[str, Any]
 
@@ -26,7 +26,7 @@ def _mean(rows: list[Row], figure: str, method: str, **where: float) -> float:
     return float(np.mean(found)) if found else float("nan")
 
 
-def tooth_section(rows: list[Row]) -> list[str]:
+def describe_tooth(rows: list[Row]) -> list[str]:
     """Return the tooth's tables, or a sentence that it was not measured."""
     lines = ["### A tooth in X-rays", ""]
     if not rows:
@@ -51,8 +51,8 @@ def tooth_section(rows: list[Row]) -> list[str]:
         )
         for key, heading, digits, unit, best in figures:
             values = [unit * _mean(rows, key, m, missing_deg=missing) for m in METHODS]
-            body.append([f"{missing:g}°", heading, *cells(values, digits, best)])
-    lines += table(["missing", "figure", *METHODS], body)
+            body.append([f"{missing:g}°", heading, *format_cells(values, digits, best)])
+    lines += format_table(["missing", "figure", *METHODS], body)
     for missing in dict.fromkeys(row["missing_deg"] for row in rows):
         linear, warm = (
             _mean(rows, key, "sinogram", missing_deg=missing)
@@ -66,7 +66,7 @@ def tooth_section(rows: list[Row]) -> list[str]:
     return lines
 
 
-def needle_section(rows: list[Row]) -> list[str]:
+def describe_needle(rows: list[Row]) -> list[str]:
     """Return the needle's table."""
     lines = [
         "### A needle in HAADF-STEM",
@@ -81,5 +81,5 @@ def needle_section(rows: list[Row]) -> list[str]:
     for limit in dict.fromkeys(row["limit_deg"] for row in rows):
         values = [100 * _mean(rows, "withheld", m, limit_deg=limit) for m in METHODS]
         n = next(row["n_withheld"] for row in rows if row["limit_deg"] == limit)
-        body.append([f"±{limit:g}°", str(n), *cells(values, 1, 0.0)])
-    return lines + table(["tilts used", "predicted", *METHODS], body)
+        body.append([f"±{limit:g}°", str(n), *format_cells(values, 1, 0.0)])
+    return lines + format_table(["tilts used", "predicted", *METHODS], body)

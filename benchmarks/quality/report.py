@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.methods import GAN, METHODS, TUNED, TUNED_STEPS
-from benchmarks.quality.real_tables import needle_section, tooth_section
+from benchmarks.quality.real_tables import describe_needle, describe_tooth
 from benchmarks.quality.simulate import (
     CHOSEN_ON,
     FAMILIES,
@@ -25,13 +25,13 @@ from benchmarks.quality.tables import (
     GROUPS,
     Results,
     Row,
-    elongation_table,
-    family_table,
-    figure_table,
     gain_over_tuned,
-    gain_table,
     mean,
-    sinogram_table,
+    tabulate_elongation,
+    tabulate_families,
+    tabulate_figure,
+    tabulate_gains,
+    tabulate_sinogram,
 )
 from napari_wedgefill.joint_model.registry import ModelInfo
 
@@ -59,30 +59,36 @@ def render(found: dict[str, Any], picture: str | None) -> str:
         + ", ".join(f"{stage} {model['sha256'][stage][:8]}" for stage in model["stages"])
         + ").",
         "",
-        *_families(),
-        *_definitions(),
+        *_describe_families(),
+        *_describe_terms(),
         "## The network against TVM tuned on the truth",
         "",
         f"PSNR of {GAN} minus PSNR of {TUNED}, in dB, mean over the objects. Above zero the "
         "network is better.",
         "",
-        *gain_table(results),
-        *_earlier(results),
-        *_verdict(results),
+        *tabulate_gains(results),
+        *_describe_earlier(results),
+        *_describe_verdict(results),
     ]
     if picture:
-        lines += [f"![One object of each family, by method]({picture})", "", *_caption()]
+        lines += [f"![One object of each family, by method]({picture})", "", *_describe_picture()]
     lines += ["## Every method", ""]
     for figure in FIGURES:
-        lines += figure_table(results, figure)
-    lines += elongation_table(results, N_SPHERE_STACKS * len(SPHERE_RADII))
-    lines += ["## By family", "", "PSNR in dB, mean over the objects.", "", *family_table(results)]
-    lines += _sinogram(results)
-    lines += ["## Measured data", "", *tooth_section(tooth), *needle_section(needle)]
+        lines += tabulate_figure(results, figure)
+    lines += tabulate_elongation(results, N_SPHERE_STACKS * len(SPHERE_RADII))
+    lines += [
+        "## By family",
+        "",
+        "PSNR in dB, mean over the objects.",
+        "",
+        *tabulate_families(results),
+    ]
+    lines += _describe_sinogram(results)
+    lines += ["## Measured data", "", *describe_tooth(tooth), *describe_needle(needle)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _families() -> list[str]:
+def _describe_families() -> list[str]:
     chosen, untouched, older, newer, newest = (
         " and ".join(f"`{f}`" for f in names)
         for names in (CHOSEN_ON, UNTOUCHED, KNOWN[:2], KNOWN[2:4], KNOWN[4:])
@@ -121,7 +127,7 @@ def _families() -> list[str]:
     ]
 
 
-def _definitions() -> list[str]:
+def _describe_terms() -> list[str]:
     return [
         "*TVM* is the method `tvm` of a fill, which takes its weight from the data. *TVM tuned on "
         "the truth* uses, for each object, the fixed weight with the best PSNR, and "
@@ -134,7 +140,7 @@ def _definitions() -> list[str]:
     ]
 
 
-def _earlier(results: Results) -> list[str]:
+def _describe_earlier(results: Results) -> list[str]:
     """Say which rows are of earlier code."""
     commits = sorted({condition.earlier for condition in results if condition.earlier})
     if not commits:
@@ -146,7 +152,7 @@ def _earlier(results: Results) -> list[str]:
     ]
 
 
-def _verdict(results: Results) -> list[str]:
+def _describe_verdict(results: Results) -> list[str]:
     """Say in plain words where the aim is met and where it is not."""
     gains = {c: gain_over_tuned(rows, GROUPS["all"]) for c, rows in results.items()}
     if not gains:
@@ -171,7 +177,7 @@ def _verdict(results: Results) -> list[str]:
     ]
 
 
-def _caption() -> list[str]:
+def _describe_picture() -> list[str]:
     return [
         "One XZ slice of one object of each family: 60 degrees missing, tilt steps of 2 degrees, "
         "400 electrons per pixel, 128 px. The beam at zero tilt runs from top to bottom. The bow "
@@ -181,7 +187,7 @@ def _caption() -> list[str]:
     ]
 
 
-def _sinogram(results: Results) -> list[str]:
+def _describe_sinogram(results: Results) -> list[str]:
     lines = [
         "## The sinogram network by itself",
         "",
@@ -189,7 +195,7 @@ def _sinogram(results: Results) -> list[str]:
         "projections of the object: in dB over linear interpolation between the two sides of the "
         "wedge, and over the warm start that the network is given.",
         "",
-        *sinogram_table(results),
+        *tabulate_sinogram(results),
     ]
     gains = [mean(rows, "over_linear", "sinogram", GROUPS["all"]) for rows in results.values()]
     if not gains:

@@ -86,7 +86,7 @@ def simulate(family: str, seed: int, condition: Condition, rows_deg: NDArray[np.
     return Object(family, seed, noisy, average_pairs(fine), ideal, balls)
 
 
-def everything(
+def simulate_all(
     condition: Condition, rows_deg: NDArray[np.float64], kinds: Sequence[str] = KINDS
 ) -> list[Object]:
     """All objects of a condition, of these kinds."""

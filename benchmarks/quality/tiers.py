@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks import MEASURED
 from benchmarks.quality.methods import GAN, TUNED
-from benchmarks.quality.tables import FIGURES, GROUPS, table
+from benchmarks.quality.tables import FIGURES, GROUPS, format_table
 from napari_wedgefill.joint_model.registry import bundled_folder
 from napari_wedgefill.pipeline.pipeline import FillOptions
 
@@ -54,7 +54,7 @@ def tabulate_figures(both: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[
             one, other = np.mean(each, axis=0)
             row.append(f"{one:.{figure.digits}f} / {other:.{figure.digits}f}")
         lines.append(row)
-    return table(["figure", *GROUPS], lines)
+    return format_table(["figure", *GROUPS], lines)
 
 
 def tabulate_conditions(other: str, known: dict[tuple[Any, ...], tuple[Any, Any]]) -> list[str]:
@@ -73,7 +73,7 @@ def tabulate_conditions(other: str, known: dict[tuple[Any, ...], tuple[Any, Any]
     heads = [
         f"{t}, {name}" for name in ("all", "untouched") for t in (DEFAULT, other, "difference")
     ]
-    return table(["px", "missing", "step", "dose (e/px)", *heads], lines)
+    return format_table(["px", "missing", "step", "dose (e/px)", *heads], lines)
 
 
 def tabulate_sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
@@ -94,7 +94,7 @@ def tabulate_sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
         f"`gan` takes (`benchmarks/speed/fill.py`) for {what} from {fill['n_tilts']} tilts on "
         f"{cores} cores of an {processor}, when SART and TVM are already done.",
         "",
-        *table(["tier", "million weights", "seconds"], lines),
+        *format_table(["tier", "million weights", "seconds"], lines),
     ]
 
 

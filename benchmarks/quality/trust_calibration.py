@@ -86,7 +86,7 @@ def simulate(
     return series, average_pairs(fine).transpose(0, 2, 1)
 
 
-def case(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions) -> Case:
+def fill_views(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions) -> Case:
     """Fill all views of a series and compare with the truth."""
     found = fill(series, options)
     scale = found.report["normalisation"]["scale"]
@@ -101,7 +101,7 @@ def case(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions)
     return Case(name, *(part.ravel().astype(np.float64) for part in parts))
 
 
-def cases(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
+def fill_all(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
     """Every object, with the conditions in turn."""
     options = FillOptions(methods=("gan",), model=args.model, device=args.device)
     found = []
@@ -109,12 +109,12 @@ def cases(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
         missing, electrons = CONDITIONS[(i + seed) % len(CONDITIONS)]
         series, truth = simulate(families[name], seed, args.width, missing, electrons)
         dose = f"{electrons:g} e/px" if np.isfinite(electrons) else "noise-free"
-        found.append(case(f"{name}, {missing:g} degrees, {dose}", series, truth, options))
-        print(f"{found[-1].name}: rank correlation {rank(found[-1]):.2f}", flush=True)
+        found.append(fill_views(f"{name}, {missing:g} degrees, {dose}", series, truth, options))
+        print(f"{found[-1].name}: rank correlation {correlate_ranks(found[-1]):.2f}", flush=True)
     return found
 
 
-def rank(seen: Case) -> float:
+def correlate_ranks(seen: Case) -> float:
     """Spearman's correlation of 1 - trust with the absolute error of the voxels."""
     return float(scipy.stats.spearmanr(seen.weighted[::3], seen.error[::3])[0])
 
@@ -147,7 +147,7 @@ def _relative_fit(rows: np.ndarray, wanted: np.ndarray) -> list[float]:
     return [float(gain) for gain in np.sqrt(squares)]
 
 
-def bins(found: list[Case], gain: float) -> list[dict[str, float]]:
+def group_by_trust(found: list[Case], gain: float) -> list[dict[str, float]]:
     """Group voxels by their trust: the error that was expected, and the error that is."""
     weighted, error, around = (
         np.concatenate([getattr(s, part) for s in found])
@@ -210,7 +210,7 @@ def write_into_page(text: str) -> None:
     page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
-def picture(rows: list[dict[str, float]]) -> str:
+def draw_curve(rows: list[dict[str, float]]) -> str:
     """Return the calibration curve as SVG: expected and found error, both on log axes."""
     size, left, top, decades = 420, 70, 20, (-3, 0)
 
@@ -272,18 +272,18 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=4, help="of each family")
     args = parser.parse_args()
     if args.fit:
-        gain, unmeasured, measured = fit(cases(TRAINED, args))
+        gain, unmeasured, measured = fit(fill_all(TRAINED, args))
         print(f"for model.toml:\n[trust]\ngain = {gain:.2f}")
         print(f"free gains: unmeasured {unmeasured:.2f}, measured {measured:.2f}")
         return
     gain = args.gain or trust_gain(load(args.model).folder) or DEFAULT_GAIN
-    found = cases(HELD_BACK, args)
-    rows = bins(found, gain)
+    found = fill_all(HELD_BACK, args)
+    rows = group_by_trust(found, gain)
     whole: dict[str, Any] = {
         "model": args.model,
         "width": args.width,
         "gain": gain,
-        "rank_correlation": {s.name: round(rank(s), 3) for s in found},
+        "rank_correlation": {s.name: round(correlate_ranks(s), 3) for s in found},
         "rank_correlation_of_all": round(
             float(
                 scipy.stats.spearmanr(
@@ -297,7 +297,7 @@ def main() -> None:
     }
     write_into_page(render(whole))
     (MEASURED / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
-    (DOCS / "images" / "trust_calibration.svg").write_text(picture(rows))
+    (DOCS / "images" / "trust_calibration.svg").write_text(draw_curve(rows))
     print(render(whole))
     print(f"rank correlation over all voxels: {whole['rank_correlation_of_all']}")
 

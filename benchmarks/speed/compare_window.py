@@ -24,8 +24,8 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from benchmarks import DOCS
-from benchmarks.speed.page import machine
-from benchmarks.speed.sections import cores_in_words, table
+from benchmarks.speed.page import describe_machine
+from benchmarks.speed.sections import count_in_words, format_table
 from napari_wedgefill._napari.compare.canvas import CompareCanvas
 from napari_wedgefill._napari.compare.columns import VolumeColumn
 from napari_wedgefill._napari.compare.model import CompareModel
@@ -67,9 +67,9 @@ class CountingCanvas(CompareCanvas):
 
 
 def main() -> None:
-    args = arguments()
+    args = parse_arguments()
     application = QApplication.instance() or QApplication([])
-    model = model_of(args.size)
+    model = make_model(args.size)
     canvas = CountingCanvas(model)
     canvas.resize(*WINDOW)
     canvas.show()
@@ -89,10 +89,10 @@ def main() -> None:
         report("in XY, with difference and profile", drag(canvas, "XY", args.seconds)),
     )
     if args.write:
-        write_into_page(page_text(found, args.size))
+        write_into_page(render(found, args.size))
 
 
-def model_of(size: int) -> CompareModel:
+def make_model(size: int) -> CompareModel:
     """Four volumes of noise, each in memory of its own (half a gigabyte at 512^3)."""
     random = np.random.default_rng(0)
     model = CompareModel()
@@ -156,9 +156,9 @@ def report(what: str, measured: tuple[float, float, float]) -> Measured:
     return Measured(what, rate, own, longest)
 
 
-def page_text(found: list[Measured], size: int) -> str:
+def render(found: list[Measured], size: int) -> str:
     """Return what the page says: the machine, and a table."""
-    here = machine()
+    here = describe_machine()
     rows = [
         [m.what, f"{m.own_ms:.1f}", f"{1e3 / m.own_ms:.0f}", f"{m.frames_per_s:.0f}"] for m in found
     ]
@@ -166,7 +166,7 @@ def page_text(found: list[Measured], size: int) -> str:
     return (
         f"{len(TITLES)} volumes of {size} x {size} x {size} voxels, a window of {WINDOW[0]} x "
         f"{WINDOW[1]} pixels, drawn by software on a\nvirtual display; {here['processor']}, "
-        f"{cores_in_words(here['cores'])}, shared with other work.\n\n{table(head, rows)}"
+        f"{count_in_words(here['cores'])}, shared with other work.\n\n{format_table(head, rows)}"
     )
 
 
@@ -177,7 +177,7 @@ def write_into_page(text: str, page: Path = PAGE) -> None:
     page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=512, help="voxels along each edge")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each drag")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.conditions import Condition
-from benchmarks.quality.methods import normalised
-from benchmarks.quality.simulate import CHOSEN_ON, everything
+from benchmarks.quality.methods import normalise_rows
+from benchmarks.quality.simulate import CHOSEN_ON, simulate_all
 from benchmarks.speed.page import record
 from napari_wedgefill.joint_model.angular_grid import grid_for
 from napari_wedgefill.projector import ParallelBeam
@@ -37,8 +37,8 @@ def measure(electrons: float) -> list[dict[str, Any]]:
     """What is left of the way after some steps, of each kind of steps: means over the slices."""
     condition = Condition(WIDTH, MISSING_DEG, STEP_DEG, electrons, 1)
     beam = ParallelBeam(condition.angles_deg, WIDTH)
-    objects = everything(condition, grid_for(condition.angles_deg, 120).angles_deg, CHOSEN_ON)
-    rows = np.concatenate([normalised(beam, o.rows).rows for o in objects], axis=2)
+    objects = simulate_all(condition, grid_for(condition.angles_deg, 120).angles_deg, CHOSEN_ON)
+    rows = np.concatenate([normalise_rows(beam, o.rows).rows for o in objects], axis=2)
     sart = last(iter_sart(beam, rows, 10))
     weight = weight_for(beam.n_tilts, rms(rows - beam(last(iter_tvm(beam, rows, x0=sart)))))
     end = last(iter_tvm(beam, rows, n_steps=AT_REST, weight=weight, x0=sart))

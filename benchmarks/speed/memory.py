@@ -56,7 +56,7 @@ def write_series(path: Path, n_slices: int, width: int) -> None:
     np.savetxt(path.with_suffix(".tlt"), ANGLES_DEG, "%.2f")
 
 
-def own_mb() -> float:
+def read_own_mb() -> float:
     """Memory of this process that no file backs."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
@@ -73,11 +73,11 @@ def measure(path: Path, folder: Path, methods: str, limit: str) -> dict[str, flo
 
     events.SWEEPS |= SWEEPS
     events.TVM_STEPS = TVM_STEPS
-    peak, done = [own_mb()], threading.Event()
+    peak, done = [read_own_mb()], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.01):
-            peak[0] = max(peak[0], own_mb())
+            peak[0] = max(peak[0], read_own_mb())
 
     threading.Thread(target=watch, daemon=True).start()
     start = time.monotonic()

@@ -18,7 +18,7 @@ PAGE = MEASURED / "speed.md"
 NOTES = Path(__file__).with_name("notes.md")
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Processor and the cores that may be used."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -42,7 +42,7 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
     """
     data = page.with_suffix(".json")
     parts = json.loads(data.read_text()) if data.is_file() else {}
-    parts[part] = {"machine": machine(), **figures}
+    parts[part] = {"machine": describe_machine(), **figures}
     data.write_text(json.dumps(parts, indent=1) + "\n")
     page.write_text(render(parts))
     print(SECTIONS[part](parts[part]))

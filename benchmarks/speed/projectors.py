@@ -36,7 +36,7 @@ MOST_PASSES, RELAXATION = 12, 1.9
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def accuracy(
+def measure_accuracy(
     truth: np.ndarray, rows: np.ndarray, angles: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """PSNR of the middle slice against the simulated object, ours and ASTRA's."""
@@ -58,7 +58,7 @@ def accuracy(
     return found
 
 
-def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
+def compute_bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
     """What one pass of each solver cannot do without, a slice: arithmetic, and arrays moved.
 
     Arrays count once for each time they are read or written: a step of SIRT or SART reads the
@@ -104,7 +104,7 @@ def main() -> None:
     rows = record_tilts(fine, arguments.width, Scheme(angles, 0.0, np.zeros(angles.size)))
     clock = CLOCKS[arguments.clock]
     results = compare(truth, rows, angles, arguments.repeats, clock)
-    quality = accuracy(truth, rows, angles)
+    quality = measure_accuracy(truth, rows, angles)
     for result in results:
         result |= quality.get(str(result["operation"]), {})
         print(result, flush=True)
@@ -117,7 +117,7 @@ def main() -> None:
         "clock": arguments.clock,
         "astra": astra.__version__,
         "limit_giga_updates_a_core": limit,
-        "bounds": bounds(arguments.width, angles.size, limit),
+        "bounds": compute_bounds(arguments.width, angles.size, limit),
         "rows": results,
     }
     if not arguments.dry:

@@ -8,18 +8,18 @@ from typing import Any
 CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, because other work shared the cores."}
 
 
-def cores_in_words(n: int) -> str:
+def count_in_words(n: int) -> str:
     """Say "one core" or "2 cores"."""
     return "one core" if n == 1 else f"{n} cores"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _memory(figures: dict[str, Any]) -> str:
+def _render_memory(figures: dict[str, Any]) -> str:
     rows = [
         [
             case["methods"],
@@ -39,14 +39,14 @@ def _memory(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Memory",
-            f"`benchmarks/speed/memory.py` on {cores_in_words(figures['machine']['cores'])}: "
+            f"`benchmarks/speed/memory.py` on {count_in_words(figures['machine']['cores'])}: "
             f"{figures['what']}",
-            table(head, rows),
+            format_table(head, rows),
         ]
     )
 
 
-def _startup(figures: dict[str, Any]) -> str:
+def _render_startup(figures: dict[str, Any]) -> str:
     rows = []
     for row in figures["rows"]:
         aim = "" if row["aim"] is None else f"{row['aim']:g}"
@@ -54,14 +54,14 @@ def _startup(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Start-up",
-            f"`benchmarks/speed/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
+            f"`benchmarks/speed/startup.py` on {count_in_words(figures['machine']['cores'])}: the "
             f"shortest time of several fresh processes. {CLOCKS[figures['clock']]}",
-            table(["what", "seconds", "aim"], rows),
+            format_table(["what", "seconds", "aim"], rows),
         ]
     )
 
 
-def _projectors(figures: dict[str, Any]) -> str:
+def _render_projectors(figures: dict[str, Any]) -> str:
     cores, sweeps = figures["machine"]["cores"], figures["sweeps"]
     rows = []
     for r in figures["rows"]:
@@ -84,7 +84,7 @@ def _projectors(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Projectors and solvers beside ASTRA",
-            f"`benchmarks/speed/projectors.py` on {cores_in_words(cores)} of an "
+            f"`benchmarks/speed/projectors.py` on {count_in_words(cores)} of an "
             f"{figures['machine']['processor']}: slices of {figures['width']} x "
             f"{figures['width']} from {figures['n_tilts']} tilts over +-60 degrees, ASTRA "
             f"{figures['astra']} (CPU, linear projector, which always uses one core) in the same "
@@ -94,14 +94,14 @@ def _projectors(figures: dict[str, Any]) -> str:
             f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates per second and "
             "core: the speed of the kernels' inner step when all its operands are in the "
             "first-level cache and no index has to be computed.",
-            table(head, rows),
-            _same_accuracy(figures),
-            *_bounds(figures),
+            format_table(head, rows),
+            _compare_at_same_accuracy(figures),
+            *_render_bounds(figures),
         ]
     )
 
 
-def _bounds(figures: dict[str, Any]) -> list[str]:
+def _render_bounds(figures: dict[str, Any]) -> list[str]:
     """Compare a pass of each solver with what it cannot do without."""
     if "bounds" not in figures:
         return []
@@ -126,11 +126,11 @@ def _bounds(figures: dict[str, Any]) -> list[str]:
         "What bounds one pass, per slice and on one core: its arithmetic at the limit above, and "
         "the arrays that it must read and write. Memory counts at the rate at which this core can "
         "update an array as large as a tile of slices.",
-        table(head, rows),
+        format_table(head, rows),
     ]
 
 
-def _same_accuracy(figures: dict[str, Any]) -> str:
+def _compare_at_same_accuracy(figures: dict[str, Any]) -> str:
     """Say what SART's ratio is when ours may take as many passes as its accuracy needs."""
     passes = figures["sweeps"]["SART"]
     sart = next(r for r in figures["rows"] if r["operation"] == "SART")
@@ -148,8 +148,8 @@ def _same_accuracy(figures: dict[str, Any]) -> str:
     )
 
 
-def _fill(figures: dict[str, Any]) -> str:
-    cores, n = cores_in_words(figures["machine"]["cores"]), figures["slices"]
+def _render_fill(figures: dict[str, Any]) -> str:
+    cores, n = count_in_words(figures["machine"]["cores"]), figures["slices"]
     rows = [
         [
             row["what"],
@@ -169,7 +169,9 @@ def _fill(figures: dict[str, Any]) -> str:
             f"slices of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, "
             f"all four methods with the small model, from file to file.{aim} `tvm` starts from the "
             "finished SART, and `gan` from both.",
-            table(["method", "seconds", "processor seconds", "milliseconds per slice"], rows),
+            format_table(
+                ["method", "seconds", "processor seconds", "milliseconds per slice"], rows
+            ),
             f"Share of each stage: {shares}."
             + "".join(
                 f" With the {tier} model `gan` takes {seconds:.0f} s."
@@ -179,8 +181,8 @@ def _fill(figures: dict[str, Any]) -> str:
     )
 
 
-def _networks(figures: dict[str, Any]) -> str:
-    cores, ways = cores_in_words(figures["machine"]["cores"]), ("shared", "side by side")
+def _render_networks(figures: dict[str, Any]) -> str:
+    cores, ways = count_in_words(figures["machine"]["cores"]), ("shared", "side by side")
     rows = [
         [row["network"], f"{row['giga']:.1f}"]
         + [f"{row[f'now, {way}']:.1f}" for way in ways]
@@ -196,12 +198,12 @@ def _networks(figures: dict[str, Any]) -> str:
             "cores sharing each slice, and once with one slice per core, as in a fill. The last "
             "column compares the second way with this machine's matrix product, which does "
             f"{figures['matrix_giga']:.0f} giga-multiply-adds per second. Wall time.",
-            table(head, rows),
+            format_table(head, rows),
         ]
     )
 
 
-def _convergence(figures: dict[str, Any]) -> str:
+def _render_convergence(figures: dict[str, Any]) -> str:
     cases = figures["cases"]
     steps = list(dict.fromkeys(case["steps"] for case in cases))
     left = {(c["dose"], c["rates"], c["steps"]): f"{c['left']:.3f}" for c in cases}
@@ -214,16 +216,16 @@ def _convergence(figures: dict[str, Any]) -> str:
             "from its minimum, as a fraction of the distance from SART to that minimum, after the "
             "given number of steps at a fixed weight: with the dual steps in use, and with those "
             "of diagonal preconditioning.",
-            table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
+            format_table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
         ]
     )
 
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "projectors": _projectors,
-    "convergence": _convergence,
-    "fill": _fill,
-    "networks": _networks,
-    "startup": _startup,
-    "memory": _memory,
+    "projectors": _render_projectors,
+    "convergence": _render_convergence,
+    "fill": _render_fill,
+    "networks": _render_networks,
+    "startup": _render_startup,
+    "memory": _render_memory,
 }
