@@ -3,10 +3,10 @@
     python -m benchmarks.quality                      the default conditions: 20-30 min, two cores
     python -m benchmarks.quality --full --minutes 60  the whole matrix, an hour of it at a time
 
-Results are kept in a folder that git ignores, under what they depend on: the code, the condition
-and the model. A further call goes on where the last one stopped, and the page shows every
-condition that was ever measured with this code and this model. With `--earlier CHECKOUT`, what was
-measured with that commit stands in for what was not measured again.
+Results are kept in a folder that git ignores, by what they depend on: the code, the condition and
+the model. The next call continues where the last one stopped, and the page shows every condition
+that was ever measured with this code and this model. With `--earlier CHECKOUT`, results of that
+commit fill in for conditions that were not measured again, marked as such.
 """
 
 from __future__ import annotations
@@ -110,9 +110,9 @@ def _parse_arguments() -> argparse.Namespace:
     add("--widths", type=int, nargs="+", help="detector widths in pixels")
     add("--missing", type=float, nargs="+", help="missing ranges in degrees")
     add("--steps", type=float, nargs="+", help="tilt steps in degrees")
-    add("--electrons", type=float, nargs="+", help="doses in electrons a pixel; inf: noise-free")
+    add("--electrons", type=float, nargs="+", help="doses in electrons per pixel; inf: noise-free")
     add("--objects", type=int, help="objects of each family (4 of 128 px, 2 of larger)")
-    add("--minutes", type=float, default=float("inf"), help="start no condition after so long")
+    add("--minutes", type=float, default=float("inf"), help="start no condition after this time")
     add("--tooth", type=Path, help="tooth.h5 of TomoPy's example data")
     add("--no-real", action="store_true", help="measure no real data")
     add("--no-picture", action="store_true", help="draw no picture")

@@ -61,7 +61,7 @@ def reconstruct_variants(model: JointModel, beam: ParallelBeam, found: Recorded)
     )
 
     def refine(*views: tuple[tuple[int, ...], ...]) -> Floats:
-        # From the first pass on each time: a pass goes on from what the one before it left.
+        # Always from the first pass on, because each pass continues from the one before it.
         steps = iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views)
         return drain(steps)
 

@@ -24,9 +24,9 @@ class Condition:
     width : int
         Detector pixels.
     missing_deg, step_deg : float
-        Missing range, in the middle of which lies the beam of a tilt of 90 degrees; tilt step.
+        Missing range, centred at a tilt of 90 degrees; tilt step.
     electrons : float
-        Mean electrons a pixel of the object; infinite for noise-free.
+        Mean electrons per pixel of the object; infinite for noise-free.
     n_objects : int
         Objects of each family.
     earlier : str
@@ -45,7 +45,7 @@ class Condition:
         """Measured tilts."""
         limit = 90.0 - self.missing_deg / 2
         n = round(2 * limit / self.step_deg)
-        # The missing range is exact; the step gives way by less than a hundredth.
+        # The missing range is exact; the step is adjusted by less than a hundredth.
         return np.linspace(-limit, limit, n + 1)
 
     @property

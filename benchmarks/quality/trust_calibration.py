@@ -38,7 +38,7 @@ from napari_wedgefill.trust.views import OTHER_VIEWS
 
 SLICES = 4
 STEP_DEG = 2.0
-#: Missing range in degrees and electrons a pixel; objects take turns.
+#: Missing range in degrees and electrons per pixel; the objects take turns.
 CONDITIONS = ((60.0, np.inf), (60.0, 400.0), (60.0, 100.0), (45.0, 400.0))
 #: Edges of the expected errors that are put together.
 EDGES = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)

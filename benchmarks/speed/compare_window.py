@@ -1,12 +1,12 @@
-"""Count the frames a second of the Compare window while its crosshair is dragged.
+"""Count the frames per second of the Compare window while its crosshair is dragged.
 
     python -m benchmarks.speed.compare_window [--size 512] [--seconds 5] [--write]
 
 Four methods on cubes of random voxels, window of 1600 x 1000 pixels, real mouse events. Needs a
 display; under ``xvfb-run -s "-screen 0 1920x1200x24"`` everything is drawn by software. Prints
-frames a second as the clock has it, and milliseconds of this process' own time a frame, which say
-how many frames there would be on a core that nothing else uses; the display server's share is left
-out. ``--write`` puts the figures into docs/compare.md.
+frames per second by the clock, and milliseconds of this process' own time per frame, which say
+how many frames there would be on an otherwise idle core; the display server's share is left out.
+``--write`` puts the figures into docs/compare.md.
 """
 
 from __future__ import annotations
@@ -106,12 +106,12 @@ def make_model(size: int) -> CompareModel:
 
 
 def drag(canvas: CountingCanvas, row: str, seconds: float) -> tuple[float, float, float]:
-    """Drag along a figure of eight, one mouse event after another is dealt with.
+    """Drag along a figure of eight, one mouse event at a time.
 
     Returns
     -------
     tuple of float
-        Frames a second, milliseconds of this process a frame, longest frame in milliseconds.
+        Frames per second, milliseconds of this process per frame, longest frame in milliseconds.
     """
     panel = next(p for p in canvas.layout_now().panels if p.plane.name == row)
     rect = panel.rect
@@ -151,7 +151,7 @@ def report(what: str, measured: tuple[float, float, float]) -> Measured:
     rate, own, longest = measured
     print(
         f"drag {what:37s} {rate:6.1f} frames/s, longest {longest:5.1f} ms; "
-        f"own time {own:5.1f} ms a frame ({1e3 / own:.0f} frames/s)"
+        f"own time {own:5.1f} ms per frame ({1e3 / own:.0f} frames/s)"
     )
     return Measured(what, rate, own, longest)
 
@@ -162,7 +162,7 @@ def render(found: list[Measured], size: int) -> str:
     rows = [
         [m.what, f"{m.own_ms:.1f}", f"{1e3 / m.own_ms:.0f}", f"{m.frames_per_s:.0f}"] for m in found
     ]
-    head = ["drag", "own ms a frame", "frames/s of a free core", "frames/s by the clock"]
+    head = ["drag", "own ms per frame", "frames/s of a free core", "frames/s by the clock"]
     return (
         f"{len(TITLES)} volumes of {size} x {size} x {size} voxels, a window of {WINDOW[0]} x "
         f"{WINDOW[1]} pixels, drawn by software on a\nvirtual display; {here['processor']}, "

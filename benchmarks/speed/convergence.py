@@ -2,8 +2,9 @@
 
     python -m benchmarks.speed.convergence
 
-One object of each family on which settings were chosen, at a fixed weight, from SART. What is left
-is the distance from where it comes to rest, over the distance of SART. No time is measured.
+One object of each family that settings were chosen on, at a fixed weight, starting from SART. The
+figure is the distance from the minimum, divided by the distance from SART to it. No time is
+measured.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from napari_wedgefill.reconstruct.tvm import rms, weight_for
 Floats = NDArray[np.float32]
 WIDTH, MISSING_DEG, STEP_DEG = 256, 60.0, 2.0
 DOSES = (np.inf, 400.0)
-#: Steps after which the distance is measured, and steps after which TVM has come to rest.
+#: Steps after which the distance is measured, and steps after which TVM has converged.
 STEPS, AT_REST = (75, 150, 300, 600, 900), 6000
 #: How far the dual steps go: as in a fill, and with diagonal preconditioning.
 RATES = {"as it is": FASTER, "diagonal": 1.0}

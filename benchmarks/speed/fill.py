@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.fill
 
-One fresh process computes everything, as `wedgefill fill` does; what it compiles on a machine that
-has never run it is left to a first, tiny fill. Wall time is what a user waits for and means
-something only where nothing else runs; processor time adds up over cores.
+One fresh process computes everything, as `wedgefill fill` does. A first, tiny fill takes care of
+what has to be compiled. Wall time is what a user waits for, and means something only if nothing
+else runs; processor time adds up over the cores.
 """
 
 from __future__ import annotations

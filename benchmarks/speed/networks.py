@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.networks [--beside FOLDER]
 
-Twice: all cores share a slice, and each has one of its own, as `fill` does it. With `--beside`
-an earlier model's networks run in turns with the present ones. Wall time of the fastest of several
-turns, which means something only where nothing else runs.
+Measured twice: with all cores sharing each slice, and with one slice per core, as in a fill. With
+`--beside`, an earlier model's networks take turns with the present ones. Wall time of the fastest
+of several turns, which means something only if nothing else runs.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def count_multiplications(path: Path, height: int, width: int) -> float:
 
 
 def measure_matrix_rate(n: int = 2048) -> float:
-    """Multiply-adds a second of this machine's matrix product in float32, on all its cores."""
+    """Multiply-adds per second of this machine's matrix product in float32, on all its cores."""
     a = np.random.default_rng(0).random((n, n), dtype=np.float32)
     best = np.inf
     for _ in range(TURNS):
@@ -59,7 +59,7 @@ def measure_matrix_rate(n: int = 2048) -> float:
 
 
 def open_network(path: Path, threads: int, height: int) -> onnxruntime.InferenceSession:
-    """Open a network as `fill` does, but with so many threads a slice."""
+    """Open a network as `fill` does, but with this number of threads per slice."""
     options = onnxruntime.SessionOptions()
     for name, size in {"batch": 1, "height": height, "width": WIDTH}.items():
         options.add_free_dimension_override_by_name(name, size)
@@ -69,7 +69,7 @@ def open_network(path: Path, threads: int, height: int) -> onnxruntime.Inference
 
 
 def time_slices(network: onnxruntime.InferenceSession, at_once: int, batch: Any) -> float:
-    """Seconds a slice, so many of them at once."""
+    """Seconds per slice, with this many slices at once."""
     given = {network.get_inputs()[0].name: batch}
     start = time.perf_counter()
     with ThreadPoolExecutor(at_once) as pool:

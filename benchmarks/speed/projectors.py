@@ -2,9 +2,9 @@
 
     python -m benchmarks.speed.projectors
 
-Both run on the same cores with the same geometry. ASTRA's CPU code takes slices one by one on one
-core, so it is timed on one and quoted a slice; ours is timed on a whole strip. Ratios count,
-seconds do not.
+Both run on the same cores with the same geometry. ASTRA's CPU code computes one slice at a time on
+one core, so it is timed on one slice; ours is timed on a whole strip and quoted per slice. The
+ratios matter, not the seconds.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def measure_accuracy(
 
 
 def compute_bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
-    """What one pass of each solver cannot do without, a slice: arithmetic, and arrays moved.
+    """Compute what one pass of each solver needs per slice: arithmetic, and arrays moved.
 
     Arrays count once for each time they are read or written: a step of SIRT or SART reads the
     volume to project it and reads and writes it to correct it; one of TVM does so with two parts

@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.startup
 
-Each figure is the shortest of several fresh processes, without the time that Python itself takes
-to start where that is said. The window needs a display; its figure is left out where there is none.
+Each figure is the shortest time of several fresh processes, without the start of Python itself
+unless the row says so. The window needs a display; without one, its figure is left out.
 """
 
 from __future__ import annotations
