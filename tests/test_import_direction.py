@@ -35,13 +35,11 @@ HEAVY = ("matplotlib", "napari", "onnxruntime", "qtpy", "torch", "triton")
 #: Modules that are imported only where their heavy package is wanted.
 LAZY = (
     "__main__",
-    "tensor_primal_dual",
     "torch_backend",
     "triton_backend",
     "triton_kernels",
-    "triton_layout",
-    "triton_primal_dual",
     "triton_support",
+    "triton_tvm",
 )
 #: What else each room may bring along when it is imported.
 ALLOWED = {"training": {"torch"}, "joint_model": {"onnxruntime"}}

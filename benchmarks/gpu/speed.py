@@ -11,8 +11,9 @@ import torch
 
 from benchmarks.gpu import networks
 from benchmarks.gpu.peer import astra_obstacle, astra_operators
-from benchmarks.gpu.timing import plain_torch, seconds
+from benchmarks.gpu.timing import seconds
 from napari_wedgefill.projector import ParallelBeam, triton_support
+from napari_wedgefill.projector.torch_backend import TorchBackend
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 SIRT_SWEEPS = 5
@@ -33,9 +34,8 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     for beam, n_slices in geometries(tiny):
         x, y = _data(beam, n_slices, device)
         rows += _timed(operations(beam, x, y), "ours", beam, n_slices, device, repeats)
-        with plain_torch():
-            plain = operations(beam, x, y)
-            rows += _timed(plain, "plain torch", beam, n_slices, device, 2)
+        plain = operations(beam.with_backend(TorchBackend()), x, y)
+        rows += _timed(plain, "plain torch", beam, n_slices, device, 2)
         if (reason := astra_obstacle(device)) is None:
             peer = astra_operators(beam, x, y, SIRT_SWEEPS)
             rows += _timed(peer, "ASTRA CUDA", beam, n_slices, device, repeats)
@@ -52,17 +52,18 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
 def tune(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     """Time the Triton kernels with other tiles, best first."""
     beam, n_slices = next(geometries(tiny))
-    kernels = triton_support.triton_kernels_for(device)
-    if kernels is None:
-        reason = triton_support.obstacle() if device.type == "cuda" else "tiles are CUDA's"
+    reason = triton_support.obstacle() if device.type == "cuda" else "tiles are CUDA's"
+    if reason is not None:
         return [{"what": "tiles", "skipped": reason}]
+    from napari_wedgefill.projector.triton_backend import TritonBackend, choose_tiles
+
     x, y = _data(beam, n_slices, device)
-    half_widths = np.maximum(np.abs(beam.cosines), np.abs(beam.sines))
     rows = []
-    for tiles in _candidates(kernels.tiles_for(n_slices)):
+    for tiles in _candidates(choose_tiles(n_slices)):
+        tiled = beam.with_backend(TritonBackend(tiles))
         for what, run in (
-            ("forward", lambda t=tiles: kernels.forward(beam, x, t)),
-            ("adjoint", lambda t=tiles: kernels.adjoint(beam, y, half_widths, t)),
+            ("forward", lambda tiled=tiled: tiled(x)),
+            ("adjoint", lambda tiled=tiled: tiled.T(y)),
         ):
             row: dict[str, Any] = {"what": what, "tiles": tiles}
             try:

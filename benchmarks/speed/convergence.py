@@ -22,8 +22,7 @@ from benchmarks.speed.page import record
 from napari_wedgefill.joint_model.angular_grid import grid_for
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sart, iter_tvm, last
-from napari_wedgefill.reconstruct.dual_steps import FASTER
-from napari_wedgefill.reconstruct.tvm import rms, weight_for
+from napari_wedgefill.reconstruct.tvm import FASTER, rms, weight_for
 
 Floats = NDArray[np.float32]
 WIDTH, MISSING_DEG, STEP_DEG = 256, 60.0, 2.0

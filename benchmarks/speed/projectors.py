@@ -17,12 +17,19 @@ import numpy as np
 
 from benchmarks.quality.families import CHOSEN_ON as FAMILIES
 from benchmarks.speed.page import record
-from napari_wedgefill.bench import SWEEPS, Astra, compare, memory_rate, operations, vector_limit
+from napari_wedgefill.bench import (
+    SWEEPS,
+    Astra,
+    compare_with_astra,
+    list_operations,
+    measure_memory_rate,
+    measure_vector_limit,
+)
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.projector.numba_kernels import LANES
+from napari_wedgefill.projector.processor import SART_LANES
+from napari_wedgefill.projector.processor_tvm import TVM_LANES
+from napari_wedgefill.projector.strips import LANES
 from napari_wedgefill.reconstruct import iter_sart
-from napari_wedgefill.reconstruct.primal_dual import TILE_LANES as TVM_LANES
-from napari_wedgefill.reconstruct.sart import TILE_LANES as SART_LANES
 from napari_wedgefill.reconstruct.sart import spread_steps
 from napari_wedgefill.training.acquisition import Scheme
 from napari_wedgefill.training.acquisition import record as record_tilts
@@ -43,7 +50,7 @@ def measure_accuracy(
     width, middle = rows.shape[1], rows.shape[2] // 2
     beam, peer = ParallelBeam(angles, width), Astra(angles, width)
     image, own_rows = (np.ascontiguousarray(a[:, :, middle]) for a in (truth, rows))
-    ours = operations(beam, truth, rows)
+    ours = list_operations(beam, truth, rows)
     found = {}
     for name in ("WBP", "SIRT", "SART"):
         found[name] = {
@@ -73,7 +80,7 @@ def compute_bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, flo
         ("SART", n_steps, 3, 1, SART_LANES),
         ("TVM", n_steps, 9, 4, TVM_LANES),
     ):
-        tile, rate = held * lanes * array, memory_rate(held * lanes * array)
+        tile, rate = held * lanes * array, measure_memory_rate(held * lanes * array)
         found.append(
             {
                 "solver": name,
@@ -103,12 +110,12 @@ def main() -> None:
     truth = average_pairs(fine)
     rows = record_tilts(fine, arguments.width, Scheme(angles, 0.0, np.zeros(angles.size)))
     clock = CLOCKS[arguments.clock]
-    results = compare(truth, rows, angles, arguments.repeats, clock)
+    results = compare_with_astra(truth, rows, angles, arguments.repeats, clock)
     quality = measure_accuracy(truth, rows, angles)
     for result in results:
         result |= quality.get(str(result["operation"]), {})
         print(result, flush=True)
-    limit = vector_limit()
+    limit = measure_vector_limit()
     figures = {
         "width": arguments.width,
         "n_tilts": angles.size,

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import median_step_deg, widest_gap_deg
-from ..projector.arrays import Array, alike, namespace
+from ..projector.arrays import Array, namespace
+from ..projector.arrays import convert_like as alike
 
 Floats = NDArray[np.float32]
 

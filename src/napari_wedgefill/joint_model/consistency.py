@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace, packed
+from ..projector.arrays import Array, namespace
+from ..projector.arrays import convert_like as alike
+from ..projector.arrays import make_contiguous as packed
 from ..reconstruct import iter_tvm
 from ..reconstruct.tvm import rms
 from ..steps import drain

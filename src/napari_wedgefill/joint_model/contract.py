@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace
+from ..projector.arrays import Array, namespace
+from ..projector.arrays import convert_like as alike
 from ..reconstruct import iter_sart, iter_tvm, last, wbp
 from .angular_grid import grid_for
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from ..projector.arrays import Array
+from ..projector.arrays import Array, is_tensor
 from ..projector.threads import available_cores
 from .onnx_file import file_for
 
@@ -173,7 +173,7 @@ def run(session: onnxruntime.InferenceSession, batch: Array, more: bool = False)
         )
     name = taken.name
     try:
-        if not isinstance(batch, np.ndarray):
+        if is_tensor(batch):
             return _run_shared(session, name, batch)
         batch = np.ascontiguousarray(batch, dtype=np.float32)
         if session.get_providers()[0] == CUDA:

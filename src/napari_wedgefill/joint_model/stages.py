@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, namespace, packed
+from ..projector.arrays import Array, namespace
+from ..projector.arrays import make_contiguous as packed
 from ..steps import relayed
 from . import contract as inputs
 from .consistency import iter_consistency

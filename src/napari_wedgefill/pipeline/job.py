@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from ..joint_model.contract import Scales, believed_noise, density_scale, sinogram_scale
 from ..normalise import Normalisation, vacuum_level
 from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
 from ..reconstruct import iter_sirt, last
 from ..reconstruct.tvm import noise_level
 from ..tilt_series import TiltSeries
@@ -77,7 +76,7 @@ def _measure(series: TiltSeries) -> Measured:
 
 def _sample(height: int) -> list[tuple[int, int]]:
     """Eight blocks of four neighbouring slices, evenly spread; all slices if there are few."""
-    if height <= LANES // 2:
+    if height <= 8 * 4:
         return [(0, height)]
     starts = np.linspace(0, height - 4, 8).astype(int)
     return [(int(start), int(start) + 4) for start in starts]

@@ -11,14 +11,12 @@ from dataclasses import dataclass
 
 from ..errors import WedgefillError
 from ..memory import DEFAULT_SHARE, free_bytes, held_bytes, in_words
-from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
+from ..projector import ParallelBeam, strip_width
 from ..projector.threads import available_cores
 
 #: Narrower strips where one array of a full strip would be larger than this.
 STRIP_BYTES = {"gan": 64 << 20}
 OTHER_STRIP_BYTES = 256 << 20
-FEWEST_LANES = 16
 #: Strips of a slab at least, where memory allows, if strips overlap: what two of them share would
 #: otherwise be computed twice.
 JOINED = 4
@@ -99,10 +97,7 @@ def cut(
 
 def strip_lanes(method: str, beam: ParallelBeam) -> int:
     """Slices of a strip: as many as the kernels like best, fewer where slices are large."""
-    lanes, limit = LANES, STRIP_BYTES.get(method, OTHER_STRIP_BYTES)
-    while lanes > FEWEST_LANES and 4 * beam.depth * beam.width * lanes > limit:
-        lanes //= 2
-    return lanes
+    return strip_width(beam.depth, beam.width, STRIP_BYTES.get(method, OTHER_STRIP_BYTES))
 
 
 def _bytes(method: str, beam: ParallelBeam, lanes: int, n_strips: int) -> float:

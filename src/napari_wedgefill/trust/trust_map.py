@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 from ..errors import WedgefillError
 from ..joint_model.registry import load
 from ..pipeline.pipeline import Done, FillOptions, Finished, Progress, iter_fill
-from ..projector.numba_kernels import LANES
+from ..projector import strip_width
 from ..tilt_series import TiltSeries
 from ..volume import Volume
 from .gain import DEFAULT_GAIN, trust_gain
@@ -51,7 +51,7 @@ UNMEASURED_WEIGHT = 3.0
 #: Voxels over which movement is averaged in (z, x), as the standard deviation of a Gaussian.
 REACH = 2.0
 #: Fewer slices at once where a full strip of the projector would be larger than this.
-SLAB_BYTES, FEWEST_LANES = 64 << 20, 16
+SLAB_BYTES = 64 << 20
 
 
 def iter_trust_map(
@@ -113,10 +113,7 @@ def iter_trust_map(
 
 def slab_size(width: int, reach: int) -> int:
     """Slices at once for this width; with `reach` on either side, one slab of the pipeline."""
-    lanes = LANES
-    while lanes > FEWEST_LANES and 4 * width**2 * lanes > SLAB_BYTES:
-        lanes //= 2
-    return lanes - 4 * reach
+    return strip_width(width, width, SLAB_BYTES) - 4 * reach
 
 
 def check_trust(options: FillOptions) -> None:

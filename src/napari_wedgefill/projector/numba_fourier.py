@@ -8,14 +8,14 @@ ever sorted.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from ..projector.numba_kernels import OPTIONS
-from ..projector.vectors import (
+from .numba_kernels import OPTIONS
+from .vectors import (
     VECTOR,
     add,
     load,
@@ -29,19 +29,31 @@ from ..projector.vectors import (
 Floats = NDArray[np.float32]
 
 
-def bit_reversed(response: Floats) -> Floats:
-    """Reorder the response (n // 2 + 1,) of a real filter as `filter_pair` wants it, (n,)."""
+class Filter(NamedTuple):
+    """A real and even filter, as `filter_pair` wants it.
+
+    Attributes
+    ----------
+    response : ndarray, float32, (n,)
+        Over n, in the order of reversed bits; n is a power of two, at least 4 and twice the width.
+    roots : ndarray, float32, flat (2 n,)
+        ``exp(-2 pi i k / n)`` as pairs of real and imaginary part.
+    """
+
+    response: Floats
+    roots: Floats
+
+
+def make_filter(response: Floats) -> Filter:
+    """Make a filter of its frequency response, float32, (n // 2 + 1,)."""
     n = 2 * (response.size - 1)
     places = np.zeros(1, np.intp)
     while places.size < n:
         places = np.concatenate([2 * places, 2 * places + 1])
-    return np.asarray(response[np.minimum(places, n - places)] / n, np.float32)
-
-
-def roots_of_one(n: int) -> Floats:
-    """``exp(-2 pi i k / n)`` as pairs of real and imaginary part, flat (2 n,)."""
+    sorted_response = np.asarray(response[np.minimum(places, n - places)] / n, np.float32)
     turn = np.exp(-2j * np.pi * np.arange(n) / n)
-    return np.stack([turn.real, turn.imag], axis=1).astype(np.float32).reshape(-1)
+    roots = np.stack([turn.real, turn.imag], axis=1).astype(np.float32).reshape(-1)
+    return Filter(sorted_response, roots)
 
 
 @numba.njit(**OPTIONS)
@@ -52,8 +64,7 @@ def filter_pair(
     pitch: int,
     width: int,
     weights: Floats,
-    response: Floats,
-    roots: Floats,
+    spectrum: Filter,
     room: Floats,
 ) -> None:
     """Filter and weigh two rows of a tile in place.
@@ -69,13 +80,12 @@ def filter_pair(
         the samples of a row.
     weights : ndarray, float32, (2,)
         Factors on the two.
-    response : ndarray, float32, (n,)
-        From `bit_reversed`; n is a power of two, at least 4 and twice the width.
-    roots : ndarray, float32, flat (2 n,)
-        From `roots_of_one`.
+    spectrum : Filter
+        From `make_filter`.
     room : ndarray, float32, flat (2 n, VECTOR)
         Overwritten.
     """
+    response, roots = spectrum
     n = response.size
     lanes = len(vectors) * VECTOR
     first, second = spread(weights[0]), spread(weights[1])
@@ -98,7 +108,7 @@ def filter_pair(
 
 
 @numba.njit(inline="always", **OPTIONS)
-def _turned(a: Any, b: Any, real: Any, imaginary: Any) -> Any:
+def _turn(a: Any, b: Any, real: Any, imaginary: Any) -> Any:
     """``(a + i b) (real + i imaginary)``."""
     return (
         subtract(multiply(a, real), multiply(b, imaginary)),
@@ -131,18 +141,18 @@ def _transform(n: int, roots: Floats, room: Floats) -> None:
                 br, bi = subtract(bi, di), subtract(dr, br)
                 store(room, a, add(even_r, odd_r))
                 store(room, a + VECTOR, add(even_i, odd_i))
-                x, y = _turned(subtract(even_r, odd_r), subtract(even_i, odd_i), r2, i2)
+                x, y = _turn(subtract(even_r, odd_r), subtract(even_i, odd_i), r2, i2)
                 store(room, b, x)
                 store(room, b + VECTOR, y)
-                x, y = _turned(add(ar, br), add(ai, bi), r1, i1)
+                x, y = _turn(add(ar, br), add(ai, bi), r1, i1)
                 store(room, c, x)
                 store(room, c + VECTOR, y)
-                x, y = _turned(subtract(ar, br), subtract(ai, bi), r3, i3)
+                x, y = _turn(subtract(ar, br), subtract(ai, bi), r3, i3)
                 store(room, d, x)
                 store(room, d + VECTOR, y)
         size //= 4
     if size == 2:
-        _pairs(n, room)
+        _transform_pairs(n, room)
 
 
 @numba.njit(**OPTIONS)
@@ -152,7 +162,7 @@ def _transform_back(n: int, roots: Floats, room: Floats) -> None:
     while size > 4:
         size //= 4
     if size == 2:
-        _pairs(n, room)
+        _transform_pairs(n, room)
         size = 8
     while size <= n:
         step, far = n // size, size // 4
@@ -166,9 +176,9 @@ def _transform_back(n: int, roots: Floats, room: Floats) -> None:
                 a, b = 2 * first * VECTOR, 2 * (first + far) * VECTOR
                 c, d = 2 * (first + 2 * far) * VECTOR, 2 * (first + 3 * far) * VECTOR
                 ar, ai = load(room, a), load(room, a + VECTOR)
-                br, bi = _turned(load(room, b), load(room, b + VECTOR), r2, i2)
-                cr, ci = _turned(load(room, c), load(room, c + VECTOR), r1, i1)
-                dr, di = _turned(load(room, d), load(room, d + VECTOR), r3, i3)
+                br, bi = _turn(load(room, b), load(room, b + VECTOR), r2, i2)
+                cr, ci = _turn(load(room, c), load(room, c + VECTOR), r1, i1)
+                dr, di = _turn(load(room, d), load(room, d + VECTOR), r3, i3)
                 even_r, even_i = add(ar, br), add(ai, bi)
                 odd_r, odd_i = subtract(ar, br), subtract(ai, bi)
                 sum_r, sum_i = add(cr, dr), add(ci, di)
@@ -186,7 +196,7 @@ def _transform_back(n: int, roots: Floats, room: Floats) -> None:
 
 
 @numba.njit(inline="always", **OPTIONS)
-def _pairs(n: int, room: Floats) -> None:
+def _transform_pairs(n: int, room: Floats) -> None:
     """Transform pairs of neighbours, which is its own inverse but for a factor 2."""
     for first in range(0, n, 2):
         for i in (2 * first * VECTOR, (2 * first + 1) * VECTOR):

@@ -1,6 +1,6 @@
 """A step of total-variation minimisation on a GPU, each volume read and written once.
 
-Operation by operation in torch, such a step would cross the card's memory many times. The
+Operation by operation in torch, such a step would cross the GPU's memory many times. The
 dual field of a voxel's neighbours is worked out anew rather than passed on, and what is new goes
 to another array than what is old, so that no program waits for another.
 """
@@ -11,6 +11,8 @@ import torch
 import triton
 import triton.language as tl
 
+from .torch_backend import TvmSizes, TvmState
+
 #: Voxels along x that a program does in turn; each hands its dual field to the next.
 COLUMNS = 8
 #: Most neighbouring slices of a program, four a thread.
@@ -18,7 +20,7 @@ MOST_LANES = 512
 
 
 @triton.jit
-def look(x, prior, voxel, n_slices, lanes, inside, PRIOR: tl.constexpr):
+def load_density(x, prior, voxel, n_slices, lanes, inside, PRIOR: tl.constexpr):
     """Densities of a voxel, less those of the prior if there is one."""
     at = voxel.to(tl.int64) * n_slices + lanes
     here = tl.load(x + at, mask=inside, other=0.0)
@@ -41,7 +43,7 @@ def shrink(p, voxel, plane, n_slices, lanes, inside, here, right, under, sigma, 
 
 
 @triton.jit
-def inflow(
+def take_inflow(
     x, prior, p, p_out, row, column, depth, width, n_slices, lanes, inside, sigma, radius,
     here, above, left_ahead, PRIOR: tl.constexpr,
 ):  # fmt: skip
@@ -54,15 +56,15 @@ def inflow(
     voxel = row * width + column
     beside, below = tl.minimum(column + 1, width - 1), tl.minimum(row + 1, depth - 1)
     upper = tl.maximum(row - 1, 0)
-    right = look(x, prior, row * width + beside, n_slices, lanes, inside, PRIOR)
-    under = look(x, prior, below * width + column, n_slices, lanes, inside, PRIOR)
+    right = load_density(x, prior, row * width + beside, n_slices, lanes, inside, PRIOR)
+    under = load_density(x, prior, below * width + column, n_slices, lanes, inside, PRIOR)
     new_z, new_x, ahead_z, ahead_x = shrink(
         p, voxel, plane, n_slices, lanes, inside, here, right, under, sigma, radius
     )
     at = voxel.to(tl.int64) * n_slices + lanes
     tl.store(p_out + at, new_z, mask=inside)
     tl.store(p_out + plane + at, new_x, mask=inside)
-    above_right = look(x, prior, upper * width + beside, n_slices, lanes, inside, PRIOR)
+    above_right = load_density(x, prior, upper * width + beside, n_slices, lanes, inside, PRIOR)
     _, _, from_above, _ = shrink(
         p, upper * width + column, plane, n_slices, lanes, inside,
         above, above_right, here, sigma, radius,
@@ -79,12 +81,12 @@ def begin(
     """Densities of a program's first voxel and of the one above it; the field that comes in."""
     plane = (depth * width).to(tl.int64) * n_slices
     before = tl.maximum(column - 1, 0)
-    here = look(x, prior, row * width + column, n_slices, lanes, inside, PRIOR)
+    here = load_density(x, prior, row * width + column, n_slices, lanes, inside, PRIOR)
     upper = tl.maximum(row - 1, 0)
-    above = look(x, prior, upper * width + column, n_slices, lanes, inside, PRIOR)
-    left = look(x, prior, row * width + before, n_slices, lanes, inside, PRIOR)
+    above = load_density(x, prior, upper * width + column, n_slices, lanes, inside, PRIOR)
+    left = load_density(x, prior, row * width + before, n_slices, lanes, inside, PRIOR)
     below = tl.minimum(row + 1, depth - 1) * width + before
-    under = look(x, prior, below, n_slices, lanes, inside, PRIOR)
+    under = load_density(x, prior, below, n_slices, lanes, inside, PRIOR)
     _, _, _, ahead = shrink(
         p, row * width + before, plane, n_slices, lanes, inside, left, here, under, sigma, radius
     )
@@ -97,7 +99,7 @@ def descend_voxels(
     sigma, boost, lowest, depth, width, n_slices,
     PRIOR: tl.constexpr, COLUMNS: tl.constexpr, LANES: tl.constexpr,
 ):  # fmt: skip
-    """Dual step of the total variation and primal step; see `descend`."""
+    """Dual step of the total variation and primal step; see `descend_tvm`."""
     first, row = tl.program_id(0) * COLUMNS, tl.program_id(1)
     lanes = tl.program_id(2) * LANES + tl.arange(0, LANES)
     exists = lanes < n_slices
@@ -115,12 +117,12 @@ def descend_voxels(
         column = tl.minimum(first + k, width - 1)
         inside = exists & (first + k < width)
         now = here
-        flow, left, here, above = inflow(
+        flow, left, here, above = take_inflow(
             x, x, p, p_out, row, column, depth, width, n_slices, lanes, inside, sigma, radius,
             here, above, left, False,
         )  # fmt: skip
         if PRIOR:
-            more, apart_left, apart, apart_above = inflow(
+            more, apart_left, apart, apart_above = take_inflow(
                 x, prior, q, q_out, row, column, depth, width, n_slices, lanes, inside, sigma,
                 prior_radius, apart, apart_above, apart_left, True,
             )  # fmt: skip
@@ -135,60 +137,45 @@ def descend_voxels(
         tl.store(x_out + at, tl.maximum(moved, lowest), mask=inside)
 
 
-def descend(
-    x: torch.Tensor,
-    fields: list[torch.Tensor],
-    slope: torch.Tensor,
+def descend_tvm(
+    state: TvmState,
     change: torch.Tensor,
-    tau: torch.Tensor,
     radii: list[torch.Tensor],
-    prior: torch.Tensor | None,
+    sizes: TvmSizes,
     out: list[torch.Tensor],
-    *,
-    sigma: float,
-    boost: float,
-    lowest: float,
 ) -> None:
-    """Dual step of the total variation, then ``max(x - tau (slope + boost change - div p), .)``.
+    """Do what `torch_backend.descend_tvm` does, each volume read and written once.
 
     Parameters
     ----------
-    x, prior : Tensor, float32, (depth, width, n_slices)
-        The volume, and what it is to stay near to.
-    fields : list of Tensor, float32, (2, depth, width, n_slices)
-        Dual field of the volume along z and x, and that of its difference from the prior.
-    slope, change : Tensor, as `x`
-        `change` is added to `slope` in place.
-    tau : Tensor, (depth, width, 1)
-        Primal steps.
-    radii : list of Tensor, (n_slices,)
-        Radius of the disc that each field is held to.
+    state, change, radii, sizes
+        As there; the slope is updated in place, the rest is left alone.
     out : list of Tensor
         Where the new volume and the new fields go; not where the old ones are.
     """
+    x, fields, slope, prior = state.x, state.fields, state.slope, state.priors[-1]
     depth, width, n_slices = x.shape
     volumes = [x, slope, change, out[0], *([] if prior is None else [prior])]
-    for array in (*volumes, *fields, *out[1:], *radii, tau):
+    for array in (*volumes, *fields, *out[1:], *radii, sizes.tau):
         if array.dtype != torch.float32 or not array.is_contiguous():
             raise ValueError("the kernel reads contiguous float32 only")
-    if any(v.shape != x.shape for v in volumes) or tau.shape != (depth, width, 1):
+    if any(v.shape != x.shape for v in volumes) or sizes.tau.shape != (depth, width, 1):
         raise ValueError(f"volumes of shape {tuple(x.shape)} were expected")
-    lanes = lanes_for(n_slices)
+    lanes = choose_lanes(n_slices)
     grid = (-(-width // COLUMNS), depth, -(-n_slices // lanes))
-    near = prior is not None
     descend_voxels[grid](
-        x, fields[0], prior if near else x, fields[-1], slope, change, tau,
+        x, fields[0], x if prior is None else prior, fields[-1], slope, change, sizes.tau,
         radii[0], radii[-1], out[0], out[1], out[-1],
-        sigma, boost, lowest, depth, width, n_slices,
-        PRIOR=near, COLUMNS=COLUMNS, LANES=lanes, num_warps=warps_for(lanes),
+        sizes.sigma, sizes.boost, sizes.lowest, depth, width, n_slices,
+        PRIOR=prior is not None, COLUMNS=COLUMNS, LANES=lanes, num_warps=choose_warps(lanes),
     )  # fmt: skip
 
 
-def lanes_for(n_slices: int) -> int:
+def choose_lanes(n_slices: int) -> int:
     """Neighbouring slices of a program: a power of two, as Triton wants it."""
     return min(MOST_LANES, max(32, 1 << (n_slices - 1).bit_length()))
 
 
-def warps_for(lanes: int) -> int:
+def choose_warps(lanes: int) -> int:
     """Groups of 32 threads that share a program, four slices a thread."""
     return max(1, lanes // 128)
