@@ -1,10 +1,10 @@
-"""Compile the CUDA kernels for a card that need not be there, and say what the compiler made.
+"""Compile the CUDA kernels for a GPU that need not be there, and say what the compiler made.
 
-    python benchmarks/gpu_compile.py --out docs/cuda.md
+    python -m benchmarks.gpu.compile --out docs/cuda.md
 
-Triton brings NVIDIA's assembler, so neither a card nor a driver nor the CUDA toolkit is needed.
+Triton includes NVIDIA's assembler, so neither a GPU nor a driver nor the CUDA toolkit is needed.
 This shows that the kernels compile, that no register spills to memory, and how wide their loads
-are; how fast they are, only a card can tell.
+are. How fast they are, only a GPU can tell.
 """
 
 from __future__ import annotations
@@ -167,13 +167,13 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
 def table(rows: list[dict[str, Any]], capability: int) -> str:
     """Return the survey as Markdown."""
     lines = [
-        f"Printed by `benchmarks/gpu_compile.py` for compute capability {capability / 10:.1f} with "
+        f"Printed by `benchmarks/gpu/compile.py` for compute capability {capability / 10:.1f} with "
         f"Triton {triton.__version__}; no GPU was involved. Instructions are those of the "
-        "innermost loop, over the updates (two multiply-adds each; for TVM, the voxels) of one "
-        "thread in it.",
+        "innermost loop, divided by the updates that one thread does in it (an update is two "
+        "multiply-adds; for TVM, a voxel).",
         "",
-        "| kernel | slices | warps | registers a thread | spills | shared memory (bytes) "
-        "| 16-byte loads | instructions an update |",
+        "| kernel | slices | warps | registers per thread | spills | shared memory (bytes) "
+        "| 16-byte loads | instructions per update |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:

@@ -1,4 +1,4 @@
-"""Whole fills on a card: are they what the processor makes, and how long do they take?"""
+"""Whole fills on a GPU: are they what the processor makes, and how long do they take?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_wedgefill.projector.arrays import Array
 
 METHODS = ("wbp", "sart", "tvm", "gan")
 #: Largest relative differences from the processor: rounding, carried through hundreds of steps;
-#: and on a card the networks run in float16.
+#: and on a GPU the networks run in float16.
 TOLERANCE = {"wbp": 1e-5, "sart": 1e-5, "tvm": 1e-4, "gan": 5e-3}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu import networks as gpu_networks
+from benchmarks.gpu import networks
 from benchmarks.gpu.peer import astra_obstacle, astra_operators
 from benchmarks.gpu.timing import seconds
 from napari_wedgefill.projector import ParallelBeam, triton_support
@@ -28,9 +28,9 @@ def geometries(tiny: bool) -> Iterator[tuple[ParallelBeam, int]]:
 
 
 def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
-    """Time projections, solvers and networks beside their peers, and the card's own rates."""
+    """Time projections, solvers and networks beside their peers, and the GPU's own rates."""
     repeats = 2 if tiny else 7
-    rows = list(card(device, tiny, repeats))
+    rows = list(bound_rates(device, tiny, repeats))
     for beam, n_slices in geometries(tiny):
         x, y = _data(beam, n_slices, device)
         rows += _timed(operations(beam, x, y), "ours", beam, n_slices, device, repeats)
@@ -43,7 +43,7 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
             rows.append({"what": "ASTRA CUDA", "skipped": reason})
         _ratios(rows)
         del x, y
-    rows += gpu_networks.measure(device, tiny, repeats)
+    rows += networks.measure(device, tiny, repeats)
     for row in rows:
         print(row)
     return rows
@@ -86,7 +86,7 @@ def _candidates(base: Any) -> Iterator[Any]:
                     yield replace(base, slices=slices, warps=warps, **voxels)
 
 
-def card(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
+def bound_rates(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
     """Yield the rates that bound everything else: matrix products and copies."""
     n = 128 if tiny else 8192
     for dtype in (torch.float32, torch.bfloat16, torch.float16):

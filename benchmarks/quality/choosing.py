@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.quality.conditions import Condition
-from benchmarks.quality.methods import Measured, network
+from benchmarks.quality.methods import Measured, fill_with_network
 from benchmarks.quality.simulated import Simulation
 from napari_wedgefill.joint_model.contract import FirstEstimates, Scales, raise_to_noise_floor
 from napari_wedgefill.joint_model.model import JointModel
@@ -60,7 +60,7 @@ def unseen(model: JointModel, n_objects: int, width: int) -> Iterator[Case]:
             condition = Condition(width, MISSING_DEG, step, electrons, n_objects)
             simulation = Simulation(condition, model)
             name = f"{width} px, {step:g} degrees, {condition.dose}"
-            for one in simulation.recorded(KINDS):
+            for one in simulation.record(KINDS):
                 yield name, simulation.beam, one.measured, one.quick, one.object.truth
 
 
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     found: dict[str, list[list[float]]] = {}
     for cases in (validating(given.groups), unseen(models[0], given.objects, given.width)):
         for name, beam, measured, quick, truth in cases:
-            each = [psnr(network(m, beam, [measured], [quick])[0], truth) for m in models]
+            each = [psnr(fill_with_network(m, beam, [measured], [quick])[0], truth) for m in models]
             found.setdefault(name, []).append(each)
     print("| | " + " | ".join(str(folder) for folder in given.models) + " |")
     print("|---|" + "---|" * len(models))

@@ -14,10 +14,10 @@ from benchmarks.quality.methods import (
     SART,
     TUNED,
     WBP,
-    classical,
-    network,
-    normalised,
-    quickly,
+    fill_with_network,
+    normalise_rows,
+    reconstruct_classically,
+    reconstruct_quickly,
 )
 from benchmarks.quality.simulate import FAMILIES, SLICES, UNTOUCHED, simulate
 from napari_wedgefill.joint_model.model import JointModel
@@ -34,19 +34,19 @@ PAPER, INK, WEDGE = 24, 235, 150
 LEVELS = 64
 
 
-def volumes(model: JointModel) -> list[dict[str, Floats]]:
+def compute_volumes(model: JointModel) -> list[dict[str, Floats]]:
     """Return every method's volume of one object of each family, scaled to its truth."""
     angles = CONDITION.angles_deg
     beam = ParallelBeam(angles, CONDITION.width)
     objects = [simulate(family, SEED, CONDITION, angles[:1]) for family in FAMILIES]
-    measured = [normalised(beam, o.rows) for o in objects]
+    measured = [normalise_rows(beam, o.rows) for o in objects]
 
     def score(k: int, volume: Floats) -> float:
         return psnr(volume, objects[k].truth)
 
-    quick = quickly(beam, measured, model.model.contract)
-    found = classical(beam, measured, quick, score)[0]
-    found[GAN] = network(model, beam, measured, quick)
+    quick = reconstruct_quickly(beam, measured, model.model.contract)
+    found = reconstruct_classically(beam, measured, quick, score)[0]
+    found[GAN] = fill_with_network(model, beam, measured, quick)
     return [
         {"truth": o.truth}
         | {m: fit_intensities(found[m][k], o.truth) for m in COLUMNS if m != "truth"}

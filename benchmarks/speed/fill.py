@@ -1,10 +1,10 @@
 """How long a whole fill takes: every method, from a file on disk to files on disk.
 
-    python benchmarks/fill.py
+    python -m benchmarks.speed.fill
 
-One fresh process computes everything, as `wedgefill fill` does; what it compiles on a machine that
-has never run it is left to a first, tiny fill. Wall time is what a user waits for and means
-something only where nothing else runs; processor time adds up over cores.
+One fresh process computes everything, as `wedgefill fill` does. A first, tiny fill takes care of
+what has to be compiled. Wall time is what a user waits for, and means something only if nothing
+else runs; processor time adds up over the cores.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _gan_seconds(figures: dict[str, Any]) -> float:
 
 
 def main() -> None:
-    """Fill, and put the table into docs/speed.md."""
+    """Fill, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--slices", type=int, default=256)
     parser.add_argument("--width", type=int, default=256)

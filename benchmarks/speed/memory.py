@@ -1,6 +1,6 @@
 """Peak memory of a fill for few and for many slices, and under several limits.
 
-    python benchmarks/memory.py
+    python -m benchmarks.speed.memory
 
 Each case runs in a process of its own, from an MRC file on disk to MRC files on disk. Two figures
 matter: the memory of the process itself (RssAnon), and the resident set as a whole, which counts
@@ -24,6 +24,7 @@ from pathlib import Path
 import mrcfile
 import numpy as np
 
+from benchmarks import ROOT
 from benchmarks.speed.page import record
 
 ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
@@ -56,7 +57,7 @@ def write_series(path: Path, n_slices: int, width: int) -> None:
     np.savetxt(path.with_suffix(".tlt"), ANGLES_DEG, "%.2f")
 
 
-def own_mb() -> float:
+def read_own_mb() -> float:
     """Memory of this process that no file backs."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
@@ -76,11 +77,11 @@ def measure(path: Path, folder: Path, methods: str, limit: str) -> dict[str, flo
         method = METHODS[name]
         assert method.effort is not None
         METHODS[name] = replace(method, effort=replace(method.effort, usual=n_passes))
-    peak, done = [own_mb()], threading.Event()
+    peak, done = [read_own_mb()], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.01):
-            peak[0] = max(peak[0], own_mb())
+            peak[0] = max(peak[0], read_own_mb())
 
     threading.Thread(target=watch, daemon=True).start()
     start = time.monotonic()
@@ -101,8 +102,9 @@ def run_case(folder: Path, case: tuple[int, int, str, str]) -> dict[str, object]
     path, out = folder / f"{n_slices}.mrc", folder / "out"
     out.mkdir()
     write_series(path, n_slices, width)
-    command = [sys.executable, __file__, "--measure", str(path), str(out), methods, limit]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.speed.memory", "--measure", str(path), str(out)]
+    command += [methods, limit]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     found = json.loads(ran.stdout.splitlines()[-1])
     written = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     shutil.rmtree(out)
@@ -118,7 +120,7 @@ def run_case(folder: Path, case: tuple[int, int, str, str]) -> dict[str, object]
 
 
 def main() -> None:
-    """Run every case and put the table into docs/speed.md."""
+    """Run every case and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--measure", nargs=4, metavar=("FILE", "DIR", "METHODS", "LIMIT"))
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the cases to run")

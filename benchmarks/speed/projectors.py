@@ -1,10 +1,10 @@
 """Speed and accuracy of the CPU projectors and solvers beside ASTRA's, in one run.
 
-    python benchmarks/projectors.py
+    python -m benchmarks.speed.projectors
 
-Both run on the same cores with the same geometry. ASTRA's CPU code takes slices one by one on one
-core, so it is timed on one and quoted a slice; ours is timed on a whole strip. Ratios count,
-seconds do not.
+Both run on the same cores with the same geometry. ASTRA's CPU code computes one slice at a time on
+one core, so it is timed on one slice; ours is timed on a whole strip and quoted per slice. The
+ratios matter, not the seconds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ MOST_PASSES, RELAXATION = 12, 1.9
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def accuracy(
+def measure_accuracy(
     truth: np.ndarray, rows: np.ndarray, angles: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """PSNR of the middle slice against the simulated object, ours and ASTRA's."""
@@ -65,8 +65,8 @@ def accuracy(
     return found
 
 
-def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
-    """What one pass of each solver cannot do without, a slice: arithmetic, and arrays moved.
+def compute_bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
+    """Compute what one pass of each solver needs per slice: arithmetic, and arrays moved.
 
     Arrays count once for each time they are read or written: a step of SIRT or SART reads the
     volume to project it and reads and writes it to correct it; one of TVM does so with two parts
@@ -95,7 +95,7 @@ def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str
 
 
 def main() -> None:
-    """Compare, and put the table into docs/speed.md."""
+    """Compare, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--step", type=float, default=2.0)
@@ -111,7 +111,7 @@ def main() -> None:
     rows = record_tilts(fine, arguments.width, Scheme(angles, 0.0, np.zeros(angles.size)))
     clock = CLOCKS[arguments.clock]
     results = compare_with_astra(truth, rows, angles, arguments.repeats, clock)
-    quality = accuracy(truth, rows, angles)
+    quality = measure_accuracy(truth, rows, angles)
     for result in results:
         result |= quality.get(str(result["operation"]), {})
         print(result, flush=True)
@@ -124,7 +124,7 @@ def main() -> None:
         "clock": arguments.clock,
         "astra": astra.__version__,
         "limit_giga_updates_a_core": limit,
-        "bounds": bounds(arguments.width, angles.size, limit),
+        "bounds": compute_bounds(arguments.width, angles.size, limit),
         "rows": results,
     }
     if not arguments.dry:

@@ -1,6 +1,5 @@
 """The Triton kernels answer as the CPU kernels do, and compile for Hopper without a GPU."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from napari_wedgefill.projector.torch_backend import TorchBackend
 pytest.importorskip("triton", reason="there is no Triton for this system")
 
 HERE = Path(__file__).parent
-BENCHMARKS = HERE.parent.parent / "benchmarks"
 CASES = ("shifted", "edges", "long", "strip", "halves", "subset")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
@@ -105,9 +103,8 @@ def test_a_fused_step_is_the_sum_of_its_parts(interpreted, name):
 def test_the_kernels_compile_for_hopper_without_a_gpu(monkeypatch, tmp_path):
     """Registers hold everything, and the samples are read 16 bytes at once."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))
-    spec = importlib.util.spec_from_file_location("gpu_compile", BENCHMARKS / "gpu" / "compile.py")
-    gpu_compile = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(gpu_compile)
+    from benchmarks.gpu import compile as gpu_compile
+
     for row in gpu_compile.survey(90, (512,)):
         assert row["spills"] == 0
         if row["kernel"].startswith("TVM"):

@@ -16,8 +16,8 @@ turned back::
     trust = max(0, 1 - e)
 
 The gain g belongs to the model. It is fitted on simulated objects of the training families
-(`benchmarks/quality/trust_calibration.py --fit`) and checked on families that training never drew.
-A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
+(`benchmarks/quality/trust_calibration.py`) and checked on families that training never
+drew. A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
 density.
 """
 
