@@ -3,12 +3,13 @@
 from .angles import read_angles
 from .describe import describe
 from .mrc_sink import MrcSink
-from .mrc_writer import write_tilt_series, write_volume
 from .tilt_reader import find_angles, read_tilt_series
 from .volume_reader import kind_of, read_volume
+from .writing import check_target, write_tilt_series, write_volume
 
 __all__ = [
     "MrcSink",
+    "check_target",
     "describe",
     "find_angles",
     "kind_of",

@@ -6,16 +6,11 @@ import re
 from collections.abc import Sequence
 
 from .mdoc import AXIS_PATTERN, NUMBER
+from .notes import SIGNATURE
 from .stack import Found
 
 MAX_LABELS, LABEL_CHARS = 10, 80
-SIGNATURE = "napari-wedgefill"
 _SHIFT = re.compile(rf"{SIGNATURE}: tilt axis along y, at ({NUMBER}) px from the centre")
-
-
-def axis_label(axis_shift_px: float) -> str:
-    """Return the label of a stack whose tilt axis is upright, `axis_shift_px` from the centre."""
-    return f"{SIGNATURE}: tilt axis along y, at {axis_shift_px:+.4f} px from the centre"
 
 
 def is_our_own(labels: Sequence[str]) -> bool:

@@ -50,6 +50,8 @@ class Stack:
         The images are overlapping pieces of larger ones.
     rows_point_up : bool
         Row 0 is the bottom row of the picture (MRC) rather than its top row (TIFF).
+    dataset : str
+        Its name inside the file, where that holds several; else empty.
     labels : tuple of str
         The file's own notes on its history.
     warnings : tuple of str
@@ -68,6 +70,7 @@ class Stack:
     volume_because: str = ""
     is_montage: bool = False
     rows_point_up: bool = True
+    dataset: str = ""
     labels: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

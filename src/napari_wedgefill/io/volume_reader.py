@@ -11,28 +11,32 @@ from ..tilt_series import MIN_TILTS
 from ..volume import Volume
 from .choices import find_stack_angles
 from .formats import STACK_SUFFIXES, open_stack
+from .notes import first_slice_from, tilt_range_from
 from .sidecars import without_compression
 from .stack import Stack
 from .tilt_reader import image_paths
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(path: str | Path, *, dataset: str = "") -> Volume:
     """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
 
-    A little-endian float32 file stays on disk and is mapped.
+    A little-endian float32 file stays on disk and is mapped. `dataset` names which one to read
+    where the file holds several.
 
     Raises
     ------
     WedgefillError
         If the file cannot be read.
     """
-    stack = open_stack(path)
+    stack = open_stack(path, dataset)
     return Volume(
         np.ascontiguousarray(stack.pixels, dtype=np.float32),
         voxel_nm=stack.voxel_nm,
         name=stack.name,
         history=stack.labels,
         path=stack.path,
+        first_slice=first_slice_from(stack.labels),
+        tilt_range=tilt_range_from(stack.labels),
     )
 
 

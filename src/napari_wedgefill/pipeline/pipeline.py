@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..joint_model.model import JointModel
 from ..joint_model.registry import load
 from ..tilt_series import TiltSeries
-from ..volume import Volume, VolumeOutline
+from ..volume import TiltRange, Volume, VolumeOutline
 from .events import (
     METHODS,
     Clock,
@@ -111,13 +111,11 @@ def iter_fill(
     plans = [plan(method, job, model, options) for method in options.methods]
     for method, slabs in zip(options.methods, plans, strict=True):
         start = time.monotonic()
-        outline = _outline(series, job, method)
+        outline = _outline(series, job, method, options)
         with sink.writing(outline) as writer:
             yield from iter_volume(method, slabs, job, model, options, clock, writer)
         seconds[method] = time.monotonic() - start
-        volume = Volume(
-            sink.written(outline), outline.voxel_nm, outline.name, history=outline.history
-        )
+        volume = outline.filled(sink.written(outline))
         job.finished[method] = volume.data
         yield Finished(method, volume, seconds[method])
     yield Done(report_of(series, options, job, model, seconds))
@@ -174,11 +172,14 @@ def open_model(options: FillOptions, width: int) -> JointModel:
     return model
 
 
-def _outline(series: TiltSeries, job: Job, method: str) -> VolumeOutline:
+def _outline(series: TiltSeries, job: Job, method: str, options: FillOptions) -> VolumeOutline:
     pixel = series.pixel_nm
+    model = f", model {options.model}" if method == "gan" else ""
     return VolumeOutline(
         name=f"{series.name}_{method}",
         shape=(job.beam.depth, job.series.height, job.beam.width),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
-        history=(f"napari-wedgefill: {method} of {series.name}, {series.n_tilts} tilts",),
+        history=(f"napari-wedgefill: {method} of {series.name}, {series.n_tilts} tilts{model}",),
+        first_slice=options.slices[0] if options.slices else 0,
+        tilt_range=TiltRange.of(series.angles_deg),
     )
