@@ -1,6 +1,6 @@
 """Reading and writing tilt series and volumes: path -> TiltSeries or Volume, and back."""
 
-from .angles import read_angles
+from .angles import angles_from_text, read_angles
 from .describe import describe
 from .mrc_sink import MrcSink
 from .tilt_reader import find_angles, read_tilt_series
@@ -9,6 +9,7 @@ from .writing import check_target, write_tilt_series, write_volume
 
 __all__ = [
     "MrcSink",
+    "angles_from_text",
     "check_target",
     "describe",
     "find_angles",

@@ -14,7 +14,7 @@ from ..errors import WedgefillError
 from .compressed import unpacked
 from .notes import scaling_from
 from .sidecars import without_compression
-from .stack import Stack
+from .stack import Given, Stack
 
 #: Suffixes that only stacks of images carry, never volumes.
 STACK_SUFFIXES = (".st", ".ali", ".preali", ".mrcs")
@@ -83,7 +83,8 @@ FORMATS = (
         volume_writer="emd:write_emd_volume",
         series_writer="emd:write_emd_series",
     ),
-    Format("HyperSpy", (".hspy", ".zspy"), "rosetta:read_signals", ("rsciio", "h5py", "zarr")),
+    Format("HyperSpy", (".hspy",), "rosetta:read_signals", ("rsciio", "h5py")),
+    Format("HyperSpy", (".zspy",), "rosetta:read_signals", ("rsciio", "zarr"), is_folder=True),
     Format("HDF5", (".h5", ".hdf5", ".hdf", ".nxs"), "hdf5:read_hdf5", ("h5py",)),
     Format("NumPy", (".npy", ".npz"), "arrays:read_numpy"),
     Format("MATLAB", (".mat",), "matlab:read_matlab"),
@@ -98,7 +99,7 @@ FORMATS = (
     ),
     Format("Bruker", (".bcf",), "rosetta:read_signals", ("rsciio",)),
     Format("TIA", (".ser", ".emi"), "rosetta:read_signals", ("rsciio",)),
-    Format("Gatan and others", (".prz", ".mib", ".tvips"), "rosetta:read_signals", ("rsciio",)),
+    Format("PantaRhei", (".prz",), "rosetta:read_signals", ("rsciio",)),
 )
 BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
 IMAGE_SUFFIXES = tuple(BY_SUFFIX)
@@ -120,15 +121,18 @@ def is_image_file(path: Path) -> bool:
     return format_of(path) is not None and not path.name.startswith(".")
 
 
-def open_stack(path: str | Path, dataset: str = "") -> Stack:
-    """Open one stack of images, whatever its format.
+def open_stack(path: str | Path, given: Given | None = None, *, alone: bool = False) -> Stack:
+    """Open one stack of images, whatever its format; row 0 becomes the bottom of the picture.
 
     Parameters
     ----------
     path : path
         The file.
-
-        Which one, where the file holds several.
+    given : Given, optional
+        What the user says; `Given.dataset` names the stack where the file holds several,
+        `Given.flip` turns the rows over once more.
+    alone : bool
+        Read only what lies in this very file, even if it says that it belongs to a set of files.
 
     Raises
     ------
@@ -136,18 +140,26 @@ def open_stack(path: str | Path, dataset: str = "") -> Stack:
         If the file does not exist, its suffix is unknown, its reader refuses it, or it holds
         several stacks and none or an unknown one was named.
     """
-    return choose_stack(open_stacks(path), dataset)
+    given = given or Given()
+    return choose_stack(open_stacks(path, given, alone=alone), given.dataset or "")
 
 
-def open_stacks(path: str | Path) -> list[Stack]:
+def open_stacks(
+    path: str | Path, given: Given | None = None, *, alone: bool = False
+) -> list[Stack]:
     """Open every stack that a file holds; most hold one. No pixels are read where that can be.
+
+    Parameters
+    ----------
+    path, given, alone
+        As for `open_stack`.
 
     Raises
     ------
     WedgefillError
         If the file does not exist, its suffix is unknown, or its reader refuses it.
     """
-    path = Path(path)
+    path, given = Path(path), given or Given()
     if not path.exists():
         raise WedgefillError(f"{path}: there is no such file; check the path.")
     form = format_of(path)
@@ -156,13 +168,17 @@ def open_stacks(path: str | Path) -> list[Stack]:
             f"{path.name}: files ending in '{path.suffix}' cannot be read; convert it to one of "
             f"{' '.join(IMAGE_SUFFIXES)}."
         )
-    if path.is_dir() and not (form.is_folder or ".zspy" in form.suffixes):
+    if path.is_dir() and not form.is_folder:
         raise WedgefillError(f"{path}: this is a folder, not a {form.name} file; check the path.")
     check_installed(path, form)
-    plain = unpacked(path)
-    opened = load(form.reader)(plain)
+    options: dict[str, Any] = {}
+    if form.name == "MRC":
+        options = {"signed_bytes": given.signed_bytes}
+    elif form.name == "TIFF":
+        options = {"alone": alone}
+    opened = load(form.reader)(unpacked(path), **options)
     stacks = opened if isinstance(opened, list) else [opened]
-    return [_as_named(stack, path) for stack in stacks]
+    return [_finished(stack, path, given, len(stacks)) for stack in stacks]
 
 
 def choose_stack(stacks: Sequence[Stack], dataset: str = "") -> Stack:
@@ -208,14 +224,19 @@ def load(function: str) -> Callable[..., Any]:
     return found
 
 
-def _as_named(stack: Stack, path: Path) -> Stack:
-    """Give a stack the path that the user gave, and values in place of what was scaled for them."""
+def _finished(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:
+    """Put the bottom row first, undo a scaling of ours, and name the stack for its user."""
     scaling = scaling_from(stack.labels)
-    if scaling is not None:
+    pixels = stack.pixels
+    if scaling is not None and pixels.dtype != np.float32:
         scale, offset = scaling
-        values = np.asarray(stack.pixels).astype(np.float64) * scale + offset
-        stack = replace(stack, pixels=values.astype(np.float32))
-    return replace(stack, path=path)
+        pixels = (np.asarray(pixels).astype(np.float64) * scale + offset).astype(np.float32)
+    if stack.row_0_on_top != given.flip:
+        pixels = pixels[:, ::-1]
+    dataset, name = (stack.dataset, f"{stack.name} {_last(stack.dataset)}")
+    if n_stacks == 1:
+        dataset, name = "", stack.name
+    return replace(stack, path=path, pixels=pixels, row_0_on_top=False, dataset=dataset, name=name)
 
 
 def _in_words(stack: Stack) -> str:

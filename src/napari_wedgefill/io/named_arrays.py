@@ -39,10 +39,10 @@ def stacks_of_arrays(path: Path, arrays: Mapping[str, Any]) -> list[Stack]:
     """
     stacks = []
     for name, data in arrays.items():
-        if _n_long(data) not in (2, 3) or not _is_number(data) or ANGLE_NAME.search(_last(name)):
+        if not _may_be_images(name, data):
             continue
         stack = _stack(path, name, data, arrays)
-        if stack is not None and min(stack.pixels.shape[1:]) > 3:
+        if stack is not None:
             stacks.append(stack)
     series = [stack for stack in stacks if stack.n > 1]
     if series or stacks:
@@ -134,8 +134,12 @@ def _notes(arrays: Mapping[str, Any]) -> list[str]:
     return [str(line) for line in np.atleast_1d(text)]
 
 
-def _n_long(data: Any) -> int:
-    return sum(n > 1 for n in getattr(data, "shape", ()))
+def _may_be_images(name: str, data: Any) -> bool:
+    """Tell images from lists and tables: angles may have two axes, but hardly three."""
+    shape = getattr(data, "shape", ())
+    if not _is_number(data) or len(shape) not in (2, 3) or 0 in shape:
+        return False
+    return len(shape) == 3 or (min(shape) > 3 and not ANGLE_NAME.search(_last(name)))
 
 
 def _is_number(data: Any) -> bool:

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from .. import __version__
 from ..tilt_series import TiltSeries
 from ..volume import TiltRange, Volume, VolumeOutline
-from .mdoc import NUMBER
 
 SIGNATURE = "napari-wedgefill"
+NUMBER = r"[-+]?[0-9.]{1,20}(?:e[-+]?[0-9]{1,3})?"
 _RANGE = re.compile(rf"{SIGNATURE}: (\d+) tilts from ({NUMBER}) to ({NUMBER}) degrees")
 _SLICES = re.compile(rf"{SIGNATURE}: slices (\d+) to \d+ along the tilt axis")
 _ANGLES = re.compile(rf"{SIGNATURE}: tilt angles in degrees, in the order of the images: (.*)")

@@ -11,6 +11,7 @@ import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,10 @@ def _read(path: Path, module: str) -> list[dict[str, Any]]:
             f"pip install 'napari-wedgefill[formats]'"
         ) from None
     except Exception as error:  # its readers raise whatever their parsing of damaged bytes meets
+        if "RGB" in str(error):
+            raise WedgefillError(
+                f"{path.name}: this is a colour (RGB) image; convert it to grey values first."
+            ) from None
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:160]
         raise WedgefillError(
             f"{path.name}: rosettasciio cannot read it ({reason}); export it again, as MRC or TIFF."
@@ -108,6 +113,9 @@ def _stack(path: Path, signal: Mapping[str, Any], source: str) -> Stack | None:
     metadata = signal.get("metadata") or {}
     original = signal.get("original_metadata") or {}
     axes = [_axis(axis, n) for axis, n in zip(_in_order(signal["axes"]), data.shape, strict=False)]
+    if len(axes) == 3 and "DM" in source and axes[0].letter == "z":
+        # Gatan's axes have no names: rosettasciio calls the third one z, whatever it counts.
+        axes[0] = replace(axes[0], name="")
     if len(axes) != data.ndim or data.dtype.kind not in "biuf":
         return None
     title = str(_at(metadata, ("General", "title")) or "")

@@ -7,7 +7,6 @@ are the rows and the columns of the images, and what that says of angles and pix
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -150,10 +149,6 @@ def stack_of_signal(
     if first.n > 1 and (of_axis := _angles_of(first)) is not None:
         found.append(Found(of_axis, f"{source}, axis '{first.name or 'third'}'"))
     edges = [_edge_nm(axis) for axis in (first, rows, columns)]
-    if edges[1] and edges[2] and not math.isclose(edges[1], edges[2], rel_tol=0.01):
-        warnings.append(
-            f"Its pixels are {edges[2]:.4g} nm wide but {edges[1]:.4g} nm high; the width is used."
-        )
     is_volume = first.n > 1 and not found and (first.letter == "z" or edges[0] is not None)
     return _make_stack(
         path,
@@ -182,18 +177,19 @@ def _make_stack(
     warnings: tuple[str, ...],
     row_0_on_top: bool,
 ) -> Stack:
+    axis = axis_from_labels(notes)
     return Stack(
         path,
         pixels,
         without_compression(path).stem.removesuffix(".ome"),
         dataset=dataset,
-        angles_deg=angles[0] if angles else None,
-        pixel_nm=pixel_nm,
+        angles_found=tuple(angles),
+        pixels_found=() if pixel_nm is None else (pixel_nm,),
         voxel_nm=voxel_nm,
-        axis_deg=axis_from_labels(notes),
+        axes_found=() if axis is None else (axis,),
         axis_shift_px=axis_shift_from_labels(notes),
         volume_because=volume_because,
-        rows_point_up=not row_0_on_top,
+        row_0_on_top=row_0_on_top,
         labels=notes,
         warnings=warnings,
     )
