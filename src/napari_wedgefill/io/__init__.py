@@ -1,6 +1,6 @@
 """Reading and writing tilt series and volumes: path -> TiltSeries or Volume, and back."""
 
-from .angles import read_angles
+from .angles import angles_from_text, read_angles
 from .describe import describe
 from .mrc_sink import MrcSink
 from .mrc_writer import write_tilt_series, write_volume
@@ -9,6 +9,7 @@ from .volume_reader import kind_of, read_volume
 
 __all__ = [
     "MrcSink",
+    "angles_from_text",
     "describe",
     "find_angles",
     "kind_of",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
@@ -16,7 +16,7 @@ from .axis import quarter_turns, rotate
 from .choices import Choices, choose, find_stack_angles
 from .file_per_tilt import join_files
 from .formats import is_image_file, open_stack
-from .stack import Found, Stack
+from .stack import Given, Stack
 
 PathLike = str | Path
 
@@ -27,9 +27,11 @@ IN_MEMORY_BYTES = 64 << 20
 def read_tilt_series(
     path: PathLike | Sequence[PathLike],
     *,
-    angles: PathLike | None = None,
+    angles: PathLike | ArrayLike | None = None,
     pixel_nm: float | None = None,
     axis: str | float | None = None,
+    flip: bool = False,
+    signed_bytes: bool | None = None,
 ) -> TiltSeries:
     """Read a tilt series with its angles, pixel size and tilt axis.
 
@@ -37,16 +39,23 @@ def read_tilt_series(
     ----------
     path : path, or sequence of paths
         An MRC or TIFF stack; or a folder or list of files that hold one tilt each, whose frames are
-        averaged.
-    angles : path, optional
-        File with one angle per image (.tlt .rawtlt .txt .csv .mdoc). Without it, angles are looked
-        for beside the images (.tlt, then .rawtlt, then .mdoc) and then in the extended header.
+        averaged. A list is taken in the order given, a folder in natural order of the names.
+    angles : path, str or array_like, optional
+        A file with one angle per image (.tlt .rawtlt .txt .csv .mdoc .aln), a range such as
+        "-60:60:2" or "-60:60" (the step follows from the number of images), or the angles in
+        degrees in the order of the file. Without it, every source in and beside the file is looked
+        at, and contradictions are told.
     pixel_nm : float, optional
         Pixel size in nanometres, in place of the one found.
     axis : "x", "y" or float, optional
         Where the tilt axis lies in the file's images: "y" upright, "x" (the same as 90), or degrees
         counter-clockwise from vertical as 3dmod shows the images. The images are turned to bring it
         along y.
+    flip : bool
+        The pictures are upside down, because a program turned them over and no file says so. Turns
+        the rows over, which mirrors the volume.
+    signed_bytes : bool, optional
+        Whether 8-bit pixels of an MRC file are signed, in place of what its header says.
 
     Returns
     -------
@@ -59,7 +68,8 @@ def read_tilt_series(
         If the file cannot be read, holds a volume or a montage, has no angles or another number of
         angles than images, or its images hold nothing; the message is one sentence for the user.
     """
-    stack, choices = open_series(path, angles=angles, pixel_nm=pixel_nm, axis=axis)
+    given = Given(angles, pixel_nm, axis, flip, signed_bytes)
+    stack, choices = open_series(path, given)
     turns, rest_deg = quarter_turns(choices.rotation_deg)
     images: NDArray[Any] | DiskImages
     if _stays_on_disk(stack.pixels) and not rest_deg:
@@ -92,26 +102,22 @@ def read_tilt_series(
 
 
 def open_series(
-    path: PathLike | Sequence[PathLike],
-    *,
-    angles: PathLike | None = None,
-    pixel_nm: float | None = None,
-    axis: str | float | None = None,
+    path: PathLike | Sequence[PathLike], given: Given | None = None
 ) -> tuple[Stack, Choices]:
     """Open the images and decide on their angles, pixel size and axis, without reading pixels."""
+    given = given or Given()
     paths = image_paths(path)
-    settled: PathLike | Found[NDArray[np.float64]] | None = angles
+    settled = None
     if len(paths) > 1:
-        stack = join_files(paths, angles)
-        settled = stack.angles_deg
+        stack, settled = join_files(paths, given, in_order=not isinstance(path, (str, Path)))
     else:
-        stack = open_stack(paths[0])
+        stack = open_stack(paths[0], given)
     if stack.n == 1:
         raise WedgefillError(
             f"{stack.path.name}: this is one image, not a tilt series; give the stack, or the "
             f"folder that holds one file per tilt."
         )
-    choices = choose(stack, angles=settled, pixel_nm=pixel_nm, axis=axis)
+    choices = choose(stack, given, settled=settled)
     found = choices.angles_deg.value
     if np.ptp(found) < 1e-3:
         raise WedgefillError(
