@@ -33,7 +33,7 @@ def test_big_endian_becomes_native(stack, write_mrc, make_fei_records):
 @pytest.mark.parametrize(
     ("imod_flags", "limits", "signed"),
     [(1, (0, 200), True), (0, (-5, 5), False), (None, (-128, 127), True), (None, (0, 200), False),
-     (None, (0, 0), True)],
+     (None, (0, 0), False), (None, (-1, 255), False), (None, (-120, 140), True)],
 )  # fmt: skip
 def test_bytes_are_signed_or_not(write_mrc, imod_flags, limits, signed):
     data = np.arange(5 * 6 * 8, dtype=np.uint8).reshape(5, 6, 8)
@@ -115,7 +115,7 @@ def test_cell_wins_over_a_stale_extended_header(stack, write_mrc, make_fei_recor
     )
     series = read_tilt_series(path)
     assert series.pixel_nm == pytest.approx(4.0)
-    assert "says 2 nm" in series.warnings[0]
+    assert "2 nm by extended header" in series.warnings[0]
 
 
 def test_fei_records_may_hold_the_axis(stack, write_mrc, make_fei_records):
@@ -125,9 +125,24 @@ def test_fei_records_may_hold_the_axis(stack, write_mrc, make_fei_records):
     assert series.axis_deg == -90.0
     np.testing.assert_array_equal(series.images, np.rot90(stack, -1, axes=(1, 2)))
     log = path.with_suffix(".txt")
-    log.write_bytes(b"11/18/11 10:36:43   Tilt Axis Angle [\xb0]:90.00\r\n")
-    assert read_tilt_series(path).axis_deg == 90.0
-    assert read_tilt_series(path).sources["tilt_axis"] == "x.txt"
+    log.write_bytes(b"11/18/11 10:36:43   Tilt Axis Angle [\xb0]:-90,00\r\n")
+    with_log = read_tilt_series(path)
+    assert with_log.axis_deg == 90.0  # FEI counts clockwise
+    assert with_log.sources["tilt_axis"] == "x.txt"
+    assert "at 90 degrees by x.txt and at -90 degrees by extended" in " ".join(with_log.warnings)
+
+
+@pytest.mark.parametrize(
+    ("label", "axis_deg"),
+    [("Fei Company (C) Copyright 2003", 4.2), ("    Fei Company", -4.2), ("SomethingElse", -4.2)],
+)
+def test_feis_own_files_count_the_axis_clockwise(
+    stack, write_mrc, make_fei_records, label, axis_deg
+):
+    extended = make_fei_records(np.array(ANGLES), axis=-4.2)
+    path = write_mrc(stack, extended=extended, words_128=(0, 32), labels=(label,))
+    # As IMOD has it: the first label must begin with "Fei ".
+    assert read_tilt_series(path).axis_deg == pytest.approx(axis_deg)
 
 
 def test_empty_fei_records_are_no_angles(stack, write_mrc, make_fei_records):
