@@ -35,9 +35,11 @@ def disagreement_of_angles(a: NDArray[np.float64], b: NDArray[np.float64]) -> st
 
 def are_permuted(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Tell whether two lists hold the same angles, but give them to different images."""
-    if len(a) != len(b) or float(np.abs(a - b).max(initial=0.0)) <= _tolerance(a):
+    if len(a) != len(b):
         return False
-    return same_set(a, b)
+    difference = a - b
+    is_in_order = float(np.abs(difference - np.median(difference)).max()) <= _tolerance(a)
+    return not is_in_order and same_set(a, b)
 
 
 def same_set(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
