@@ -161,7 +161,8 @@ def test_a_sorted_list_beside_images_in_acquisition_order_is_told(stack, write_m
 
 
 def test_a_refined_list_beats_the_header_and_says_nothing(stack, write_mrc):
-    path = write_mrc(stack, angles=ANGLES + [0.2, -0.3, 0.1, 0.4, -0.1], **serialem_records(ANGLES))
+    refined = ANGLES + np.array([0.2, -0.3, 0.1, 0.4, -0.1])
+    path = write_mrc(stack, angles=refined, **serialem_records(ANGLES))
     series = read_tilt_series(path)
     assert series.sources["angles_deg"] == "x.tlt"
     assert "contradict" not in told(series)
