@@ -13,7 +13,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from .series_arguments import add_reading_arguments, read_series
+from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 SUMMARY = "convert a tilt series or a volume to another format"
 MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
@@ -22,6 +22,7 @@ MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add IN, OUT, what overrides the file's own values, and how values are stored."""
     add_reading_arguments(parser)
+    add_shaping_arguments(parser)
     parser.add_argument("output", type=Path, metavar="OUT", help="file to write")
     parser.add_argument(
         "--kind",

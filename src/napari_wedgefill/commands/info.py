@@ -22,7 +22,13 @@ def run(args: argparse.Namespace) -> None:
     """Print the description of a file."""
     from ..io import describe
 
-    facts = describe(args.file, angles=args.angles, pixel_nm=args.pixel_nm, axis=args.axis)
+    facts = describe(
+        args.file,
+        angles=args.angles,
+        pixel_nm=args.pixel_nm,
+        axis=args.axis,
+        dataset=args.dataset,
+    )
     print(json.dumps(facts, indent=2) if args.json else as_text(facts))
 
 

@@ -39,13 +39,16 @@ def add_reading_arguments(parser: argparse.ArgumentParser, *, is_optional: bool 
         type=Path,
         metavar="FILE",
         nargs="?" if is_optional else None,
-        help="tilt series (MRC or TIFF)",
+        help="tilt series: MRC, TIFF, DM3/DM4, EMD, HSPY, MATLAB and more, or a folder",
     )
     parser.add_argument(
         "--angles",
         type=Path,
         metavar="FILE",
         help="tilt angles (.tlt, .rawtlt or .mdoc) instead of those found in or beside FILE",
+    )
+    parser.add_argument(
+        "--dataset", metavar="NAME", help="which series of a file that holds several"
     )
     parser.add_argument(
         "--pixel-nm", type=positive, metavar="X", help="pixel size in nm instead of the file's"
@@ -86,7 +89,13 @@ def read_series(args: argparse.Namespace) -> TiltSeries:
     """
     from ..io import read_tilt_series
 
-    series = read_tilt_series(args.file, angles=args.angles, pixel_nm=args.pixel_nm, axis=args.axis)
+    series = read_tilt_series(
+        args.file,
+        angles=args.angles,
+        pixel_nm=args.pixel_nm,
+        axis=args.axis,
+        dataset=args.dataset,
+    )
     if args.axis_shift is not None:
         series = replace(series, axis_shift_px=args.axis_shift)
     if args.negate_angles:
