@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from .signals import Axis, number_same_names, stack_of_signal
+from .signals import LIKELY_DEG, Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
+from .units import nm_per
 
 #: Suffix -> module of rosettasciio and, for the user, where its values lie.
 READERS = {
@@ -114,8 +115,7 @@ def _stack(path: Path, signal: Mapping[str, Any], source: str) -> Stack | None:
     original = signal.get("original_metadata") or {}
     axes = [_axis(axis, n) for axis, n in zip(_in_order(signal["axes"]), data.shape, strict=False)]
     if len(axes) == 3 and "DM" in source and axes[0].letter == "z":
-        # Gatan's axes have no names: rosettasciio calls the third one z, whatever it counts.
-        axes[0] = replace(axes[0], name="")
+        axes[0] = _third_axis(axes[0])
     if len(axes) != data.ndim or data.dtype.kind not in "biuf":
         return None
     title = str(_at(metadata, ("General", "title")) or "")
@@ -128,6 +128,21 @@ def _stack(path: Path, signal: Mapping[str, Any], source: str) -> Stack | None:
         dataset=title or str(_at(metadata, ("Signal", "signal_type")) or "image"),
         angles=_angles(metadata, original, n_images, source),
     )
+
+
+def _third_axis(axis: Axis) -> Axis:
+    """Understand the third axis of a Gatan stack, which has no name, and may count tilts.
+
+    rosettasciio calls it z, whatever it counts. A value is ``(index - origin) * scale``; programs
+    that write the first angle itself for an origin give themselves away by angles out of reach.
+    """
+    unnamed = replace(axis, name="")
+    if nm_per(axis.unit) is not None or axis.scale == 0:
+        return unnamed
+    as_first = replace(unnamed, offset=-axis.offset / axis.scale)
+    is_out_of_reach = np.abs(unnamed.coordinates).max() > LIKELY_DEG
+    is_within = np.abs(as_first.coordinates).max() <= LIKELY_DEG
+    return as_first if is_out_of_reach and is_within else unnamed
 
 
 def _in_order(axes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
