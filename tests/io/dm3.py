@@ -1,4 +1,4 @@
-"""A writer of DigitalMicrograph files, version 3, just large enough for tests: no library has one."""
+"""A writer of DigitalMicrograph files (DM3), just large enough for tests: no library has one."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def hspy(path, data, axes, **metadata):
         "original_metadata": {},
         "package_info": {"package": "hyperspy", "package_version": "2.0"},
         "learning_results": {},
-        "attributes": {},
+        "attributes": {"_lazy": False},
         "models": {},
         "tmp_parameters": {},
         "original_shape": data.shape,
@@ -341,9 +341,7 @@ def test_reading_mrc_loads_none_of_the_extra_packages():
     assert ran.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize(
-    "suffix", [s for s in formats.IMAGE_SUFFIXES if s not in (".zarr", ".zspy")]
-)
+@pytest.mark.parametrize("suffix", sorted({*formats.IMAGE_SUFFIXES} - {".zarr", ".zspy"}))
 @pytest.mark.parametrize("content", [b"", b"\0" * 4096, b"nothing of the kind " * 99])
 def test_files_that_are_none_are_refused_in_one_sentence(tmp_path, suffix, content):
     path = tmp_path / f"a{suffix}"

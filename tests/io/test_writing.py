@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
 import mrcfile
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
@@ -49,6 +50,7 @@ def folder(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
+@settings(max_examples=4)
 @given(volume=volumes)
 def test_volumes_there_and_back_through_two_formats(folder, first, second, volume):
     there = read_volume(write_volume(folder / f"a{first}", volume, overwrite=True))
@@ -61,6 +63,7 @@ def test_volumes_there_and_back_through_two_formats(folder, first, second, volum
 
 
 @pytest.mark.parametrize(("first", "second"), PAIRS)
+@settings(max_examples=4)
 @given(
     angles=st.lists(st.integers(-8900, 8900).map(lambda a: a / 100), min_size=3, max_size=6),
     pixel_nm=st.none() | edges_nm,
@@ -94,10 +97,12 @@ def test_the_file_alone_holds_the_angles(tmp_path, stack, suffix):
 
 
 @pytest.mark.parametrize("mode", sorted(WRITTEN_MODES))
+@settings(max_examples=15)
 @given(data=npst.arrays(np.float32, (2, 3, 4), elements=st.floats(-1e6, 1e6, width=32)))
 def test_mrc_modes_give_values_back_as_closely_as_they_can(folder, mode, data):
     path = write_volume(folder / f"mode{mode}.mrc", Volume(data), mode=mode, overwrite=True)
-    assert mrcfile.validate(path, print_file=open(folder / "log", "w"))
+    if mode != 12:  # mrcfile computes the statistics of half floats in half floats
+        assert mrcfile.validate(path, print_file=io.StringIO())
     with mrcfile.open(path) as file:
         assert int(file.header.mode) == mode
     spread = float(np.ptp(data)) or float(np.abs(data).max())
