@@ -25,7 +25,7 @@ def fill_into(
     series: TiltSeries,
     options: FillOptions,
     *,
-    source: Path,
+    source: Path | list[Path],
     progress: ProgressLine,
     align_first: bool = False,
     self_check: bool = False,

@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 COMPUTING_PACKAGES = ("numpy", "scipy", "numba", "onnxruntime-gpu", "onnxruntime", "mrcfile")
 
 
-def provenance(source: Path, series: TiltSeries, command_line: Sequence[str]) -> dict[str, Any]:
+def provenance(
+    source: Path | list[Path], series: TiltSeries, command_line: Sequence[str]
+) -> dict[str, Any]:
     """Describe how a result was made, ready for JSON.
 
     Parameters
     ----------
-    source : Path
-        The file that was read, or the folder with one file a tilt.
+    source : Path or list of Path
+        The file that was read, or the folder or files with one tilt each.
     series : TiltSeries
         As read, before anything was done to it.
     command_line : sequence of str
@@ -61,15 +63,16 @@ def versions() -> dict[str, str]:
     return found
 
 
-def fingerprint(source: Path) -> dict[str, Any]:
-    """Path, SHA-256 and size of a file; of a folder, those of its images one after the other."""
+def fingerprint(source: Path | list[Path]) -> dict[str, Any]:
+    """Path, SHA-256 and size of a file; of several, of all of them one after the other."""
     digest, size = hashlib.sha256(), 0
     for path in sorted(image_paths(source)):
         size += path.stat().st_size
         with path.open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
-    return {"path": str(source), "sha256": digest.hexdigest(), "bytes": size}
+    path_or_paths = [str(one) for one in source] if isinstance(source, list) else str(source)
+    return {"path": path_or_paths, "sha256": digest.hexdigest(), "bytes": size}
 
 
 def merged(first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:

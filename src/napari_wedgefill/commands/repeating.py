@@ -13,6 +13,7 @@ from ..errors import WedgefillError
 from .progress_line import ProgressLine
 from .provenance import fingerprint, versions
 from .report_file import read_report
+from .series_arguments import paths_from_json, paths_to_json
 
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 PATHS = ("file", "angles")
 SETTINGS = (
     *PATHS,
-    "pixel_nm", "axis", "axis_shift", "bin", "negate_angles", "align", "methods", "model",
-    "device", "slices", "stop", "self_check", "trust", "table", "png",
+    "dataset", "flip", "signed_bytes", "pixel_nm", "axis", "axis_shift", "bin", "negate_angles",
+    "align", "methods", "model", "device", "slices", "stop", "self_check", "trust", "table", "png",
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
 ALLOWED = {"--from-report", "--output", "--angles", "--model", "--max-memory", "--debug"}
@@ -33,8 +34,8 @@ def settings_of(args: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in SETTINGS:
         value = getattr(args, name)
-        if name in PATHS and value is not None:
-            value = str(Path(value).resolve())
+        if name in PATHS:
+            value = paths_to_json(value)
         settings[name] = list(value) if isinstance(value, tuple) else value
     if Path(args.model).is_dir():
         settings["model"] = str(Path(args.model).resolve())
@@ -67,7 +68,7 @@ def repeated(args: argparse.Namespace) -> tuple[argparse.Namespace, dict[str, An
         )
     for name in PATHS:
         now = getattr(args, name) or settings[name]
-        settings[name] = None if now is None else Path(now)
+        settings[name] = paths_from_json(now, name)
     if "--model" in given:
         settings["model"] = args.model
     for name in ("methods", "slices"):
@@ -80,10 +81,11 @@ def repeated(args: argparse.Namespace) -> tuple[argparse.Namespace, dict[str, An
     return again, report
 
 
-def _check_input(source: Path, report: Mapping[str, Any]) -> None:
-    if not source.exists():
+def _check_input(source: Path | list[Path], report: Mapping[str, Any]) -> None:
+    files = source if isinstance(source, list) else [source]
+    for file in (file for file in files if not file.exists()):
         raise WedgefillError(
-            f"{source}: the report's input is not there; say where it lies now: "
+            f"{file}: the report's input is not there; say where it lies now: "
             "wedgefill fill FILE --from-report ..."
         )
     then, now = report["input"]["sha256"], fingerprint(source)["sha256"]

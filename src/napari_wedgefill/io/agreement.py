@@ -11,6 +11,8 @@ from .axis import wrapped
 SAME_ANGLES_DEG = 1.5
 #: A whole list may lie higher or lower, by the offset that an alignment found; more is told.
 SAME_OFFSET_DEG = 0.5
+#: No lamella is milled and no offset found at a larger angle.
+LARGEST_OFFSET_DEG = 20.0
 SAME_AXIS_DEG = 1.0
 SAME_PIXEL = 0.01
 
@@ -26,18 +28,20 @@ def disagreement_of_angles(a: NDArray[np.float64], b: NDArray[np.float64]) -> st
         if abs(offset) <= SAME_OFFSET_DEG:
             return ""
         return f"they differ by {offset:+.1f} degrees throughout"
-    if are_permuted(a, b):
-        return "they hold the same angles in another order"
     if float(np.abs(a + b).max()) <= SAME_ANGLES_DEG:
         return "their signs are opposite"
+    if are_permuted(a, b):
+        return "they hold the same angles in another order"
     return f"they differ by up to {float(np.abs(difference).max()):.1f} degrees"
 
 
 def are_permuted(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     """Tell whether two lists hold the same angles, but give them to different images."""
-    if len(a) != len(b) or float(np.abs(a - b).max(initial=0.0)) <= _tolerance(a):
+    if len(a) != len(b):
         return False
-    return same_set(a, b)
+    difference = a - b
+    is_in_order = float(np.abs(difference - np.median(difference)).max()) <= _tolerance(a)
+    return not is_in_order and same_set(a, b)
 
 
 def same_set(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
@@ -45,7 +49,10 @@ def same_set(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
     if len(a) != len(b):
         return False
     difference = np.sort(a) - np.sort(b)
-    return float(np.abs(difference - np.median(difference)).max(initial=0.0)) <= _tolerance(a)
+    shift = float(np.median(difference))
+    return abs(shift) <= LARGEST_OFFSET_DEG and bool(
+        np.abs(difference - shift).max(initial=0.0) <= _tolerance(a)
+    )
 
 
 def _tolerance(angles: NDArray[np.float64]) -> float:

@@ -135,7 +135,7 @@ def _stepped(start: float, stop: float, step: float) -> NDArray[np.float64]:
             "type a larger step."
         )
     direction = 1.0 if stop >= start else -1.0
-    return start + direction * abs(step) * np.arange(count)
+    return np.asarray(start + direction * abs(step) * np.arange(count), dtype=np.float64)
 
 
 def _spread(start: float, stop: float, n_images: int | None, shown: str) -> NDArray[np.float64]:
@@ -144,7 +144,7 @@ def _spread(start: float, stop: float, n_images: int | None, shown: str) -> NDAr
             f"The range '{shown}' has no step, and there are no images to count; type "
             f"start:stop:step, for example -60:60:2."
         )
-    return start + (stop - start) * np.arange(n_images) / (n_images - 1.0)
+    return np.asarray(np.linspace(start, stop, n_images), dtype=np.float64)
 
 
 def _mdoc(path: Path, n_images: int | None) -> AngleList:

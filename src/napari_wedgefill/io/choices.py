@@ -19,7 +19,7 @@ from .agreement import are_permuted, axes_disagree, disagreement_of_angles, pixe
 from .angles import angles_from_text, read_angles
 from .axis import parse_axis, wrapped
 from .fei_log import FeiLog
-from .mdoc import Mdoc
+from .mdoc import Mdoc, read_mdoc
 from .notes import SIGNATURE
 from .sidecars import (
     ANGLE_SIDECARS,
@@ -93,7 +93,7 @@ def choose(
     """
     given = given or Given()
     warnings = list(stack.warnings)
-    mdoc, log = mdoc_beside(stack.path), log_beside(stack.path)
+    mdoc, log = _mdoc(stack, given), log_beside(stack.path)
     angles = settled or _angles(stack, given, log, warnings)
     angles = _within_half_a_turn(stack, angles, warnings)
     pixel = _pixel(stack, mdoc, log, given.pixel_nm, warnings)
@@ -101,6 +101,14 @@ def choose(
     # Row 0 is at the bottom, so the picture's counter-clockwise is that of the array with row 0 on
     # top; see `axis`.
     return Choices(angles, pixel, wrapped(axis.value), axis.source, warnings)
+
+
+def _mdoc(stack: Stack, given: Given) -> Mdoc | None:
+    """Return the mdoc that was given, that describes the folder, or that lies beside the images."""
+    for path in (given.angles, stack.mdoc_path):
+        if isinstance(path, (str, Path)) and Path(path).suffix.lower() == ".mdoc":
+            return read_mdoc(path)
+    return mdoc_beside(stack.path)
 
 
 def find_stack_angles(stack: Stack, warnings: list[str]) -> Found[Angles] | None:
@@ -154,15 +162,15 @@ def _best(stack: Stack, found: list[Found[Angles]], warnings: list[str]) -> Foun
         if are_permuted(chosen.value, own.value) or (is_mdoc and differs):
             # Lists are sorted and mdocs are in the order of acquisition, while a header that holds
             # an angle for every image was written, or moved, together with the image.
-            chosen, why = own, "it was written with the images"
+            chosen, why = own, "they were written with the images"
     for one in fitting:
         if one is chosen:
             continue
         words = disagreement_of_angles(chosen.value, one.value)
         if words:
             warnings.append(
-                f"The tilt angles of {chosen.source} and of {one.source} contradict each other: "
-                f"{words}. {chosen.source} is used, for {why}."
+                f"The tilt angles by {chosen.source} and by {one.source} contradict each other: "
+                f"{words}. Those by {chosen.source} are used, for {why}."
             )
     return chosen
 
@@ -172,7 +180,7 @@ _WHY = {
     Origin.NOMINAL: "a .rawtlt is kept for this stack",
     Origin.MDOC: "an mdoc is the microscope's own record",
     Origin.LIST: "a list beside the images comes before what their file says",
-    Origin.FILE: "it was written with the images",
+    Origin.FILE: "they were written with the images",
 }
 
 
@@ -223,7 +231,7 @@ def _given_angles(
         words = disagreement_of_angles(angles, one.value)
         if words:
             warnings.append(
-                f"The tilt angles given and those of {one.source} contradict each other: {words}. "
+                f"The tilt angles given and those by {one.source} contradict each other: {words}. "
                 f"The given ones are used."
             )
     return chosen

@@ -93,7 +93,7 @@ def join_files(
     paths = list(paths) if in_order else sorted(paths, key=_natural)
     warnings: list[str] = []
     tilts = _open_all(paths, given, warnings)
-    tilts, found = _assign(tilts, given, in_order, warnings)
+    tilts, found, mdoc_path = _assign(tilts, given, in_order, warnings)
     first = tilts[0].stack
     n_frames = sorted({tilt.stack.n for tilt in tilts})
     if n_frames != [1]:
@@ -104,6 +104,7 @@ def join_files(
         pixels=np.stack([tilt.image for tilt in tilts]),
         name=_common_name([tilt.stack for tilt in tilts]),
         angles_found=(found,),
+        mdoc_path=mdoc_path,
         volume_because="",
         warnings=(*first.warnings, *warnings),
     )
@@ -149,62 +150,63 @@ def _open_all(paths: Sequence[Path], given: Given, warnings: list[str]) -> list[
 
 
 Assigned = tuple[list[Tilt], Found[NDArray[np.float64]]]
+#: A list of angles, its name in words, and its file.
+Listing = tuple[AngleList | None, str, Path | None]
 
 
-def _assign(tilts: list[Tilt], given: Given, in_order: bool, warnings: list[str]) -> Assigned:
-    """Decide which angle belongs to which file; files that turn out to be foreign are left out."""
-    listed, source = _listing(tilts, given)
+def _assign(
+    tilts: list[Tilt], given: Given, in_order: bool, warnings: list[str]
+) -> tuple[list[Tilt], Found[NDArray[np.float64]], Path | None]:
+    """Decide which angle belongs to which file; files that turn out to be foreign are left out.
+
+    The third value is the mdoc that names the files, if one does.
+    """
+    listed, source, path = _listing(tilts, given)
     if listed is not None and listed.file_names is not None:
         matched = _by_file_names(tilts, listed, source, warnings)
         if matched is not None:
-            return matched
-        if given.angles is not None:
-            warnings.append(
-                f"{source} names no file of this series; its angles are taken in order."
-            )
+            is_mdoc = path is not None and path.suffix.lower() == ".mdoc"
+            return *matched, path if is_mdoc else None
+        warnings.append(f"{source} names no file of this series; its angles are taken in order.")
     tilts = _without_foreign(tilts, in_order, warnings)
     if listed is not None and (given.angles is not None or not _are_known(tilts)):
-        return tilts, _by_list(tilts, listed.angles_deg, source, warnings)
-    return tilts, _by_themselves(tilts, warnings)
+        return tilts, _by_list(tilts, listed.angles_deg, source, warnings), None
+    return tilts, _by_themselves(tilts, warnings), None
 
 
 def _are_known(tilts: Sequence[Tilt]) -> bool:
     return all(t.own_deg is not None for t in tilts) or all(t.named_deg is not None for t in tilts)
 
 
-def _listing(tilts: Sequence[Tilt], given: Given) -> tuple[AngleList | None, str]:
-    """Read the list of angles that was given, or find one in the folder: (list, its name)."""
+def _listing(tilts: Sequence[Tilt], given: Given) -> Listing:
+    """Read the list of angles that was given, or find one in the folder."""
     if given.angles is not None:
         if isinstance(given.angles, (str, Path)) and Path(given.angles).is_file():
             path = Path(given.angles)
-            return read_angle_list(path, len(tilts)), f"{path.name} (given)"
+            return read_angle_list(path, len(tilts)), f"{path.name} (given)", path
         values, source = read_given_angles(given, len(tilts))
-        return AngleList(values), f"{source} (given)"
+        return AngleList(values), f"{source} (given)", None
     folders = {tilt.path.parent for tilt in tilts}
     if len(folders) != 1:
-        return None, ""
-    names = {tilt.path.name.lower() for tilt in tilts}
-    candidates = sorted(
-        path for path in folders.pop().iterdir() if path.suffix.lower() in ANGLE_SIDECARS
-    )
-    lists: list[tuple[AngleList, str]] = []
-    for path in candidates:
+        return None, "", None
+    stems = _stems([tilt.path.name for tilt in tilts])
+    bare: list[Listing] = []
+    for path in sorted(folders.pop().iterdir()):
+        if path.suffix.lower() not in ANGLE_SIDECARS:
+            continue
         try:
             one = read_angle_list(path, len(tilts))
         except WedgefillError:
             continue  # anything may lie in a folder
         if one.file_names is not None:
-            if (
-                len(names & {name.lower() for name in one.file_names}) >= MIN_TILTS
-                or len(_stems(names) & _stems(one.file_names)) >= MIN_TILTS
-            ):
-                return one, path.name
+            if len(stems & _stems(one.file_names)) >= MIN_TILTS:
+                return one, path.name, path
         elif len(one.angles_deg) == len(tilts) and len(tilts) >= MIN_TILTS:
-            lists.append((one, path.name))
-    return lists[0] if len(lists) == 1 else (None, "")
+            bare.append((one, path.name, path))
+    return bare[0] if len(bare) == 1 else (None, "", None)
 
 
-def _stems(names: Sequence[str] | set[str]) -> set[str]:
+def _stems(names: Sequence[str]) -> set[str]:
     return {Path(name).stem.lower() for name in names}
 
 

@@ -51,7 +51,7 @@ def beside(path: Path, suffix: str) -> Path | None:
     stems = [bare.name, bare.stem]
     stems += [bare.stem[: -len(end)] for end in DERIVED if bare.stem.lower().endswith(end)]
     for stem in stems:
-        for spelling in (suffix, suffix.upper(), suffix.capitalize()):
+        for spelling in (suffix, suffix.upper(), f".{suffix[1:].capitalize()}"):
             candidate = path.with_name(stem + spelling)
             if candidate != path and candidate.is_file():
                 return candidate

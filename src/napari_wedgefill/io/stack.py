@@ -117,6 +117,9 @@ class Stack:
         (MRC). False once `formats.open_stack` has turned the rows over.
     dataset : str
         Which series of the file this is; empty where the file holds one.
+    mdoc_path : Path or None
+        An mdoc that is known to describe the images, though it does not lie beside `path` under its
+        name: the one of a folder with one file per tilt.
     labels : tuple of str
         The file's own notes on its history.
     warnings : tuple of str
@@ -136,6 +139,7 @@ class Stack:
     is_montage: bool = False
     row_0_on_top: bool = False
     dataset: str = ""
+    mdoc_path: Path | None = None
     labels: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 

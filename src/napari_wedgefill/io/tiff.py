@@ -61,7 +61,7 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
             _check_all_there(path, members)
         with tifffile.TiffFile(path, is_ome=False if is_member and alone else None) as tiff:
             series = tiff.series[0]
-            axes = _grey_axes(path, series.axes, series.shape)
+            axes = _grey_axes(path, series)
             pixels = _pixels(path, tiff)
     except WedgefillError:
         raise
@@ -109,8 +109,13 @@ def _notes(tiff: tifffile.TiffFile) -> tuple[str, ...]:
     return lines if is_our_own(lines) else ()
 
 
-def _grey_axes(path: Path, axes: str, shape: tuple[int, ...]) -> str:
+def _grey_axes(path: Path, series: tifffile.TiffPageSeries) -> str:
     """Return the axes that are longer than one; refuse colours and more than three of them."""
+    axes, shape = series.axes, series.shape
+    if series.dtype.kind == "f" and axes.startswith("S"):
+        # tifffile writes three or four images as the planes of a picture unless told otherwise;
+        # pictures are not made of real numbers.
+        axes = axes.replace("S", "Q")
     if "S" in axes:
         raise WedgefillError(
             f"{path.name}: this is a colour (RGB) image; convert it to grey values first."
