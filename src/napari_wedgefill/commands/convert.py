@@ -59,7 +59,12 @@ def run(args: argparse.Namespace) -> None:
             is_volume = args.angles is None and kind_of(args.file, dataset=args.dataset) == "volume"
             kind = "volume" if is_volume else "series"
         if kind == "volume":
-            volume = read_volume(args.file, dataset=args.dataset)
+            volume = read_volume(
+                args.file,
+                dataset=args.dataset,
+                flip=args.flip,
+                signed_bytes=args.signed_bytes,
+            )
             if args.pixel_nm is not None:
                 volume = replace(volume, voxel_nm=(args.pixel_nm,) * 3)
             written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)

@@ -14,6 +14,7 @@ from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
 from .hdf5 import attribute, emd_groups, lazy, open_hdf5, read
+from .lazy_arrays import told_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
@@ -39,7 +40,8 @@ def read_emd(path: Path) -> list[Stack]:
     WedgefillError
         If the file is damaged or holds no images.
     """
-    return stacks_of_emd(path, open_hdf5(path))
+    with told_as_damage(path):
+        return stacks_of_emd(path, open_hdf5(path))
 
 
 def stacks_of_emd(path: Path, file: h5py.File) -> list[Stack]:

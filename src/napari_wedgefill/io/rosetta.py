@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from .lazy_arrays import read_by_chunks, told_as_damage
 from .signals import LIKELY_DEG, Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
 from .units import nm_per
@@ -61,11 +62,9 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
     """
     own, source = READERS.get(path.suffix.lower(), ("rsciio.hspy", "HyperSpy axes"))
     signals = _read(path, module or own)
-    stacks: list[Stack] = []
-    for signal in signals:
-        stack = _stack(path, signal, source)
-        if stack is not None:
-            stacks.append(stack)
+    with told_as_damage(path):
+        found = [_stack(path, signal, source) for signal in signals]
+    stacks = [stack for stack in found if stack is not None]
     if not stacks:
         raise WedgefillError(
             f"{path.name}: it holds no images of grey values, only {_in_words(signals)}."
@@ -74,24 +73,16 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
 
 
 def _read(path: Path, module: str) -> list[dict[str, Any]]:
-    try:
-        with _quiet():
-            reader = import_module(module).file_reader
+    with told_as_damage(path), _quiet():
+        reader = import_module(module).file_reader
+        try:
             found: list[dict[str, Any]] = reader(str(path), lazy=True)
-    except ImportError as error:
-        raise WedgefillError(
-            f"{path.name}: reading it takes a package that is not installed ({error.name}); run: "
-            f"pip install 'napari-wedgefill[formats]'"
-        ) from None
-    except Exception as error:  # its readers raise whatever their parsing of damaged bytes meets
-        if "RGB" in str(error):
+        except ValueError as error:
+            if "RGB" not in str(error):
+                raise
             raise WedgefillError(
                 f"{path.name}: this is a colour (RGB) image; convert it to grey values first."
             ) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:160]
-        raise WedgefillError(
-            f"{path.name}: rosettasciio cannot read it ({reason}); export it again, as MRC or TIFF."
-        ) from None
     return found
 
 
@@ -120,6 +111,8 @@ def _stack(path: Path, signal: Mapping[str, Any], source: str) -> Stack | None:
         return None
     title = str(_at(metadata, ("General", "title")) or "")
     n_images = _n_images(axes)
+    if not isinstance(data, np.ndarray):
+        data = read_by_chunks(path, data, data.chunks)
     return stack_of_signal(
         path,
         data,
