@@ -39,6 +39,10 @@ class TiltRange(NamedTuple):
             first -= 180.0
         return cls(first, first + 180.0 - gap, len(angles))
 
+    def spread_evenly(self) -> tuple[float, ...]:
+        """Return as many angles, evenly spread: good for drawing what was measured, no more."""
+        return tuple(np.linspace(self.first_deg, self.last_deg, self.n_tilts).tolist())
+
 
 @dataclass(frozen=True)
 class VolumeOutline:

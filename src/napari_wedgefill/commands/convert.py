@@ -13,7 +13,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from .series_arguments import add_reading_arguments, read_series
+from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 SUMMARY = "convert a tilt series or a volume to another format"
 MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
@@ -22,6 +22,7 @@ MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add IN, OUT, what overrides the file's own values, and how values are stored."""
     add_reading_arguments(parser)
+    add_shaping_arguments(parser)
     parser.add_argument("output", type=Path, metavar="OUT", help="file to write")
     parser.add_argument(
         "--kind",
@@ -58,7 +59,12 @@ def run(args: argparse.Namespace) -> None:
             is_volume = args.angles is None and kind_of(args.file, dataset=args.dataset) == "volume"
             kind = "volume" if is_volume else "series"
         if kind == "volume":
-            volume = read_volume(args.file, dataset=args.dataset)
+            volume = read_volume(
+                args.file,
+                dataset=args.dataset,
+                flip=args.flip,
+                signed_bytes=args.signed_bytes,
+            )
             if args.pixel_nm is not None:
                 volume = replace(volume, voxel_nm=(args.pixel_nm,) * 3)
             written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)

@@ -2,6 +2,7 @@
 
 from .angles import angles_from_text, read_angles
 from .describe import describe
+from .formats import open_stacks
 from .mrc_sink import MrcSink
 from .tilt_reader import find_angles, read_tilt_series
 from .volume_reader import kind_of, read_volume
@@ -14,6 +15,7 @@ __all__ = [
     "describe",
     "find_angles",
     "kind_of",
+    "open_stacks",
     "read_angles",
     "read_tilt_series",
     "read_volume",

@@ -14,6 +14,7 @@ from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
 from .hdf5 import attribute, emd_groups, lazy, open_hdf5, read
+from .lazy_arrays import told_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 #: Attribute of a group of ours that holds the notes.
 NOTES = "napari-wedgefill"
+#: Attribute of a dimension of ours: its values do not tell where there is only one.
+SPACING = "spacing"
 #: What tomviz writes.
 EMD_VERSION = (0, 2)
 TOMVIZ_GROUP = "data/tomography"
@@ -37,7 +40,8 @@ def read_emd(path: Path) -> list[Stack]:
     WedgefillError
         If the file is damaged or holds no images.
     """
-    return stacks_of_emd(path, open_hdf5(path))
+    with told_as_damage(path):
+        return stacks_of_emd(path, open_hdf5(path))
 
 
 def stacks_of_emd(path: Path, file: h5py.File) -> list[Stack]:
@@ -91,6 +95,9 @@ def _axis(path: Path, dimension: h5py.Dataset | None, n: int) -> Axis:
         return Axis(name, unit, n, float(values[1] - values[0]), float(values[0]))
     if len(values) != n or not np.all(np.isfinite(values)):
         return Axis(name, unit, n)
+    if n == 1:
+        spacing = _number({"spacing": attribute(dimension, SPACING)}, "spacing")
+        return Axis(name, unit if spacing else "", n, spacing or 1.0, float(values[0]))
     return Axis(name, unit, n, values=values)
 
 
@@ -163,7 +170,7 @@ def write_emd_volume(path: Path, volume: Volume, _mode: int = 2) -> None:
     shape = volume.data.shape
     starts = (0, volume.first_slice, 0)
     dimensions = [
-        (name, unit, edges[i] * (starts[i] + np.arange(shape[i])))
+        (name, unit, edges[i] * (starts[i] + np.arange(shape[i])), edges[i])
         for name, i in (("x", 2), ("y", 1), ("z", 0))
     ]
     _write(path, volume.data.transpose(2, 1, 0), dimensions, volume_notes(volume))
@@ -173,9 +180,9 @@ def write_emd_series(path: Path, series: TiltSeries, _mode: int = 2) -> None:
     """Write a tilt series as tomviz does: axes (angles, y, x)."""
     edge, unit = (1.0, "[]") if series.pixel_nm is None else (series.pixel_nm, "[n_m]")
     dimensions = [
-        ("angles", "[deg]", series.angles_deg),
-        ("y", unit, edge * np.arange(series.height)),
-        ("x", unit, edge * np.arange(series.width)),
+        ("angles", "[deg]", series.angles_deg, 1.0),
+        ("y", unit, edge * np.arange(series.height), edge),
+        ("x", unit, edge * np.arange(series.width), edge),
     ]
     _write(path, series.array(), dimensions, series_notes(series))
 
@@ -183,7 +190,7 @@ def write_emd_series(path: Path, series: TiltSeries, _mode: int = 2) -> None:
 def _write(
     path: Path,
     data: NDArray[np.float32],
-    dimensions: Sequence[tuple[str, str, NDArray[Any]]],
+    dimensions: Sequence[tuple[str, str, NDArray[Any], float]],
     notes: Sequence[str],
 ) -> None:
     import h5py
@@ -194,6 +201,7 @@ def _write(
         group.attrs["emd_group_type"] = np.uint32(1)
         group.attrs[NOTES] = "\n".join([writing_note("float32"), *notes])
         group.create_dataset("data", data=data).attrs["name"] = np.bytes_("images")
-        for i, (name, unit, values) in enumerate(dimensions, start=1):
+        for i, (name, unit, values, spacing) in enumerate(dimensions, start=1):
             dimension = group.create_dataset(f"dim{i}", data=values.astype(np.float32))
             dimension.attrs["name"], dimension.attrs["units"] = np.bytes_(name), np.bytes_(unit)
+            dimension.attrs[SPACING] = spacing

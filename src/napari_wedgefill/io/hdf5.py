@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import WedgefillError
+from .lazy_arrays import read_by_chunks, told_as_damage
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
 
@@ -34,25 +34,26 @@ def read_hdf5(path: Path) -> list[Stack]:
     WedgefillError
         If the file is damaged or holds no stack of images.
     """
-    file = open_hdf5(path)
-    if "Experiments" in file:
-        from .rosetta import read_signals
+    with told_as_damage(path):
+        file = open_hdf5(path)
+        if "Experiments" in file:
+            from .rosetta import read_signals
 
-        file.close()
-        return read_signals(path, "rsciio.hspy")
-    if is_emd(file):
-        from .emd import stacks_of_emd
+            file.close()
+            return read_signals(path, "rsciio.hspy")
+        if is_emd(file):
+            from .emd import stacks_of_emd
 
-        return stacks_of_emd(path, file)
-    arrays = arrays_of(path, file)
-    if "exchange/data" in arrays:
-        arrays = {name: data for name, data in arrays.items() if name.startswith("exchange/")}
-        fields = [
-            name for name in EXCHANGE_FIELDS if arrays.pop(f"exchange/{name}", None) is not None
-        ]
-        stacks = stacks_of_arrays(path, arrays)
-        return [_told_of_fields(stack, fields) for stack in stacks]
-    return stacks_of_arrays(path, arrays)
+            return stacks_of_emd(path, file)
+        arrays = arrays_of(path, file)
+        if "exchange/data" in arrays:
+            arrays = {name: data for name, data in arrays.items() if name.startswith("exchange/")}
+            fields = [
+                name for name in EXCHANGE_FIELDS if arrays.pop(f"exchange/{name}", None) is not None
+            ]
+            stacks = stacks_of_arrays(path, arrays)
+            return [_told_of_fields(stack, fields) for stack in stacks]
+        return stacks_of_arrays(path, arrays)
 
 
 def open_hdf5(path: Path) -> h5py.File:
@@ -107,11 +108,8 @@ def arrays_of(path: Path, file: h5py.File) -> dict[str, Any]:
 
 
 def visit_all(file: h5py.File, visit: Any) -> None:
-    """Call ``visit(name, item)`` for everything in a file; damaged parts are passed over."""
-    try:
-        file.visititems(visit)
-    except (RuntimeError, OSError, KeyError, ValueError, TypeError, UnicodeDecodeError):
-        return
+    """Call ``visit(name, item)`` for everything in a file."""
+    file.visititems(visit)
 
 
 def attribute(item: Any, name: str, default: Any = "") -> Any:
@@ -137,13 +135,8 @@ def read(path: Path, dataset: h5py.Dataset) -> Any:
     WedgefillError
         If it is damaged.
     """
-    try:
+    with told_as_damage(path):
         return dataset[()]
-    except (OSError, RuntimeError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise WedgefillError(
-            f"{path.name}: '{dataset.name}' in it cannot be read ({str(error)[:80]}); copy the "
-            f"file again."
-        ) from None
 
 
 def lazy(path: Path, dataset: h5py.Dataset) -> Any:
@@ -163,10 +156,7 @@ def lazy(path: Path, dataset: h5py.Dataset) -> Any:
                 f"hold; it is cut short, so copy or export it again."
             )
         return np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
-    import dask.array
-
-    from_array: Callable[..., Any] = dask.array.from_array
-    return from_array(dataset, chunks=_chunks(dataset), name=False, lock=True)
+    return read_by_chunks(path, dataset, _chunks(dataset))
 
 
 def _chunks(dataset: h5py.Dataset) -> Any:

@@ -5,7 +5,6 @@ Stacks lie there as (x, y, tilt), first index fastest, which in C order is (tilt
 
 from __future__ import annotations
 
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from ..errors import WedgefillError
 from .hdf5 import MAGIC, arrays_of, open_hdf5
+from .lazy_arrays import told_as_damage
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
 
@@ -38,7 +38,8 @@ def read_matlab(path: Path) -> list[Stack]:
             f"{path.name}: this file cannot be opened ({error.strerror}); check the path."
         ) from None
     if MAGIC in (head[: len(MAGIC)], head[MATLAB_PREFIX_BYTES:]):
-        return [_told(stack) for stack in stacks_of_arrays(path, _of_hdf5(path))]
+        with told_as_damage(path):
+            return [_told(stack) for stack in stacks_of_arrays(path, _of_hdf5(path))]
     return [_told(stack) for stack in stacks_of_arrays(path, _of_old(path))]
 
 
@@ -54,18 +55,9 @@ def _of_hdf5(path: Path) -> dict[str, Any]:
 
 def _of_old(path: Path) -> dict[str, Any]:
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
-    try:
+    with told_as_damage(path):
         variables = loadmat(path, struct_as_record=True, squeeze_me=False)
-    # scipy's reader raises whatever its parsing meets in damaged bytes.
-    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, MemoryError,
-            OverflowError, NotImplementedError, RuntimeError, UnicodeError, zlib.error,
-            MatReadError) as error:  # fmt: skip
-        raise WedgefillError(
-            f"{path.name}: this is not a sound MATLAB file ({str(error)[:100]}); save it again, "
-            f"with -v7.3 if it is large."
-        ) from None
     found: dict[str, Any] = {}
     for name, value in variables.items():
         if not name.startswith("__"):

@@ -20,8 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from .signals import Axis, number_same_names, stack_of_signal
+from .lazy_arrays import read_by_chunks, told_as_damage
+from .signals import LIKELY_DEG, Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
+from .units import nm_per
 
 #: Suffix -> module of rosettasciio and, for the user, where its values lie.
 READERS = {
@@ -60,11 +62,9 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
     """
     own, source = READERS.get(path.suffix.lower(), ("rsciio.hspy", "HyperSpy axes"))
     signals = _read(path, module or own)
-    stacks: list[Stack] = []
-    for signal in signals:
-        stack = _stack(path, signal, source)
-        if stack is not None:
-            stacks.append(stack)
+    with told_as_damage(path):
+        found = [_stack(path, signal, source) for signal in signals]
+    stacks = [stack for stack in found if stack is not None]
     if not stacks:
         raise WedgefillError(
             f"{path.name}: it holds no images of grey values, only {_in_words(signals)}."
@@ -73,24 +73,16 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
 
 
 def _read(path: Path, module: str) -> list[dict[str, Any]]:
-    try:
-        with _quiet():
-            reader = import_module(module).file_reader
+    with told_as_damage(path), _quiet():
+        reader = import_module(module).file_reader
+        try:
             found: list[dict[str, Any]] = reader(str(path), lazy=True)
-    except ImportError as error:
-        raise WedgefillError(
-            f"{path.name}: reading it takes a package that is not installed ({error.name}); run: "
-            f"pip install 'napari-wedgefill[formats]'"
-        ) from None
-    except Exception as error:  # its readers raise whatever their parsing of damaged bytes meets
-        if "RGB" in str(error):
+        except ValueError as error:
+            if "RGB" not in str(error):
+                raise
             raise WedgefillError(
                 f"{path.name}: this is a colour (RGB) image; convert it to grey values first."
             ) from None
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:160]
-        raise WedgefillError(
-            f"{path.name}: rosettasciio cannot read it ({reason}); export it again, as MRC or TIFF."
-        ) from None
     return found
 
 
@@ -114,12 +106,13 @@ def _stack(path: Path, signal: Mapping[str, Any], source: str) -> Stack | None:
     original = signal.get("original_metadata") or {}
     axes = [_axis(axis, n) for axis, n in zip(_in_order(signal["axes"]), data.shape, strict=False)]
     if len(axes) == 3 and "DM" in source and axes[0].letter == "z":
-        # Gatan's axes have no names: rosettasciio calls the third one z, whatever it counts.
-        axes[0] = replace(axes[0], name="")
+        axes[0] = _third_axis(axes[0])
     if len(axes) != data.ndim or data.dtype.kind not in "biuf":
         return None
     title = str(_at(metadata, ("General", "title")) or "")
     n_images = _n_images(axes)
+    if not isinstance(data, np.ndarray):
+        data = read_by_chunks(path, data, data.chunks)
     return stack_of_signal(
         path,
         data,
@@ -128,6 +121,21 @@ def _stack(path: Path, signal: Mapping[str, Any], source: str) -> Stack | None:
         dataset=title or str(_at(metadata, ("Signal", "signal_type")) or "image"),
         angles=_angles(metadata, original, n_images, source),
     )
+
+
+def _third_axis(axis: Axis) -> Axis:
+    """Understand the third axis of a Gatan stack, which has no name, and may count tilts.
+
+    rosettasciio calls it z, whatever it counts. A value is ``(index - origin) * scale``; programs
+    that write the first angle itself for an origin give themselves away by angles out of reach.
+    """
+    unnamed = replace(axis, name="")
+    if nm_per(axis.unit) is not None or axis.scale == 0:
+        return unnamed
+    as_first = replace(unnamed, offset=-axis.offset / axis.scale)
+    is_out_of_reach = np.abs(unnamed.coordinates).max() > LIKELY_DEG
+    is_within = np.abs(as_first.coordinates).max() <= LIKELY_DEG
+    return as_first if is_out_of_reach and is_within else unnamed
 
 
 def _in_order(axes: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:

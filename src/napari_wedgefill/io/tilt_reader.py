@@ -76,7 +76,7 @@ def read_tilt_series(
     turns, rest_deg = quarter_turns(choices.rotation_deg)
     images: NDArray[Any] | DiskImages
     looked_at = ""
-    if _stays_on_disk(stack.pixels) and not rest_deg:
+    if stays_on_disk(stack.pixels) and not rest_deg:
         images = DiskImages.of(np.rot90(stack.pixels, turns, axes=(1, 2)))
         n_mended = images.survey.n_mended
         if images.survey.n_images < stack.n:
@@ -167,7 +167,8 @@ def image_paths(path: PathLike | Sequence[PathLike]) -> list[Path]:
     return paths
 
 
-def _stays_on_disk(pixels: NDArray[Any]) -> bool:
+def stays_on_disk(pixels: Any) -> bool:
+    """Tell whether images are too large to be read whole, and lie where parts can be read."""
     is_lazy = isinstance(pixels, np.memmap) or not isinstance(pixels, np.ndarray)
     return is_lazy and 4 * pixels.size > IN_MEMORY_BYTES
 

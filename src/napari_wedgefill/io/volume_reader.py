@@ -17,18 +17,24 @@ from .stack import Given, Stack
 from .tilt_reader import image_paths
 
 
-def read_volume(path: str | Path, *, dataset: str | None = None) -> Volume:
+def read_volume(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    flip: bool = False,
+    signed_bytes: bool | None = None,
+) -> Volume:
     """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
 
-    A little-endian float32 file stays on disk and is mapped. `dataset` names which one to read
-    where the file holds several.
+    A little-endian float32 file stays on disk and is mapped. `dataset`, `flip` and `signed_bytes`
+    are those of `read_tilt_series`.
 
     Raises
     ------
     WedgefillError
         If the file cannot be read.
     """
-    stack = open_stack(path, Given(dataset=dataset))
+    stack = open_stack(path, Given(dataset=dataset, flip=flip, signed_bytes=signed_bytes))
     return Volume(
         np.ascontiguousarray(stack.pixels, dtype=np.float32),
         voxel_nm=stack.voxel_nm,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
+from .lazy_arrays import read_by_chunks, told_as_damage
 from .named_arrays import stacks_of_arrays
 from .notes import angles_note, series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
@@ -38,21 +38,14 @@ def read_zarr(path: Path) -> list[Stack]:
     """
     import zarr
 
-    try:
+    with told_as_damage(path):
         root = zarr.open(path, mode="r")
         if isinstance(root, zarr.Array):
-            return stacks_of_arrays(path, {path.stem: _lazy(root)})
+            return stacks_of_arrays(path, {path.stem: _lazy(path, root)})
         stacks = [stack for group in _groups(root) for stack in _of_multiscales(path, group)]
         if stacks:
             return number_same_names(stacks)
-        return stacks_of_arrays(path, dict(_arrays(root)))
-    except WedgefillError:
-        raise
-    except Exception as error:  # zarr and its codecs raise whatever their decoding meets
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:120]
-        raise WedgefillError(
-            f"{path.name}: this is not a sound Zarr ({reason}); copy or export it again."
-        ) from None
+        return stacks_of_arrays(path, dict(_arrays(path, root)))
 
 
 def _groups(root: Any) -> Iterator[Any]:
@@ -62,19 +55,16 @@ def _groups(root: Any) -> Iterator[Any]:
         yield from _groups(group)
 
 
-def _arrays(root: Any) -> Iterator[tuple[str, Any]]:
+def _arrays(path: Path, root: Any) -> Iterator[tuple[str, Any]]:
     for group in _groups(root):
         for name, array in sorted(group.arrays()):
             full = f"{group.path}/{name}".lstrip("/")
             is_short = array.ndim < 2 and array.size <= MAX_LIST
-            yield full, np.asarray(array[...]) if is_short else _lazy(array)
+            yield full, np.asarray(array[...]) if is_short else _lazy(path, array)
 
 
-def _lazy(array: Any) -> Any:
-    import dask.array
-
-    from_array: Callable[..., Any] = dask.array.from_array
-    return from_array(array, chunks=array.chunks, name=False)
+def _lazy(path: Path, array: Any) -> Any:
+    return read_by_chunks(path, array, array.chunks)
 
 
 def _of_multiscales(path: Path, group: Any) -> Iterator[Stack]:
@@ -85,7 +75,7 @@ def _of_multiscales(path: Path, group: Any) -> Iterator[Stack]:
     lines = [str(line) for line in notes.get("notes", ())] if isinstance(notes, Mapping) else []
     for image in described.get("multiscales", ()):
         finest = image["datasets"][0]
-        data = _lazy(group[finest["path"]])
+        data = _lazy(path, group[finest["path"]])
         scales = _transformed(image, finest, "scale", 1.0, data.ndim)
         starts = _transformed(image, finest, "translation", 0.0, data.ndim)
         axes = [
