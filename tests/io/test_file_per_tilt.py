@@ -169,6 +169,30 @@ def test_a_blank_image_in_the_folder_is_left_out_and_told(write_folder, tmp_path
     assert "tilt_18.tif was left out: every pixel has the same value" in " ".join(series.warnings)
 
 
+def test_a_failed_exposure_takes_its_angle_along(write_folder):
+    folder = write_folder(lambda a: f"im{int(a + 12) // 6}.tif")
+    tifffile.imwrite(folder / "im2.tif", np.zeros((6, 8), np.float32))
+    series = read_tilt_series(folder, angles="-12:12")
+    assert series.angles_deg.tolist() == [-12, -6, 6, 12]
+    assert right_pairs(series)
+
+
+def test_a_gain_reference_of_another_size_is_left_out_and_told(write_folder):
+    folder = write_folder(SIGNED_NAMES["minus"])
+    tifffile.imwrite(folder / "gain.tif", np.zeros((12, 16), np.float32))
+    series = read_tilt_series(folder)
+    assert right_pairs(series)
+    assert "gain.tif was left out: its images have 12 x 16 pixels" in " ".join(series.warnings)
+
+
+def test_names_beat_headers_that_all_say_zero(write_mrc, tmp_path):
+    for a in ANGLES:
+        records = np.zeros(1, "<i2").tobytes()
+        write_mrc(picture(a)[None], f"t_{a:+.0f}.mrc", extended=records, exttyp=b"SERI",
+                  words_128=(2, 1))  # fmt: skip
+    assert right_pairs(read_tilt_series(tmp_path))
+
+
 def test_frames_of_a_tilt_are_averaged(tmp_path):
     for a in ANGLES:
         frames = picture(a) + np.array([-1, 0, 1], np.float32)[:, None, None]

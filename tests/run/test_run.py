@@ -25,6 +25,7 @@ from napari_wedgefill.run.events import (
 )
 from napari_wedgefill.run.folder import Provenance, Recorded, iter_run_into
 from napari_wedgefill.run.run import share_out
+from napari_wedgefill.volume import TiltRange
 
 ANGLES_DEG = np.linspace(-60, 60, 25)
 EVERYTHING = RunOptions(

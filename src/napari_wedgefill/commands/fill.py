@@ -56,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_method_arguments(parser)
     add_shaping_arguments(parser)
+    add_overwrite_argument(parser)
     parser.add_argument("--align", action="store_true", help="align the images first")
     parser.add_argument(
         "--self-check",
@@ -72,7 +73,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also measure resolution, elongation and residuals, and write them as CSV",
     )
-    add_overwrite_argument(parser)
     parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
     )
@@ -174,11 +174,7 @@ def run(args: argparse.Namespace) -> None:
             line.say(f"note: {warning}")
         provenance = Provenance(args.file, args.command_line, collect_settings(args))
         events = iter_run_into(
-            args.output,
-            series,
-            make_run_options(args),
-            provenance,
-            overwrite=args.overwrite,
+            args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
         )
         done = follow(events, line, Done)
         if repeats is not None:

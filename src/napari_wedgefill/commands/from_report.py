@@ -20,7 +20,7 @@ SETTINGS = (
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
 ALLOWED = {
-    "--from-report", "--output", "--angles", "--model", "--max-memory", "--overwrite", "--debug",
+    "--from-report", "--output", "--overwrite", "--angles", "--model", "--max-memory", "--debug",
 }  # fmt: skip
 
 

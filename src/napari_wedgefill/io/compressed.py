@@ -80,6 +80,6 @@ def _copy(path: Path, packed: IO[bytes], plain: IO[bytes], allowed: int) -> None
         if written > allowed:
             raise WedgefillError(
                 f"{path.name}: it unpacks to more than {format_bytes(allowed)}, which is too much "
-                f"for its size or for the disk; unpack it by hand if it is sound."
+                "for its size or for the disk; unpack it by hand if it is sound."
             )
         plain.write(block)

@@ -43,6 +43,8 @@ class Tilt:
     own_source : str
     named_deg : float or None
         The angle by its name.
+    is_blank : bool
+        Every pixel has the same value: the exposure failed.
     """
 
     stack: Stack
@@ -50,6 +52,7 @@ class Tilt:
     own_deg: float | None
     own_source: str
     named_deg: float | None = None
+    is_blank: bool = False
 
     @property
     def path(self) -> Path:
@@ -92,8 +95,11 @@ def join_files(
     given = given or Given()
     paths = list(paths) if in_order else sorted(paths, key=_natural)
     warnings: list[str] = []
-    tilts = _open_all(paths, given, warnings)
+    tilts = _open_all(paths, given, in_order, warnings)
     tilts, found, mdoc_path = _assign(tilts, given, in_order, warnings)
+    is_good = np.array([not tilt.is_blank for tilt in tilts])
+    tilts = [tilt for tilt in tilts if not tilt.is_blank]
+    found = replace(found, value=found.value[is_good])
     first = tilts[0].stack
     n_frames = sorted({tilt.stack.n for tilt in tilts})
     if n_frames != [1]:
@@ -111,8 +117,10 @@ def join_files(
     return stack, found
 
 
-def _open_all(paths: Sequence[Path], given: Given, warnings: list[str]) -> list[Tilt]:
-    """Open every file; leave out those that hold no image of the specimen, and say so."""
+def _open_all(
+    paths: Sequence[Path], given: Given, in_order: bool, warnings: list[str]
+) -> list[Tilt]:
+    """Open every file; leave out those that cannot be a tilt of the others' series, and say so."""
     stacks = [open_stack(path, given, alone=True) for path in paths]
     shapes = [stack.pixels.shape[1:] for stack in stacks]
     usual = max(shapes, key=shapes.count)
@@ -124,17 +132,23 @@ def _open_all(paths: Sequence[Path], given: Given, warnings: list[str]) -> list[
                 f"{stack.path.name}: this is a montage of image pieces; blend it into whole images."
             )
         if stack.pixels.shape[1:] != usual:
+            if not in_order and name_deg is None and len(named) - named.count(None) >= MIN_TILTS:
+                warnings.append(
+                    f"{stack.path.name} was left out: its images have {_size(stack)} pixels, and "
+                    f"it has no tilt angle in its name, as the others have."
+                )
+                continue
             other = next(one for one in stacks if one.pixels.shape[1:] == usual)
             raise WedgefillError(
                 f"{stack.path.name}: its images have {_size(stack)} pixels, those of "
                 f"{other.path.name} {_size(other)}; give files of one series."
             )
         image = stack.pixels.mean(axis=0, dtype=np.float32)
-        if len(stacks) > MIN_TILTS and float(image.min()) == float(image.max()):
+        is_blank = float(image.min()) == float(image.max())
+        if is_blank:
             warnings.append(
                 f"{stack.path.name} was left out: every pixel has the same value ({image.min():g})."
             )
-            continue
         own = find_stack_angles(stack, [])
         if own is not None and np.ptp(own.value) > SAME_ANGLE_DEG:
             raise WedgefillError(
@@ -143,8 +157,9 @@ def _open_all(paths: Sequence[Path], given: Given, warnings: list[str]) -> list[
             )
         own_deg = None if own is None else float(np.mean(own.value))
         source = "" if own is None else own.source
-        tilts.append(Tilt(stack, np.asarray(image, np.float32), own_deg, source, name_deg))
-    if not tilts:
+        pixels = np.asarray(image, np.float32)
+        tilts.append(Tilt(stack, pixels, own_deg, source, name_deg, is_blank))
+    if all(tilt.is_blank for tilt in tilts):
         raise WedgefillError(f"{paths[0].name}: every pixel of every file has the same value.")
     return tilts
 
@@ -162,6 +177,8 @@ def _assign(
     The third value is the mdoc that names the files, if one does.
     """
     listed, source, path = _listing(tilts, given)
+    if listed is None or listed.file_names is not None or len(listed.angles_deg) != len(tilts):
+        tilts = [tilt for tilt in tilts if not tilt.is_blank]  # else the list has their angles
     if listed is not None and listed.file_names is not None:
         matched = _by_file_names(tilts, listed, source, warnings)
         if matched is not None:
@@ -297,10 +314,12 @@ def _by_list(
 def _known(tilts: Sequence[Tilt]) -> tuple[NDArray[np.float64] | None, str]:
     """Return the angles that every file states, in itself or in its name, and where."""
     own = [tilt.own_deg for tilt in tilts if tilt.own_deg is not None]
-    if len(own) == len(tilts):
-        return np.array(own), "its header or sidecar"
     named = [tilt.named_deg for tilt in tilts if tilt.named_deg is not None]
-    if len(named) == len(tilts):
+    is_named = len(named) == len(tilts)
+    # Programs that know no angle leave the same one, 0, in every header.
+    if len(own) == len(tilts) and not (is_named and np.ptp(own) < SAME_ANGLE_DEG):
+        return np.array(own), "its header or sidecar"
+    if is_named:
         return np.array(named), "its name"
     return None, ""
 

@@ -151,7 +151,7 @@ class Mdoc:
         )
 
     def _found(self, axis_deg: float, source: str) -> Found[float]:
-        return Found(wrapped(axis_deg), f"{self.path.name}, {source}", Origin.MDOC)
+        return Found(round(wrapped(axis_deg), 6), f"{self.path.name}, {source}", Origin.MDOC)
 
     def _numbers(self, key: str) -> Iterable[float]:
         """Every readable number under `key`, the settings' first, then in the order of sections."""

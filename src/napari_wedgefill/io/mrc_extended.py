@@ -104,10 +104,15 @@ def _serialem(raw: bytes, n: int, n_bytes: int, flags: int, byte_order: str) -> 
         return ExtendedHeader(is_montage=is_montage)
     n_records = len(raw) // n_bytes
     records = np.frombuffer(raw, np.uint8, n_records * n_bytes).reshape(n_records, n_bytes)
-    records = records[: _n_in_use(np.any(records != 0, axis=1), n)]
     centidegrees = np.ascontiguousarray(records[:, :2]).view(f"{byte_order}i2")[:, 0]
     angles = centidegrees.astype(np.float64) / 100.0
+    angles = angles[: _n_in_use(_are_tilts(angles), n)]
     return ExtendedHeader(_angles(angles, "SerialEM extended header"), is_montage=is_montage)
+
+
+def _are_tilts(angles: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which records hold a tilt; behind the last image lie zeros, and sometimes rubbish."""
+    return np.asarray(np.isfinite(angles) & (angles != 0) & (np.abs(angles) <= 180.0))
 
 
 def _n_in_use(is_filled: NDArray[np.bool_], n: int) -> int:
@@ -125,7 +130,7 @@ def _float_records(
         return ExtendedHeader()
     n_records = len(raw) // (4 * n_words)
     words = np.frombuffer(raw, f"{byte_order}f4", n_records * n_words).reshape(n_records, n_words)
-    words = words[: _n_in_use(np.any(words != 0, axis=1), n)]
+    words = words[: _n_in_use(_are_tilts(words[:, n_ints].astype(np.float64)), n)]
     records = words[:, n_ints:].astype(np.float64)
     # Records that all say zero were never filled in; unlike SerialEM, nothing flags them as absent.
     source = "extended header (128-byte records)"

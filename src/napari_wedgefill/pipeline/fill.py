@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -181,7 +180,9 @@ def _outline_volume(
     options: FillOptions,
 ) -> VolumeOutline:
     pixel = series.pixel_nm
-    model = f", model {Path(options.model).name}" if method.needs_model else ""
+    made = f"{method.name} of {series.name}, {series.n_tilts} tilts"
+    if method.needs_model:
+        made += f", model {options.model}"
     return VolumeOutline(
         name=f"{series.name}_{method.name}",
         shape=(calibration.beam.depth, height, calibration.beam.width),

@@ -99,7 +99,8 @@ def iter_run_into(
     session : Session, optional
         Keeps the networks open for the next run.
     overwrite : bool
-        Replace what an earlier run left in the folder; without it such a folder is refused.
+        Replace what an earlier run left in the folder; without it a run whose files are there
+        already is refused.
 
     Yields
     ------
@@ -113,23 +114,22 @@ def iter_run_into(
     Raises
     ------
     WedgefillError
-        Before anything is computed, for whatever cannot be done.
+        Before anything is computed, for whatever cannot be done, and for files that are there
+        already.
     OSError
         If the folder cannot be written.
     """
     from ..io import MrcSink
     from .run import iter_run
 
-    sink = MrcSink(folder, overwrite=overwrite)
-    sink.check(f"{series.name}_{method}" for method in options.fill.methods)
-    for name in _name_other_files(series.name, options):
-        refuse_to_replace(folder / name, overwrite=overwrite)
+    for path in _list_targets(folder, series.name, options):
+        refuse_to_replace(path, overwrite=overwrite)
     described = provenance.describe(series)
     written: dict[str, Path] = {}
     # Closed at once when this is interrupted, so that the file in the making is removed.
     with (
         _make_folder(folder),
-        closing(iter_run(series, options, sink, session)) as events,
+        closing(iter_run(series, options, MrcSink(folder, overwrite=overwrite), session)) as events,
     ):
         for event in events:
             if isinstance(event, Done):
@@ -142,14 +142,17 @@ def iter_run_into(
                 yield event
 
 
-def _name_other_files(name: str, options: RunOptions) -> list[str]:
-    """Return the files of a run that are no volumes of its methods."""
-    asked = {
-        f"{name}_trust.mrc": options.trust,
-        f"{name}_results.csv": options.table,
-        f"{name}_comparison.png": options.picture,
-    }
-    return ["report.json", *(file for file, is_asked in asked.items() if is_asked)]
+def _list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:
+    """Yield every file that a run will write."""
+    for method in options.fill.methods:
+        yield folder / f"{name}_{method}.mrc"
+    if options.trust:
+        yield folder / f"{name}_trust.mrc"
+    if options.table:
+        yield folder / f"{name}_results.csv"
+    if options.picture:
+        yield folder / f"{name}_comparison.png"
+    yield folder / "report.json"
 
 
 def _name_item(event: RunEvent) -> str | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check_input(source: Path | list[Path], report: Mapping[str, Any]) -> None:
-    """Raise `WedgefillError` if a file is not the one that a report was made from."""
+    """Raise `WedgefillError` if a file, or files, are not those that a report was made from."""
     files = source if isinstance(source, list) else [source]
     for file in (file for file in files if not file.exists()):
         raise WedgefillError(
