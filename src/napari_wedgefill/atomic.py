@@ -22,7 +22,7 @@ def refuse_to_replace(path: Path, *, overwrite: bool = False) -> None:
 
 
 @contextmanager
-def written_beside(path: Path, *, as_folder: bool = False) -> Iterator[Path]:
+def write_beside(path: Path, *, as_folder: bool = False) -> Iterator[Path]:
     """Give a temporary path in the same folder, and rename it to `path` if all went well.
 
     Whatever goes wrong, Ctrl-C included, the temporary file is removed and an older file of the
@@ -50,7 +50,7 @@ def written_beside(path: Path, *, as_folder: bool = False) -> Iterator[Path]:
         else:
             os.replace(temporary, path)
     except OSError as error:
-        raise WedgefillError(f"{path}: {_advice(error, path)}") from error
+        raise WedgefillError(f"{path}: {_advise(error, path)}") from error
     finally:
         if temporary.is_dir():
             shutil.rmtree(temporary, ignore_errors=True)
@@ -73,7 +73,7 @@ def _swap_folders(new: Path, path: Path) -> None:
         old.unlink(missing_ok=True)
 
 
-def _advice(error: OSError, path: Path) -> str:
+def _advise(error: OSError, path: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "there is no room left on the disk; free some, or write elsewhere."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

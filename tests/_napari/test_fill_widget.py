@@ -16,7 +16,8 @@ from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, Progress
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.volume import Volume
 
 
@@ -322,7 +323,7 @@ def test_a_model_folder_of_the_users_own_fills(loaded, qtbot, tmp_path):
 
 @pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])
 def test_where_the_networks_run_is_told_and_why_not_on_a_gpu(qtbot, monkeypatch, obstacle, device):
-    monkeypatch.setattr(method_panel, "obstacle_at_a_glance", lambda: obstacle)
+    monkeypatch.setattr(method_panel, "glance_at_cuda_obstacle", lambda: obstacle)
     panel = method_panel.MethodPanel()
     qtbot.addWidget(panel)
     assert device in panel.device_box.itemText(0)

@@ -134,7 +134,7 @@ def test_a_sink_writes_what_a_writer_does(tmp_path):
     fields = {"first_slice": 7, "tilt_range": TiltRange(-50.0, 50.0, 21), "history": ("a",)}
     outline = VolumeOutline("v", data.shape, (1.0, 2.0, 3.0), **fields)
     sink = MrcSink(tmp_path)
-    with sink.writing(outline) as stream:
+    with sink.open_writer(outline) as stream:
         stream.write(0, data.transpose(0, 2, 1))
     whole = write_volume(tmp_path / "w.mrc", Volume(data, (1.0, 2.0, 3.0), **fields))
     one, other = (tmp_path / "v.mrc").read_bytes(), whole.read_bytes()
@@ -143,7 +143,7 @@ def test_a_sink_writes_what_a_writer_does(tmp_path):
     assert one[220:] == other[220:]
     with pytest.raises(WedgefillError, match="there already"):
         sink.check(["u", "v"])
-    with pytest.raises(WedgefillError, match="there already"), sink.writing(outline):
+    with pytest.raises(WedgefillError, match="there already"), sink.open_writer(outline):
         pass
     MrcSink(tmp_path, overwrite=True).check(["v"])
 

@@ -26,13 +26,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, align, write."""
     from ..io import check_target, write_tilt_series
-    from .aligning import align_with_progress
+    from ..prepare import Aligned, iter_align
+    from .follow import follow
     from .progress_line import ProgressLine
 
     check_target(args.output, overwrite=args.overwrite)
-    with ProgressLine() as progress:
-        aligned, report = align_with_progress(read_series(args), progress)
-        written = write_tilt_series(args.output, aligned, overwrite=args.overwrite)
-        progress.say(f"wrote {written}")
+    with ProgressLine() as line:
+        aligned = follow(iter_align(read_series(args)), line, Aligned)
+        written = write_tilt_series(args.output, aligned.series, overwrite=args.overwrite)
+        line.say(f"wrote {written}")
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(aligned.report.to_dict(), indent=2))

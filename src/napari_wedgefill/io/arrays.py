@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WedgefillError
-from ..memory import free_bytes, in_words
+from ..memory import format_bytes, measure_free_bytes
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
 
@@ -51,9 +51,9 @@ def _members(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         total = sum(member.file_size for member in archive.infolist())
         packed = sum(member.compress_size for member in archive.infolist())
-    if total > free_bytes() // 2 or total > max(1000 * packed, 256 << 20):
+    if total > measure_free_bytes() // 2 or total > max(1000 * packed, 256 << 20):
         raise WedgefillError(
-            f"{path.name}: it unpacks to {in_words(total)}, which is more than fits; save the "
+            f"{path.name}: it unpacks to {format_bytes(total)}, which is more than fits; save the "
             f"images as .npy, which is mapped from disk."
         )
     with np.load(path, allow_pickle=False) as archive:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import WedgefillError
-from ..memory import in_words
+from ..memory import format_bytes
 from .sidecars import without_compression
 
 OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
@@ -79,7 +79,7 @@ def _copy(path: Path, packed: IO[bytes], plain: IO[bytes], allowed: int) -> None
         written += len(block)
         if written > allowed:
             raise WedgefillError(
-                f"{path.name}: it unpacks to more than {in_words(allowed)}, which is too much for "
-                f"its size or for the disk; unpack it by hand if it is sound."
+                f"{path.name}: it unpacks to more than {format_bytes(allowed)}, which is too much "
+                f"for its size or for the disk; unpack it by hand if it is sound."
             )
         plain.write(block)

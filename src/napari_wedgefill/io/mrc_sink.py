@@ -13,9 +13,9 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import refuse_to_replace, written_beside
+from ..atomic import refuse_to_replace, write_beside
 from ..errors import WedgefillError
-from ..memory import in_words
+from ..memory import format_bytes
 from ..volume import VolumeOutline
 from .mrc_writer import describe_volume
 
@@ -61,7 +61,7 @@ class MrcSink:
             refuse_to_replace(self.folder / f"{name}.mrc", overwrite=self.overwrite)
 
     @contextmanager
-    def writing(self, outline: VolumeOutline) -> Iterator[MrcStream]:
+    def open_writer(self, outline: VolumeOutline) -> Iterator[MrcStream]:
         """Give the stream that takes the slabs; the file is in place once the block has ended.
 
         Raises
@@ -76,17 +76,17 @@ class MrcSink:
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise WedgefillError(
-                f"{path}: it will take {in_words(needed)}, but only {in_words(free)} are left on "
-                "the disk; free some, or write elsewhere."
+                f"{path}: it will take {format_bytes(needed)}, but only {format_bytes(free)} are "
+                "left on the disk; free some, or write elsewhere."
             )
-        with written_beside(path) as temporary:
+        with write_beside(path) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)
                 yield stream
                 stream.finish()
 
-    def written(self, outline: VolumeOutline) -> Floats:
+    def fetch(self, outline: VolumeOutline) -> Floats:
         """Map a volume that is complete, read-only."""
         return np.memmap(self.path(outline), np.float32, "r", HEADER_BYTES, outline.shape)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..atomic import refuse_to_replace, written_beside
+from ..atomic import refuse_to_replace, write_beside
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
@@ -46,7 +46,7 @@ def write_volume(
     """
     path = Path(path)
     target = check_target(path, overwrite=overwrite, mode=mode)
-    with written_beside(path, as_folder=target.is_folder) as temporary:
+    with write_beside(path, as_folder=target.is_folder) as temporary:
         load(target.volume_writer)(temporary, volume, mode)
     return path
 
@@ -80,13 +80,13 @@ def write_tilt_series(
     path = Path(path)
     target = check_target(path, overwrite=overwrite, mode=mode)
     if not target.has_angle_file:
-        with written_beside(path, as_folder=target.is_folder) as temporary:
+        with write_beside(path, as_folder=target.is_folder) as temporary:
             load(target.series_writer)(temporary, series, mode)
         return path
     angle_path = _angle_file(path)
     refuse_to_replace(angle_path, overwrite=overwrite)
     # Leaving in reverse order, the angles are in place before the images that need them.
-    with written_beside(path) as stack, written_beside(angle_path) as angles:
+    with write_beside(path) as stack, write_beside(angle_path) as angles:
         load(target.series_writer)(stack, series, mode)
         angles.write_text("".join(f"{angle:10.4f}\n" for angle in series.angles_deg), "ascii")
     return path

@@ -6,15 +6,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from ...pipeline.events import COST, Done, Event, FillOptions, Finished, Progress
+from ...methods import METHODS
+from ...pipeline.events import Done, Event, Finished
+from ...pipeline.options import FillOptions
+from ...progress import Progress
 from ...tilt_series import TiltSeries
-from ...trust.middle import SLICES
 from ...trust.results import iter_results
 from ...trust.results_table import ResultsTable
-from ...trust.self_check import iter_self_check, withheld_tilts
-from ...trust.trust_map import check_trust, iter_trust_map
+from ...trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_check
+from ...trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
 from ...trust.verdicts import SelfCheck
-from ...trust.views import OTHER_VIEWS
 from .filled import Filled
 
 
@@ -50,9 +51,9 @@ def with_checks(
         Before anything is computed, if a check could not be made.
     """
     if self_check:
-        withheld_tilts(series.angles_deg)
+        choose_withheld_tilts(series.angles_deg)
     if trust:
-        check_trust(options)
+        choose_learned(options.methods)
     share = shares(series, options, self_check=self_check, trust=trust)
     finished: list[Finished] = []
     done: Done | None = None
@@ -80,11 +81,11 @@ def shares(
 ) -> tuple[float, float, float]:
     """Parts of the progress bar for fill, self-check and trust map, by what they cost."""
     start, stop = options.slices or (0, series.height)
-    n_slices, all_methods = stop - start, sum(COST[method] for method in options.methods)
+    n_slices, all_methods = stop - start, sum(METHODS[method].cost for method in options.methods)
     costs = (
         n_slices * all_methods,
-        2 * min(n_slices, SLICES) * all_methods * self_check,
-        n_slices * len(OTHER_VIEWS) * COST["gan"] * trust,
+        2 * min(n_slices, MOST_SLICES) * all_methods * self_check,
+        n_slices * len(OTHER_VIEWS) * METHODS["gan"].cost * trust,
     )
     fill, check, rest = (cost / sum(costs) for cost in costs)
     return fill, check, rest

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ...pipeline.events import FillOptions, Finished
+from ...pipeline.events import Finished
+from ...pipeline.options import FillOptions
 from ...tilt_series import TiltSeries
 from ...volume import Volume
 

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...io.axis import rotate
-from ...pipeline.events import METHODS, FillOptions
+from ...methods import DEFAULT_METHODS as METHODS
+from ...pipeline.options import FillOptions
 from ...tilt_series import TiltSeries
 from ..layers import LayerMap
 from .angle_text import parse_angles

@@ -8,9 +8,10 @@ from typing import Any
 import napari
 from napari.layers import Layer
 
-from ...durations import duration
-from ...pipeline.events import Done, Finished, Progress
+from ...durations import write_duration
+from ...pipeline.events import Done, Finished
 from ...prepare import Aligned
+from ...progress import Progress
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import SelfCheck, TrustMap
 from ..layers import series_layer
@@ -147,8 +148,8 @@ class JobView:
 
     def _say_done(self) -> None:
         what = f"Preview of slice {self.first_slice}" if self._is_preview else "Done"
-        spent = duration(time.monotonic() - self._started)
-        each = [f"{METHOD_LABELS[i.method]} {duration(i.seconds)}" for i in self._finished]
+        spent = write_duration(time.monotonic() - self._started)
+        each = [f"{METHOD_LABELS[i.method]} {write_duration(i.seconds)}" for i in self._finished]
         # A line does not end between a method and its time.
         listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
         self._run_panel.say(f"{what} in {spent}: {listed}. {self.remark}".strip())

@@ -14,9 +14,10 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...joint_model.onnx_session import obstacle_at_a_glance
-from ...joint_model.registry import bundled_summaries
-from ...pipeline.events import METHODS, FillOptions
+from ...joint_model.onnx_session import glance_at_cuda_obstacle
+from ...joint_model.registry import read_summaries
+from ...methods import DEFAULT_METHODS as METHODS
+from ...pipeline.options import FillOptions
 from .form import form_on, row
 from .inputs import METHOD_LABELS
 
@@ -43,7 +44,7 @@ class MethodPanel(QWidget):
             check.setToolTip(METHOD_TIPS[method])
         self._build_model_box()
         self.device_box = QComboBox()
-        obstacle = obstacle_at_a_glance()
+        obstacle = glance_at_cuda_obstacle()
         automatic = "Automatic (CPU here)" if obstacle else "Automatic (GPU here)"
         for label, value in ((automatic, "auto"), ("CPU", "cpu"), ("GPU (CUDA)", "cuda")):
             self.device_box.addItem(label, value)
@@ -60,7 +61,7 @@ class MethodPanel(QWidget):
     def _build_model_box(self) -> None:
         self.model_box = QComboBox()
         self.model_box.setToolTip("The trained networks that GAN uses.")
-        for name, summary in bundled_summaries().items():
+        for name, summary in read_summaries().items():
             self.model_box.addItem(name, name)
             last = self.model_box.count() - 1
             self.model_box.setItemData(last, summary, Qt.ItemDataRole.ToolTipRole)

@@ -17,7 +17,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from ...durations import roughly
+from ...durations import write_rough_duration
 from ..side_by_side import ORIENTATIONS
 from .messages import Message
 
@@ -121,7 +121,7 @@ class RunPanel(QWidget):
         """Move the bar and say what is going on and for how long."""
         self.bar.setValue(round(STEPS * fraction))
         self.bar.setFormat("%p%")
-        left = "" if seconds_left is None else f", {roughly(seconds_left)} left"
+        left = "" if seconds_left is None else f", {write_rough_duration(seconds_left)} left"
         self.say(f"{stage[:1].upper()}{stage[1:]}{left}")
 
     def say(self, text: str) -> None:

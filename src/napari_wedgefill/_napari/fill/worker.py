@@ -11,8 +11,9 @@ from typing import Any
 from napari.qt.threading import thread_worker
 from superqt.utils import GeneratorWorker
 
-from ...pipeline.pipeline import Progress, iter_fill, iter_preview
+from ...pipeline.fill import iter_fill, iter_preview
 from ...prepare import Aligned, AlignProgress, iter_align
+from ...progress import Progress
 from ...tilt_series import TiltSeries
 from ...trust.verdicts import SelfCheck
 from .checks import results_steps, with_checks
