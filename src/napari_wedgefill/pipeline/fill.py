@@ -187,9 +187,7 @@ def _outline_volume(
         name=f"{series.name}_{method.name}",
         shape=(calibration.beam.depth, height, calibration.beam.width),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
-        history=(
-            f"napari-wedgefill: {method.name} of {series.name}, {series.n_tilts} tilts{model}",
-        ),
+        history=(f"napari-wedgefill: {made}",),
         first_slice=options.slices[0] if options.slices else 0,
         tilt_range=TiltRange.of(series.angles_deg),
     )
