@@ -15,8 +15,9 @@ from .memory import release_pages
 Floats = NDArray[np.float32]
 
 
-#: So many images, spread over the series, are looked at when a file is opened.
-N_SURVEYED = 5
+#: So many images, spread over the series, are looked at when a file is opened, and of large ones
+#: evenly spaced rows with so many pixels.
+N_SURVEYED, SURVEYED_PIXELS = 5, 2_000_000
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ class DiskImages:
         """Look at a few images, so that a file without signal is refused before it is used."""
         low, high, n_unmendable, n_mended = np.inf, -np.inf, 0, 0
         chosen = np.unique(np.linspace(0, len(source) - 1, N_SURVEYED).astype(int))
+        step = -(-int(source.shape[1] * source.shape[2]) // SURVEYED_PIXELS)
         for i in chosen:
-            pixels = np.asarray(source[int(i)])
+            pixels = np.asarray(source[int(i), ::step])
             if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
                 good = pixels[np.isfinite(pixels)]
                 if good.size == 0:

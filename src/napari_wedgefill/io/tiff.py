@@ -130,7 +130,7 @@ def _grey_axes(path: Path, series: tifffile.TiffPageSeries) -> str:
 
 def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
     series = tiff.series[0]
-    h, w = series.shape[-2:]
+    h, w = series.keyframe.imagelength, series.keyframe.imagewidth
     if series.dataoffset is not None:
         n_bytes = series.dataoffset + series.size * series.dtype.itemsize
         if path.stat().st_size < n_bytes:
