@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import WedgefillError
-from .hdf5 import MAGIC, arrays_of, open_hdf5
+from .hdf5 import MAGIC, arrays_of
+from .hdf5_access import open_hdf5
 from .lazy_arrays import told_as_damage
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
