@@ -20,8 +20,8 @@ from qtpy.QtWidgets import QApplication
 
 from benchmarks.pictures.screenshot import ROOT, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
+from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-from napari_wedgefill._napari.sample_data import open_needle
 from napari_wedgefill._napari.window import open_results
 
 WINDOW = (1500, 1000)

@@ -16,9 +16,9 @@ import napari
 from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QPushButton
 
+from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.volume_view import volumes_in
 from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-from napari_wedgefill._napari.sample_data import open_needle
 
 WINDOW = (1600, 900)
 ROOT = Path(__file__).resolve().parents[1]

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import QApplication, QWidget
 from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
 from benchmarks.pictures.screenshot import ROOT, close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
+from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.volume_view import trust_maps_in, volumes_in
 from napari_wedgefill._napari.fill.widget import FillWedgeWidget
 from napari_wedgefill._napari.results.window import ResultsWindow
-from napari_wedgefill._napari.sample_data import open_needle
 
 WINDOW = (1360, 960)
 COMPARE = (1120, 520)

@@ -11,7 +11,7 @@ from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.checks import shares, with_checks
 from napari_wedgefill._napari.fill.filled import Filled
 from napari_wedgefill._napari.layers import TRUST, LayerMap
-from napari_wedgefill._napari.results.curve_plot import (
+from napari_wedgefill._napari.results.plots import (
     LEFT,
     RIGHT,
     CurvePlot,

@@ -12,10 +12,14 @@ from qtpy.QtWidgets import QFileDialog, QMenu
 from superqt.utils import GeneratorWorker
 
 import napari_wedgefill
+from napari_wedgefill._napari.files import (
+    get_reader,
+    open_needle,
+    open_simulated_particle,
+    read_layers,
+    write_mrc,
+)
 from napari_wedgefill._napari.layers import TRUST, LayerMap, series_layer, volume_layer
-from napari_wedgefill._napari.reader import get_reader, read_layers
-from napari_wedgefill._napari.sample_data import open_needle, open_simulated_particle
-from napari_wedgefill._napari.writer import write_mrc
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import read_volume, write_tilt_series, write_volume
 from napari_wedgefill.trust.verdicts import TRUST_LABEL

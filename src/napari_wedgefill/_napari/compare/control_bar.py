@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 
 from qtpy.QtCore import QSignalBlocker, Qt, Signal
@@ -10,13 +11,14 @@ from qtpy.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
+    QWidgetAction,
 )
 from superqt import QDoubleRangeSlider, QFlowLayout
 
-from .layer_menu import LayerMenu
 from .model import CompareModel
 from .planes import AXES, ROWS
 from .shading import COLOURMAPS
@@ -217,3 +219,35 @@ def _offer(box: QComboBox, choices: list[str], chosen: str) -> None:
         box.addItems(choices)
     if chosen in choices:
         box.setCurrentText(chosen)
+
+
+class LayerMenu(QPushButton):
+    """A button with a list of layers to tick; the list stays open meanwhile."""
+
+    ticked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__("Volumes")
+        self.setToolTip("Which volumes to compare.")
+        self._menu = QMenu(self)
+        self.setMenu(self._menu)
+        self.checks: dict[str, QCheckBox] = {}
+
+    def offer(self, names: Sequence[str], ticked: Sequence[str]) -> None:
+        """List layers by name."""
+        self._menu.clear()
+        self.checks = {}
+        for name in names:
+            check = QCheckBox(name)
+            check.setChecked(name in ticked)
+            check.setStyleSheet("padding: 3px 12px 3px 6px;")
+            check.toggled.connect(self.ticked)
+            action = QWidgetAction(self._menu)
+            action.setDefaultWidget(check)
+            self._menu.addAction(action)
+            self.checks[name] = check
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the ticked layers, in the order of the list."""
+        return [name for name, check in self.checks.items() if check.isChecked()]

@@ -16,8 +16,7 @@ from .pictures import Pictures
 from .planes import AXES, SPECTRUM
 from .plot import draw_profiles
 from .spectra import wedge_edges_deg
-from .theme import Theme, line_colour
-from .words import LEFT, MIDDLE, RIGHT, pen_of, qt_rect, write
+from .theme import LEFT, MIDDLE, RIGHT, Theme, line_colour, pen_of, qt_rect, write
 
 #: Free of the crosshair around its point, in layout units of the screen.
 HOLE = 6.0

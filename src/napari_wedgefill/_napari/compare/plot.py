@@ -11,8 +11,7 @@ from .layout import Layout, Rect
 from .model import CompareModel
 from .planes import AXES
 from .profile import Profile
-from .theme import Theme, line_colour
-from .words import MIDDLE, RIGHT, pen_of, write
+from .theme import MIDDLE, RIGHT, Theme, line_colour, pen_of, write
 
 #: Ticks along the distance and along the intensity, at least.
 N_TICKS = (6, 3)

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import numpy as np
 from napari.layers import Image
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -21,15 +22,14 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import WedgefillError
-from ..fill.messages import announce
+from ..messages import announce
 from .canvas import CompareCanvas
 from .control_bar import ControlBar
-from .figure import Figure
+from .figure import PrintedFigure
 from .layer_source import MOST_TICKED, columns_of, offered, same_grid, ticked_at_first, unit_of
 from .model import CompareModel
 from .planes import AXES
 from .theme import DARK, LIGHT
-from .viewer_link import ViewerLink
 
 HINT = (
     "Click or drag: crosshair. Wheel: slices. Ctrl+wheel: zoom. Right drag: pan. "
@@ -153,9 +153,11 @@ class CompareWidget(QWidget):
         )
         self.status.setText(f"{x}   {y}   {z}")
 
-    def figure(self) -> Figure:
+    def figure(self) -> PrintedFigure:
         """Return the figure of what is shown."""
-        return Figure(self.model, self.canvas.layout_now(), crosshair=self.model.show_crosshair)
+        return PrintedFigure(
+            self.model, self.canvas.layout_now(), crosshair=self.model.show_crosshair
+        )
 
     def copy(self) -> None:
         """Put the figure on the clipboard."""
@@ -228,3 +230,56 @@ def open_from_menu(viewer: napari.viewer.Viewer) -> None:
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
     active = [w for w in windows if w.isActiveWindow()]
     open_compare(viewer, (active or windows or [None])[0])
+
+
+#: The main viewer takes far longer to draw than this window, so it follows when a drag rests.
+REST_MS = 80
+
+
+class ViewerLink(QObject):
+    """Keeps a model's crosshair and a viewer's current point at the same place.
+
+    Parameters
+    ----------
+    model : CompareModel
+        Its crosshair.
+    viewer : napari.Viewer
+        Its last three dimensions are (z, y, x).
+    parent : QObject
+        Owns this link.
+    """
+
+    def __init__(self, model: CompareModel, viewer: napari.Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model, self._viewer = model, viewer
+        self._is_following = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self.push)
+        model.moved.connect(self._moved)
+        viewer.dims.events.point.connect(self.follow)
+
+    def follow(self, event: Any = None) -> None:
+        """Move the crosshair to where the viewer's sliders are."""
+        if self._viewer.dims.ndim < 3:
+            return
+        z, y, x = self._viewer.dims.point[-3:]
+        self._is_following = True
+        self._model.move_to((float(z), float(y), float(x)))
+        self._is_following = False
+
+    def push(self) -> None:
+        """Move the viewer's sliders to the crosshair."""
+        dims = self._viewer.dims
+        if dims.ndim < 3 or np.allclose(dims.point[-3:], self._model.crosshair):
+            return
+        dims.set_point(range(dims.ndim - 3, dims.ndim), self._model.crosshair)
+
+    def detach(self) -> None:
+        """Stop."""
+        self._viewer.dims.events.point.disconnect(self.follow)
+
+    def _moved(self) -> None:
+        if not self._is_following:
+            self._timer.start()

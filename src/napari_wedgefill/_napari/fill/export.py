@@ -14,7 +14,7 @@ from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
 from ...errors import WedgefillError
 from ...io import write_volume
 from ..layers import LayerMap
-from .messages import announce
+from ..messages import announce
 from .volume_view import trust_maps_in, volumes_in
 from .worker import StepWorker
 

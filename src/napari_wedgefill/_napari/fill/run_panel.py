@@ -18,8 +18,8 @@ from qtpy.QtWidgets import (
 )
 
 from ...durations import roughly
+from ..messages import Message
 from ..side_by_side import ORIENTATIONS
-from .messages import Message
 
 STEPS = 1000
 TILTS = "Tilts"

@@ -13,12 +13,12 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from ...errors import WedgefillError
 from ..compare.button import CompareButton
 from ..layers import LayerMap
+from ..messages import announce, message_of
 from ..side_by_side import ORIENTATIONS
 from .export import ask_for_jobs, export_in_background, volumes_to_export
 from .form import align_labels, line
 from .inputs import FillInputs
 from .job_view import JobView
-from .messages import announce, message_of
 from .method_panel import MethodPanel
 from .run_panel import TILTS, RunPanel
 from .scrolling import Scrolling

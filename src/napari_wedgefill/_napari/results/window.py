@@ -20,8 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...trust.results_table import ResultsTable
 from ..fill.inputs import METHOD_LABELS
-from ..fill.range_diagram import RangeDiagram
-from .curve_plot import CurvePlot, histogram_curves, residual_curves, shell_curves
+from .plots import CurvePlot, RangeDiagram, histogram_curves, residual_curves, shell_curves
 
 ROW_HEIGHT = 25
 SIZE = QSize(980, 760)

@@ -9,7 +9,7 @@ from importlib import metadata
 
 from napari.utils.notifications import show_error
 
-from ...errors import WedgefillError
+from ..errors import WedgefillError
 
 _REPORTED_PACKAGES = (
     "napari-wedgefill", "napari", "PyQt6", "PySide6", "numpy", "numba",

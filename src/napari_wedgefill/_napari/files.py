@@ -1,15 +1,24 @@
-"""File > Open and drag and drop: tilt series and volumes as image layers."""
+"""What napari asks for: open a file or a sample as layers, save a layer as MRC."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from napari.utils.notifications import show_warning
 
 from ..errors import WedgefillError
-from ..io import find_angles, kind_of, read_tilt_series, read_volume
-from .layers import LayerData, bare_stack_layer, series_layer, trust_layer, volume_layer
+from ..io import (
+    find_angles,
+    kind_of,
+    read_tilt_series,
+    read_volume,
+    write_tilt_series,
+    write_volume,
+)
+from ..samples import needle_path, simulated_particle
+from .layers import LayerData, LayerMap, bare_stack_layer, series_layer, trust_layer, volume_layer
 
 #: napari reads plain TIFF images itself, and better than as a tilt series without angles.
 LEFT_TO_NAPARI = (".tif", ".tiff")
@@ -63,3 +72,46 @@ def read_layers(path: Paths) -> list[LayerData]:
     for warning in series.warnings:
         show_warning(f"{series.name}: {warning}")
     return [series_layer(series)]
+
+
+def write_mrc(path: str, data: Any, attributes: dict[str, Any]) -> list[str]:
+    """Write one image layer; a tilt series gets its angles in a .tlt beside it.
+
+    Parameters
+    ----------
+    path : str
+        Where to write.
+    data : array_like, (z, y, x) or (tilt, y, x)
+        The layer's array.
+    attributes : dict
+        The layer's attributes.
+
+    Returns
+    -------
+    list of str
+        The files written.
+    """
+    return [str(written) for written in write_layer(Path(path), LayerMap(data, attributes))]
+
+
+def write_layer(path: Path, layer: LayerMap) -> list[Path]:
+    """Write a tilt series or a volume as MRC, according to what the layer is."""
+    if layer.kind != "tilt series":
+        return [write_volume(path, layer.to_volume())]
+    if layer.angles_deg is None:
+        raise WedgefillError(
+            f"{layer.name}: no tilt angles are known for this series; enter them in the "
+            "Fill wedge widget and save again."
+        )
+    return [write_tilt_series(path, layer.to_series(layer.angles_deg, layer.pixel_nm))]
+
+
+def open_needle() -> list[LayerData]:
+    """Open the measured tilt series of a needle: HAADF, 77 tilts, unaligned (NIST)."""
+    return [series_layer(read_tilt_series(needle_path()), name="needle")]
+
+
+def open_simulated_particle() -> list[LayerData]:
+    """Open a simulated tilt series, and the particle it was computed from as a hidden volume."""
+    series, truth = simulated_particle()
+    return [volume_layer(truth, name=f"{series.name} truth", visible=False), series_layer(series)]
