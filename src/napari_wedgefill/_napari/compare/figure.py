@@ -9,7 +9,7 @@ from qtpy.QtCore import QMarginsF, QSizeF
 from qtpy.QtGui import QImage, QPageSize, QPainter, QPdfWriter
 
 from ... import __version__
-from ...atomic import written_beside
+from ...atomic import write_beside
 from ...errors import WedgefillError
 from .layout import Layout, paper_layout
 from .model import CompareModel
@@ -88,7 +88,7 @@ class PrintedFigure:
             raise WedgefillError(f"{path.name}: a figure is a .png or a .pdf; name it so.")
         if not path.parent.is_dir():
             raise WedgefillError(f"{path}: the folder {path.parent} does not exist; make it first.")
-        with written_beside(path) as temporary:
+        with write_beside(path) as temporary:
             if suffix == ".pdf":
                 self._write_pdf(temporary, dpi)
             elif not self.image(dpi).save(str(temporary), "PNG"):

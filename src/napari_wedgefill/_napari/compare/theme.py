@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from qtpy.QtCore import QRectF, Qt
@@ -85,9 +86,21 @@ PAPER = Theme(
 )
 
 
-def line_colour(index: int) -> QColor:
-    """Colour of a column's profile."""
-    return LINES[index % len(LINES)]
+def line_colours(chosen: Sequence[str]) -> list[QColor]:
+    """Colours of the columns' profiles: each its own, unless another column took it before.
+
+    Parameters
+    ----------
+    chosen : sequence of str
+        Colour of each column as ``#rrggbb``; empty for any.
+    """
+    colours: list[QColor] = []
+    for index, name in enumerate(chosen):
+        own = [QColor(name)] if name else []
+        spare = [*LINES[index:], *LINES[:index]]
+        free = [colour for colour in (*own, *spare) if colour not in colours]
+        colours.append((free or spare)[0])
+    return colours
 
 
 LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter

@@ -26,7 +26,16 @@ from ..messages import announce
 from .canvas import CompareCanvas
 from .control_bar import ControlBar
 from .figure import PrintedFigure
-from .layer_source import MOST_TICKED, columns_of, offered, same_grid, ticked_at_first, unit_of
+from .layer_source import (
+    MOST_TICKED,
+    columns_of,
+    group_by_run,
+    methods_of_run,
+    offered,
+    same_grid,
+    ticked_at_first,
+    unit_of,
+)
 from .model import CompareModel
 from .planes import AXES
 from .theme import DARK, LIGHT
@@ -85,6 +94,7 @@ class CompareWidget(QWidget):
             event.connect(self._layers_changed)
         self._viewer.events.theme.connect(self._follow_theme)
         self.controls.layer_menu.ticked.connect(self._take_ticks)
+        self.controls.run_chosen.connect(self.show_run)
         self.controls.copy_asked.connect(self.copy)
         self.controls.save_asked.connect(self.ask_and_save)
         self.controls.line_wanted.connect(lambda: self.status.setText(LINE_HINT))
@@ -92,22 +102,42 @@ class CompareWidget(QWidget):
         self.destroyed.connect(lambda: self._detach())
 
     def refresh_layers(self) -> None:
-        """Offer the viewer's volumes; those that were compared stay, and their like join them."""
+        """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen."""
         found = offered(self._viewer)
+        groups = group_by_run(found)
+        fresh = [layer for layer in found if layer not in self._known]
+        newest = next(iter(groups), "")
         shown = [layer for layer in found if layer in self._shown]
-        if shown:
-            fresh = [layer for layer in found if layer not in self._known]
+        if self._known and newest and all(layer in fresh for layer in groups[newest]):
+            shown = methods_of_run(found, newest)
+        elif shown and not newest:
             alike = [layer for layer in fresh if same_grid(layer, shown[0])]
             joined = {*shown, *alike[: max(0, MOST_TICKED - len(shown))]}
             shown = [layer for layer in found if layer in joined]
-        else:
+        elif not shown:
             shown = ticked_at_first(found)
         self._watch(found)
         self._known = found
-        self.controls.layer_menu.offer(
-            [layer.name for layer in found], [layer.name for layer in shown]
-        )
+        self._offer(groups, shown)
         self.compare(shown)
+
+    def show_run(self, run: str) -> None:
+        """Show the volumes of one run, a column for each method."""
+        layers = methods_of_run(self._known, run)
+        if layers:
+            self._offer(group_by_run(self._known), layers)
+            self.compare(layers)
+
+    def _offer(self, groups: dict[str, list[Image]], shown: list[Image]) -> None:
+        names = {run: [layer.name for layer in layers] for run, layers in groups.items()}
+        self.controls.layer_menu.offer(names, [layer.name for layer in shown])
+        self._mark_run(shown)
+
+    def _mark_run(self, shown: Sequence[Image]) -> None:
+        """Say which run is shown, or that the columns were chosen one by one."""
+        runs = [run for run in group_by_run(self._known) if run]
+        whole = [run for run in runs if methods_of_run(self._known, run) == list(shown)]
+        self.controls.offer_runs(runs, whole[0] if whole else "")
 
     def compare(self, layers: Sequence[Image]) -> None:
         """Show some layers, one a column.
@@ -126,7 +156,9 @@ class CompareWidget(QWidget):
 
     def _take_ticks(self) -> None:
         chosen = self.controls.layer_menu.chosen
-        self.compare([layer for layer in self._known if layer.name in chosen])
+        shown = [layer for layer in self._known if layer.name in chosen]
+        self._mark_run(shown)
+        self.compare(shown)
 
     def _watch(self, layers: Sequence[Image]) -> None:
         for layer in self._known:
@@ -193,7 +225,9 @@ class CompareWidget(QWidget):
         self.link.detach()
 
 
-def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareWidget:
+def open_compare(
+    viewer: napari.viewer.Viewer, main: QWidget | None, run: str | None = None
+) -> CompareWidget:
     """Open the Compare window of a viewer, or bring it to the front.
 
     Parameters
@@ -202,6 +236,8 @@ def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareW
         Its volumes are compared.
     main : QWidget or None
         The viewer's window, with which this one closes.
+    run : str, optional
+        Title of the run to show; by default the newest, or what the window shows already.
 
     Returns
     -------
@@ -219,6 +255,8 @@ def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareW
         widget.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         widget.resize((widget.screen().availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
+    if run is not None:
+        widget.show_run(run)
     widget.show()
     widget.raise_()
     widget.activateWindow()
@@ -229,7 +267,7 @@ def open_from_menu(viewer: napari.viewer.Viewer) -> None:
     """Layers > Visualize > Compare volumes."""
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
     active = [w for w in windows if w.isActiveWindow()]
-    open_compare(viewer, (active or windows or [None])[0])
+    open_compare(viewer, next(iter([*active, *windows]), None))
 
 
 #: The main viewer takes far longer to draw than this window, so it follows when a drag rests.

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import WedgefillError
 from ...geometry import median_step_deg, missing_range_deg
+from ...tilt_series import MAX_TILT_DEG
 
 #: Angles count as evenly spaced when none is further than this from the even grid, in degrees.
 EVEN_WITHIN_DEG = 0.005
@@ -37,8 +38,19 @@ def parse_angles(text: str) -> NDArray[np.float64]:
     Raises
     ------
     WedgefillError
-        If the text is empty or holds something else.
+        If the text is empty, holds something else, or an angle that no stage can have.
     """
+    angles = _read_angles(text)
+    wrong = angles[~(np.abs(angles) <= MAX_TILT_DEG)]
+    if wrong.size:
+        raise WedgefillError(
+            f"A tilt angle of {wrong[0]:g} degrees is not possible; angles are degrees between "
+            f"-{MAX_TILT_DEG:.0f} and {MAX_TILT_DEG:.0f}."
+        )
+    return angles
+
+
+def _read_angles(text: str) -> NDArray[np.float64]:
     plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{DEGREE SIGN}", " ").strip()
     if not plain:
         raise WedgefillError(
@@ -69,7 +81,7 @@ def _even_angles(start: float, stop: float, step: float) -> NDArray[np.float64]:
             "type a larger step."
         )
     direction = 1.0 if stop >= start else -1.0
-    return start + direction * abs(step) * np.arange(count)
+    return start + direction * abs(step) * np.arange(count, dtype=np.float64)
 
 
 def format_angles(angles_deg: ArrayLike) -> str:

@@ -11,16 +11,9 @@ from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from ...geometry import widest_gap_deg
+from ...methods import METHODS, label_of
 from ...trust.results_table import ResultsTable
-from ..fill.inputs import METHOD_LABELS
 
-COLOURS = {
-    "wbp": QColor(160, 160, 160),
-    "sart": QColor(90, 170, 250),
-    "sirt": QColor(120, 210, 210),
-    "tvm": QColor(250, 190, 80),
-    "gan": QColor(240, 110, 150),
-}
 INK = QColor(170, 170, 170)
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 22, 22
 SMALLEST = (240, 150)
@@ -100,7 +93,8 @@ def histogram_curves(table: ResultsTable) -> Curves | None:
         return None
     curves: dict[str, Curve] = {}
     for method, found in counted.items():
-        edges = np.linspace(*found["range"], len(found["counts"]) + 1)
+        low, high = found["range"]
+        edges = np.linspace(low, high, len(found["counts"]) + 1)
         middles = (edges[1:] + edges[:-1]) / 2
         curves[method] = middles.tolist(), np.log10(np.maximum(found["counts"], 1)).tolist()
     top = max(max(values) for _, values in curves.values())
@@ -116,6 +110,11 @@ def histogram_curves(table: ResultsTable) -> Curves | None:
         f"{10**top:.0e}".replace("e+0", "e"),
         bottom_label="1",
     )
+
+
+def _colour_of(method: str) -> QColor:
+    """Colour of a method's line, the same in every window."""
+    return QColor(METHODS[method].colour) if method in METHODS else INK
 
 
 def _brief(value: float) -> str:
@@ -157,8 +156,8 @@ class CurvePlot(QWidget):
         self._draw_frame(painter, box)
         x = LEFT
         for method in self.shown.curves:
-            painter.setPen(COLOURS.get(method, INK))
-            label = METHOD_LABELS.get(method, method)
+            painter.setPen(_colour_of(method))
+            label = label_of(method)
             painter.drawText(QPointF(x, TOP - 7), label)
             x += painter.fontMetrics().horizontalAdvance(label) + 14
         painter.setClipRect(box)
@@ -167,7 +166,7 @@ class CurvePlot(QWidget):
             ends = [self._place(box, place, level) for place in (self._first, self._last)]
             painter.drawLine(*ends)
         for method, curve in self.shown.curves.items():
-            painter.setPen(QPen(COLOURS.get(method, INK), 1.6))
+            painter.setPen(QPen(_colour_of(method), 1.6))
             painter.drawPolyline(
                 QPolygonF([self._place(box, a, v) for a, v in zip(*curve, strict=True)])
             )

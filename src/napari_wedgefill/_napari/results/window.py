@@ -18,8 +18,9 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ...methods import METHODS
 from ...trust.results_table import ResultsTable
-from ..fill.inputs import METHOD_LABELS
+from ..runs import Run
 from .plots import CurvePlot, RangeDiagram, histogram_curves, residual_curves, shell_curves
 
 ROW_HEIGHT = 25
@@ -37,15 +38,22 @@ class ResultsWindow(QDialog):
         Measured tilts in degrees.
     parent : QWidget, optional
         Over which to open.
+    title : str
+        Names the run; the series by default.
     """
 
     def __init__(
-        self, table: ResultsTable, angles_deg: Sequence[float], parent: QWidget | None = None
+        self,
+        table: ResultsTable,
+        angles_deg: Sequence[float],
+        parent: QWidget | None = None,
+        *,
+        title: str = "",
     ) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle(f"Results: {table.name}")
-        self._table = table
+        self.setWindowTitle(f"Results: {title or table.name}")
+        self.table = table
         self.grid = _grid_of(table)
         self.copy_button = QPushButton("Copy as CSV")
         self.copy_button.setToolTip("Copy every figure, the residual of each tilt included.")
@@ -72,14 +80,16 @@ class ResultsWindow(QDialog):
 
     def copy(self) -> None:
         """Put the table on the clipboard."""
-        QApplication.clipboard().setText(self._table.to_csv())
+        QApplication.clipboard().setText(self.table.to_csv())
         self.told.setText("Copied.")
 
 
 def _grid_of(table: ResultsTable) -> QTableWidget:
     heading, *rows = table.cells()
     grid = QTableWidget(len(rows), len(heading))
-    grid.setHorizontalHeaderLabels([METHOD_LABELS.get(name, name) for name in heading])
+    grid.setHorizontalHeaderLabels(
+        [METHODS[name].label if name in METHODS else name for name in heading]
+    )
     grid.verticalHeader().hide()
     grid.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     grid.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
@@ -92,3 +102,25 @@ def _grid_of(table: ResultsTable) -> QTableWidget:
     grid.resizeColumnsToContents()
     grid.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return grid
+
+
+def open_results(run: Run, main: QWidget | None) -> ResultsWindow:
+    """Open the window of a run, or bring the one that is open to the front.
+
+    Parameters
+    ----------
+    run : Run
+        Has its table.
+    main : QWidget or None
+        The viewer's window, with which this one closes.
+    """
+    if run.table is None:
+        raise ValueError(f"{run.title} was not measured")
+    inside = [] if main is None else main.findChildren(ResultsWindow)
+    window = next((found for found in inside if found.table is run.table), None)
+    if window is None:
+        window = ResultsWindow(run.table, run.series.angles_deg.tolist(), main, title=run.title)
+    window.show()
+    window.raise_()
+    window.activateWindow()
+    return window
