@@ -63,7 +63,9 @@ def _fill(
     """Fill a series from a file into files; return the volumes, and what it took and where."""
     from benchmarks.speed.fill import write_series
     from napari_wedgefill.io import MrcSink, read_tilt_series
-    from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, iter_fill
+    from napari_wedgefill.pipeline.events import Done, Finished
+    from napari_wedgefill.pipeline.fill import iter_fill
+    from napari_wedgefill.pipeline.options import FillOptions
 
     volumes, seconds, report = {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:

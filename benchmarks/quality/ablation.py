@@ -22,9 +22,9 @@ from napari_wedgefill.joint_model import contract as inputs
 from napari_wedgefill.joint_model.consistency import restore_consistency
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.joint_model.registry import VIEWS, load
-from napari_wedgefill.joint_model.stages import iter_refined
+from napari_wedgefill.joint_model.stages import iter_refine
+from napari_wedgefill.progress import drain
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.steps import drain
 from napari_wedgefill.trust import psnr
 
 Floats = NDArray[np.float32]
@@ -49,8 +49,8 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
     quick = found.quick
     warm = inputs.sinogram_input(beam, rows, quick, scales, contract)
     filled = np.concatenate(list(model.run("sinogram", warm)))
-    completed = inputs.completed_wbp(beam, rows, filled, scales, contract)
-    unaided = inputs.completed_wbp(beam, rows, warm[:, :1], scales, contract)
+    completed = inputs.reconstruct_completed(beam, rows, filled, scales, contract)
+    unaided = inputs.reconstruct_completed(beam, rows, warm[:, :1], scales, contract)
     alone, channels = (
         inputs.tomogram_input(wbp, quick, model.model.contract) for wbp in (unaided, completed)
     )
@@ -60,7 +60,7 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
 
     def refine(*views: tuple[tuple[int, ...], ...]) -> Floats:
         # From the first pass on each time: a pass goes on from what the one before it left.
-        steps = iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views)
+        steps = iter_refine(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views)
         return drain(steps)
 
     first, second, third = VIEWS

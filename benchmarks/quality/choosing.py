@@ -18,7 +18,7 @@ import numpy as np
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.methods import Measured, network
 from benchmarks.quality.simulated import Simulation
-from napari_wedgefill.joint_model.contract import Quick, Scales, believed_noise
+from napari_wedgefill.joint_model.contract import FirstEstimates, Scales, raise_to_noise_floor
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.projector import ParallelBeam
@@ -34,7 +34,7 @@ KINDS = ("head", "branches")
 #: Objects of each validating group that are reconstructed: the first, and the middle one.
 OF_GROUP = (0, 4)
 
-Case = tuple[str, ParallelBeam, Measured, Quick, Array]
+Case = tuple[str, ParallelBeam, Measured, FirstEstimates, Array]
 
 
 def validating(groups: Path) -> Iterator[Case]:
@@ -47,8 +47,8 @@ def validating(groups: Path) -> Iterator[Case]:
         for k in OF_GROUP:
             own = slice(SLICES * k, SLICES * (k + 1))
             b, peak = rows[..., own].copy(), float(scale[own][0])
-            measured = Measured(b, Scales(peak, believed_noise(noise_level(b), peak)), 1.0)
-            quick = Quick(sart[..., own].copy(), tvm[..., own].copy())
+            measured = Measured(b, Scales(peak, raise_to_noise_floor(noise_level(b), peak)), 1.0)
+            quick = FirstEstimates(sart[..., own].copy(), tvm[..., own].copy())
             yield "validation groups", beam, measured, quick, truth[..., own]
 
 

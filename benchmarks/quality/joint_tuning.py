@@ -22,11 +22,11 @@ from torch import Tensor, nn
 
 from napari_wedgefill.joint_model.angular_grid import AngularGrid, grid_for
 from napari_wedgefill.joint_model.contract import (
+    FirstEstimates,
     InputContract,
-    Quick,
     Scales,
-    believed_noise,
-    completed_wbp,
+    raise_to_noise_floor,
+    reconstruct_completed,
     refinement_input,
     tomogram_input,
 )
@@ -55,7 +55,7 @@ class Part:
     x: Tensor
     target: Tensor
     truth: Tensor
-    quick: Quick
+    quick: FirstEstimates
     scales: Scales
 
     @property
@@ -82,16 +82,20 @@ def parts(path: Path) -> Iterator[Part]:
         rows, *volumes = (
             torch.from_numpy(v[..., own].copy()) for v in (measured, truth, sart, tvm)
         )
-        noise = believed_noise(noise_level(rows.numpy()), scale[own])
+        noise = raise_to_noise_floor(noise_level(rows.numpy()), scale[own])
         slices = volumes[0].movedim(2, 0)[:, None]
         stacks = torch.from_numpy(x[own].copy()), torch.from_numpy(target[own].copy())
-        yield Part(beam, rows, *stacks, slices, Quick(*volumes[1:]), Scales(scale[own], noise))
+        yield Part(
+            beam, rows, *stacks, slices, FirstEstimates(*volumes[1:]), Scales(scale[own], noise)
+        )
 
 
 def completed(part: Part, filled: Tensor) -> Tensor:
     """WBP as a fill computes it, whose gradient is that of the rows that the network gave."""
     with torch.no_grad():
-        volume = completed_wbp(part.beam, part.measured, filled.detach(), part.scales, CONTRACT)
+        volume = reconstruct_completed(
+            part.beam, part.measured, filled.detach(), part.scales, CONTRACT
+        )
     if not filled.requires_grad:
         return volume
     # A fill's own back projection is no adjoint and has no gradient; that of the loss has.

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid

@@ -23,7 +23,7 @@ from benchmarks.quality.methods import (
 )
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.joint_model.angular_grid import grid_for
-from napari_wedgefill.joint_model.contract import Quick
+from napari_wedgefill.joint_model.contract import FirstEstimates
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.pipeline.job import prepare
 from napari_wedgefill.prepare import align
@@ -74,7 +74,7 @@ class Tooth:
         return normalised(self.beam, np.ascontiguousarray(self.all_rows[self.kept]))
 
     @cached_property
-    def quick(self) -> list[Quick]:
+    def quick(self) -> list[FirstEstimates]:
         """SART and TVM of them."""
         return quickly(self.beam, [self.measured], self.model.model.contract)
 

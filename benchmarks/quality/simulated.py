@@ -25,7 +25,7 @@ from benchmarks.quality.methods import (
 )
 from benchmarks.quality.simulate import FAMILIES, KINDS, SPHERES, Object, everything
 from napari_wedgefill.joint_model.angular_grid import AngularGrid, grid_for
-from napari_wedgefill.joint_model.contract import Quick
+from napari_wedgefill.joint_model.contract import FirstEstimates
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.trust import psnr
@@ -41,7 +41,7 @@ class Recorded:
 
     object: Object
     measured: Measured
-    quick: Quick
+    quick: FirstEstimates
 
 
 class Simulation:

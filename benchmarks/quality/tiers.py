@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks.quality.methods import GAN, TUNED
 from benchmarks.quality.tables import FIGURES, GROUPS, table
 from napari_wedgefill.joint_model.registry import bundled_folder
-from napari_wedgefill.pipeline.pipeline import FillOptions
+from napari_wedgefill.pipeline.options import FillOptions
 
 UNASKED = FillOptions.model
 KEYS = ("width", "missing_deg", "step_deg", "electrons", "objects_a_family")

@@ -25,16 +25,22 @@ import scipy.stats
 
 from benchmarks.quality.families import CHOSEN_ON as HELD_BACK
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
 from napari_wedgefill.training.phantoms import FAMILIES as TRAINED
 from napari_wedgefill.training.phantoms import Family, draw
-from napari_wedgefill.trust.gain import DEFAULT_GAIN, trust_gain
 from napari_wedgefill.trust.metrics import wedge_mask
-from napari_wedgefill.trust.trust_map import REACH, UNMEASURED_WEIGHT, Movement
-from napari_wedgefill.trust.views import OTHER_VIEWS
+from napari_wedgefill.trust.trust_map import (
+    DEFAULT_GAIN,
+    OTHER_VIEWS,
+    REACH,
+    UNMEASURED_WEIGHT,
+    Movement,
+    read_trust_gain,
+)
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 SLICES = 4
@@ -94,7 +100,7 @@ def case(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions)
     filled = found.volumes["gan"].data
     movement = Movement(filled, wedge_mask(series.width, series.angles_deg))
     for view in OTHER_VIEWS:
-        movement.add(view.undo(fill(view.of(series), options).volumes["gan"].data))
+        movement.add(view.undo(fill(view.apply(series), options).volumes["gan"].data))
     total, share = movement.powers()
     error = np.abs(filled - truth) / scale
     around = scipy.ndimage.gaussian_filter(np.square(error), (REACH, 0, REACH))
@@ -272,7 +278,7 @@ def main() -> None:
         print(f"for model.toml:\n[trust]\ngain = {gain:.2f}")
         print(f"free gains: unmeasured {unmeasured:.2f}, measured {measured:.2f}")
         return
-    gain = args.gain or trust_gain(load(args.model).folder) or DEFAULT_GAIN
+    gain = args.gain or read_trust_gain(load(args.model).folder) or DEFAULT_GAIN
     found = cases(HELD_BACK, args)
     rows = bins(found, gain)
     whole: dict[str, Any] = {

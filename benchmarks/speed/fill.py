@@ -21,7 +21,9 @@ import numpy as np
 from benchmarks.speed.page import record
 from napari_wedgefill.io import MrcSink, read_tilt_series
 from napari_wedgefill.joint_model.registry import available_models
-from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, iter_fill
+from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.pipeline.fill import iter_fill
+from napari_wedgefill.pipeline.options import FillOptions
 
 METHODS = ("wbp", "sart", "tvm", "gan")
 ANGLES_DEG = np.arange(-60.0, 60.1, 2.0)

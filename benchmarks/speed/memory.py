@@ -68,7 +68,8 @@ def measure(path: Path, folder: Path, methods: str, limit: str) -> dict[str, flo
     from napari_wedgefill.io import MrcSink, read_tilt_series
     from napari_wedgefill.memory import parse_bytes
     from napari_wedgefill.pipeline import events
-    from napari_wedgefill.pipeline.pipeline import FillOptions, iter_fill
+    from napari_wedgefill.pipeline.fill import iter_fill
+    from napari_wedgefill.pipeline.options import FillOptions
 
     events.SWEEPS |= SWEEPS
     events.TVM_STEPS = TVM_STEPS

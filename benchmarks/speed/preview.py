@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 
 from napari_wedgefill.io import read_tilt_series
-from napari_wedgefill.pipeline.pipeline import FillOptions, Finished, iter_preview
+from napari_wedgefill.pipeline.events import Finished
+from napari_wedgefill.pipeline.fill import iter_preview
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.samples import needle_path
 
 

@@ -12,7 +12,7 @@ from .errors import WedgefillError
 
 
 @contextmanager
-def written_beside(path: Path) -> Iterator[Path]:
+def write_beside(path: Path) -> Iterator[Path]:
     """Give a temporary path in the same folder, and rename it to `path` if all went well.
 
     Whatever goes wrong, Ctrl-C included, the temporary file is removed and an older file of the
@@ -30,12 +30,12 @@ def written_beside(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     except OSError as error:
-        raise WedgefillError(f"{path}: {_advice(error, path)}") from error
+        raise WedgefillError(f"{path}: {_advise(error, path)}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _advice(error: OSError, path: Path) -> str:
+def _advise(error: OSError, path: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return "there is no room left on the disk; free some, or write elsewhere."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from . import __version__
 from .commands import COMMANDS
-from .commands.interrupt import heeded
+from .commands.interrupt import remember_interrupts
 from .errors import WedgefillError
 
 EXIT_FAILURE = 1
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.command_line = ["wedgefill", *arguments]
     debug = getattr(args, "debug", False)
     try:
-        with heeded():
+        with remember_interrupts():
             args.run(args)
     except KeyboardInterrupt:
         print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
@@ -88,12 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         else:
-            print(f"wedgefill: {one_line(error)}", file=sys.stderr)
+            print(f"wedgefill: {write_in_one_line(error)}", file=sys.stderr)
         return EXIT_FAILURE
     return 0
 
 
-def one_line(error: Exception) -> str:
+def write_in_one_line(error: Exception) -> str:
     """Tell an error in one line: ours as it is, an unforeseen one with its kind."""
     text = " ".join(str(error).split())
     if isinstance(error, WedgefillError):

@@ -19,7 +19,9 @@ from napari_wedgefill._napari.results.plots import (
     histogram_curves,
 )
 from napari_wedgefill._napari.results.window import ResultsWindow
-from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, Progress
+from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.trust.results_table import ResultsTable
 from napari_wedgefill.trust.verdicts import SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume

@@ -16,7 +16,8 @@ from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.export import file_name
 from napari_wedgefill._napari.layers import LayerMap, volume_layer
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, Progress
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.volume import Volume
 
 

@@ -11,7 +11,8 @@ from napari_wedgefill._napari.fill.inputs import FillInputs
 from napari_wedgefill._napari.fill.worker import StepWorker, fill_steps
 from napari_wedgefill._napari.layers import LayerMap, series_layer
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.pipeline.pipeline import Done, Finished, Progress
+from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.progress import Progress
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_wedgefill.joint_model.contract import completed_wbp
+from napari_wedgefill.joint_model.contract import reconstruct_completed
 from napari_wedgefill.training.examples import simulate_group
 
 BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
@@ -26,8 +26,10 @@ def test_a_step_against_the_gradient_of_the_volume_mends_the_rows(joint, tmp_pat
     given = part.x[:, :1].clone().requires_grad_(True)
     volume = joint.completed(part, given)
     with torch.no_grad():
-        plain = completed_wbp(part.beam, part.measured, given, part.scales, joint.CONTRACT)
-        wanted = completed_wbp(part.beam, part.measured, part.target, part.scales, joint.CONTRACT)
+        plain = reconstruct_completed(part.beam, part.measured, given, part.scales, joint.CONTRACT)
+        wanted = reconstruct_completed(
+            part.beam, part.measured, part.target, part.scales, joint.CONTRACT
+        )
     torch.testing.assert_close(volume, plain)
     before = (volume - wanted).square().sum()
     before.backward()

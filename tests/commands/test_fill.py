@@ -203,14 +203,14 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path):
 
 def test_a_ctrl_c_that_was_dropped_stops_the_job_all_the_same(wedgefill, tiny_path, tmp_path):
     """A callback of a compiled library swallows the exception; the request must survive it."""
-    from napari_wedgefill.commands import filling
+    from napari_wedgefill.run import folder
 
     def swallow(*_: object) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(filling, "provenance", lambda *a: swallow() or {})
+        patch.setattr(folder, "describe_input", lambda *a: swallow() or {})
         ran = wedgefill("fill", tiny_path, "-o", tmp_path / "out", "--methods", "sart")
     assert ran.code == 130
     assert not (tmp_path / "out").exists()

@@ -11,7 +11,8 @@ import pytest
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import onnx_file, registry
 from napari_wedgefill.joint_model import onnx_session as session
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training import export

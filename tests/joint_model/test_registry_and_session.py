@@ -14,7 +14,9 @@ from napari_wedgefill.joint_model import onnx_session as session
 from napari_wedgefill.joint_model import registry
 from napari_wedgefill.joint_model.gpu_memory import BYTES_PER_PIXEL, LARGEST, SHARE
 from napari_wedgefill.memory import held_bytes
-from napari_wedgefill.pipeline import pipeline
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.pipeline.session import Session
 from napari_wedgefill.tilt_series import TiltSeries
 
 
@@ -165,7 +167,7 @@ def test_other_failures_of_a_network_are_not_taken_for_short_memory(stingy, monk
 
 
 def test_a_fill_opens_each_network_once(monkeypatch):
-    """No session is opened only to learn the provider, nor again for a second job."""
+    """No session is opened only to learn the provider, nor again for a second job of a session."""
     opened = []
     real = session.open_session
 
@@ -174,12 +176,12 @@ def test_a_fill_opens_each_network_once(monkeypatch):
         return real(path, *rest)
 
     monkeypatch.setattr(joint_model, "open_session", counting)
-    pipeline._last_model.clear()
     images = np.random.default_rng(0).normal(0, 0.1, (9, 3, 16))
     images[:, :, 6:10] += 5
     series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    kept = Session()
     for _ in range(2):
-        pipeline.fill(series, pipeline.FillOptions(methods=("gan",), device="cpu"))
+        fill(series, FillOptions(methods=("gan",), device="cpu"), session=kept)
     assert opened == list(registry.load("small").stages)
 
 

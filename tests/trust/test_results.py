@@ -7,11 +7,12 @@ import json
 import numpy as np
 import pytest
 
-from napari_wedgefill.pipeline.pipeline import FillOptions, Progress, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.measured_range import MeasuredRange
-from napari_wedgefill.trust.results import iter_results
+from napari_wedgefill.trust.results import MeasuredRange, iter_results
 from napari_wedgefill.trust.verdicts import SelfCheck
 
 ANGLES = np.delete(np.arange(-60, 61, 5.0), 7)  # one image was lost

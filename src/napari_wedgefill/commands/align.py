@@ -24,11 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, align, write."""
     from ..io import write_tilt_series
-    from .aligning import align_with_progress
+    from ..prepare import Aligned, iter_align
+    from .follow import follow
     from .progress_line import ProgressLine
 
-    with ProgressLine() as progress:
-        aligned, report = align_with_progress(read_series(args), progress)
-        progress.say(f"wrote {write_tilt_series(args.output, aligned)}")
+    with ProgressLine() as line:
+        aligned = follow(iter_align(read_series(args)), line, Aligned)
+        line.say(f"wrote {write_tilt_series(args.output, aligned.series)}")
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(json.dumps(aligned.report.to_dict(), indent=2))

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 
+from .train import call_training
+
 SUMMARY = "export trained networks as a model folder"
 
 
@@ -20,6 +22,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Hand the arguments to the exporter."""
-    from .training_call import call_training
-
     call_training("export", args.arguments)

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import argparse
 
+from .train import call_training
+
 SUMMARY = "simulate training examples, also of your own objects"
 
 
@@ -22,6 +24,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Hand the arguments to the simulation."""
-    from .training_call import call_training
-
     call_training("simulate", args.arguments)

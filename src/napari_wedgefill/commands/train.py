@@ -12,6 +12,10 @@ sinogram --help` lists every option.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from importlib import import_module
+
+from ..errors import WedgefillError
 
 SUMMARY = "train one of the networks"
 
@@ -23,6 +27,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Hand the arguments to the training loop."""
-    from .training_call import call_training
-
     call_training("train", args.arguments)
+
+
+def call_training(module: str, arguments: Sequence[str]) -> None:
+    """Run `main(arguments)` of a module of the training room.
+
+    Raises
+    ------
+    WedgefillError
+        If torch or another package of the extra `train`, which a plain install lacks, is missing.
+    """
+    try:
+        main = import_module(f"napari_wedgefill.training.{module}").main
+    except ModuleNotFoundError as error:
+        raise WedgefillError(
+            f"Training needs {error.name}, which is not installed; install the extra `train`: "
+            "pip install torch onnx onnxscript"
+        ) from error
+    main(list(arguments))

@@ -13,7 +13,7 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..errors import WedgefillError
 from ..memory import in_words
 from ..volume import VolumeOutline
@@ -58,7 +58,7 @@ class MrcSink:
                 f"{path}: it will take {in_words(needed)}, but only {in_words(free)} are left on "
                 "the disk; free some, or write elsewhere."
             )
-        with written_beside(path) as temporary:
+        with write_beside(path) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)

@@ -11,7 +11,7 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
@@ -42,7 +42,7 @@ def write_volume(path: str | Path, volume: Volume) -> Path:
         If the name does not fit or the place cannot be written; nothing half-written is left.
     """
     path = _checked(path)
-    with written_beside(path) as temporary:
+    with write_beside(path) as temporary:
         _write(temporary, volume.data, volume.voxel_nm, volume.history, is_volume=True)
     return path
 
@@ -68,8 +68,8 @@ def write_tilt_series(path: str | Path, series: TiltSeries) -> Path:
     labels = [axis_label(series.axis_shift_px), *_origin(series)]
     with ExitStack() as files:
         # Leaving in reverse order, the angles are in place before the images that need them.
-        stack = files.enter_context(written_beside(path))
-        angles = files.enter_context(written_beside(path.with_suffix(".tlt")))
+        stack = files.enter_context(write_beside(path))
+        angles = files.enter_context(write_beside(path.with_suffix(".tlt")))
         _write(stack, series.array(), voxel_nm, labels, is_volume=False)
         angles.write_text("".join(f"{angle:10.4f}\n" for angle in series.angles_deg), "ascii")
     return path

@@ -11,7 +11,7 @@ from .onnx_session import load_driver
 BYTES_PER_PIXEL = 4000
 #: Share of the free memory that a batch may take.
 SHARE = 0.5
-#: More slices at once keep a large card no busier.
+#: More slices at once keep a large GPU no busier.
 LARGEST = 32
 #: Where the driver does not say.
 FALLBACK = 8

@@ -33,7 +33,7 @@ class JointModel:
     model : ModelInfo
         From `registry.load`.
     device : {"auto", "cpu", "cuda"}
-        See `session.open_session`.
+        See `onnx_session.open_session`.
 
     Attributes
     ----------
@@ -57,11 +57,13 @@ class JointModel:
         """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order."""
         padded, crop = inputs.pad_to_multiple(batch, self.model.contract.multiple)
         session = self._session(stage, *padded.shape[-2:])
-        on_card = self.provider == CUDA
-        for answer in self._on_card(stage, padded) if on_card else self._on_cores(session, padded):
+        on_gpu = self.provider == CUDA
+        for answer in (
+            self._run_on_gpu(stage, padded) if on_gpu else self._run_on_cores(session, padded)
+        ):
             yield answer[:, :, crop[0], crop[1]]
 
-    def _on_cores(self, session: onnxruntime.InferenceSession, batch: Array) -> Iterator[Array]:
+    def _run_on_cores(self, session: onnxruntime.InferenceSession, batch: Array) -> Iterator[Array]:
         """Several slices at once: cores that share one wait for each other after every layer."""
         parts = [batch[k : k + CPU_BATCH] for k in range(0, len(batch), CPU_BATCH)]
         pool = ThreadPoolExecutor(side_by_side())
@@ -73,12 +75,12 @@ class JointModel:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _on_card(self, stage: str, padded: Array) -> Iterator[Array]:
-        """As many slices at once as fit into the card's memory; where they do not, half of them."""
+    def _run_on_gpu(self, stage: str, padded: Array) -> Iterator[Array]:
+        """As many slices at once as fit into the GPU's memory; where they do not, half of them."""
         start = 0
         while start < len(padded):
             session = self._session(stage, *padded.shape[-2:])
-            size = self._batches(*padded.shape[-2:])[self.provider or CPU]
+            size = self._choose_batches(*padded.shape[-2:])[self.provider or CPU]
             part = padded[start : start + size]
             n = len(part)
             if n < size:  # a constant shape: a new one would make CUDA choose its kernels anew
@@ -107,17 +109,17 @@ class JointModel:
                 self._sessions.pop(next(iter(self._sessions)))
             device = {None: self.device, CUDA: "cuda", CPU: "cpu"}[self.provider]
             sizes = {"height": height, "width": width}
-            batches = self._batches(height, width)
+            batches = self._choose_batches(height, width)
             self._sessions[key] = open_session(self.model.path(stage), device, sizes, batches)
             self.provider = str(self._sessions[key].get_providers()[0])
         return self._sessions[key]
 
     @cached_property
     def _free(self) -> int | None:
-        """Memory that the card had before any network was opened."""
+        """Memory that the GPU had before any network was opened."""
         return None if self.device == "cpu" else free_gpu_bytes()
 
-    def _batches(self, height: int, width: int) -> dict[str, int]:
+    def _choose_batches(self, height: int, width: int) -> dict[str, int]:
         """Slices at once, by provider.
 
         All networks of a fill take as many: a slice is as large as its sinogram is wide.

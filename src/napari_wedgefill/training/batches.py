@@ -10,18 +10,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..errors import WedgefillError
 from ..joint_model.angular_grid import grid_for
 from ..joint_model.consistency import restore_consistency
 from ..joint_model.contract import (
+    FirstEstimates,
     InputContract,
-    Quick,
     Scales,
-    believed_noise,
-    completed_wbp,
+    raise_to_noise_floor,
+    reconstruct_completed,
+    reconstruct_reprojected,
     refinement_input,
-    reprojected_wbp,
     tomogram_input,
 )
 from ..projector import ParallelBeam
@@ -94,7 +94,7 @@ def complete(path: Path, run: Path, generator: torch.nn.Module, contract: InputC
     )
     filled = answer(generator, torch.from_numpy(inputs)).cpu().numpy()
     beam = ParallelBeam(angles, measured.shape[1])
-    volume = completed_wbp(beam, measured, filled, Scales(scale, 0.0), contract)
+    volume = reconstruct_completed(beam, measured, filled, Scales(scale, 0.0), contract)
     keep(completed_path(path, run), volume)
 
 
@@ -112,7 +112,7 @@ def estimate(
     """
     angles, measured, tvm, scale = load(path, "angles_deg", "measured", "tvm", "sinogram_scale")
     beam = ParallelBeam(angles, measured.shape[1])
-    scales = Scales(scale, believed_noise(each_object(noise_level, measured), scale))
+    scales = Scales(scale, raise_to_noise_floor(each_object(noise_level, measured), scale))
 
     def after(network: torch.nn.Module, inputs: Tensor) -> tuple[Floats, Floats]:
         answered = answer(network, inputs).cpu().numpy()
@@ -142,7 +142,7 @@ def agreed(
 ) -> tuple[Array, Array]:
     """Return what a pass over a network's volume begins from: the WBP completed from it, and it."""
     volume = restore_consistency(beam, measured, volume, scales)
-    return reprojected_wbp(beam, measured, volume, contract), volume
+    return reconstruct_reprojected(beam, measured, volume, contract), volume
 
 
 def answer(network: torch.nn.Module, inputs: Tensor, at_once: int = 8) -> Tensor:
@@ -155,7 +155,7 @@ def answer(network: torch.nn.Module, inputs: Tensor, at_once: int = 8) -> Tensor
 def keep(path: Path, values: Floats) -> None:
     """Keep what earlier stages made of a group, as float16."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with written_beside(path) as beside, beside.open("wb") as file:
+    with write_beside(path) as beside, beside.open("wb") as file:
         np.save(file, values.astype(np.float16))
 
 
@@ -164,7 +164,7 @@ def tomogram_examples(path: Path, run: Path, contract: InputContract) -> tuple[T
     truth, sart, tvm = load(path, "truth", "sart", "tvm")
     completed = np.load(completed_path(path, run)).astype(np.float32)
     parts = [
-        tomogram_input(completed[:, :, s], Quick(sart[:, :, s], tvm[:, :, s]), contract)
+        tomogram_input(completed[:, :, s], FirstEstimates(sart[:, :, s], tvm[:, :, s]), contract)
         for s in _objects()
     ]
     return torch.from_numpy(np.concatenate(parts)), _target(truth)

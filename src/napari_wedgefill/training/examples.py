@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..joint_model.angular_grid import grid_for
 from ..joint_model.contract import (
     InputContract,
     Scales,
+    compute_first_estimates,
     density_scale,
-    quick_reconstructions,
     sinogram_input,
     sinogram_scale,
 )
@@ -63,7 +63,7 @@ def simulate_group(
     density = each_object(density_scale, last(iter_sirt(beam, measured, 10)))
     measured /= density
     scales = Scales(each_object(sinogram_scale, measured), 0.0)
-    quick = quick_reconstructions(beam, measured, contract)
+    quick = compute_first_estimates(beam, measured, contract)
     target = record(fine, width, scheme, rows_deg) / density / scales.sinogram
     margin = (n_fine - 2 * width) // 2
     crop = slice(margin, margin + 2 * width)
@@ -109,7 +109,7 @@ def write_group(
     """Simulate a group and keep it as float16; who looks meanwhile does not find it."""
     group = simulate_group(seed, width, contract, dict(families))
     halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
-    with written_beside(path) as beside, beside.open("wb") as file:
+    with write_beside(path) as beside, beside.open("wb") as file:
         np.savez(file, **halves)
 
 

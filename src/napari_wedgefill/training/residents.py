@@ -11,7 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..joint_model.contract import InputContract, Scales, believed_noise, completed_wbp
+from ..joint_model.contract import (
+    InputContract,
+    Scales,
+    raise_to_noise_floor,
+    reconstruct_completed,
+)
 from ..joint_model.registry import VIEWS
 from ..projector import ParallelBeam
 from ..projector.arrays import Array
@@ -84,7 +89,7 @@ class Residents:
         angles, measured, tvm, truth, scale = batches.load(
             path, "angles_deg", "measured", "tvm", "truth", "sinogram_scale"
         )
-        scales = Scales(scale, believed_noise(each_object(noise_level, measured), scale))
+        scales = Scales(scale, raise_to_noise_floor(each_object(noise_level, measured), scale))
         beam, rows = ParallelBeam(angles, measured.shape[1]), self._here(measured)
         known = [_stack(self._here(volume)) for volume in (truth, tvm)]
         nothing = (rows, rows)
@@ -110,7 +115,9 @@ class Residents:
             volume = self._here(np.load(completed))
         else:
             filled = batches.answer(sinogram, self._here(inputs), AT_ONCE)
-            volume = completed_wbp(group.beam, group.measured, filled, group.scales, self.contract)
+            volume = reconstruct_completed(
+                group.beam, group.measured, filled, group.scales, self.contract
+            )
         kinds = [_stack(v, torch.float32) for v in (volume, self._here(sart), self._here(tvm))]
         seen = Resident(**vars(group) | {"tvm": kinds[1], "now": (kinds[0], kinds[2])})
         everything = torch.arange(OBJECTS * SLICES, device=self.device)

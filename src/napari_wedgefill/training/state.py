@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
 from .networks import Discriminator, placed, shipped_generator, tomogram_generator_of
@@ -24,7 +24,7 @@ from .stages import FIRST_PASS, STAGES, Stage
 
 def save_whole(what: Any, path: Path) -> None:
     """Write weights or a checkpoint; who reads the file meanwhile finds the one before, whole."""
-    with written_beside(path) as beside:
+    with write_beside(path) as beside:
         torch.save(what, beside)
 
 

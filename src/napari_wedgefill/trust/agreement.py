@@ -54,7 +54,7 @@ class Agreement:
         return np.maximum(squares, 0.0)
 
 
-def agreement(series: TiltSeries, volume: Floats, first_slice: int = 0) -> Agreement:
+def compare_with_images(series: TiltSeries, volume: Floats, first_slice: int = 0) -> Agreement:
     """Compare a volume's projections with the images, a strip of slices at a time.
 
     Parameters

@@ -115,7 +115,24 @@ def otsu_threshold(volume: Floats, n_bins: int = 256) -> float:
     low, high = float(volume.min()), float(volume.max())
     if not high > low:
         return low
-    counts, edges = np.histogram(volume, n_bins, (low, high))
+    return split_counts(*np.histogram(volume, n_bins, (low, high)))
+
+
+def split_counts(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> float:
+    """Otsu's threshold of a histogram.
+
+    Parameters
+    ----------
+    counts : ndarray, int64, (n_bins,)
+        Voxels of each bin.
+    edges : ndarray, float64, (n_bins + 1,)
+        Ends of the bins, ascending.
+
+    Returns
+    -------
+    float
+        The edge with the largest variance between what lies below and above it.
+    """
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below

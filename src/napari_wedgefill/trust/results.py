@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from ..pipeline.pipeline import FillOptions, Progress
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ..geometry import median_step_deg, widest_gap_deg
+from ..methods import label_of
+from ..pipeline.options import FillOptions
+from ..pipeline.session import Session
+from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
 from ..volume import Volume
-from .agreement import agreement
-from .measured_range import MeasuredRange
+from .agreement import compare_with_images
 from .resolution import THRESHOLDS, WARNING, Resolution, iter_resolution
-from .results_table import Figure, ResultsTable
-from .shape import expected_elongation, found_elongation
-from .stopwatch import Stopwatch
+from .results_table import ResultsRow, ResultsTable
+from .shape import expected_elongation, measure_elongation
 from .verdicts import SelfCheck
-from .volume_fraction import histogram
+from .volume_fraction import count_densities
 
 #: Part of the progress bar that the shell correlations take: they reconstruct.
 RECONSTRUCTING = 0.7
@@ -28,6 +33,7 @@ def iter_results(
     *,
     seconds: Mapping[str, float] | None = None,
     self_check: SelfCheck | None = None,
+    session: Session | None = None,
 ) -> Iterator[Progress | ResultsTable]:
     """Measure the volumes of a fill.
 
@@ -43,35 +49,37 @@ def iter_results(
         How long each method took.
     self_check : SelfCheck, optional
         Adds the errors at withheld tilts.
+    session : Session, optional
+        As for the fill.
 
     Yields
     ------
     Progress or ResultsTable
         Progress often; the table last. Close the generator to cancel.
     """
-    watch = Stopwatch()
+    clock = Clock()
     resolution = Resolution({}, series.pixel_nm)
-    for event in iter_resolution(series, options):
+    for event in iter_resolution(series, options, session):
         if isinstance(event, Progress):
-            yield watch.progress(event.stage, RECONSTRUCTING * event.fraction)
+            yield clock.tell_part(event, 0.0, RECONSTRUCTING)
         else:
             resolution = event
-    figures = [*range_figures(series), *resolution_figures(resolution)]
+    figures = [*list_range(series), *list_resolutions(resolution)]
     if seconds:
-        figures.append(Figure("time", "s", dict(seconds)))
+        figures.append(ResultsRow("time", "s", dict(seconds)))
     if self_check is not None:
-        figures.append(Figure("error at withheld tilts, inside", "", self_check.spread))
-        figures.append(Figure("error at withheld tilts, outermost", "", self_check.outermost))
+        figures.append(ResultsRow("error at withheld tilts, inside", "", self_check.spread))
+        figures.append(ResultsRow("error at withheld tilts, outermost", "", self_check.outermost))
         figures += [
-            Figure(f"error at withheld {angle:+.2f}", "", errors, is_detail=True)
+            ResultsRow(f"error at withheld {angle:+.2f}", "", errors, is_detail=True)
             for angle, _, errors in self_check.by_angle()
         ]
-    measured: dict[str, Measured] = {}
+    measured: dict[str, VolumeMeasures] = {}
     for k, (method, volume) in enumerate(volumes.items()):
         part = RECONSTRUCTING + (1 - RECONSTRUCTING) * k / len(volumes)
-        yield watch.progress(f"measuring {method.upper()}", part)
-        measured[method] = Measured.of(series, volume, (options.slices or (0, 0))[0])
-    figures += measured_figures(series, measured)
+        yield clock.tell(f"measuring {label_of(method)}", part)
+        measured[method] = VolumeMeasures.of(series, volume, (options.slices or (0, 0))[0])
+    figures += list_measures(series, measured)
     curves = {
         "measured_range": MeasuredRange.of(series.angles_deg).to_dict(),
         "shell_correlation": resolution.to_dict(),
@@ -83,7 +91,7 @@ def iter_results(
 
 
 @dataclass(frozen=True)
-class Measured:
+class VolumeMeasures:
     """What one volume tells: its residuals (n_tilts,), elongation, threshold and object."""
 
     residual: float
@@ -94,21 +102,69 @@ class Measured:
     histogram: dict[str, list[float]]
 
     @classmethod
-    def of(cls, series: TiltSeries, volume: Volume, first_slice: int) -> Measured:
+    def of(cls, series: TiltSeries, volume: Volume, first_slice: int) -> VolumeMeasures:
         """Measure one volume that begins at a slice of the series."""
-        seen = agreement(series, volume.data, first_slice)
-        counted = histogram(volume.data)
+        seen = compare_with_images(series, volume.data, first_slice)
+        counted = count_densities(volume.data)
         return cls(
             seen.error(),
             tuple(float(error) for error in seen.by_tilt()),
-            found_elongation(volume.data, series.angles_deg),
-            counted.otsu,
-            counted.fraction_above(counted.otsu),
+            measure_elongation(volume.data, series.angles_deg),
+            counted.threshold,
+            counted.fraction_above(counted.threshold),
             counted.to_dict(),
         )
 
 
-def range_figures(series: TiltSeries) -> list[Figure]:
+@dataclass(frozen=True)
+class MeasuredRange:
+    """The tilts of a series, summed up.
+
+    Attributes
+    ----------
+    n_tilts : int
+        Images.
+    first_deg, last_deg : float
+        Outermost tilts.
+    step_deg : float
+        Median distance of neighbouring tilts.
+    missing_deg : float
+        Extent of the missing wedge: the widest gap between directions, modulo 180 degrees.
+    missing_middle_deg : float
+        Its middle, in [0, 180): 90 where the wedge lies around the beam at 0 degrees.
+    widest_step_deg : float
+        Widest distance of neighbouring tilts inside the range; a lost image shows here.
+    """
+
+    n_tilts: int
+    first_deg: float
+    last_deg: float
+    step_deg: float
+    missing_deg: float
+    missing_middle_deg: float
+    widest_step_deg: float
+
+    @classmethod
+    def of(cls, angles_deg: ArrayLike) -> MeasuredRange:
+        """Sum up measured tilts in degrees, (n_tilts,)."""
+        angles = np.sort(np.asarray(angles_deg, dtype=np.float64))
+        start, extent = widest_gap_deg(angles)
+        return cls(
+            int(angles.size),
+            float(angles[0]),
+            float(angles[-1]),
+            median_step_deg(angles),
+            extent,
+            float(np.mod(start + extent / 2.0, 180.0)),
+            float(np.diff(angles).max()),
+        )
+
+    def to_dict(self) -> dict[str, float]:
+        """Plain values, for the report."""
+        return {name: round(value, 4) for name, value in asdict(self).items()}
+
+
+def list_range(series: TiltSeries) -> list[ResultsRow]:
     """Return what the tilt range is, and the elongation that it brings."""
     seen = MeasuredRange.of(series.angles_deg)
     rows = (
@@ -120,13 +176,13 @@ def range_figures(series: TiltSeries) -> list[Figure]:
         ("missing wedge", "deg", seen.missing_deg),
         ("elongation by the tilt range", "", expected_elongation(series.angles_deg)),
     )
-    return [Figure(name, unit, {"series": value}) for name, unit, value in rows]
+    return [ResultsRow(name, unit, {"series": value}) for name, unit, value in rows]
 
 
-def resolution_figures(resolution: Resolution) -> list[Figure]:
+def list_resolutions(resolution: Resolution) -> list[ResultsRow]:
     """Return the resolutions by shell correlation of half series."""
     return [
-        Figure(
+        ResultsRow(
             f"resolution, half series, FSC {threshold:g}",
             resolution.unit,
             {method: resolution.at(method, threshold) for method in resolution.curves},
@@ -136,11 +192,12 @@ def resolution_figures(resolution: Resolution) -> list[Figure]:
     ]
 
 
-def measured_figures(series: TiltSeries, measured: Mapping[str, Measured]) -> list[Figure]:
+def list_measures(series: TiltSeries, measured: Mapping[str, VolumeMeasures]) -> list[ResultsRow]:
     """Return what was measured on each volume, and at last the residual of each tilt."""
 
-    def row(name: str, attribute: str, unit: str = "") -> Figure:
-        return Figure(name, unit, {m: getattr(found, attribute) for m, found in measured.items()})
+    def row(name: str, attribute: str, unit: str = "") -> ResultsRow:
+        values = {method: getattr(found, attribute) for method, found in measured.items()}
+        return ResultsRow(name, unit, values)
 
     figures = [
         row("residual at the measured tilts", "residual"),
@@ -150,5 +207,5 @@ def measured_figures(series: TiltSeries, measured: Mapping[str, Measured]) -> li
     ]
     for k, angle in enumerate(series.angles_deg):
         values = {method: found.by_tilt[k] for method, found in measured.items()}
-        figures.append(Figure(f"residual at {angle:+.2f}", "", values, is_detail=True))
+        figures.append(ResultsRow(f"residual at {angle:+.2f}", "", values, is_detail=True))
     return figures

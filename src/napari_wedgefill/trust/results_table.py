@@ -12,7 +12,7 @@ import numpy as np
 
 
 @dataclass(frozen=True)
-class Figure:
+class ResultsRow:
     """One row: a figure of the series, or one for each method.
 
     Attributes
@@ -41,7 +41,7 @@ class ResultsTable:
         Of the series.
     methods : tuple of str
         In the order of the columns.
-    figures : tuple of Figure
+    figures : tuple of ResultsRow
         In the order of the rows.
     residuals : dict of str to tuple of float
         By method, the relative error at each measured tilt.
@@ -53,7 +53,7 @@ class ResultsTable:
 
     name: str
     methods: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[ResultsRow, ...]
     residuals: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class ResultsTable:
             if figure.is_detail and not details:
                 continue
             values = (figure.values.get(column) for column in ("series", *self.methods))
-            rows.append([figure.name, figure.unit, *(written(value) for value in values)])
+            rows.append([figure.name, figure.unit, *(format_figure(value) for value in values)])
         return rows
 
     def to_csv(self) -> str:
@@ -94,6 +94,6 @@ class ResultsTable:
         return {"figures": figures, **self.curves, "notes": list(self.notes)}
 
 
-def written(value: float | None) -> str:
+def format_figure(value: float | None) -> str:
     """Four digits, and nothing where there is no figure."""
     return "" if value is None or not np.isfinite(value) else f"{value:.4g}"

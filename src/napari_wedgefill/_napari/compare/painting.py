@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QImage, QPainter
@@ -100,10 +101,10 @@ class Painting:
         n_rows = max(1, round(panel.rect.height * density))
         n_columns = max(1, round(panel.rect.width * density))
         pixels = pictures.picture(panel, (n_rows, n_columns), self._theme.outside)
-        # The image does not own its pixels; `pictures` keeps them until after it is drawn.
-        image = QImage(
-            pixels.tobytes(), n_columns, n_rows, 4 * n_columns, QImage.Format.Format_RGB32
-        )
+        # The image does not own its pixels; `pictures` keeps them until after it is drawn. It takes
+        # any buffer, but PyQt's stubs know of bytes alone.
+        buffer, form = cast("bytes", pixels.data), QImage.Format.Format_RGB32
+        image = QImage(buffer, n_columns, n_rows, 4 * n_columns, form)
         self._painter.drawImage(qt_rect(panel.rect), image)
 
     def _draw_crosshair(self, panel: Panel) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joint_model.contract import Quick
 from ..joint_model.onnx_session import load_driver
+from ..methods import Problem
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 
-class Card:
+class Gpu:
     """A torch device that holds the arrays of a slab through all stages of a method.
 
     Parameters
@@ -38,14 +39,15 @@ class Card:
         self.short_of_memory: type[Exception] = torch.cuda.OutOfMemoryError
 
     def put(self, array: Floats) -> Tensor:
-        """Copy an array to the card."""
+        """Copy an array to the GPU."""
         import torch
 
         return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
 
-    def put_both(self, quick: Quick | None) -> Quick | None:
-        """Copy the quick reconstructions, where there are any."""
-        return None if quick is None else Quick(self.put(quick.sart), self.put(quick.tvm))
+    def move(self, problem: Problem) -> Problem:
+        """Return a problem whose arrays lie on the GPU."""
+        starts = {name: self.put(array) for name, array in problem.starts.items()}
+        return replace(problem, sinogram=self.put(problem.sinogram), starts=starts)
 
     @staticmethod
     def get(tensor: Tensor) -> Floats:
@@ -53,20 +55,20 @@ class Card:
         return np.ascontiguousarray(tensor.cpu().numpy())
 
 
-def card_for(device: str) -> Card | None:
-    """Return the card to work on, or None where arrays stay in main memory.
+def find_gpu(device: str) -> Gpu | None:
+    """Return the GPU to work on, or None where arrays stay in main memory.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        As in `FillOptions`. A card is taken only where torch reaches it and the kernels of the
+        As in `FillOptions`. A GPU is taken only where torch reaches it and the kernels of the
         projector proved on a tiny volume that they work there.
     """
-    return None if device == "cpu" else _first_card()
+    return None if device == "cpu" else _find_first_gpu()
 
 
 @cache
-def _first_card() -> Card | None:
+def _find_first_gpu() -> Gpu | None:
     try:
         load_driver()  # a question that costs nothing, before torch is loaded
     except OSError:
@@ -77,4 +79,4 @@ def _first_card() -> Card | None:
         from ..projector.triton_support import obstacle
     except (ImportError, OSError):  # not installed, or broken, which `wedgefill doctor` reports
         return None
-    return Card(torch.device("cuda", 0)) if obstacle(0) is None else None
+    return Gpu(torch.device("cuda", 0)) if obstacle(0) is None else None

@@ -1,4 +1,4 @@
-"""A slab that goes to a card stays there; torch's main memory stands in for one."""
+"""A slab that goes to a GPU stays there; torch's main memory stands in for one."""
 
 import numpy as np
 import pytest
@@ -6,11 +6,14 @@ import torch
 
 from napari_wedgefill.joint_model import model as joint_model
 from napari_wedgefill.joint_model import onnx_session as session
-from napari_wedgefill.pipeline import card, one_method, pipeline
-from napari_wedgefill.pipeline.events import FillOptions
+from napari_wedgefill.joint_model.registry import load
+from napari_wedgefill.methods import METHODS
+from napari_wedgefill.pipeline import gpu, streaming
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
 
-METHODS = ("wbp", "sart", "sirt", "tvm", "gan")
+NAMES = tuple(METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +26,8 @@ def series():
 
 @pytest.fixture
 def pretended(monkeypatch):
-    """A card in main memory, and what ran on it."""
-    there = card.Card(torch.device("cpu"))
+    """A GPU in main memory, and what ran on it."""
+    there = gpu.Gpu(torch.device("cpu"))
     ran = []
 
     def run_shared(opened, name, batch):
@@ -33,28 +36,28 @@ def pretended(monkeypatch):
 
     shared = session._run_shared
     monkeypatch.setattr(session, "_run_shared", run_shared)
-    monkeypatch.setattr(one_method, "card_for", lambda device: None if device == "cpu" else there)
-    monkeypatch.setattr(one_method, "CUDA", session.CPU)
+    monkeypatch.setattr(streaming, "find_gpu", lambda device: None if device == "cpu" else there)
+    monkeypatch.setattr(streaming, "CUDA", session.CPU)
     return there, ran
 
 
-def filled(series, device, methods=METHODS):
-    result = pipeline.fill(series, FillOptions(methods=methods, device=device))
+def filled(series, device, methods=NAMES):
+    result = fill(series, FillOptions(methods=methods, device=device))
     return {name: volume.data for name, volume in result.volumes.items()}, result.report
 
 
-def test_every_method_answers_on_a_card_as_in_main_memory(series, pretended):
+def test_every_method_answers_on_a_gpu_as_in_main_memory(series, pretended):
     plain, report = filled(series, "cpu")
     assert set(report["projections"].values()) == {"main memory"}
     assert not pretended[1]
     there, report = filled(series, "auto")
     assert set(report["projections"].values()) == {"CUDA"}
-    for method in METHODS:
+    for method in NAMES:
         scale = np.abs(plain[method]).max()
         np.testing.assert_allclose(there[method], plain[method], atol=2e-3 * scale)
 
 
-def test_no_stage_of_the_joint_model_leaves_the_card(series, pretended, monkeypatch):
+def test_no_stage_of_the_joint_model_leaves_the_gpu(series, pretended, monkeypatch):
     """Rows are copied there once and densities back once; the networks read torch's memory."""
     there, ran = pretended
     copies = []
@@ -68,7 +71,7 @@ def test_no_stage_of_the_joint_model_leaves_the_card(series, pretended, monkeypa
     assert len(ran) >= 3 * series.height
 
 
-def test_a_slab_too_large_for_the_card_is_computed_in_main_memory(series, pretended, monkeypatch):
+def test_a_slab_too_large_for_the_gpu_is_computed_in_main_memory(series, pretended, monkeypatch):
     there, _ = pretended
     plain, _ = filled(series, "cpu")
 
@@ -77,34 +80,36 @@ def test_a_slab_too_large_for_the_card_is_computed_in_main_memory(series, preten
 
     monkeypatch.setattr(there, "put", crowded)
     found, _ = filled(series, "auto")
-    for method in METHODS:
+    for method in NAMES:
         np.testing.assert_array_equal(found[method], plain[method])
 
 
 def test_slices_that_stop_by_themselves_stay_in_main_memory(pretended):
     options = FillOptions(methods=("sart",), stop="discrepancy")
-    assert one_method.card_of("sart", None, options) is None
-    assert one_method.card_of("sart", None, FillOptions(methods=("sart",))) is pretended[0]
+    assert streaming.choose_gpu(METHODS["sart"], None, options) is None
+    assert (
+        streaming.choose_gpu(METHODS["sart"], None, FillOptions(methods=("sart",))) is pretended[0]
+    )
 
 
-def test_without_a_driver_there_is_no_card(monkeypatch):
+def test_without_a_driver_there_is_no_gpu(monkeypatch):
     def missing():
         raise OSError("no such library")
 
-    monkeypatch.setattr(card, "load_driver", missing)
-    card._first_card.cache_clear()
+    monkeypatch.setattr(gpu, "load_driver", missing)
+    gpu._find_first_gpu.cache_clear()
     try:
-        assert card.card_for("auto") is None
-        assert card.card_for("cpu") is None
+        assert gpu.find_gpu("auto") is None
+        assert gpu.find_gpu("cpu") is None
     finally:
-        card._first_card.cache_clear()
+        gpu._find_first_gpu.cache_clear()
 
 
 def test_networks_on_a_processor_keep_the_slab_with_them(monkeypatch):
-    """Arrays on a card are of no use to a session that runs in main memory."""
-    monkeypatch.setattr(one_method, "card_for", lambda device: "a card")
-    model = joint_model.JointModel(pipeline.load("small"), "cpu")
+    """Arrays on a GPU are of no use to a session that runs in main memory."""
+    monkeypatch.setattr(streaming, "find_gpu", lambda device: "a GPU")
+    model = joint_model.JointModel(load("small"), "cpu")
     model.open(32)
     options = FillOptions(methods=("gan",))
-    assert one_method.card_of("gan", model, options) is None
-    assert one_method.card_of("tvm", model, options) == "a card"
+    assert streaming.choose_gpu(METHODS["gan"], model, options) is None
+    assert streaming.choose_gpu(METHODS["tvm"], model, options) == "a GPU"
