@@ -18,7 +18,15 @@ from ..io import (
     write_volume,
 )
 from ..samples import needle_path, simulated_particle
-from .layers import LayerData, LayerMap, bare_stack_layer, series_layer, trust_layer, volume_layer
+from .layers import (
+    LayerData,
+    LayerMap,
+    bare_stack_layer,
+    read_first_slice,
+    series_layer,
+    trust_layer,
+    volume_layer,
+)
 
 #: napari reads plain TIFF images itself, and better than as a tilt series without angles.
 LEFT_TO_NAPARI = (".tif", ".tiff")
@@ -55,13 +63,13 @@ def read_layers(path: Paths) -> list[LayerData]:
     WedgefillError
         If the file cannot be read.
     """
-    kind = kind_of(path)
-    if kind == "volume":
+    if isinstance(path, str) and kind_of(path) == "volume":
         from ..trust.verdicts import TRUST_LABEL  # its room loads scipy: not for other files
 
         volume = read_volume(path)
         is_trust = any(line.startswith(TRUST_LABEL) for line in volume.history)
-        return [trust_layer(volume) if is_trust else volume_layer(volume)]
+        make_layer = trust_layer if is_trust else volume_layer
+        return [make_layer(volume, first_slice=read_first_slice(volume.history))]
     if isinstance(path, str) and find_angles(path) is None:
         show_warning(
             f"{Path(path).name}: no tilt angles were found; if this is a tilt series, load or type "

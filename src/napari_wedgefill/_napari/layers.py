@@ -26,6 +26,8 @@ VOLUME_AXES = ("z", "y", "x")
 #: Kind of the layers that hold a trust map: no densities, so not compared with volumes.
 TRUST = "trust map"
 SERIES, VOLUME = "tilt series", "volume"
+#: How the history of a file says where along y its volume begins.
+FIRST_SLICE = "napari-wedgefill: first slice"
 #: From doubtful to trusted: red, orange, and nothing.
 DOUBT_COLOURS = ((0.85, 0.1, 0.1, 1.0), (1.0, 0.65, 0.1, 0.8), (1.0, 0.9, 0.5, 0.0))
 TRUST_LIMITS = (0.7, 1.0)
@@ -153,8 +155,14 @@ class LayerMap:
             np.ascontiguousarray(np.asarray(self.data), dtype=np.float32),
             voxel_nm=edges if edges is not None and len(edges) == 3 else None,
             name=self.name,
-            history=tuple(self.fields.get("history", ())),
+            history=(*self.fields.get("history", ()), *self._place_along_y()),
         )
+
+    def _place_along_y(self) -> list[str]:
+        """Say where the volume begins, if it holds only some slices of its tilt series."""
+        scale, shift = self.attributes.get("scale"), self.attributes.get("translate")
+        first = 0 if scale is None or shift is None else round(float(shift[1]) / float(scale[1]))
+        return [f"{FIRST_SLICE} {first}"] if first > 0 else []
 
 
 def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
@@ -235,6 +243,14 @@ def volume_layer(
         },
         "image",
     )
+
+
+def read_first_slice(history: Sequence[str]) -> int:
+    """Where along y a volume begins, by what its file says; 0 where it says nothing."""
+    for line in history:
+        if line.startswith(FIRST_SLICE):
+            return int(line.removeprefix(FIRST_SLICE))
+    return 0
 
 
 def trust_layer(trust: Volume, *, first_slice: int = 0) -> LayerData:

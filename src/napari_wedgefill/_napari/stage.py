@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from .layers import SERIES_AXES, VOLUME_AXES, list_volumes
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
+    from qtpy.QtWidgets import QWidget
 
 TILTS = "Tilts"
 #: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
@@ -101,6 +102,8 @@ class Stage:
     ----------
     changed : Signal
         Says the name of the view, or an empty text where the canvas shows something else.
+    window : weak reference to QWidget, or None
+        The viewer's window, which is not drawn while the stage rearranges it.
     """
 
     changed = Signal(str)
@@ -113,6 +116,7 @@ class Stage:
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
         self._is_busy = False
+        self.window: ReferenceType[QWidget] | None = None
         viewer.canvas.events.size.connect(self._fit_again)
         viewer.layers.events.removed.connect(self._forget_removed)
         for event in (viewer.dims.events.range, viewer.dims.events.axis_labels):
@@ -210,6 +214,9 @@ class Stage:
 
     def _put_on(self, layers: Sequence[Image], *, is_series: bool) -> None:
         self._remember_place()
+        if set(layers) != set(self._shown):
+            # With a grid, napari builds every cell anew for each layer that comes or goes.
+            self.viewer.canvas.grid.enabled = False
         self._shown, self._is_series = list(layers), is_series
         for layer in self.viewer.layers:
             layer.visible = layer in layers
@@ -300,13 +307,27 @@ class Stage:
                 self._fit()
 
     @contextmanager
-    def _rearranging(self) -> Iterator[None]:
-        """Tell the view once, when it is complete."""
-        was_busy, self._is_busy = self._is_busy, True
+    def holding_screen(self) -> Iterator[None]:
+        """Draw nothing until all is in place: each draw in between is time, and flashes."""
+        window = None if self.window is None else self.window()
+        if window is None or not window.updatesEnabled():
+            yield
+            return
+        window.setUpdatesEnabled(False)
         try:
             yield
         finally:
-            self._is_busy = was_busy
+            window.setUpdatesEnabled(True)
+
+    @contextmanager
+    def _rearranging(self) -> Iterator[None]:
+        """Draw, and tell the view, once it is complete."""
+        was_busy, self._is_busy = self._is_busy, True
+        with self.holding_screen():
+            try:
+                yield
+            finally:
+                self._is_busy = was_busy
         self._tell()
 
     def _tell(self, event: Any = None) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
+from weakref import ref
 
 import napari
 import napari.viewer
@@ -71,18 +73,15 @@ class FillWedge(Container[Widget]):
         self._viewer = self.workbench.viewer
         self._layer: Image | None = None
         self._angle_source = ""
-        self._is_setting = False
+        self._is_setting, self._is_connected = False, True
         self.forms = (
-            FunctionGui(
-                Series,
-                call_button=False,
-                name="series_form",
-                param_options={"series": {"choices": self._offer_series, "nullable": True}},
-            ),
+            FunctionGui(Series, call_button=False, name="series_form"),
             FunctionGui(Prepare, call_button=False, name="prepare_form"),
             FunctionGui(Methods, call_button=False, name="methods_form"),
             FunctionGui(Checks, call_button=False, name="checks_form"),
         )
+        # napari offers every image layer, and volumes are no tilt series.
+        self.forms[0].series.choices = self._offer_series
         self.angle_line = Label(name="angle_line", label=" ", gui_only=True)
         self.verdict = Verdict()
         self.footer = Footer()
@@ -97,13 +96,16 @@ class FillWedge(Container[Widget]):
         self._connect()
         self._layers_changed()
         self._runs_changed()
-        self.workbench.stage.changed.emit(self.workbench.stage.view)
+        stage = self.workbench.stage
+        if self._layer is not None and not stage.shown and not list_volumes(self._viewer):
+            stage.show_series(self._layer)
+        self.footer.mark_view(stage.view)
 
     # Forms and fields
 
     def _make_sections(self) -> tuple[Section, ...]:
         series, prepare, methods, checks = self.forms
-        result = Container(widgets=[self.run_box], name="result_form")
+        result = Container[Widget](widgets=[self.run_box], name="result_form")
         result.native.layout().addWidget(self.verdict)
         return (
             Section("Series", series),
@@ -139,6 +141,11 @@ class FillWedge(Container[Widget]):
         self.scrolling = Scrolling(content)
         column.addWidget(self.scrolling, 1)
         column.addWidget(self.footer)
+
+    def settle_in(self) -> None:
+        """Take the font of the theme and the window into account, once they are known."""
+        self.align_labels()
+        self.workbench.stage.window = ref(self.native.window())
 
     def align_labels(self) -> None:
         """Give the label columns of all sections one width, in the font of the theme."""
@@ -300,6 +307,7 @@ class FillWedge(Container[Widget]):
             getattr(self._viewer.layers.events, name).connect(self._layers_changed)
         for signal, slot in self._bench_slots():
             signal.connect(slot)
+        self.native.destroyed.connect(lambda: self._disconnect())
 
     def _bench_slots(self) -> tuple[tuple[Any, Any], ...]:
         bench = self.workbench
@@ -317,17 +325,33 @@ class FillWedge(Container[Widget]):
     def detach(self) -> None:
         """Leave nothing behind that calls a dock which is gone; a job goes on without it."""
         self._remember(self._layer)
+        self._disconnect()
+        self.native.deleteLater()
+        if self.workbench.is_running:
+            show_info("The fill goes on; open Fill wedge again to see it or to cancel it.")
+
+    def _disconnect(self) -> None:
+        if not self._is_connected:
+            return
+        self._is_connected = False
         self.live_slice.detach()
         for name in LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).disconnect(self._layers_changed)
         for signal, slot in self._bench_slots():
             signal.disconnect(slot)
-        if self.workbench.is_running:
-            show_info("The fill goes on; open Fill wedge again to see it or to cancel it.")
 
     def reset_choices(self, *_: Any) -> None:
         """Offer the layers and the runs that there are."""
         self._layers_changed()
+
+    @contextmanager
+    def _setting(self) -> Iterator[None]:
+        """Set fields without doing what follows where a user sets them."""
+        was, self._is_setting = self._is_setting, True
+        try:
+            yield
+        finally:
+            self._is_setting = was
 
     def _offer_series(self, widget: Any = None) -> list[Image]:
         return list_series(self._viewer)
@@ -346,10 +370,9 @@ class FillWedge(Container[Widget]):
             wanted = opened
         elif wanted is None and candidates:
             wanted = candidates[-1]
-        self._is_setting = True
-        self.series.reset_choices()
-        self.series.value = wanted
-        self._is_setting = False
+        with self._setting():
+            self.series.reset_choices()
+            self.series.value = wanted
         if wanted is not self._layer or wanted is None:
             self._take_series(wanted, show=opened is not None and opened is wanted)
         self._set_running(self.workbench.is_running)
@@ -363,12 +386,11 @@ class FillWedge(Container[Widget]):
         self._remember(self._layer)
         self.live.value = False
         self._layer = layer
-        self._is_setting = True
-        if layer is None:
-            self.angles.value = ""
-        else:
-            self._fill_in(layer)
-        self._is_setting = False
+        with self._setting():
+            if layer is None:
+                self.angles.value = ""
+            else:
+                self._fill_in(layer)
         self._describe()
         if layer is not None and show and not self.workbench.is_running:
             self.workbench.stage.show_series(layer)
@@ -461,9 +483,8 @@ class FillWedge(Container[Widget]):
         except WedgefillError as error:
             self.workbench.fail(error)
             return
-        self._is_setting = True
-        self.angles.value = format_angles(angles)
-        self._is_setting = False
+        with self._setting():
+            self.angles.value = format_angles(angles)
         self._angle_source = path.name
         self._keep_angles()
 
@@ -497,17 +518,23 @@ class FillWedge(Container[Widget]):
     def _runs_changed(self) -> None:
         """Offer the runs, the newest of the series first chosen; no run, nothing to look at."""
         runs, chosen = self.workbench.runs, self.run_box.value
-        self.run_box.reset_choices()
+        with self._setting():
+            self.run_box.reset_choices()
         wanted = chosen if chosen in runs.runs and chosen.source is self._layer else None
         wanted = wanted or runs.newest(self._layer)
-        if wanted is not None:
-            self.run_box.value = wanted
-        self.verdict.show_run(wanted)
+        self._choose_run(wanted)
         self.sections[4].native.setVisible(wanted is not None)
         self.footer.results_button.setEnabled(wanted is not None)
         n_volumes = len(list_volumes(self._viewer))
         self.footer.compare_button.setEnabled(n_volumes > 1)
         self.footer.export_button.setEnabled(n_volumes > 0)
+
+    def _choose_run(self, run: Run | None) -> None:
+        """Choose a run whose volumes are on the stage, or will be."""
+        if run is not None:
+            with self._setting():
+                self.run_box.value = run
+        self.verdict.show_run(run)
 
     def _run_chosen(self, run: Run | None) -> None:
         self.verdict.show_run(run)
@@ -515,6 +542,7 @@ class FillWedge(Container[Widget]):
             self.workbench.stage.show_volumes(run.layers)
 
     def _show_run(self, run: Run) -> None:
+        self._choose_run(run)
         self.called.emit(run)
 
     def _show_table(self, run: Run) -> None:
@@ -526,11 +554,10 @@ class FillWedge(Container[Widget]):
 
     def _take_prepared(self, layer: Image) -> None:
         self._take_series(layer, show=False)
-        self._is_setting = True
-        self.series.reset_choices()
-        self.series.value = layer
-        self.align.value = False
-        self._is_setting = False
+        with self._setting():
+            self.series.reset_choices()
+            self.series.value = layer
+            self.align.value = False
 
     def show_view(self, name: str) -> None:
         """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""
@@ -570,5 +597,5 @@ class _Watcher(QObject):
                 self._dock.detach()
             self._was_docked = is_docked
         elif event is not None and event.type() == QEvent.Type.Show:
-            self._dock.align_labels()
+            self._dock.settle_in()
         return False

@@ -79,7 +79,7 @@ class Methods:
     Parameters
     ----------
     methods : tuple of str
-        The methods to run.
+        The methods to run; volumes of all of them are shown side by side.
     model : str
         The trained networks that GAN uses: a bundled model, or a folder with a model.toml.
     device : str

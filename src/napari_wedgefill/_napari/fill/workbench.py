@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -217,8 +218,9 @@ class Workbench:
 
     def _show_aligned(self, item: Aligned) -> None:
         """Show the aligned series and go on from it, so that no one aligns twice."""
-        self._series, self._remark = item.series, item.report.sentence
-        self._source = self.viewer.add_layer(Layer.create(*series_layer(item.series)))
+        self._series = replace(item.series, name=f"{item.series.name} aligned")
+        self._remark = item.report.sentence
+        self._source = self.viewer.add_layer(Layer.create(*series_layer(self._series)))
         self.prepared.emit(self._source)
 
     def _show_volumes(self, inputs: FillInputs) -> None:
@@ -232,13 +234,23 @@ class Workbench:
         run = Run(name, series, inputs.fill_options(), self._source)
         limits = share_contrast([item.volume.data for item in self._finished])
         suffix = f" ({name})" if others else ""
+        with self.stage.holding_screen():
+            self._add_volumes(run, limits, suffix)
+            self.runs.add(run)
+            self.stage.show_volumes(list(run.volumes.values()))
+        self._run = run
+        self.ran.emit(run)
+
+    def _add_volumes(self, run: Run, limits: tuple[float, float], suffix: str) -> None:
+        """Add a layer for each method; they are shown when all are there."""
+        series = run.series
         for item in self._finished:
             fields = {
                 "method": item.method,
                 "run": run.title,
                 "angles_deg": tuple(float(angle) for angle in series.angles_deg),
                 "path": None if series.path is None else str(series.path),
-                "slices": inputs.slices,
+                "slices": run.options.slices,
             }
             data = volume_layer(
                 item.volume,
@@ -250,10 +262,6 @@ class Workbench:
             )
             run.volumes[item.method] = self.viewer.add_layer(Layer.create(*data))
         run.seconds = {item.method: item.seconds for item in self._finished}
-        self._run = run
-        self.runs.add(run)
-        self.stage.show_volumes(list(run.volumes.values()))
-        self.ran.emit(run)
 
     def _show_verdict(self, run: Run, item: SelfCheck | TrustMap) -> None:
         if isinstance(item, SelfCheck):
