@@ -76,6 +76,8 @@ def test_only_the_view_that_is_shown_is_lit(quick, hands):
         assert viewer.dims.order == order
         assert lit(dock) == [name]
     viewer.dims.roll()
+    assert lit(dock) == ["YZ"]
+    viewer.dims.order = (0, 2, 1)
     assert lit(dock) == []
     viewer.dims.order = (1, 0, 2)
     assert lit(dock) == ["XZ"]
@@ -169,8 +171,8 @@ def test_settings_of_a_fill_are_what_the_next_dock_begins_with(quick, monkeypatc
     assert kept.fill.methods == "wbp sart"
     assert kept.fill.self_check is False
     again = FillWedge(viewer)
+    viewer.window.add_dock_widget(again, name="again")
     assert again.methods.value == ("wbp", "sart")
-    again.detach()
 
 
 def test_deleted_volumes_are_not_held(quick, qtbot, hands):

@@ -1,4 +1,4 @@
-"""Self-check, trust map and results in the widget: run after the fill, shown, cancelled."""
+"""Self-check, trust map and results in the dock: run after the fill, shown, cancelled."""
 
 import time
 
@@ -6,81 +6,64 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_wedgefill._napari.fill import checks as checks_module
 from napari_wedgefill._napari.fill import worker as worker_module
-from napari_wedgefill._napari.fill.checks import shares, with_checks
-from napari_wedgefill._napari.fill.filled import Filled
+from napari_wedgefill._napari.fill.verdict import Verdict
 from napari_wedgefill._napari.layers import TRUST, LayerMap
 from napari_wedgefill._napari.results.plots import (
     LEFT,
     RIGHT,
     CurvePlot,
-    highest_shown,
+    choose_top,
     histogram_curves,
 )
 from napari_wedgefill._napari.results.window import ResultsWindow
-from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill._napari.runs import Run
+from napari_wedgefill.methods import METHODS
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
+from napari_wedgefill.run.run import iter_run
 from napari_wedgefill.trust.results_table import ResultsTable
 from napari_wedgefill.trust.verdicts import SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume
 
 
-def run(widget, qtbot, press) -> None:
-    press()
-    qtbot.waitUntil(lambda: not widget.is_running, timeout=60_000)
-
-
-@pytest.fixture
-def quick(loaded):
-    """Return the viewer and the widget with two quick methods checked."""
-    viewer, widget = loaded
-    widget.method_panel.method_checks["tvm"].setChecked(False)
-    return viewer, widget
-
-
-def test_self_check_shows_a_table_and_a_sentence(quick, qtbot):
-    viewer, widget = quick
-    widget.trust_panel.self_check.setChecked(True)
-    run(widget, qtbot, widget.fill)
-    panel = widget.trust_panel
-    assert panel.verdict.text().startswith("At the withheld outermost tilts")
-    cells = [panel._grid.itemAt(i).widget().text() for i in range(panel._grid.count())]
+def test_self_check_shows_a_table_and_a_sentence(quick, hands):
+    viewer, dock = quick
+    dock.self_check.value = True
+    hands.fill(dock)
+    assert dock.verdict.words.text().startswith("At the withheld outermost tilts")
+    cells = dock.verdict.cells()
     assert cells[:4] == ["withheld tilts", "inside", "outermost", "WBP"]
     assert sum("%" in cell for cell in cells) == 4
-    assert "-60.0\N{DEGREE SIGN} (outermost): WBP" in panel._errors.toolTip()
+    assert "-60.0\N{DEGREE SIGN} (outermost): WBP" in dock.verdict.errors.toolTip()
     assert "discs WBP" in viewer.layers
-    assert widget.run_panel.status.text().startswith("Done in")
-    widget.trust_panel.self_check.setChecked(False)
-    run(widget, qtbot, widget.fill)
-    assert panel.verdict.text() == ""
+    assert dock.footer.status.text().startswith("Done in")
 
 
-def test_cancelling_a_check_keeps_the_volumes(quick, qtbot, monkeypatch):
-    viewer, widget = quick
+def test_cancelling_a_check_keeps_the_volumes(quick, qtbot, monkeypatch, hands):
+    viewer, dock = quick
 
-    def endless(series, options):
+    def run_and_check_for_ever(series, options, session):
+        yield from iter_run(series, options, session=session)
         while True:
             time.sleep(0.01)
             yield Progress("checking", 0.5, None)
 
-    monkeypatch.setattr(checks_module, "iter_self_check", endless)
-    widget.trust_panel.self_check.setChecked(True)
-    widget.fill()
-    qtbot.waitUntil(lambda: "Checking" in widget.run_panel.status.text(), timeout=10_000)
-    run(widget, qtbot, widget.cancel)
-    assert "the volumes stay" in widget.run_panel.status.text()
+    monkeypatch.setattr(worker_module, "iter_run", run_and_check_for_ever)
+    hands.click(dock.footer.fill_button)
+    qtbot.waitUntil(lambda: "Checking" in dock.footer.status.text(), timeout=60_000)
+    hands.click(dock.footer.cancel_button)
+    hands.finish(dock)
+    assert "the volumes stay" in dock.footer.status.text()
     assert "discs SART" in viewer.layers
-    assert widget.trust_panel.results_button.isEnabled()
+    assert dock.footer.results_button.isEnabled()
 
 
-def test_the_trust_map_is_a_layer_of_its_own(loaded, qtbot):
-    viewer, widget = loaded
-    for method, check in widget.method_panel.method_checks.items():
-        check.setChecked(method in ("sart", "gan"))
-    widget.trust_panel.trust_map.setChecked(True)
-    run(widget, qtbot, widget.fill)
+@pytest.mark.slow
+def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
+    viewer, dock = loaded
+    dock.update(methods=("sart", "gan"), trust_map=True)
+    hands.fill(dock)
     layer = viewer.layers["discs trust"]
     gan = viewer.layers["discs GAN"]
     assert LayerMap.of(layer).kind == TRUST
@@ -91,26 +74,27 @@ def test_the_trust_map_is_a_layer_of_its_own(loaded, qtbot):
     assert gan.contrast_limits == viewer.layers["discs SART"].contrast_limits
     assert np.asarray(layer.colormap.map(np.array([1.0])))[0, 3] == 0
     assert layer.visible
-    assert "Trust map:" in widget.trust_panel.verdict.text()
-    box = widget.series_panel.layer_box
-    assert [box.itemText(i) for i in range(box.count())] == ["discs"]
+    assert "Trust map:" in dock.verdict.words.text()
+    (run,) = dock.workbench.runs.runs
+    assert run.trust is layer
+    assert [str(c) for c in dock.series.choices if c is not None] == ["discs"]
 
 
-def test_trust_without_networks_is_told_before_any_work(quick, qtbot):
-    viewer, widget = quick
-    widget.trust_panel.trust_map.setChecked(True)
-    run(widget, qtbot, widget.fill)
-    assert "gan was not chosen" in widget.run_panel.status.text()
+def test_trust_without_networks_is_told_before_any_work(quick, hands):
+    viewer, dock = quick
+    dock.trust_map.value = True
+    hands.fill(dock)
+    assert "gan" in dock.footer.status.text().lower()
     assert len(viewer.layers) == 1
 
 
-def test_results_open_in_a_window_and_are_copied(quick, qtbot):
-    _, widget = quick
-    panel = widget.trust_panel
-    assert not panel.results_button.isEnabled()
-    run(widget, qtbot, widget.fill)
-    run(widget, qtbot, panel.results_button.click)
-    (window,) = widget.findChildren(ResultsWindow)
+def test_results_open_in_a_window_and_are_copied(quick, hands):
+    viewer, dock = quick
+    assert not dock.footer.results_button.isEnabled()
+    hands.fill(dock)
+    hands.click(dock.footer.results_button)
+    hands.finish(dock)
+    (window,) = viewer.window._qt_window.findChildren(ResultsWindow)
     assert window.grid.columnCount() == 5
     assert window.grid.item(0, 0).text() == "tilts"
     window.copy_button.click()
@@ -142,45 +126,56 @@ def test_densities_in_detector_units_are_written_out():
 
 
 def test_one_bad_method_does_not_press_the_others_flat():
-    assert highest_shown([0.4, 0.05, 0.04]) == pytest.approx(1.05 * 0.15)
-    assert highest_shown([0.06, 0.05]) == pytest.approx(1.05 * 0.06)
-    assert highest_shown([]) > 0
-    assert highest_shown([0.0, 0.0]) > 0
+    assert choose_top([0.4, 0.05, 0.04]) == pytest.approx(1.05 * 0.15)
+    assert choose_top([0.06, 0.05]) == pytest.approx(1.05 * 0.06)
+    assert choose_top([]) > 0
+    assert choose_top([0.0, 0.0]) > 0
 
 
-def test_one_bar_over_fill_and_checks(series):
-    options = FillOptions(methods=("sart",))
-    volume = Volume(np.zeros((32, 6, 32), np.float32))
-    fill = [Progress("a", 1.0, None), Finished("sart", volume, 1.0), Done({})]
-    events = list(with_checks(fill, series, options, self_check=True, trust=False))
-    fractions = [event.fraction for event in events if isinstance(event, Progress)]
-    assert fractions == sorted(fractions)
-    assert fractions[0] == pytest.approx(1 / 3)
-    assert fractions[-1] == pytest.approx(1)
-    kinds = [type(e) for e in events if not isinstance(e, Progress)]
-    assert kinds == [Finished, Filled, SelfCheck, Done]
-    assert sum(shares(series, options, self_check=True, trust=True)) == pytest.approx(1)
+@pytest.fixture
+def verdict(qtbot):
+    widget = Verdict()
+    qtbot.addWidget(widget)
+    return widget
 
 
-def test_the_verdict_fits_beside_a_small_screen(loaded):
-    _, widget = loaded
+@pytest.fixture
+def checked(series):
     figures = {"wbp": 0.5, "sart": 0.1, "tvm": 0.05, "gan": 0.04}
-    widget.trust_panel.show_self_check(SelfCheck(figures, figures, (), (60.0,), (0, 6)))
-    widget.trust_panel.show_trust(TrustMap(Volume(np.ones((2, 2, 2), np.float32)), 0.1, 0.9))
-    widget.run_panel.set_running(True)
-    assert widget.minimumSizeHint().height() < 500
-    assert widget.minimumSizeHint().width() < 420
+    run = Run("standard", series, FillOptions())
+    run.self_check = SelfCheck(figures, figures, (), (60.0,), (0, 6))
+    run.trust_map = TrustMap(Volume(np.ones((2, 2, 2), np.float32)), 0.1, 0.9)
+    return run
 
 
-def test_the_worker_hands_the_tick_boxes_on(loaded, monkeypatch):
-    _, widget = loaded
-    seen = {}
+def test_the_least_error_is_bold(verdict, checked):
+    verdict.show_run(checked)
+    bold = [cell for cell in verdict.cells() if "<b>" in cell]
+    assert bold == ["<b>4.0 %</b>"] * 2
+    verdict.show_run(None)
+    assert verdict.cells() == []
+    assert verdict.words.text() == ""
 
-    def spy(events, series, options, **wanted):
-        seen.update(wanted)
-        return iter(())
 
-    monkeypatch.setattr(worker_module, "with_checks", spy)
-    widget.trust_panel.self_check.setChecked(True)
-    list(worker_module.fill_steps(widget.inputs()))
-    assert seen == {"self_check": True, "trust": False}
+def test_the_verdict_fits_beside_a_small_screen(loaded, checked):
+    _, dock = loaded
+    dock.verdict.show_run(checked)
+    assert dock.native.minimumSizeHint().height() < 560
+    assert dock.native.minimumSizeHint().width() < 420
+
+
+def test_a_method_has_one_colour_in_every_window(qtbot):
+    from napari_wedgefill._napari.compare.theme import line_colours
+    from napari_wedgefill._napari.results.plots import find_colour
+
+    names = list(METHODS)
+    compared = line_colours([METHODS[name].colour for name in names])
+    assert [colour.name() for colour in compared] == [find_colour(name).name() for name in names]
+    assert [colour.name() for colour in compared] == [METHODS[name].colour for name in names]
+
+
+def test_two_runs_of_one_method_are_told_apart_in_a_plot():
+    from napari_wedgefill._napari.compare.theme import line_colours
+
+    colours = line_colours(["#fabe50", "#fabe50", "", "#fabe50"])
+    assert len({colour.name() for colour in colours}) == 4

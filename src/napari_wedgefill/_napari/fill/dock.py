@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
-from weakref import ref
+from weakref import ReferenceType, ref
 
 import napari
 import napari.viewer
@@ -17,7 +18,7 @@ from magicgui.widgets.bases import BaseValueWidget, Widget
 from napari.layers import Image
 from napari.utils.notifications import show_info
 from psygnal import Signal
-from qtpy.QtCore import QEvent, QObject
+from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QFileDialog, QLabel, QMainWindow, QSizePolicy, QWidget
 
 from ...errors import WedgefillError
@@ -144,8 +145,10 @@ class FillWedge(Container[Widget]):
 
     def settle_in(self) -> None:
         """Take the font of the theme and the window into account, once they are known."""
-        self.align_labels()
-        self.workbench.stage.window = ref(self.native.window())
+        if self._is_connected:
+            self.align_labels()
+            self.scrolling.updateGeometry()
+            self.workbench.stage.window = ref(self.native.window())
 
     def align_labels(self) -> None:
         """Give the label columns of all sections one width, in the font of the theme."""
@@ -307,7 +310,7 @@ class FillWedge(Container[Widget]):
             getattr(self._viewer.layers.events, name).connect(self._layers_changed)
         for signal, slot in self._bench_slots():
             signal.connect(slot)
-        self.native.destroyed.connect(lambda: self._disconnect())
+        self.native.destroyed.connect(partial(_disconnect_dock, ref(self)))
 
     def _bench_slots(self) -> tuple[tuple[Any, Any], ...]:
         bench = self.workbench
@@ -577,6 +580,12 @@ class FillWedge(Container[Widget]):
         return window if isinstance(window, QMainWindow) else None
 
 
+def _disconnect_dock(dock: ReferenceType[FillWedge], *_: Any) -> None:
+    """Disconnect a dock whose widget is gone, unless the dock itself is."""
+    if (found := dock()) is not None:
+        found._disconnect()
+
+
 class _Watcher(QObject):
     """Notices that the dock was closed: napari takes its widget out of the window then."""
 
@@ -597,5 +606,6 @@ class _Watcher(QObject):
                 self._dock.detach()
             self._was_docked = is_docked
         elif event is not None and event.type() == QEvent.Type.Show:
-            self._dock.settle_in()
+            # Only after the event has the theme reached what is inside.
+            QTimer.singleShot(0, self, self._dock.settle_in)
         return False

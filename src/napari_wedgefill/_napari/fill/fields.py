@@ -14,6 +14,10 @@ from qtpy.QtWidgets import QComboBox, QFileDialog, QSizePolicy
 from ...joint_model.registry import bundled_summaries
 from ...methods import METHODS
 
+#: Check boxes for methods beside one another.
+CHECKS_A_ROW = 3
+#: So that they stand below one another, in pixels.
+CHECK_WIDTH = 72
 MORE = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -68,10 +72,21 @@ class MethodChecks(ValuedContainerWidget[tuple[str, ...]]):
             name: CheckBox(name=name, text=method.label, tooltip=method.tip, value=name in chosen)
             for name, method in METHODS.items()
         }
-        options.setdefault("layout", "horizontal")
+        options.setdefault("layout", "vertical")
         options.setdefault("labels", False)
-        super().__init__(widgets=list(self.checks.values()), **options)
-        self.margins = (0, 0, 0, 0)
+        rows = [
+            Container[Widget](widgets=row, layout="horizontal", labels=False)
+            for row in (
+                list(self.checks.values())[k : k + CHECKS_A_ROW]
+                for k in range(0, len(self.checks), CHECKS_A_ROW)
+            )
+        ]
+        super().__init__(widgets=rows, **options)
+        for container in (self, *rows):
+            container.margins = (0, 0, 0, 0)
+        self.native.layout().setSpacing(2)
+        for check in self.checks.values():
+            check.native.setMinimumWidth(CHECK_WIDTH)
         for check in self.checks.values():
             check.changed.connect(lambda: self.changed.emit(self.value))
 

@@ -22,6 +22,8 @@ from ..messages import Message
 from ..stage import ORIENTATIONS, TILTS
 
 STEPS = 1000
+#: Of the button that matters most, in pixels.
+FILL_HEIGHT = 32
 #: Room for the name of a view, in pixels.
 VIEW_WIDTH = 40
 MORE = "\N{HORIZONTAL ELLIPSIS}"
@@ -42,7 +44,8 @@ class Footer(QWidget):
         super().__init__()
         self._report = ""
         self.fill_button = _button("Fill wedge", "Run every checked method and show the volumes.")
-        self.fill_button.setStyleSheet("font-weight: bold; padding: 7px;")
+        self.fill_button.setStyleSheet("font-weight: bold;")
+        self.fill_button.setMinimumHeight(FILL_HEIGHT)
         self.cancel_button = _button("Cancel", "Stop at the next step; no volume is added.")
         self.bar = QProgressBar()
         self.bar.setRange(0, STEPS)

@@ -46,7 +46,8 @@ class LiveSlice:
         self._inputs: FillInputs | None = None
         self._worker: StepWorker | None = None
         self._index = -1
-        self._is_on = False
+        self._is_on = self._is_showing = False
+        self._fresh: set[str] = set()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST_MS)
@@ -102,8 +103,9 @@ class LiveSlice:
         self._workbench.busy.disconnect(self._take_turn)
 
     def _follow_slider(self, event: Any = None) -> None:
-        if self._is_on and self.layers and self._position() != self._index:
-            self._dim()
+        if self._is_on and self.layers and not self._is_showing:
+            if self._position() != self._index:
+                self._dim()
             self._timer.start()
 
     def _take_turn(self, busy: bool) -> None:
@@ -124,6 +126,10 @@ class LiveSlice:
     def _start(self) -> None:
         if not self._is_on or self._workbench.is_running:
             return
+        if self._index >= 0 and self._position() == self._index:
+            # The slider came back to the slice that is there, or is being made.
+            self._undim()
+            return
         if self._worker is not None:
             # It ends at its next step, and then begins anew.
             self._worker.quit()
@@ -136,10 +142,8 @@ class LiveSlice:
             self._workbench.fail(error)
             return
         self._inputs = inputs
-        index = self._position()
-        if index == self._index:
-            return
-        self._index = index
+        self._index = index = self._position()
+        self._fresh = set()
         self._drop_unchecked(inputs)
         self._dim()
         worker = make_worker(preview_steps(inputs, index, self._workbench.session))
@@ -164,14 +168,17 @@ class LiveSlice:
             return
         inputs = self._inputs
         if inputs is not None:
+            self._fresh.add(item.method)
+            self._is_showing = True
             self._show(item, inputs.series().height)
+            self._is_showing = False
 
     def _show(self, item: Finished, n_slices: int) -> None:
         data = repeat_slice(item.volume.data, n_slices)
         layer = self.layers.get(item.method)
         if layer is not None and layer.data.shape == data.shape:
             layer.data = data
-            layer.opacity = 1.0
+            self._undim()
             return
         volume = Volume(data, item.volume.voxel_nm, item.volume.name, item.volume.history)
         made = volume_layer(
@@ -204,6 +211,12 @@ class LiveSlice:
     def _dim(self) -> None:
         for layer in self.layers.values():
             layer.opacity = STALE_OPACITY
+
+    def _undim(self) -> None:
+        """Show brightly what belongs to the slice at the slider."""
+        if self._position() == self._index:
+            for method, layer in self.layers.items():
+                layer.opacity = 1.0 if method in self._fresh else STALE_OPACITY
 
 
 def repeat_slice(data: NDArray[np.float32], n_slices: int) -> NDArray[np.float32]:

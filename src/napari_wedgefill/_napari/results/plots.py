@@ -56,7 +56,7 @@ class Curves:
 
 def residual_curves(angles_deg: Sequence[float], table: ResultsTable) -> Curves:
     """Relative error of the reprojected volumes at each measured tilt."""
-    top = highest_shown([max(values) for values in table.residuals.values()])
+    top = choose_top([max(values) for values in table.residuals.values()])
     return Curves(
         "residual by tilt",
         "How far each measured image is from the volume's projection, over the image itself.",
@@ -112,7 +112,7 @@ def histogram_curves(table: ResultsTable) -> Curves | None:
     )
 
 
-def _colour_of(method: str) -> QColor:
+def find_colour(method: str) -> QColor:
     """Colour of a method's line, the same in every window."""
     return QColor(METHODS[method].colour) if method in METHODS else INK
 
@@ -122,7 +122,7 @@ def _brief(value: float) -> str:
     return f"{value:.0f}" if 1e3 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
-def highest_shown(maxima: Sequence[float]) -> float:
+def choose_top(maxima: Sequence[float]) -> float:
     """Upper end of the axis: above every line, unless one would press all others flat."""
     ordered = sorted(maxima) or [1.0]
     highest = ordered[-1]
@@ -156,7 +156,7 @@ class CurvePlot(QWidget):
         self._draw_frame(painter, box)
         x = LEFT
         for method in self.shown.curves:
-            painter.setPen(_colour_of(method))
+            painter.setPen(find_colour(method))
             label = label_of(method)
             painter.drawText(QPointF(x, TOP - 7), label)
             x += painter.fontMetrics().horizontalAdvance(label) + 14
@@ -166,7 +166,7 @@ class CurvePlot(QWidget):
             ends = [self._place(box, place, level) for place in (self._first, self._last)]
             painter.drawLine(*ends)
         for method, curve in self.shown.curves.items():
-            painter.setPen(QPen(_colour_of(method), 1.6))
+            painter.setPen(QPen(find_colour(method), 1.6))
             painter.drawPolyline(
                 QPolygonF([self._place(box, a, v) for a, v in zip(*curve, strict=True)])
             )
