@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
-ARGUMENTS = {"fill_a_simulated_particle.py": ["--methods", "wbp,sart", "--slices", "30:32"]}
+QUICK = ["--methods", "wbp,sart", "--slices", "30:32"]
+ARGUMENTS = {"fill_a_simulated_particle.py": QUICK, "run_with_checks.py": QUICK}
 
 
 @pytest.mark.parametrize("name", ARGUMENTS)

@@ -1,6 +1,6 @@
 """Take the picture of the Compare window in docs/compare.md: the real needle, in a real napari.
 
-    python benchmarks/compare_screenshot.py [FILE ...] [--slices A:B] [--all] [-o DIR]
+    python -m benchmarks.pictures.compare_screenshot [FILE ...] [--slices A:B] [--all] [-o DIR]
 
 Aligns and fills the needle first; or opens finished files, such as the tilt series and what
 ``wedgefill fill`` made of it. Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides
@@ -18,7 +18,8 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
-from benchmarks.pictures.screenshot import ROOT, press, settle
+from benchmarks import DOCS
+from benchmarks.pictures.screenshot import press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.widget import FillWedgeWidget
@@ -125,7 +126,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("files", nargs="*", help="finished results to open instead of filling")
     parser.add_argument("--slices", default="112:144", help="A:B, slices along the tilt axis")
     parser.add_argument("--all", action="store_true", help="also other states, and the figures")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 
 

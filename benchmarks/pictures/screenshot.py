@@ -1,6 +1,6 @@
 """Take the README's screenshots: the real needle, filled in a real napari window.
 
-    python benchmarks/screenshot.py [--methods wbp,sart,tvm,gan] [--slices A:B] [--all] [-o DIR]
+    python -m benchmarks.pictures.screenshot [--methods ...] [--slices A:B] [--all] [-o DIR]
 
 Needs a display; ``xvfb-run -s "-screen 0 1920x1080x24"`` provides one. Everything is done through
 the widget's buttons, as a user would. Prints how long each step took.
@@ -16,12 +16,12 @@ import napari
 from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QPushButton
 
+from benchmarks import DOCS
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.volume_view import volumes_in
 from napari_wedgefill._napari.fill.widget import FillWedgeWidget
 
 WINDOW = (1600, 900)
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -74,7 +74,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--all", action="store_true", help="also the opened series, a run, other views, a preview"
     )
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """Take the pictures of docs/tutorial.md: the needle, from opening to export, in a real napari.
 
-    python benchmarks/tutorial_screenshots.py [--slices A:B] [-o DIR]
+    python -m benchmarks.pictures.tutorial_screenshots [--slices A:B] [-o DIR]
 
 Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides one. Everything is done through
 the widget's buttons, as a user would, on a few slices, so that it takes minutes. Prints what the
@@ -18,8 +18,9 @@ from PIL import Image
 from qtpy.QtCore import QPoint, QRect
 from qtpy.QtWidgets import QApplication, QWidget
 
+from benchmarks import DOCS
 from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
-from benchmarks.pictures.screenshot import ROOT, close_notifications, press, settle
+from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.volume_view import trust_maps_in, volumes_in
@@ -164,7 +165,7 @@ def shrink(path: Path) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", default="120:136", help="A:B, slices along the tilt axis")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 
 

@@ -52,7 +52,7 @@ class Measured:
         return int(self.rows.shape[2])
 
 
-def normalised(beam: ParallelBeam, rows: Floats) -> Measured:
+def normalise_rows(beam: ParallelBeam, rows: Floats) -> Measured:
     """Bring rows (n_tilts, width, n_slices) to densities of order one."""
     density = density_scale(last(iter_sirt(beam, rows, 10)))
     b = rows / np.float32(density)
@@ -60,7 +60,7 @@ def normalised(beam: ParallelBeam, rows: Floats) -> Measured:
     return Measured(b, Scales(peak, raise_to_noise_floor(noise_level(b), peak)), density)
 
 
-def quickly(
+def reconstruct_quickly(
     beam: ParallelBeam, objects: Sequence[Measured], contract: InputContract
 ) -> list[FirstEstimates]:
     """SART and TVM of every object: methods by themselves, and what the network is given.
@@ -74,7 +74,7 @@ def quickly(
     return [FirstEstimates(sart.copy(), tvm.copy()) for sart, tvm in zip(*parts, strict=True)]
 
 
-def classical(
+def reconstruct_classically(
     beam: ParallelBeam, objects: Sequence[Measured], quick: Sequence[FirstEstimates], score: Score
 ) -> tuple[dict[str, list[Floats]], list[float]]:
     """Volumes of every method without a network, and the factors that TVM's tuning chose.
@@ -151,7 +151,7 @@ class _Tuning:
             self.best[k] = volume.copy()
 
 
-def network(
+def fill_with_network(
     model: JointModel,
     beam: ParallelBeam,
     objects: Sequence[Measured],
@@ -164,7 +164,7 @@ def network(
     ]
 
 
-def sinogram_stage(
+def complete_sinogram(
     model: JointModel, beam: ParallelBeam, measured: Measured, quick: FirstEstimates
 ) -> tuple[Floats, Floats]:
     """What the sinogram network is given and what it makes of it, without the tomogram network.

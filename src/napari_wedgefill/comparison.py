@@ -83,7 +83,7 @@ def compare(volumes: Mapping[str, Volume], *, title: str = "") -> Image.Image:
             "give one or more of equal shape."
         )
     last = list(volumes.values())[-1]
-    point = centre_of_object(last.data)
+    point = find_centre_of_object(last.data)
     slices = {
         (plane, method): cut_plane(volume.data, cut, point[cut])
         for plane, cut in PLANES
@@ -107,7 +107,7 @@ def compare(volumes: Mapping[str, Volume], *, title: str = "") -> Image.Image:
     return canvas.image
 
 
-def centre_of_object(data: NDArray[np.float32]) -> tuple[int, int, int]:
+def find_centre_of_object(data: NDArray[np.float32]) -> tuple[int, int, int]:
     """Index (z, y, x) of the centre of mass of what stands out from the background.
 
     The background is the median; what is further from it than half of the strongest contrast

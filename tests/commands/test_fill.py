@@ -162,7 +162,7 @@ class TestRefusals:
         refuse(tiny_path, "--methods", "gan", "--model", copy, words="tomogram.onnx")
 
     def test_cuda_where_there_is_none(self, refuse, tiny_path, monkeypatch):
-        monkeypatch.setattr(session, "cuda_obstacle", lambda: "no NVIDIA driver was found")
+        monkeypatch.setattr(session, "find_cuda_obstacle", lambda: "no NVIDIA driver was found")
         found = refuse(tiny_path, "--methods", "gan", "--device", "cuda", words="CUDA")
         assert "no NVIDIA driver was found" in found
 

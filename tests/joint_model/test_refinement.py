@@ -35,7 +35,7 @@ class OneSided:
 def refined(model, beam, rows, volume):
     """The answer, and the fractions that were reported."""
     scales = Scales(sinogram_scale(rows), 0.0)
-    steps = iter_refine(model, beam, rows, volume, volume, scales, 0.7, 0.9)
+    steps = iter_refine(model, beam, rows, volume, volume, scales)
     fractions = []
     return drain(relay(steps, lambda step: fractions.append(step[1]))), fractions
 
@@ -64,7 +64,7 @@ def test_no_pass_repeats_the_errors_of_another(beam, volume, monkeypatch):
     np.testing.assert_allclose(found, volume + errors[:, :, None], atol=1e-6)
     assert errors.max() == 1.0
     assert fractions == sorted(fractions)
-    np.testing.assert_allclose(fractions[-1], 0.9)
+    np.testing.assert_allclose(fractions[-1], 1.0)
 
 
 def test_every_pass_begins_from_a_volume_that_agrees_with_the_measurements(beam):

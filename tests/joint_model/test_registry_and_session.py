@@ -12,8 +12,8 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import model as joint_model
 from napari_wedgefill.joint_model import onnx_session as session
 from napari_wedgefill.joint_model import registry
-from napari_wedgefill.joint_model.gpu_memory import BYTES_PER_PIXEL, LARGEST, SHARE
-from napari_wedgefill.memory import held_bytes
+from napari_wedgefill.joint_model.model import BYTES_PER_PIXEL, LARGEST, SHARE
+from napari_wedgefill.memory import measure_held_bytes
 from napari_wedgefill.pipeline.fill import fill
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.pipeline.session import Session
@@ -28,7 +28,7 @@ def copied(tmp_path):
 
 
 def test_bundled_models_are_whole():
-    models = registry.available_models()
+    models = registry.list_models()
     assert "small" in [model.name for model in models]
     for model in models:
         assert registry.load(model.name) == model
@@ -79,7 +79,7 @@ def test_the_networks_run_where_they_say():
 
 
 def test_cuda_without_cuda_fails_clearly_and_auto_does_not():
-    obstacle = session.cuda_obstacle()
+    obstacle = session.find_cuda_obstacle()
     model = registry.load("small")
     if obstacle is None:
         assert session.open_session(model.path("sinogram"), "cuda", {}).get_providers()
@@ -144,7 +144,9 @@ def test_a_preview_does_not_decide_how_many_large_slices_fit(stingy, monkeypatch
     """Slices of 32 x 32 fit by the dozen where one of 512 x 512 is all that does."""
     model, tried = stingy
     monkeypatch.setattr(Stingy, "room", LARGEST)
-    monkeypatch.setattr(joint_model, "free_gpu_bytes", lambda: 2 * 512**2 * BYTES_PER_PIXEL / SHARE)
+    monkeypatch.setattr(
+        joint_model, "measure_free_gpu_bytes", lambda: 2 * 512**2 * BYTES_PER_PIXEL / SHARE
+    )
     for width, expected in ((32, LARGEST), (512, 2), (32, LARGEST)):
         tried.clear()
         list(model.run("sinogram", np.zeros((1, 3, 48, width), np.float32)))
@@ -203,7 +205,7 @@ def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
         return part[:, :1]
 
     monkeypatch.setattr(joint_model, "run", waiting)
-    monkeypatch.setattr(joint_model, "side_by_side", lambda: 2)
+    monkeypatch.setattr(joint_model, "count_side_by_side", lambda: 2)
     model = joint_model.JointModel(registry.load("small"), "cpu")
     running = model.run("tomogram", np.zeros((20, 9, 16, 16), np.float32))
     next(running)
@@ -215,19 +217,21 @@ def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
 KEPT_AND_LEFT = """
 import numpy as np
 from napari_wedgefill.joint_model import onnx_session as session, registry
-from napari_wedgefill.memory import held_bytes
+from napari_wedgefill.memory import measure_held_bytes
 
 path = registry.load("small").path("refinement")
 network = session.open_session(path, "cpu", {"height": 256, "width": 256, "batch": 1})
 slices = np.zeros((1, 9, 256, 256), np.float32)
-before = held_bytes()
+before = measure_held_bytes()
 for more in (True, False):
     session.run(network, slices, more=more)
-    print(held_bytes() - before)
+    print(measure_held_bytes() - before)
 """
 
 
-@pytest.mark.skipif(held_bytes() == 0, reason="the system does not say what a process holds")
+@pytest.mark.skipif(
+    measure_held_bytes() == 0, reason="the system does not say what a process holds"
+)
 def test_the_memory_of_the_layers_is_kept_for_the_next_slice_and_then_given_back():
     """In a process of its own: here, what earlier tests gave back would serve again."""
     ran = subprocess.run(

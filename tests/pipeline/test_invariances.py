@@ -128,7 +128,8 @@ def test_the_batch_does_not_matter(series, plain, monkeypatch):
 
 
 def test_cutting_into_slabs_leaves_no_seam(series, plain, monkeypatch):
-    monkeypatch.setattr(slabs, "LANES", 7)  # one slice, and the three on either side it depends on
+    # One slice, and the three on either side it depends on.
+    monkeypatch.setattr(slabs, "strip_width", lambda *_: 7)
     for method, volume in filled(series).items():
         np.testing.assert_allclose(volume, plain[method], atol=1e-4)
 

@@ -57,7 +57,7 @@ def test_a_model_that_looks_far_still_keeps_every_slice(width, reach):
 
 def test_less_memory_means_smaller_slabs(monkeypatch):
     monkeypatch.setattr(slabs, "available_cores", lambda: 8)
-    monkeypatch.setattr(slabs, "held_bytes", lambda: 0)
+    monkeypatch.setattr(slabs, "measure_held_bytes", lambda: 0)
     beam = ParallelBeam(ANGLES_DEG, 512)
     lengths = [
         slabs.cut_slabs(METHODS["sart"], beam, 4096, int(limit), 0)[0].stop
@@ -73,7 +73,7 @@ def test_too_little_memory_is_refused_before_any_work(series):
 
 
 def test_the_memory_that_is_asked_for_is_enough(monkeypatch):
-    monkeypatch.setattr(slabs, "held_bytes", lambda: 0)
+    monkeypatch.setattr(slabs, "measure_held_bytes", lambda: 0)
     beam = ParallelBeam(ANGLES_DEG, 2048)
     with pytest.raises(WedgefillError) as refusal:
         slabs.cut_slabs(METHODS["tvm"], beam, 100, 10**8, 0)
@@ -129,11 +129,11 @@ def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):
     data = np.random.default_rng(0).normal(3, 2, (4, 9, 5)).astype(np.float32)
     outline = VolumeOutline("a", data.shape, (0.5, 0.6, 0.7), ("made of noise",))
     sink = MrcSink(tmp_path)
-    with sink.writing(outline) as stream:
+    with sink.open_writer(outline) as stream:
         for start, stop in ((4, 9), (0, 4)):
             stream.write(start, np.ascontiguousarray(data[:, start:stop].transpose(0, 2, 1)))
         assert not sink.path(outline).exists()
-    np.testing.assert_array_equal(sink.written(outline), data)
+    np.testing.assert_array_equal(sink.fetch(outline), data)
     write_volume(tmp_path / "whole.mrc", Volume(data, (0.5, 0.6, 0.7), history=("made of noise",)))
     streamed, whole = (read_volume(tmp_path / name) for name in ("a.mrc", "whole.mrc"))
     assert (streamed.voxel_nm, streamed.history) == (whole.voxel_nm, whole.history)
@@ -149,7 +149,7 @@ def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):
 def test_a_stream_that_fails_leaves_the_older_file(tmp_path):
     outline = VolumeOutline("a", (2, 3, 4))
     (tmp_path / "a.mrc").write_text("older")
-    with pytest.raises(KeyboardInterrupt), MrcSink(tmp_path).writing(outline):
+    with pytest.raises(KeyboardInterrupt), MrcSink(tmp_path).open_writer(outline):
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["a.mrc"]
     assert (tmp_path / "a.mrc").read_text() == "older"
@@ -159,7 +159,7 @@ def test_a_disk_that_is_too_small_is_told_at_once(tmp_path):
     outline = VolumeOutline("a", (10**6, 10**5, 10**5))
     with (
         pytest.raises(WedgefillError, match="are left on the disk"),
-        MrcSink(tmp_path).writing(outline),
+        MrcSink(tmp_path).open_writer(outline),
     ):
         pass
     assert not list(tmp_path.iterdir())

@@ -140,6 +140,6 @@ def test_movement_in_the_wedge_weighs_more_than_the_same_elsewhere():
     for moved in (along_z, along_z.transpose(2, 1, 0), 0 * along_z):
         movement = Movement(np.zeros((n, 2, n), np.float32), mask)
         movement.add(moved)
-        errors.append(movement.weighted()[8:24, :, 8:24].mean())
+        errors.append(movement.weigh()[8:24, :, 8:24].mean())
     assert errors[0] > 1.5 * errors[1] > 0
     assert errors[2] == 0

@@ -122,7 +122,7 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def fill_options_from(args: argparse.Namespace) -> FillOptions:
+def make_fill_options(args: argparse.Namespace) -> FillOptions:
     """Return what the pipeline is asked for."""
     from ..pipeline.options import FillOptions
 
@@ -136,12 +136,12 @@ def fill_options_from(args: argparse.Namespace) -> FillOptions:
     )
 
 
-def run_options_from(args: argparse.Namespace) -> RunOptions:
+def make_run_options(args: argparse.Namespace) -> RunOptions:
     """Return what the run is asked for."""
     from ..run.options import RunOptions
 
     return RunOptions(
-        fill=fill_options_from(args),
+        fill=make_fill_options(args),
         align=args.align,
         self_check=args.self_check,
         trust=args.trust,
@@ -171,7 +171,7 @@ def run(args: argparse.Namespace) -> None:
         for warning in series.warnings:
             line.say(f"note: {warning}")
         provenance = Provenance(args.file, args.command_line, collect_settings(args))
-        events = iter_run_into(args.output, series, run_options_from(args), provenance)
+        events = iter_run_into(args.output, series, make_run_options(args), provenance)
         done = follow(events, line, Done)
         if repeats is not None:
             for sentence in find_differences(repeats, done.report):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from .fill import add_method_arguments, fill_options_from
+from .fill import add_method_arguments, make_fill_options
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 SUMMARY = "predict withheld tilts with every method"
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     from .progress_line import ProgressLine
 
     with ProgressLine() as line:
-        series, options, session = read_series(args), fill_options_from(args), Session()
+        series, options, session = read_series(args), make_fill_options(args), Session()
         check_run(series, RunOptions(options, self_check=True), session)
         if args.align:
             series = follow(iter_align(series), line, Aligned).series

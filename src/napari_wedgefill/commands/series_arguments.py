@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
 
-def axis(text: str) -> str | float:
+def read_axis(text: str) -> str | float:
     """Read `--axis`: "x", "y" or degrees."""
     if text.lower() in ("x", "y"):
         return text.lower()
@@ -21,7 +21,7 @@ def axis(text: str) -> str | float:
         raise argparse.ArgumentTypeError(f"'{text}' is neither x, y nor degrees") from None
 
 
-def positive(text: str) -> float:
+def read_positive(text: str) -> float:
     """Read a number above zero."""
     try:
         value = float(text)
@@ -48,11 +48,11 @@ def add_reading_arguments(parser: argparse.ArgumentParser, *, is_optional: bool 
         help="tilt angles (.tlt, .rawtlt or .mdoc) instead of those found in or beside FILE",
     )
     parser.add_argument(
-        "--pixel-nm", type=positive, metavar="X", help="pixel size in nm instead of the file's"
+        "--pixel-nm", type=read_positive, metavar="X", help="pixel size in nm instead of the file's"
     )
     parser.add_argument(
         "--axis",
-        type=axis,
+        type=read_axis,
         metavar="x|y|DEG",
         help="direction of the tilt axis in the images instead of the file's",
     )

@@ -2,8 +2,8 @@
 
   wedgefill simulate DATA --groups N [--objects VOLUME_OR_FOLDER ...]
 
-DATA receives one file a group; a second call goes on where the first stopped. The page "Train
-your own" tells the whole way. `wedgefill simulate DATA --help` lists every option.
+DATA receives one file per group; a second call goes on where the first stopped. The page "Train
+your own" describes every step. `wedgefill simulate DATA --help` lists every option.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import argparse
 
 from .train import call_training
 
-SUMMARY = "simulate training examples, also of your own objects"
+SUMMARY = "simulate training examples, also from your own objects"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Take everything as it comes: the simulation reads its own arguments."""
+    """Take all arguments as they are: the simulation reads them itself."""
     parser.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="DATA --groups N [--objects PATH ...]"
     )

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..atomic import write_beside
 from ..errors import WedgefillError
-from ..memory import in_words
+from ..memory import format_bytes
 from ..volume import VolumeOutline
 from .mrc_writer import describe_voxels
 
@@ -42,7 +42,7 @@ class MrcSink:
         return self.folder / f"{outline.name}.mrc"
 
     @contextmanager
-    def writing(self, outline: VolumeOutline) -> Iterator[MrcStream]:
+    def open_writer(self, outline: VolumeOutline) -> Iterator[MrcStream]:
         """Give the stream that takes the slabs; the file is in place once the block has ended.
 
         Raises
@@ -55,8 +55,8 @@ class MrcSink:
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise WedgefillError(
-                f"{path}: it will take {in_words(needed)}, but only {in_words(free)} are left on "
-                "the disk; free some, or write elsewhere."
+                f"{path}: it will take {format_bytes(needed)}, but only {format_bytes(free)} are "
+                "left on the disk; free some, or write elsewhere."
             )
         with write_beside(path) as temporary:
             _lay_out(temporary, outline)
@@ -65,7 +65,7 @@ class MrcSink:
                 yield stream
                 stream.finish()
 
-    def written(self, outline: VolumeOutline) -> Floats:
+    def fetch(self, outline: VolumeOutline) -> Floats:
         """Map a volume that is complete, read-only."""
         return np.memmap(self.path(outline), np.float32, "r", HEADER_BYTES, outline.shape)
 

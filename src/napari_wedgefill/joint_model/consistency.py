@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..progress import drain
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace, packed
+from ..projector.arrays import Array, convert_like, make_contiguous, namespace
 from ..reconstruct import iter_tvm
 from ..reconstruct.tvm import rms
 from .contract import Scales
@@ -114,11 +114,11 @@ def iter_consistency(
     if wrong.any():
         # Slices that are picked are copied one voxel at a time; mostly there are none to leave out.
         these = slice(None) if wrong.all() else wrong
-        prior = packed(volume[..., these])
+        prior = make_contiguous(volume[..., these])
         begun = None if dual is None else (dual * (signal / CERTAIN).clip(0.0, 1.0))[..., these]
         sweeps = iter_tvm(
             beam,
-            packed((projected + share * misfit)[..., these]),
+            make_contiguous((projected + share * misfit)[..., these]),
             n_steps=LAST_STEPS if cautious else STEPS,
             strength=STRENGTH,
             balance=BALANCE,
@@ -142,7 +142,7 @@ def _estimate_outside(sinogram: Array, scales: Scales) -> Array:
     """How surely each slice's specimen goes on outside the field of view, (n_slices,), 0 to 1."""
     n = max(1, round(END * sinogram.shape[1]))
     ends = (sinogram[:, :n].mean((0, 1)) + sinogram[:, -n:].mean((0, 1))) / 2
-    share = ends / alike(scales.sinogram, sinogram)
+    share = ends / convert_like(scales.sinogram, sinogram)
     return ((share - INSIDE) / (OUTSIDE - INSIDE)).clip(0.0, 1.0)
 
 
@@ -151,7 +151,7 @@ def _leave_out_outside(misfit: Array, beyond: Array) -> Array:
     if (beyond > 0).any():
         xp = namespace(misfit)
         # Slice by slice: what a matrix product is rounded to depends on its size.
-        slices = packed(xp.moveaxis(misfit, 2, 0)) @ alike(
+        slices = make_contiguous(xp.moveaxis(misfit, 2, 0)) @ convert_like(
             _make_smoother(misfit.shape[1]).T, misfit
         )
         return misfit - beyond * xp.moveaxis(slices, 0, 2)
@@ -160,7 +160,7 @@ def _leave_out_outside(misfit: Array, beyond: Array) -> Array:
 
 def _estimate_signal_share(misfit: Array, scales: Scales) -> Array:
     """Share of each slice's misfit that is above the noise, (n_slices,), 0 to 1."""
-    noise = alike(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
+    noise = convert_like(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
     return (1 - noise**2).clip(0.0, 1.0)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace
+from ..projector.arrays import Array, convert_like, namespace
 from ..reconstruct import iter_sart, iter_tvm, last, wbp
 from .angular_grid import grid_for
 
@@ -121,8 +121,8 @@ def sinogram_input(
     grid = grid_for(beam.angles_deg, contract.n_rows)
     rows = _beam_at(beam, grid.angles_deg)
     warm = rows(estimates.tvm) + grid.interpolate(sinogram - beam(estimates.tvm), beam.axis_u)
-    unit = alike(scales.sinogram, sinogram)
-    measured = alike(grid.measured_fraction[:, None, None], sinogram)
+    unit = convert_like(scales.sinogram, sinogram)
+    measured = convert_like(grid.measured_fraction[:, None, None], sinogram)
     channels = [warm / unit, rows(estimates.sart) / unit, xp.broadcast_to(measured, warm.shape)]
     return xp.stack([xp.moveaxis(channel, 2, 0) for channel in channels], axis=1)
 
@@ -146,8 +146,8 @@ def reconstruct_completed(
     grid = grid_for(beam.angles_deg, contract.n_rows)
     added = np.flatnonzero(grid.unmeasured)
     rows = namespace(filled).moveaxis(filled[:, 0][:, added], 0, 2)
-    rows = rows * alike(scales.sinogram, filled)
-    return _wbp_with(beam, sinogram, grid.angles_deg[added], rows)
+    rows = rows * convert_like(scales.sinogram, filled)
+    return _reconstruct_with(beam, sinogram, grid.angles_deg[added], rows)
 
 
 def reconstruct_reprojected(
@@ -172,10 +172,10 @@ def reconstruct_reprojected(
     angles = grid.angles_deg[grid.unmeasured]
     if not angles.size:
         return wbp(beam, sinogram)
-    return _wbp_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
+    return _reconstruct_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
 
 
-def _wbp_with(
+def _reconstruct_with(
     beam: ParallelBeam, sinogram: Array, angles_deg: NDArray[np.float64], rows: Array
 ) -> Array:
     """WBP of the measured rows and of `rows` at further angles."""

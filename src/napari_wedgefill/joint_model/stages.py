@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 
 from ..progress import relay
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, namespace, packed
+from ..projector.arrays import Array, make_contiguous, namespace
 from . import contract as inputs
 from .consistency import iter_consistency
 from .model import JointModel
@@ -61,9 +61,8 @@ def iter_joint(
     until = 0.4 if model.model.refines else 0.9
     volume = _turn_into_volume((yield from _run_stage(model, "tomogram", channels, 0.3, until)))
     if model.model.refines:
-        volume = yield from iter_refine(
-            model, beam, sinogram, estimates.tvm, volume, scales, until, 0.9
-        )
+        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales)
+        volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
     steps = iter_consistency(beam, sinogram, volume, scales, cautious=True)
     return (yield from _restore(steps, 0.9, 1.0))
 
@@ -75,8 +74,6 @@ def iter_refine(
     tvm: Array,
     volume: Array,
     scales: inputs.Scales,
-    begin: float,
-    end: float,
     views: Sequence[Sequence[tuple[int, ...]]] = VIEWS,
 ) -> Generator[Step, None, Array]:
     """Repair a volume with the refinement network, each time from where it fits the measurements.
@@ -84,8 +81,7 @@ def iter_refine(
     Each time it is seen from another side: the network does not make the same errors there, and
     so repairs some of those that it made before. No pass follows the last to repair it, so it is
     the mean of two views, and half of that in which they differ goes.
-    Shapes and units are those of `iter_joint`; `begin` and `end` are the fractions of the slab
-    that are done before and after.
+    Shapes and units are those of `iter_joint`.
 
     Parameters
     ----------
@@ -95,7 +91,7 @@ def iter_refine(
     Yields
     ------
     tuple of str and float
-        The step at work and the fraction that is done.
+        The step at work and the fraction of the repair that is done, 0 to 1.
 
     Returns
     -------
@@ -103,10 +99,10 @@ def iter_refine(
         The repaired volume.
     """
     contract = model.model.contract
-    step = (end - begin) / len(views)
+    step = 1.0 / len(views)
     dual = sinogram * 0.0
     for k, sides in enumerate(views):
-        first = begin + k * step
+        first = k * step
         steps = iter_consistency(beam, sinogram, volume, scales, dual=dual)
         volume = yield from _restore(steps, first, first + 0.4 * step)
         again = inputs.reconstruct_reprojected(beam, sinogram, volume, contract)
@@ -140,7 +136,7 @@ def _average_views(
             model, "refinement", _flip(channels, axes), first, first + each
         )
         volumes.append(_turn_into_volume(_flip(answer, axes)))
-    return packed(sum(volumes) / len(volumes))
+    return make_contiguous(sum(volumes) / len(volumes))
 
 
 def _flip(slices: Array, axes: tuple[int, ...]) -> Array:
@@ -150,7 +146,7 @@ def _flip(slices: Array, axes: tuple[int, ...]) -> Array:
 
 def _turn_into_volume(answer: Array) -> Array:
     """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
-    return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
+    return make_contiguous(namespace(answer).moveaxis(answer[:, 0], 0, 2))
 
 
 def _run_stage(

@@ -93,12 +93,12 @@ def iter_fill(
         starts = choose_starts(method, finished, model, options)
         run = MethodRun(method, part, calibration, options, model, starts)
         outline = _outline_volume(series, part.height, calibration, method)
-        with sink.writing(outline) as writer:
+        with sink.open_writer(outline) as writer:
             steps = iter_slabs(run, slabs, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
         seconds[method.name] = time.monotonic() - start
         volume = Volume(
-            sink.written(outline), outline.voxel_nm, outline.name, history=outline.history
+            sink.fetch(outline), outline.voxel_nm, outline.name, history=outline.history
         )
         finished[method.name] = volume.data
         yield Finished(method.name, volume, seconds[method.name])

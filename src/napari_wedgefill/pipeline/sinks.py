@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..memory import DEFAULT_SHARE, free_bytes, release_pages
+from ..memory import DEFAULT_SHARE, measure_free_bytes, release_pages
 from ..volume import VolumeOutline
 
 Floats = NDArray[np.float32]
@@ -26,10 +26,10 @@ class SlabWriter(Protocol):
 class Sink(Protocol):
     """A place for the volumes of one job."""
 
-    def writing(self, outline: VolumeOutline) -> AbstractContextManager[SlabWriter]:
+    def open_writer(self, outline: VolumeOutline) -> AbstractContextManager[SlabWriter]:
         """Give what takes the slabs of one volume; leaving the block completes it."""
 
-    def written(self, outline: VolumeOutline) -> Floats:
+    def fetch(self, outline: VolumeOutline) -> Floats:
         """Return the voxels (z, y, x) of a volume that is complete."""
 
 
@@ -48,10 +48,10 @@ class ArraySink:
         self._volumes: dict[str, Floats] = {}
 
     @contextmanager
-    def writing(self, outline: VolumeOutline) -> Iterator[SlabWriter]:
+    def open_writer(self, outline: VolumeOutline) -> Iterator[SlabWriter]:
         """Give an array of the right shape to write into."""
         if self._left is None:
-            self._left = int(DEFAULT_SHARE * free_bytes())
+            self._left = int(DEFAULT_SHARE * measure_free_bytes())
         n_bytes = 4 * int(np.prod(outline.shape))
         if n_bytes <= self._left:
             self._left -= n_bytes
@@ -62,7 +62,7 @@ class ArraySink:
         yield _ArrayWriter(data)
         self._volumes[outline.name] = data
 
-    def written(self, outline: VolumeOutline) -> Floats:
+    def fetch(self, outline: VolumeOutline) -> Floats:
         """Return the array, and forget it."""
         return self._volumes.pop(outline.name)
 

@@ -10,13 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import WedgefillError
-from ..memory import DEFAULT_SHARE, free_bytes, held_bytes, in_words
+from ..memory import DEFAULT_SHARE, format_bytes, measure_free_bytes, measure_held_bytes
 from ..methods import Memory, Method
-from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
+from ..projector import ParallelBeam, strip_width
 from ..projector.threads import available_cores
 
-FEWEST_LANES = 16
 #: Strips of a slab at least, where memory allows, if strips overlap: what two of them share would
 #: otherwise be computed twice.
 JOINED = 4
@@ -77,13 +75,13 @@ def cut_slabs(
     lanes = max(choose_strip_lanes(method.memory, beam), 3 * reach)
     most = max(available_cores(), JOINED if reach else 1)
     need = [_estimate_bytes(method.memory, beam, lanes, n) for n in range(1, most + 1)]
-    held = held_bytes()
-    budget = held + DEFAULT_SHARE * free_bytes() if max_memory is None else max_memory
+    held = measure_held_bytes()
+    budget = held + DEFAULT_SHARE * measure_free_bytes() if max_memory is None else max_memory
     if max_memory is not None and held + need[0] > budget:
         raise WedgefillError(
             f"{method.label} of slices of {beam.width} x {beam.depth} takes about "
-            f"{in_words(held + need[0])} of memory, but only {in_words(budget)} may be used; "
-            "allow more (--max-memory) or bin the images (--bin 2)."
+            f"{format_bytes(held + need[0])} of memory, but only {format_bytes(budget)} may be "
+            "used; allow more (--max-memory) or bin the images (--bin 2)."
         )
     n_strips = 1 if alone else max(1, sum(held + n <= budget for n in need))
     return _join_strips(height, lanes, reach, n_strips)
@@ -91,10 +89,7 @@ def cut_slabs(
 
 def choose_strip_lanes(memory: Memory, beam: ParallelBeam) -> int:
     """Slices of a strip: as many as the kernels like best, fewer where slices are large."""
-    lanes = LANES
-    while lanes > FEWEST_LANES and 4 * beam.depth * beam.width * lanes > memory.strip_bytes:
-        lanes //= 2
-    return lanes
+    return strip_width(beam.depth, beam.width, memory.strip_bytes)
 
 
 def _estimate_bytes(memory: Memory, beam: ParallelBeam, lanes: int, n_strips: int) -> float:

@@ -20,6 +20,7 @@ from ..memory import release_pages
 from ..methods import Method, Problem, Solution, Step
 from ..normalise import Normalisation
 from ..progress import relay
+from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
 from .gpu import Gpu, find_gpu
 from .options import FillOptions
@@ -85,8 +86,6 @@ def plan_slabs(
     method: Method, series: TiltSeries, model: JointModel | None, options: FillOptions
 ) -> list[Slab]:
     """Cut the slices of a series into slabs for one method; see `slabs.cut_slabs`."""
-    from ..projector import ParallelBeam
-
     beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
     is_alone = choose_gpu(method, model, options) is not None
     reach = method.reach(model)
@@ -114,10 +113,10 @@ def choose_starts(
     """
     if options.stop == "discrepancy" or not set(method.uses) <= set(finished):
         return {}
-    is_suited = options.preview or method.suits is None
-    if not is_suited and method.suits is not None:
-        is_suited = method.suits(options.count_passes(), model)
-    return {name: finished[name] for name in method.uses} if is_suited else {}
+    suits = None if options.preview else method.suits
+    if suits is not None and not suits(options.count_passes(), model):
+        return {}
+    return {name: finished[name] for name in method.uses}
 
 
 def iter_slabs(
@@ -182,13 +181,13 @@ def _solve_slab(run: MethodRun, slab: Slab, sinogram: Floats) -> Generator[Step,
     can_stop = method.effort is not None and method.effort.stops_at_noise
     stops = can_stop and run.options.stop == "discrepancy"
     problem = Problem(
-        run.calibration.beam,
-        sinogram,
-        scales,
-        run.options.count_passes(),
-        {name: _cut_start(volume, run, slab) for name, volume in run.earlier.items()},
-        DISCREPANCY * float(scales.noise) if stops else None,
-        run.model,
+        beam=run.calibration.beam,
+        sinogram=sinogram,
+        scales=scales,
+        passes=run.options.count_passes(),
+        starts={name: _cut_start(volume, run, slab) for name, volume in run.earlier.items()},
+        stop_at=DISCREPANCY * float(scales.noise) if stops else None,
+        model=run.model,
     )
     gpu = choose_gpu(method, run.model, run.options)
     if gpu is not None:

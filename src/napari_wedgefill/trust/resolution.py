@@ -110,7 +110,7 @@ class Resolution:
         }
 
 
-def shell_correlation(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorrelation:
+def correlate_shells(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorrelation:
     """Fourier shell correlation of two volumes over the frequencies that the tilts measured.
 
     The shells are cylinders around the tilt axis, of one frequency ``sqrt(kx^2 + kz^2)`` each:
@@ -194,5 +194,5 @@ def iter_resolution(
                 yield clock.tell(stage, (k + event.fraction) / 2)
             elif isinstance(event, Finished):
                 half[event.method] = event.volume.data
-    curves = {m: shell_correlation(halves[0][m], halves[1][m], series.angles_deg) for m in methods}
+    curves = {m: correlate_shells(halves[0][m], halves[1][m], series.angles_deg) for m in methods}
     yield Resolution(curves, series.pixel_nm)

@@ -18,7 +18,7 @@ from ..volume import Volume
 from .agreement import compare_with_images
 from .resolution import THRESHOLDS, WARNING, Resolution, iter_resolution
 from .results_table import ResultsRow, ResultsTable
-from .shape import expected_elongation, measure_elongation
+from .shape import compute_expected_elongation, measure_elongation
 from .verdicts import SelfCheck
 from .volume_fraction import count_densities
 
@@ -174,7 +174,7 @@ def list_range(series: TiltSeries) -> list[ResultsRow]:
         ("step", "deg", seen.step_deg),
         ("widest step inside", "deg", seen.widest_step_deg),
         ("missing wedge", "deg", seen.missing_deg),
-        ("elongation by the tilt range", "", expected_elongation(series.angles_deg)),
+        ("elongation by the tilt range", "", compute_expected_elongation(series.angles_deg)),
     )
     return [ResultsRow(name, unit, {"series": value}) for name, unit, value in rows]
 

@@ -16,7 +16,7 @@ LOOKED_AT = 32
 CUTOFF = 0.25
 
 
-def expected_elongation(angles_deg: ArrayLike) -> float:
+def compute_expected_elongation(angles_deg: ArrayLike) -> float:
     """Elongation along the wedge that the tilt range alone brings, 1 for a full range.
 
     The point spread function of all directions within +-a is wider along the wedge than across by

@@ -16,8 +16,8 @@ turned back::
     trust = max(0, 1 - e)
 
 The gain g belongs to the model. It is fitted on simulated objects of the training families
-(`benchmarks/quality/trust_calibration.py --fit`) and checked on families that training never drew.
-A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
+(`benchmarks/quality/trust_calibration.py`) and checked on families that training never
+drew. A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
 density.
 """
 
@@ -248,7 +248,7 @@ def _fill_views(
             elif isinstance(event, Done):
                 scale = float(event.report["normalisation"]["scale"])
     assert movement is not None
-    return movement.base, movement.weighted() / np.float32(scale)
+    return movement.base, movement.weigh() / np.float32(scale)
 
 
 class Movement:
@@ -290,7 +290,7 @@ class Movement:
         share = inside / np.maximum(inside + outside, np.float32(1e-30))
         return np.asarray(total / np.float32(2 * self._views)), np.asarray(share)
 
-    def weighted(self) -> Floats:
+    def weigh(self) -> Floats:
         """Return the root of ``S (1 + 2 q)``: times the gain, the error to be expected."""
         total, share = self.powers()
         weights = 1.0 + np.float32(UNMEASURED_WEIGHT - 1.0) * share

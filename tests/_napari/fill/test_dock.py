@@ -269,7 +269,7 @@ def test_a_model_folder_of_the_users_own_fills(loaded, tmp_path, hands):
 
 @pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])
 def test_where_the_networks_run_is_told(monkeypatch, obstacle, device):
-    monkeypatch.setattr(settings, "obstacle_at_a_glance", lambda: obstacle)
+    monkeypatch.setattr(settings, "glance_at_cuda_obstacle", lambda: obstacle)
     assert device in settings.list_devices()[0][0]
 
 

@@ -11,7 +11,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, LineEdit, PushButton
 from magicgui.widgets.bases import ValuedContainerWidget, Widget
 from qtpy.QtWidgets import QComboBox, QFileDialog, QSizePolicy
 
-from ...joint_model.registry import bundled_summaries
+from ...joint_model.registry import read_summaries
 from ...methods import METHODS
 
 #: Check boxes for methods beside one another.
@@ -109,7 +109,7 @@ class ModelEdit(ValuedContainerWidget[str]):
     """A bundled model, or a folder with one of the user's own, which is checked when it is used."""
 
     def __init__(self, value: Any = Undefined, **options: Any) -> None:
-        self._summaries = bundled_summaries()
+        self._summaries = read_summaries()
         self._folders: list[str] = []
         self.box = ComboBox(choices=self._choices)
         self.folder_button = PushButton(text=f"Folder{MORE}")

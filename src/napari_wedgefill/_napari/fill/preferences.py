@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...joint_model.registry import bundled_summaries
+from ...joint_model.registry import read_summaries
 from ...methods import METHODS
 
 PLUGIN = "napari-wedgefill"
@@ -20,7 +20,7 @@ def read_preferences() -> dict[str, Any]:
         return {}
     known = {name: getattr(settings.fill, name) for name in KEPT}
     known["methods"] = tuple(m for m in known["methods"].replace(",", " ").split() if m in METHODS)
-    if known["model"] not in bundled_summaries():
+    if known["model"] not in read_summaries():
         del known["model"]
     return {name: value for name, value in known.items() if value not in ("", ())}
 

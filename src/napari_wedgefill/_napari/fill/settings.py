@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from napari.layers import Image
 
-from ...joint_model.onnx_session import obstacle_at_a_glance
+from ...joint_model.onnx_session import glance_at_cuda_obstacle
 from ...methods import DEFAULT_METHODS
 from ...pipeline.options import FillOptions
 from .fields import AngleEdit, MethodChecks, ModelEdit
@@ -23,7 +23,7 @@ NEWEST_RUN, EVERY_RUN, SELECTED = "the run that is shown", "every run", "the sel
 
 def list_devices(widget: Any = None) -> list[tuple[str, str]]:
     """Offer the devices, and say what "automatic" means here."""
-    automatic = "automatic (CPU here)" if obstacle_at_a_glance() else "automatic (GPU here)"
+    automatic = "automatic (CPU here)" if glance_at_cuda_obstacle() else "automatic (GPU here)"
     return [(automatic, "auto"), ("CPU", "cpu"), ("GPU (CUDA)", "cuda")]
 
 
