@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from .layers import SERIES_AXES, VOLUME_AXES, list_volumes
+from .layers import SERIES_AXES, TRUST, VOLUME_AXES, LayerMap, list_volumes
 
 if TYPE_CHECKING:
     import napari
@@ -169,7 +169,7 @@ class Stage:
         Parameters
         ----------
         layers : sequence of Image
-            Volumes (z, y, x) on one scale; their contrast becomes linked.
+            Volumes (z, y, x) on one scale, whose contrast becomes linked, and trust maps.
         orientation : str, optional
             "XZ", "XY" or "YZ"; by default as these volumes were last seen, XZ at first.
         """
@@ -180,8 +180,9 @@ class Stage:
             viewer = self.viewer
             for layer in layers:
                 layer.name_overlay.visible = True
-            if len(layers) > 1:
-                viewer.layers.link_layers(layers, ("contrast_limits", "gamma", "colormap"))
+            alike = [layer for layer in layers if LayerMap.of(layer).kind != TRUST]
+            if len(alike) > 1:
+                viewer.layers.link_layers(alike, ("contrast_limits", "gamma", "colormap"))
             viewer.canvas.overlays.scale_bar.visible = True
             viewer.layers.selection = {layers[-1]}
             place = self._places.get(layers[0])
