@@ -4,7 +4,8 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_wedgefill._napari.layers import series_layer, volume_layer
-from napari_wedgefill._napari.stage import Stage, choose_grid_shape, share_contrast
+from napari_wedgefill._napari.shared_contrast import share_contrast
+from napari_wedgefill._napari.stage import Stage, choose_grid_shape
 from napari_wedgefill.volume import Volume
 
 

@@ -50,7 +50,8 @@ def test_figures_of_a_ball(events):
     residual = rows["residual at the measured tilts"]
     assert float(residual["sart"]) < float(residual["wbp"])
     area = np.pi * 7.5**2 / N**2
-    assert float(rows["fraction of the volume above it"]["sart"]) == pytest.approx(area, rel=0.25)
+    percent = float(rows["fraction of the volume above it"]["sart"])
+    assert percent == pytest.approx(100 * area, rel=0.25)
     resolution = rows["resolution, half series, FSC 0.5"]
     assert resolution["unit"] == "nm"
     assert float(resolution["sart"]) >= 4  # twice the voxel

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
 from .layers import SERIES_AXES, TRUST, VOLUME_AXES, LayerMap, list_volumes
@@ -23,10 +22,6 @@ if TYPE_CHECKING:
 TILTS = "Tilts"
 #: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
 ORIENTATIONS = {"XZ": (1, 0, 2), "XY": (0, 1, 2), "YZ": (2, 0, 1)}
-#: Part of the voxels left saturated at either end of the shared contrast.
-SATURATED_PERCENT = 0.2
-#: Voxels looked at in each volume.
-LOOKED_AT = 500_000
 
 
 def choose_grid_shape(
@@ -57,24 +52,6 @@ def choose_grid_shape(
     # Ties go to fewer rows.
     rows = max(range(1, n_cells + 1), key=lambda n: (round(zoom(n), 9), -n))
     return rows, math.ceil(n_cells / rows)
-
-
-def share_contrast(volumes: Sequence[NDArray[np.float32]]) -> tuple[float, float]:
-    """Contrast limits for volumes that share an intensity scale.
-
-    Some voxels spread over each volume are looked at, since all of them would take seconds. The
-    range is the median over the volumes, so that one method's overshoot does not dim the others.
-    """
-    ends = []
-    for volume in volumes:
-        step = max(1, round((volume.size / LOOKED_AT) ** (1 / 3)))
-        # A single slice is not thinned along y.
-        seen = volume[::step, :: min(step, volume.shape[1]), ::step]
-        ends.append(np.percentile(seen, (SATURATED_PERCENT, 100 - SATURATED_PERCENT)))
-    low, high = np.median(np.array(ends), axis=0)
-    if not high > low:
-        return float(low), float(low) + 1.0
-    return float(low), float(high)
 
 
 @dataclass(frozen=True)

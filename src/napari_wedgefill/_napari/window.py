@@ -12,7 +12,8 @@ from napari.layers import Layer
 from .files import read_layers
 from .fill.dock import FillWedge
 from .layers import list_volumes
-from .stage import find_stage, share_contrast
+from .shared_contrast import share_contrast
+from .stage import find_stage
 
 
 def open_results(paths: Sequence[str | Path]) -> napari.Viewer:

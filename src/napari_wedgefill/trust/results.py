@@ -24,7 +24,7 @@ from .verdicts import SelfCheck
 from .volume_fraction import count_densities
 
 #: What the rows say.
-INSIDE = (
+INSIDE = "How far predicted images are from those withheld inside the range: interpolation."
     "How far predicted images are from those that were withheld inside the range: interpolation."
 )
 OUTERMOST = (
@@ -33,8 +33,8 @@ OUTERMOST = (
 ELONGATION = "How much longer along the beam a ball becomes by the missing wedge alone."
 FOUND_ELONGATION = "How much wider features are along the missing directions than across them."
 RESOLUTION = (
-    "Finest period to which volumes of the odd and of the even tilts correlate above {threshold:g}; "
-    "two voxels are the finest that a volume can show."
+    "Finest period to which volumes of the odd and of the even tilts correlate above "
+    "{threshold:g}; two voxels are the finest that a volume can show."
 )
 RESIDUAL = "How far the volume's own projections are from the measured images, over the images."
 OTSU = "Density that parts object and background best."

@@ -84,7 +84,8 @@ class SelfCheck:
 def compare_errors(errors: Mapping[str, float]) -> str:
     """Compare the networks' error with the least of the others.
 
-    Such as "25 % better than TVM (6.0 % against 8.0 %)": in the digits that tables show. Empty where there is no network or nothing to compare it with.
+    Such as "25 % better than TVM (6.0 % against 8.0 %)", in the digits that tables show; empty
+    where there is no network or nothing to compare it with.
     """
     learned = [name for name in errors if name in METHODS and METHODS[name].needs_model]
     rivals = {name: error for name, error in errors.items() if name not in learned}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stage import LOOKED_AT
+from ..shared_contrast import LOOKED_AT
 from .planes import XZ, Plane, Point
 from .shading import gather
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..stage import SATURATED_PERCENT, share_contrast
+from ..shared_contrast import SATURATED_PERCENT, share_contrast
 from .columns import Column, Floats
 
 #: Intensities shown in the first and in the last colour.

@@ -15,7 +15,7 @@ from ...methods import label_of
 from ...pipeline.events import Finished
 from ...volume import Volume
 from ..layers import volume_layer
-from ..stage import share_contrast
+from ..shared_contrast import share_contrast
 from .inputs import FillInputs
 from .workbench import Workbench
 from .worker import StepWorker, make_worker, preview_steps

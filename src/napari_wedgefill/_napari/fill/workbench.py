@@ -22,7 +22,8 @@ from ...trust.verdicts import SelfCheck, TrustMap
 from ..layers import LayerMap, series_layer, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
-from ..stage import find_stage, share_contrast
+from ..shared_contrast import share_contrast
+from ..stage import find_stage
 from .inputs import FillInputs
 
 if TYPE_CHECKING:

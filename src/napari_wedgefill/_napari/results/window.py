@@ -58,7 +58,9 @@ class ResultsWindow(QDialog):
         self.copy_button = QPushButton("Copy as CSV")
         self.copy_button.setToolTip("Copy every figure, the residual of each tilt included.")
         self.copy_button.clicked.connect(self.copy)
-        self.told = QLabel()
+        self.told = QLabel("Point at a row to read what it means.")
+        self.told.setWordWrap(True)
+        self.grid.currentCellChanged.connect(self._explain)
         pictures = QHBoxLayout()
         pictures.addWidget(RangeDiagram(angles_deg))
         plots = (residual_curves(angles_deg, table), shell_curves(table), histogram_curves(table))
@@ -78,6 +80,12 @@ class ResultsWindow(QDialog):
         column.addLayout(foot)
         self.resize(SIZE.boundedTo(self.screen().availableSize()))
 
+    def _explain(self, row: int, *_: int) -> None:
+        """Say below the table what the chosen row means."""
+        item = self.grid.item(row, 0)
+        if item is not None:
+            self.told.setText(item.toolTip())
+
     def copy(self) -> None:
         """Put the table on the clipboard."""
         QApplication.clipboard().setText(self.table.to_csv())
@@ -86,6 +94,7 @@ class ResultsWindow(QDialog):
 
 def _grid_of(table: ResultsTable) -> QTableWidget:
     heading, *rows = table.cells()
+    meanings = [figure.meaning for figure in table.figures if not figure.is_detail]
     grid = QTableWidget(len(rows), len(heading))
     grid.setHorizontalHeaderLabels(
         [METHODS[name].label if name in METHODS else name for name in heading]
@@ -96,6 +105,7 @@ def _grid_of(table: ResultsTable) -> QTableWidget:
     for i, cells in enumerate(rows):
         for j, text in enumerate(cells):
             item = QTableWidgetItem(text)
+            item.setToolTip(meanings[i])
             if j > 1:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             grid.setItem(i, j, item)
