@@ -25,8 +25,6 @@ from .volume_fraction import count_densities
 
 #: What the rows say.
 INSIDE = "How far predicted images are from those withheld inside the range: interpolation."
-    "How far predicted images are from those that were withheld inside the range: interpolation."
-)
 OUTERMOST = (
     "How far predicted images are from the outermost ones, withheld: the test like filling a wedge."
 )
