@@ -379,6 +379,7 @@ class FillWedge(Container[Widget]):
         if wanted is not self._layer or wanted is None:
             self._take_series(wanted, show=opened is not None and opened is wanted)
         self._set_running(self.workbench.is_running)
+        self._enable_results()
 
     def _series_chosen(self, layer: Image | None) -> None:
         if not self._is_setting and layer is not self._layer:
@@ -527,7 +528,11 @@ class FillWedge(Container[Widget]):
         wanted = wanted or runs.newest(self._layer)
         self._choose_run(wanted)
         self.sections[4].native.setVisible(wanted is not None)
-        self.footer.results_button.setEnabled(wanted is not None)
+        self._enable_results()
+
+    def _enable_results(self) -> None:
+        """Let only those buttons be pressed that have something to work on."""
+        self.footer.results_button.setEnabled(self.run_box.value is not None)
         n_volumes = len(list_volumes(self._viewer))
         self.footer.compare_button.setEnabled(n_volumes > 1)
         self.footer.export_button.setEnabled(n_volumes > 0)
@@ -593,6 +598,9 @@ class _Watcher(QObject):
         super().__init__()
         self._dock = dock
         self._was_docked = False
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(dock.settle_in)
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Detach the dock once it has lost its parent."""
@@ -607,5 +615,5 @@ class _Watcher(QObject):
             self._was_docked = is_docked
         elif event is not None and event.type() == QEvent.Type.Show:
             # Only after the event has the theme reached what is inside.
-            QTimer.singleShot(0, self, self._dock.settle_in)
+            self._later.start(0)
         return False
