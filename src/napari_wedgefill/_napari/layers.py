@@ -288,6 +288,12 @@ def list_series(viewer: napari.Viewer) -> list[Image]:
     return [layer for layer in viewer.layers if why_no_series(layer) == ""]
 
 
+def was_opened(layer: Image) -> bool:
+    """Whether a layer came as a tilt series or from a file, and not from a work on others."""
+    is_series = LayerMap.of(layer).kind == SERIES or layer.axis_labels[0] == SERIES_AXES[0]
+    return bool(is_series or layer.source.path)
+
+
 def why_no_series(layer: Layer) -> str:
     """Say in a sentence why a layer cannot be a tilt series; nothing where it can."""
     if not isinstance(layer, Image):

@@ -249,6 +249,8 @@ def test_plain_layers_of_others_do_not_turn_the_canvas(quick, hands):
     viewer, dock = quick
     hands.fill(dock)
     viewer.add_layer(Layer.create(np.zeros((32, 6, 32), np.uint8), {"name": "marks"}, "labels"))
+    viewer.add_image(np.random.default_rng(0).random((32, 6, 32)), name="smoothed")
+    assert dock.series.value is viewer.layers["discs"]
     assert viewer.canvas.grid.enabled
     assert viewer.dims.order == (1, 0, 2)
     assert lit(dock) == ["XZ"]

@@ -23,7 +23,14 @@ from qtpy.QtWidgets import QFileDialog, QLabel, QMainWindow, QSizePolicy, QWidge
 
 from ...errors import WedgefillError
 from ...io import read_angles
-from ..layers import LayerMap, list_series, list_volumes, remember_angles, remember_pixel
+from ..layers import (
+    LayerMap,
+    list_series,
+    list_volumes,
+    remember_angles,
+    remember_pixel,
+    was_opened,
+)
 from ..runs import Run
 from ..stage import TILTS
 from .angle_text import describe_angles, format_angles, parse_angles
@@ -344,8 +351,10 @@ class FillWedge(Container[Widget]):
             signal.disconnect(slot)
 
     def reset_choices(self, *_: Any) -> None:
-        """Offer the layers and the runs that there are."""
-        self._layers_changed()
+        """Offer the layers and the runs that there are; what follows is heard of by itself."""
+        with self._setting():
+            self.series.reset_choices()
+            self.run_box.reset_choices()
 
     @contextmanager
     def _setting(self) -> Iterator[None]:
@@ -369,7 +378,7 @@ class FillWedge(Container[Widget]):
         candidates = list_series(self._viewer)
         opened = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
         wanted = self._layer if self._layer in candidates else None
-        if opened in candidates:
+        if opened in candidates and (wanted is None or was_opened(opened)):
             wanted = opened
         elif wanted is None and candidates:
             wanted = candidates[-1]
@@ -396,7 +405,7 @@ class FillWedge(Container[Widget]):
             else:
                 self._fill_in(layer)
         self._describe()
-        if layer is not None and show and not self.workbench.is_running:
+        if layer is not None and show:
             self.workbench.stage.show_series(layer)
         self._set_running(self.workbench.is_running)
         self._runs_changed()

@@ -85,8 +85,10 @@ class MethodChecks(ValuedContainerWidget[tuple[str, ...]]):
         for container in (self, *rows):
             container.margins = (0, 0, 0, 0)
         self.native.layout().setSpacing(2)
+        for row in rows:
+            row.native.layout().addStretch(1)
         for check in self.checks.values():
-            check.native.setMinimumWidth(CHECK_WIDTH)
+            check.native.setFixedWidth(CHECK_WIDTH)
         for check in self.checks.values():
             check.changed.connect(lambda: self.changed.emit(self.value))
 
