@@ -9,7 +9,7 @@ from importlib import metadata
 
 from napari.utils.notifications import show_error
 
-from ...errors import WedgefillError
+from ..errors import WedgefillError
 
 _REPORTED_PACKAGES = (
     "napari-wedgefill", "napari", "PyQt6", "PySide6", "numpy", "numba",
@@ -23,20 +23,21 @@ class Message:
 
     sentence: str
     report: str = ""
+    is_error: bool = False
 
 
-def message_of(error: BaseException) -> Message:
+def explain(error: BaseException) -> Message:
     """Put an exception into words."""
     if isinstance(error, WedgefillError):
-        return Message(str(error))
+        return Message(str(error), is_error=True)
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     sentence = f"The plugin failed ({what}); copy the report and send it to its authors."
-    return Message(sentence, report=_report(error))
+    return Message(sentence, report=_report(error), is_error=True)
 
 
 def announce(error: BaseException) -> Message:
     """Show an exception as a napari notification and return its words."""
-    message = message_of(error)
+    message = explain(error)
     show_error(message.sentence)
     return message
 

@@ -4,7 +4,8 @@ from napari.components import ViewerModel
 from napari.layers import Layer
 
 from napari_wedgefill._napari.layers import series_layer, volume_layer
-from napari_wedgefill._napari.side_by_side import SideBySide, grid_shape, shared_contrast
+from napari_wedgefill._napari.shared_contrast import share_contrast
+from napari_wedgefill._napari.stage import Stage, choose_grid_shape
 from napari_wedgefill.volume import Volume
 
 
@@ -20,19 +21,19 @@ from napari_wedgefill.volume import Volume
     ],
 )
 def test_grid_shows_the_pictures_largest(n, size, canvas, expected):
-    assert grid_shape(n, *size, canvas) == expected
+    assert choose_grid_shape(n, *size, canvas) == expected
 
 
 def test_contrast_is_not_set_by_one_outlying_method():
     rng = np.random.default_rng(0)
     alike = [rng.random((20, 3, 20), dtype=np.float32) for _ in range(2)]
-    low, high = shared_contrast([*alike, 100 * alike[0]])
+    low, high = share_contrast([*alike, 100 * alike[0]])
     assert low == pytest.approx(0, abs=0.05)
     assert high == pytest.approx(1, abs=0.05)
 
 
 def test_contrast_of_an_empty_volume_is_still_a_range():
-    assert shared_contrast([np.zeros((4, 4, 4), np.float32)]) == (0.0, 1.0)
+    assert share_contrast([np.zeros((4, 4, 4), np.float32)]) == (0.0, 1.0)
 
 
 @pytest.fixture
@@ -44,8 +45,8 @@ def compared(series):
         viewer.add_layer(Layer.create(*volume_layer(Volume(d, (2.5,) * 3, name))))
         for d, name in zip(data, ("a", "b"), strict=True)
     ]
-    side = SideBySide(viewer)
-    side.show(volumes)
+    side = Stage(viewer)
+    side.show_volumes(volumes)
     return viewer, side, series_shown, volumes
 
 

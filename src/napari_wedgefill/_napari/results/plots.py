@@ -1,4 +1,4 @@
-"""Small plots of the results window: residuals, shell correlations and histograms by method."""
+"""Small plots of the Results window: curves by method, and the measured range of tilts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from qtpy.QtCore import QPointF, QRectF, Qt
 from qtpy.QtGui import QColor, QPainter, QPen, QPolygonF
-from qtpy.QtWidgets import QWidget
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from ...geometry import widest_gap_deg
+from ...methods import METHODS, label_of
 from ...trust.results_table import ResultsTable
-from ..fill.inputs import METHOD_LABELS
 
-COLOURS = {
-    "wbp": QColor(160, 160, 160),
-    "sart": QColor(90, 170, 250),
-    "sirt": QColor(120, 210, 210),
-    "tvm": QColor(250, 190, 80),
-    "gan": QColor(240, 110, 150),
-}
 INK = QColor(170, 170, 170)
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 22, 22
 SMALLEST = (240, 150)
@@ -62,7 +56,7 @@ class Curves:
 
 def residual_curves(angles_deg: Sequence[float], table: ResultsTable) -> Curves:
     """Relative error of the reprojected volumes at each measured tilt."""
-    top = highest_shown([max(values) for values in table.residuals.values()])
+    top = choose_top([max(values) for values in table.residuals.values()])
     return Curves(
         "residual by tilt",
         "How far each measured image is from the volume's projection, over the image itself.",
@@ -99,7 +93,8 @@ def histogram_curves(table: ResultsTable) -> Curves | None:
         return None
     curves: dict[str, Curve] = {}
     for method, found in counted.items():
-        edges = np.linspace(*found["range"], len(found["counts"]) + 1)
+        low, high = found["range"]
+        edges = np.linspace(low, high, len(found["counts"]) + 1)
         middles = (edges[1:] + edges[:-1]) / 2
         curves[method] = middles.tolist(), np.log10(np.maximum(found["counts"], 1)).tolist()
     top = max(max(values) for _, values in curves.values())
@@ -117,12 +112,17 @@ def histogram_curves(table: ResultsTable) -> Curves | None:
     )
 
 
+def find_colour(method: str) -> QColor:
+    """Colour of a method's line, the same in every window."""
+    return QColor(METHODS[method].colour) if method in METHODS else INK
+
+
 def _brief(value: float) -> str:
     """Three digits, or the whole number where that is shorter than an exponent."""
     return f"{value:.0f}" if 1e3 <= abs(value) < 1e5 else f"{value:.3g}"
 
 
-def highest_shown(maxima: Sequence[float]) -> float:
+def choose_top(maxima: Sequence[float]) -> float:
     """Upper end of the axis: above every line, unless one would press all others flat."""
     ordered = sorted(maxima) or [1.0]
     highest = ordered[-1]
@@ -156,8 +156,8 @@ class CurvePlot(QWidget):
         self._draw_frame(painter, box)
         x = LEFT
         for method in self.shown.curves:
-            painter.setPen(COLOURS.get(method, INK))
-            label = METHOD_LABELS.get(method, method)
+            painter.setPen(find_colour(method))
+            label = label_of(method)
             painter.drawText(QPointF(x, TOP - 7), label)
             x += painter.fontMetrics().horizontalAdvance(label) + 14
         painter.setClipRect(box)
@@ -166,7 +166,7 @@ class CurvePlot(QWidget):
             ends = [self._place(box, place, level) for place in (self._first, self._last)]
             painter.drawLine(*ends)
         for method, curve in self.shown.curves.items():
-            painter.setPen(QPen(COLOURS.get(method, INK), 1.6))
+            painter.setPen(QPen(find_colour(method), 1.6))
             painter.drawPolyline(
                 QPolygonF([self._place(box, a, v) for a, v in zip(*curve, strict=True)])
             )
@@ -194,3 +194,62 @@ class CurvePlot(QWidget):
             box.left() + part * box.width(),
             box.bottom() - value / self.shown.top * box.height(),
         )
+
+
+MEASURED, MISSING, INK = QColor(90, 170, 250), QColor(230, 90, 60, 110), QColor(170, 170, 170)
+SIZE = 150
+MARGIN = 14
+#: Qt counts a circle's sixteenths of a degree.
+QT_DEGREE = 16
+
+
+class RangeDiagram(QWidget):
+    """The planes of frequencies that the tilts measured, seen along the tilt axis.
+
+    A tilt of t measures the line at t degrees from kx; what no line is near to is the wedge.
+
+    Parameters
+    ----------
+    angles_deg : sequence of float
+        Measured tilts in degrees.
+    """
+
+    def __init__(self, angles_deg: Sequence[float]) -> None:
+        super().__init__()
+        self._angles_deg = [float(angle) for angle in angles_deg]
+        self.setFixedSize(SIZE, SIZE)
+        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        start, extent = widest_gap_deg(self._angles_deg)
+        self._wedge = start, extent
+        self.setToolTip(
+            f"Directions that were measured (blue), and the wedge of {extent:.0f} degrees that "
+            "was not (red), seen along the tilt axis."
+        )
+
+    def paintEvent(self, event: object) -> None:  # Qt names it
+        """Draw the fan."""
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        middle, radius = QPointF(SIZE / 2, SIZE / 2), SIZE / 2 - MARGIN
+        circle = QRectF(middle.x() - radius, middle.y() - radius, 2 * radius, 2 * radius)
+        start, extent = self._wedge
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(MISSING)
+        for turn in (0, 180):
+            # The picture's y runs down as z does in a slice, Qt's angles run up: the sign.
+            painter.drawPie(circle, round(-(start + turn) * QT_DEGREE), round(-extent * QT_DEGREE))
+        painter.setPen(QPen(MEASURED, 1))
+        for angle in self._angles_deg:
+            painter.save()
+            painter.translate(middle)
+            painter.rotate(angle)
+            painter.drawLine(QPointF(-radius, 0), QPointF(radius, 0))
+            painter.restore()
+        painter.setPen(INK)
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawEllipse(circle)
+        painter.drawText(QRectF(SIZE - MARGIN, SIZE / 2 - 9, MARGIN, 18), "kx")
+        painter.drawText(
+            QRectF(SIZE / 2 - 10, SIZE - MARGIN, 20, MARGIN), Qt.AlignmentFlag.AlignCenter, "kz"
+        )
+        painter.end()

@@ -1,4 +1,4 @@
-"""The job of the widget without a viewer, and the worker that carries it."""
+"""The job of the dock without a viewer, and the worker that carries it."""
 
 from dataclasses import replace
 
@@ -8,10 +8,11 @@ from napari.layers import Layer
 from napari.qt.threading import create_worker
 
 from napari_wedgefill._napari.fill.inputs import FillInputs
-from napari_wedgefill._napari.fill.worker import StepWorker, fill_steps
+from napari_wedgefill._napari.fill.worker import StepWorker, preview_steps, run_steps
 from napari_wedgefill._napari.layers import LayerMap, series_layer
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.pipeline.session import Session
 from napari_wedgefill.progress import Progress
 
 
@@ -22,7 +23,7 @@ def inputs(series) -> FillInputs:
 
 
 def test_steps_end_with_every_volume_and_a_report(inputs, series):
-    *steps, done = fill_steps(inputs)
+    *steps, done = run_steps(inputs, Session())
     finished = [step for step in steps if isinstance(step, Finished)]
     fractions = [step.fraction for step in steps if isinstance(step, Progress)]
     assert isinstance(done, Done)
@@ -32,19 +33,35 @@ def test_steps_end_with_every_volume_and_a_report(inputs, series):
     assert fractions == sorted(fractions)
 
 
-def test_preview_is_the_same_slice_of_the_whole(inputs):
-    def wbp(chosen):
-        (item,) = (step for step in fill_steps(chosen) if isinstance(step, Finished))
+def test_a_live_slice_is_the_same_slice_of_the_whole(inputs):
+    def wbp(steps):
+        (item,) = (step for step in steps if isinstance(step, Finished))
         return item.volume.data
 
     only_wbp = replace(inputs, methods=("wbp",))
-    whole, one = wbp(only_wbp), wbp(only_wbp.single_slice(2))
+    whole = wbp(run_steps(only_wbp, Session()))
+    one = wbp(preview_steps(only_wbp, 2, Session()))
     np.testing.assert_allclose(one[:, 0], whole[:, 2], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, ["WBP + SART"]),
+        ({"methods": ("wbp", "sart", "tvm", "gan")}, []),
+        ({"methods": ("gan",), "model": "large"}, ["GAN", "model large"]),
+        ({"model": "large"}, ["WBP + SART"]),  # the networks are not used
+        ({"axis_shift_px": -3.0}, ["WBP + SART", "axis -3 px"]),
+        ({"align": True, "slices": (4, 9)}, ["WBP + SART", "aligned", "slices 4\N{EN DASH}8"]),
+    ],
+)
+def test_a_run_is_named_by_what_differs(inputs, changes, said):
+    assert replace(inputs, **changes).describe() == said
 
 
 def test_wrong_number_of_angles_is_told(inputs):
     with pytest.raises(WedgefillError, match="25 images but 21 angles"):
-        list(fill_steps(replace(inputs, angles_text="-50:50:5")))
+        list(run_steps(replace(inputs, angles="-50:50:5"), Session()))
 
 
 def test_a_cancelled_generator_is_closed(qtbot):
