@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WedgefillError
-from .hdf5 import MAGIC, arrays_of, open_hdf5
+from .hdf5 import MAGIC, arrays_of
+from .hdf5_access import open_hdf5
 from .lazy_arrays import told_as_damage
 from .matlab_elements import read_elements
 from .named_arrays import stacks_of_arrays
