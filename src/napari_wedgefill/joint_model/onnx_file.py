@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import WedgefillError
+from .onnx_runtime import load_onnxruntime
 
 CUDA = "CUDAExecutionProvider"
 
@@ -51,8 +52,7 @@ def read_signature(path: Path) -> Signature:
     WedgefillError
         If it cannot be opened as a network.
     """
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
