@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import write_beside
-from ..errors import WedgefillError
-from ..memory import format_bytes
+from ..memory import check_disk_room
 from ..volume import VolumeOutline
 from .mrc_writer import describe_voxels
 
@@ -32,14 +31,25 @@ class MrcSink:
     ----------
     folder : Path
         Must be there.
+
+    Attributes
+    ----------
+    sha256 : dict of str to str
+        By the name of a volume: what was written.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.sha256: dict[str, str] = {}
 
     def path(self, outline: VolumeOutline) -> Path:
         """Return the file of a volume."""
         return self.folder / f"{outline.name}.mrc"
+
+    def check_room(self, outlines: Iterable[VolumeOutline]) -> None:
+        """Raise `WedgefillError` if so many volumes do not fit on the disk."""
+        needed = sum(HEADER_BYTES + 4 * int(np.prod(outline.shape)) for outline in outlines)
+        check_disk_room(self.folder, needed, "write elsewhere")
 
     @contextmanager
     def open_writer(self, outline: VolumeOutline) -> Iterator[MrcStream]:
@@ -50,20 +60,17 @@ class MrcSink:
         WedgefillError
             If the place cannot be written or has too little room; nothing half-written is left.
         """
-        path = self.path(outline)
-        needed = HEADER_BYTES + 4 * int(np.prod(outline.shape))
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise WedgefillError(
-                f"{path}: it will take {format_bytes(needed)}, but only {format_bytes(free)} are "
-                "left on the disk; free some, or write elsewhere."
-            )
-        with write_beside(path) as temporary:
+        self.check_room([outline])
+        with write_beside(self.path(outline)) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)
                 yield stream
                 stream.finish()
+                # Before it has its name, under which another run may put another file.
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256")
+        self.sha256[outline.name] = digest.hexdigest()
 
     def fetch(self, outline: VolumeOutline) -> Floats:
         """Map a volume that is complete, read-only."""

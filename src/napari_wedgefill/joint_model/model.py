@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -39,6 +40,9 @@ SHARE = 0.5
 LARGEST = 32
 #: Where the driver does not say.
 FALLBACK = 8
+#: Networks that came along when this process was forked. Their threads did not, so they can neither
+#: be run nor closed, for closing waits for the threads.
+_INHERITED: list[object] = []
 
 
 class JointModel:
@@ -68,6 +72,7 @@ class JointModel:
         #: A batch that ran out of memory was halved: never more than this again.
         self._most = LARGEST
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
+        self._process = os.getpid()
 
     def run(self, stage: str, batch: Array) -> Iterator[Array]:
         """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order."""
@@ -119,6 +124,9 @@ class JointModel:
         self._sessions.clear()  # they were opened for the larger batch
 
     def _session(self, stage: str, height: int, width: int) -> onnxruntime.InferenceSession:
+        if self._process != os.getpid():
+            _INHERITED.append(self._sessions)
+            self._sessions, self._process = {}, os.getpid()
         key = (stage, height, width)
         if key not in self._sessions:
             while len(self._sessions) >= MOST_SESSIONS:

@@ -74,10 +74,21 @@ def compute_fingerprint(source: Path) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
     for path in sorted(image_paths(source)):
         size += path.stat().st_size
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        _add_to_hash(digest, path)
     return {"path": str(source), "sha256": digest.hexdigest(), "bytes": size}
+
+
+def compute_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    _add_to_hash(digest, path)
+    return digest.hexdigest()
+
+
+def _add_to_hash(digest: Any, path: Path) -> None:
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
 
 
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
