@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .mapped_files import read_mapped
 from .memory import release_pages
 
 Floats = NDArray[np.float32]
@@ -59,7 +60,7 @@ class DiskImages:
         fills: dict[int, float] = {}
         n_mended = 0
         for i, image in enumerate(source):
-            pixels = np.asarray(image)
+            pixels = read_mapped(image)
             if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
                 good = pixels[np.isfinite(pixels)]
                 if good.size == 0:
@@ -151,7 +152,7 @@ class DiskImages:
     def _read(self, i: int, rest: tuple[Any, ...]) -> Floats:
         at = int(self.order[i])
         rows = self.source[at, self.first_row : self.first_row + self.n_rows]
-        part = np.array(rows[rest], dtype=np.float32)
+        part = np.array(read_mapped(rows[rest]), dtype=np.float32)
         if at in self.fills:
             part = np.where(np.isfinite(part), part, np.float32(self.fills[at]))
         return part
