@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from ..json_text import write_json
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 SUMMARY = "align the images of a tilt series"
@@ -32,4 +32,4 @@ def run(args: argparse.Namespace) -> None:
         aligned = follow(iter_align(read_series(args)), line, Aligned)
         line.say(f"wrote {write_tilt_series(args.output, aligned.series)}")
     if args.json:
-        print(json.dumps(aligned.report.to_dict(), indent=2))
+        print(write_json(aligned.report.to_dict()))
