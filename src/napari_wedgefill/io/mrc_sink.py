@@ -22,6 +22,7 @@ Floats = NDArray[np.float32]
 HEADER_BYTES = 1024
 #: Byte of the header where minimum, maximum and mean stand, and where the deviation does.
 STATISTICS_AT, DEVIATION_AT = 76, 216
+LEAST, MOST = 1e-14, 1e14
 
 
 class MrcSink:
@@ -97,10 +98,12 @@ class MrcStream:
         for z, plane in enumerate(planes):
             self._file.seek(HEADER_BYTES + 4 * width * (z * height + start))
             _write_all(self._file, np.ascontiguousarray(plane.T))
-            self._low = min(self._low, float(plane.min()))
-            self._high = max(self._high, float(plane.max()))
-            self._sums[0, start:stop] += plane.sum(axis=0)
-            self._sums[1, start:stop] += np.einsum("xs,xs->s", plane, plane)
+            low, high = float(plane.min()), float(plane.max())
+            self._low, self._high = min(self._low, low), max(self._high, high)
+            # Squares of very large or small values do not fit into single precision.
+            exact = plane if LEAST < max(-low, high) < MOST else plane.astype(np.float64)
+            self._sums[0, start:stop] += exact.sum(axis=0)
+            self._sums[1, start:stop] += np.einsum("xs,xs->s", exact, exact)
 
     def finish(self) -> None:
         """Put minimum, maximum, mean and deviation into the header."""
