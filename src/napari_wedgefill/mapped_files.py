@@ -51,9 +51,10 @@ def read_mapped(view: Any) -> NDArray[Any]:
 def find_map(array: Any) -> np.memmap[Any, Any] | None:
     """Return the memory map that an array is a view of, or None."""
     while array is not None:
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
+        base: Any = getattr(array, "base", None)
+        if isinstance(array, np.memmap) and isinstance(base, mmap.mmap):
             return array
-        array = getattr(array, "base", None)
+        array = base
     return None
 
 
@@ -91,8 +92,7 @@ def _read_bytes(root: np.memmap[Any, Any], start: int, n_bytes: int) -> bytearra
 
 def _open_again(root: np.memmap[Any, Any]) -> int:
     """Return a descriptor of the file that was mapped, the same one while the map lives."""
-    mapped = root.base
-    assert isinstance(mapped, mmap.mmap)
+    mapped: Any = root.base  # a mmap.mmap, see `find_map`
     if mapped not in _OPENED:
         file = os.open(str(root.filename), os.O_RDONLY)
         if os.fstat(file).st_size != mapped.size():

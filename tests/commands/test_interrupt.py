@@ -36,6 +36,7 @@ def test_a_scheduler_s_signal_leaves_nothing_half_written(tmp_path: Path, name: 
     while not list(out.glob(".wedgefill-*.part")) and time.monotonic() < deadline:
         time.sleep(0.05)
     started.send_signal(getattr(signal, name))
+    time.sleep(0.3)  # of two at once, Python hears the lower number first
     with contextlib.suppress(ProcessLookupError):
         started.send_signal(signal.SIGINT)  # impatient
     _, complaint = started.communicate(timeout=120)
