@@ -27,7 +27,8 @@ LAYERS = (
     {"comparison", "pipeline"},
     {"trust"},
     {"run"},
-    {"bench", "doctor", "training"},
+    {"bench", "gpu_state", "training"},
+    {"doctor"},
     {"_napari", "commands"},
     {"cli"},
 )

@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         after SIGTERM. A command line that cannot be read exits with status 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    with write_plainly(), remember_interrupts():
+    with write_plainly(), remember_interrupts(is_last=argv is None):
         return _run(arguments)
 
 

@@ -27,8 +27,12 @@ _first: list[tuple[int, float]] = []
 
 
 @contextmanager
-def remember_interrupts() -> Iterator[None]:
-    """Remember such a signal while the block runs; only the main thread can listen for it."""
+def remember_interrupts(*, is_last: bool = False) -> Iterator[None]:
+    """Remember such a signal while the block runs; only the main thread can listen for it.
+
+    If the block is the last thing that the process does, impatient signals do not disturb its end
+    either.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -38,7 +42,7 @@ def remember_interrupts() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if is_last and _first else handler)
         _requested.clear()
 
 

@@ -245,5 +245,6 @@ def report_providers() -> dict[str, Any]:
         "installed": versions,
         "claimed": onnxruntime.get_available_providers(),
         "cuda_obstacle": obstacle,
+        "cuda_version": getattr(onnxruntime, "cuda_version", None),
         "auto_chooses": "CPU" if obstacle else "CUDA",
     }
