@@ -230,7 +230,8 @@ def _why_not_images(path: Path) -> str:
             "is found by its name, or give a file of angles with --angles."
         )
     if not suffix:
-        return f"it has no suffix, so its format is unknown; name it as one of {' '.join(IMAGE_SUFFIXES)}."
+        known = " ".join(IMAGE_SUFFIXES)
+        return f"it has no suffix, so its format is unknown; name it as one of {known}."
     return (
         f"files ending in '{path.suffix}' cannot be read; convert it to one of "
         f"{' '.join(written_suffixes())}."
