@@ -11,7 +11,7 @@ from typing import NoReturn
 from . import __version__
 from .commands import COMMANDS
 from .commands.interrupt import remember_interrupts
-from .errors import WedgefillError
+from .errors import write_in_one_line
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -91,22 +91,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"wedgefill: {write_in_one_line(error)}", file=sys.stderr)
         return EXIT_FAILURE
     return 0
-
-
-def write_in_one_line(error: Exception) -> str:
-    """Tell an error in one line: ours as it is, an unforeseen one with its kind."""
-    text = " ".join(str(error).split())
-    if isinstance(error, WedgefillError):
-        return text
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}."
-    if isinstance(error, MemoryError):
-        return (
-            "out of memory; allow less at once (--max-memory), or try fewer slices (--slices A:B) "
-            "or binned images (--bin 2)."
-        )
-    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
 
 
 if __name__ == "__main__":

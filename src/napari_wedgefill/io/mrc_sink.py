@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import struct
 from collections.abc import Iterator
@@ -57,7 +58,7 @@ class MrcSink:
             raise WedgefillError(
                 f"{path}: it will take {format_bytes(needed)}, but only {format_bytes(free)} are "
                 "left on the disk; free some, or write elsewhere."
-            )
+            ) from OSError(errno.ENOSPC, "too little room")
         with write_beside(path) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
