@@ -64,15 +64,28 @@ def open_client(scheduler: str | None = None, n_workers: int | None = None) -> I
             "Batches need dask.distributed, which is not installed; add it with "
             "pip install 'napari-wedgefill[cluster]'."
         )
-    # What a user must know is told in sentences; a worker that ends is none of it.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    if scheduler is None:
-        with _start_cluster(n_workers or count_workers()) as client:
+    with _silence_log():
+        if scheduler is None:
+            with _start_cluster(n_workers or count_workers()) as client:
+                yield client
+            return
+        with _connect(scheduler) as client:
+            check_versions(client)
             yield client
-        return
-    with _connect(scheduler) as client:
-        check_versions(client)
-        yield client
+
+
+@contextmanager
+def _silence_log() -> Iterator[None]:
+    """Keep Dask's log off the terminal: what a user must know is told in sentences."""
+    import distributed  # sets its own level when it is first imported
+
+    log = logging.getLogger(distributed.__name__)
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _connect(scheduler: str) -> Client:

@@ -210,12 +210,15 @@ class _Submitted:
         """Take the outcome of a task that has ended, in whatever way."""
         future, job = self.futures.pop(name), self.by_name[name]
         self.fractions.pop(name, None)
-        if future.status == "finished":
-            outcome: Outcome = future.result()
-            return outcome
-        if future.status == "error":
-            sentence = describe_lost_task(future.exception())
-            return Outcome(job.name, job.source, FAILED, sentence)
+        try:
+            if future.status in ("finished", "error"):
+                # Where the worker died with the result, this waits for another, which finds it
+                # on the disk.
+                outcome: Outcome = future.result()
+                return outcome
+        except Exception as error:
+            self._check_connection()
+            return Outcome(job.name, job.source, FAILED, describe_lost_task(error))
         self._check_connection()
         return Outcome(job.name, job.source, NOT_BEGUN, "Its task was cancelled.")
 
@@ -313,7 +316,7 @@ def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> Out
     return run_series(job, folder, relay, lambda: stopped)
 
 
-def describe_lost_task(error: BaseException | None) -> str:
+def describe_lost_task(error: Exception) -> str:
     """Say why a task was given up that told no reason itself."""
     from distributed import KilledWorker
 
@@ -322,6 +325,4 @@ def describe_lost_task(error: BaseException | None) -> str:
             "The workers that had it in work died one after the other, perhaps for lack of "
             "memory; allow less (--max-memory), or see what killed them."
         )
-    if isinstance(error, Exception):
-        return write_in_one_line(error)
-    return "Its task was lost."
+    return write_in_one_line(error)
