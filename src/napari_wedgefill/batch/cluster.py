@@ -104,6 +104,7 @@ def _connect(scheduler: str) -> Client:
 
 @contextmanager
 def _start_cluster(n_workers: int) -> Iterator[Client]:
+    import dask
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
     gpus, cores = list_nvidia_gpus() or [], available_cores()
@@ -136,6 +137,8 @@ def _start_cluster(n_workers: int) -> Iterator[Client]:
             },
         }
         with (
+            # One series a worker and none in its queue: a death is then held against no other.
+            dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
             SpecCluster(workers=workers, scheduler=scheduler, silence_logs=False) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):

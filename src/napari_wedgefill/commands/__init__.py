@@ -21,6 +21,7 @@ from . import (
     self_check,
     simulate,
     train,
+    watch,
 )
 
 #: By the name on the command line, in the order of the help.
@@ -28,6 +29,7 @@ COMMANDS: dict[str, ModuleType] = {
     "info": info,
     "fill": fill,
     "batch": batch,
+    "watch": watch,
     "align": align,
     "project": project,
     "self-check": self_check,
