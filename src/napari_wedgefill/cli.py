@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         A command line that cannot be read exits with status 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = build_parser().parse_args(arguments)
+    args = build_parser().parse_args(join_typed_angles(arguments))
     args.command_line = ["wedgefill", *arguments]
     debug = getattr(args, "debug", False)
     try:
@@ -91,6 +91,17 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"wedgefill: {write_in_one_line(error)}", file=sys.stderr)
         return EXIT_FAILURE
     return 0
+
+
+def join_typed_angles(arguments: Sequence[str]) -> list[str]:
+    """Write ``--angles -60:60`` as ``--angles=-60:60``: argparse takes the range for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--angles" and word[:1] == "-" and word[1:2] in "0123456789.":
+            joined[-1] = f"--angles={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
-from ..volume import Volume
+from ..volume import TiltRange, Volume
 
 #: Key of our entry in `Layer.metadata`.
 KEY = "napari_wedgefill"
@@ -142,14 +142,33 @@ class LayerMap:
         return series
 
     def to_volume(self) -> Volume:
-        """Build the volume; raise `WedgefillError` where the layer does not have three axes."""
+        """Build the volume, an image becoming one section.
+
+        Raises
+        ------
+        WedgefillError
+            If the layer has neither two nor three axes.
+        """
+        data = np.asarray(self.data)
         edges = self._edges_nm()
+        if data.ndim == 2:
+            data, edges = data[None], None if edges is None else (edges[-1], *edges)
+        angles = self.angles_deg
         return Volume(
-            np.ascontiguousarray(np.asarray(self.data), dtype=np.float32),
+            np.ascontiguousarray(data, dtype=np.float32),
             voxel_nm=edges if edges is not None and len(edges) == 3 else None,
             name=self.name,
             history=tuple(self.fields.get("history", ())),
+            first_slice=self._first_slice() if self.kind and data.ndim == 3 else 0,
+            tilt_range=None if angles is None or len(angles) < 2 else TiltRange.of(angles),
         )
+
+    def _first_slice(self) -> int:
+        """Where along y the volume begins, by where the layer lies."""
+        scale, place = self.attributes.get("scale"), self.attributes.get("translate")
+        if scale is None or place is None or len(place) != 3:
+            return 0
+        return max(round(float(place[1]) / float(scale[1])), 0)
 
 
 def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
@@ -182,15 +201,14 @@ def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
     )
 
 
-def bare_stack_layer(stack: Volume) -> LayerData:
-    """Describe the layer of a stack of images without angles: what it is stays open."""
-    pixel = None if stack.voxel_nm is None else stack.voxel_nm[-1]
+def bare_stack_layer(images: Any, name: str, pixel_nm: float | None) -> LayerData:
+    """Describe the layer of images (n, h, w) without angles: what they are stays open."""
     return (
-        stack.data,
+        images,
         {
-            "name": stack.name,
-            "scale": (1.0, pixel or 1.0, pixel or 1.0),
-            "units": _units(pixel),
+            "name": name,
+            "scale": (1.0, pixel_nm or 1.0, pixel_nm or 1.0),
+            "units": _units(pixel_nm),
             "axis_labels": SERIES_AXES,
             "colormap": "gray",
         },

@@ -9,9 +9,9 @@ from pathlib import Path
 import napari
 from napari.layers import Layer
 
+from .files import read_layers
 from .fill.volume_view import volumes_in
 from .fill.widget import FillWedgeWidget
-from .reader import read_layers
 
 
 def open_results(paths: Sequence[str | Path]) -> napari.Viewer:

@@ -9,6 +9,7 @@ from ..errors import WedgefillError
 from ..io import kind_of
 from ..io.tilt_reader import image_paths
 from ..tilt_series import MIN_TILTS
+from .job import name_results
 
 
 def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[str, Path]]:
@@ -43,11 +44,7 @@ def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[s
         if not series and list(kinds.values()).count("image") >= MIN_TILTS:
             yield (inside.as_posix() if inside.parts else folder.resolve().name), place
         for path in series:
-            yield (inside / _name(path)).as_posix(), path
-
-
-def _name(path: Path) -> str:
-    return path.name.partition(".")[0] or path.name
+            yield (inside / name_results(path)).as_posix(), path
 
 
 def _tell_kind(path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import WedgefillError
+from ..io.formats import is_image_file
 from ..run.options import RunOptions
 from ..tilt_series import TiltSeries
 
@@ -24,8 +25,8 @@ class SeriesJob:
     ----------
     name : str
         Folder below that of the batch which receives the results, such as ``day1/grid3``.
-    source : Path
-        The file or folder that the series is read from; must be visible to every worker.
+    source : Path, or list of Path
+        The file, folder or files that the series is read from; every worker must see them.
     read : callable
         Reads the series, with all that was said about its angles, axis and the like; picklable.
     options : RunOptions
@@ -40,7 +41,7 @@ class SeriesJob:
     """
 
     name: str
-    source: Path
+    source: Path | list[Path]
     read: Callable[[], TiltSeries]
     options: RunOptions = field(default_factory=RunOptions)
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -71,7 +72,7 @@ class Outcome:
     """
 
     name: str
-    source: Path
+    source: Path | list[Path]
     state: str
     sentence: str = ""
     seconds: float = 0.0
@@ -103,7 +104,10 @@ def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJ
     from ..io import read_tilt_series
 
     path = Path(source)
-    settings = {"options": asdict(options), "reading": {k: str(v) for k, v in reading.items()}}
+    settings: dict[str, Any] = {
+        "options": asdict(options),
+        "reading": {k: str(v) for k, v in reading.items()},
+    }
     del settings["options"]["fill"]["max_memory"]  # changes no result
     read = partial(read_tilt_series, path, **reading)
     return SeriesJob(name_results(path), path, read, options, settings)
@@ -112,7 +116,7 @@ def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJ
 def name_results(source: Path) -> str:
     """Name the folder for the results of a file after it, without compression and suffix."""
     name = source.name.removesuffix(".gz").removesuffix(".bz2")
-    return name if source.is_dir() else Path(name).stem
+    return name if source.is_dir() and not is_image_file(source) else Path(name).stem
 
 
 def check_jobs(jobs: Sequence[SeriesJob]) -> None:
@@ -130,7 +134,8 @@ def check_jobs(jobs: Sequence[SeriesJob]) -> None:
     taken: dict[str, SeriesJob] = {}
     for job in jobs:
         _check_name(job)
-        key = (job.source.resolve(), repr(sorted(job.settings.items())), job.options)
+        paths = job.source if isinstance(job.source, list) else [job.source]
+        key = (*(path.resolve() for path in paths), repr(sorted(job.settings.items())), job.options)
         if key in same:
             raise WedgefillError(
                 f"{_say_where(job)}{job.source}: this series was given before"

@@ -8,7 +8,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,7 @@ from ..errors import WedgefillError, write_in_one_line
 from ..pipeline.session import Session
 from ..progress import Progress
 from ..run.events import Done
-from ..run.folder import Provenance, iter_run_into
-from ..run.options import RunOptions
+from ..run.folder import Provenance, iter_run_into, list_targets
 from ..run.repeat import check_model, check_series
 from ..run.report import compute_fingerprint, read_report
 from ..tilt_series import TiltSeries
@@ -122,7 +121,7 @@ def _run(
     tell: Callable[[str, float], None] | None,
     is_stopped: Callable[[], bool],
 ) -> dict[str, Any]:
-    refuse_foreign_files(target, name_files(series.name, job.options))
+    refuse_foreign_files(target, list_targets(target, series.name, job.options))
     provenance = Provenance(job.source, job.command_line, job.settings)
     report: dict[str, Any] = {}
     with make_in_place(target) as partial:
@@ -146,19 +145,7 @@ def open_session() -> Session:
     return session
 
 
-def name_files(name: str, options: RunOptions) -> list[str]:
-    """Name the files that a run writes."""
-    wanted = {
-        "trust.mrc": options.trust,
-        "results.csv": options.table,
-        "comparison.png": options.picture,
-    }
-    methods = [f"{method}.mrc" for method in options.fill.methods]
-    endings = [*methods, *(ending for ending, is_wanted in wanted.items() if is_wanted)]
-    return [*(f"{name}_{ending}" for ending in endings), "report.json"]
-
-
-def refuse_foreign_files(target: Path, names: list[str]) -> None:
+def refuse_foreign_files(target: Path, paths: Iterable[Path]) -> None:
     """Raise `WedgefillError` if files are in the way that no earlier run of the batch wrote."""
     if target.exists() and not target.is_dir():
         raise WedgefillError(
@@ -169,10 +156,10 @@ def refuse_foreign_files(target: Path, names: list[str]) -> None:
         own = {*read_report(target).get("files", {}).values(), "report.json"}
     except WedgefillError:
         own = set()
-    for name in names:
-        if name not in own and (target / name).exists():
+    for path in paths:
+        if path.name not in own and path.exists():
             raise WedgefillError(
-                f"{target / name}: this file is not from an earlier run of a batch, so it is not "
+                f"{path}: this file is not from an earlier run of a batch, so it is not "
                 "replaced; move it, or choose another folder with -o."
             )
 

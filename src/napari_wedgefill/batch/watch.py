@@ -8,7 +8,7 @@ opened, so what is half-written, renamed or delivered out of order is waited for
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,7 +87,7 @@ class Complete:
         Files that never could be used, and why.
     """
 
-    source: Path | Sequence[Path]
+    source: Path | list[Path]
     series: TiltSeries
     left_out: Mapping[Path, str] = field(default_factory=dict)
 
@@ -95,7 +95,7 @@ class Complete:
 def iter_watch(
     folder: Path,
     growing: Path,
-    read: Callable[[Path | Sequence[Path]], TiltSeries],
+    read: Callable[[Path | list[Path]], TiltSeries],
     pace: Pace | None = None,
 ) -> Generator[Waiting | Grown | Complete, None, None]:
     """Follow a folder into which one tilt series is written, until the series is complete.
@@ -133,7 +133,7 @@ def iter_watch(
     look, session = _Look(folder), Session()
     settled: dict[Path, State] = {}
     series: TiltSeries | None = None
-    source: Path | Sequence[Path] = folder
+    source: Path | list[Path] = folder
     reason = f"waiting for the first {MIN_TILTS} tilts"
     while True:
         look.again()
@@ -157,8 +157,6 @@ def iter_watch(
                     f"yet ({reason}); start again when the microscope writes into it."
                 )
             left_out = look.list_left_out(set(image_paths(source)))
-            if not isinstance(source, Path) and not left_out:
-                source = folder
             yield Complete(source, series, left_out)
             return
         yield Waiting(reason)
@@ -220,8 +218,8 @@ class _Look:
 
 
 def _read_settled(
-    look: _Look, read: Callable[[Path | Sequence[Path]], TiltSeries]
-) -> tuple[Path | Sequence[Path], TiltSeries]:
+    look: _Look, read: Callable[[Path | list[Path]], TiltSeries]
+) -> tuple[Path | list[Path], TiltSeries]:
     """Read the tilts that are settled and whole; return what was read, too.
 
     Raises
@@ -230,6 +228,7 @@ def _read_settled(
         If they are no series (yet).
     """
     unusable = look.list_unusable()
+    everything = image_paths(look.folder) if look.images() else []
     images = [path for path in look.images() if path not in unusable]
     stacks = [path for path in images if kind_of(path) == "tilt series"]
     if len(stacks) > 1:
@@ -242,6 +241,8 @@ def _read_settled(
     if len(images) < MIN_TILTS:
         raise WedgefillError(f"{len(images)} whole tilts, of which at least {MIN_TILTS} are needed")
     try:
+        if len(images) == len(everything):
+            return look.folder, read(look.folder)
         return images, read(images)
     except WedgefillError:
         # What says the angle of a tilt may come after its image.
@@ -260,7 +261,7 @@ def _fill_growing(series: TiltSeries, folder: Path, session: Session) -> dict[st
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
     with closing(
-        iter_fill(series, FillOptions(methods=GROWING), MrcSink(folder), session)
+        iter_fill(series, FillOptions(methods=GROWING), MrcSink(folder, overwrite=True), session)
     ) as events:
         for event in events:
             if isinstance(event, Finished):

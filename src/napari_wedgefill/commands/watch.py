@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import copy
 import shutil
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +83,7 @@ def run(args: argparse.Namespace) -> None:
     shutil.rmtree(growing, ignore_errors=True)
 
 
-def read_files(args: argparse.Namespace, source: Path | Sequence[Path]) -> TiltSeries:
+def read_files(args: argparse.Namespace, source: Path | list[Path]) -> TiltSeries:
     """Read a stack, a folder or a list of files as the options say."""
     args = copy.copy(args)
     args.file = source
@@ -98,11 +97,11 @@ def fill_complete(args: argparse.Namespace, complete: Complete, line: ProgressLi
     from .fill import make_run_options
 
     args = copy.copy(args)
-    args.file = complete.source if isinstance(complete.source, Path) else args.folder
+    args.file = complete.source
     job = SeriesJob(
         name=complete.series.name,
         source=args.file,
-        read=partial(read_files, args, complete.source),
+        read=partial(read_series, args),
         options=make_run_options(args),
         settings=collect_settings(args),
         command_line=tuple(args.command_line),

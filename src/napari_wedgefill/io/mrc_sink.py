@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -14,11 +14,11 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import write_beside
+from ..atomic import refuse_to_replace, write_beside
 from ..errors import WedgefillError
 from ..memory import format_bytes
 from ..volume import VolumeOutline
-from .mrc_writer import describe_voxels
+from .mrc_writer import describe_volume
 
 Floats = NDArray[np.float32]
 HEADER_BYTES = 1024
@@ -33,14 +33,33 @@ class MrcSink:
     ----------
     folder : Path
         Must be there.
+    overwrite : bool
+        Replace files of the same names; without it they are refused.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         self.folder = folder
+        self.overwrite = overwrite
 
     def path(self, outline: VolumeOutline) -> Path:
         """Return the file of a volume."""
         return self.folder / f"{outline.name}.mrc"
+
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse names of volumes that are taken already, before anything is computed.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Of the volumes to come, such as ``needle_gan``.
+
+        Raises
+        ------
+        WedgefillError
+            If a file of one of them is there and may not be replaced.
+        """
+        for name in names:
+            refuse_to_replace(self.folder / f"{name}.mrc", overwrite=self.overwrite)
 
     @contextmanager
     def open_writer(self, outline: VolumeOutline) -> Iterator[MrcStream]:
@@ -49,9 +68,11 @@ class MrcSink:
         Raises
         ------
         WedgefillError
-            If the place cannot be written or has too little room; nothing half-written is left.
+            If the file is there already and may not be replaced, or the place cannot be written or
+            has too little room; nothing half-written is left.
         """
         path = self.path(outline)
+        refuse_to_replace(path, overwrite=self.overwrite)
         needed = HEADER_BYTES + 4 * int(np.prod(outline.shape))
         free = shutil.disk_usage(self.folder).free
         if free < needed:
@@ -118,4 +139,4 @@ def _lay_out(path: Path, outline: VolumeOutline) -> None:
     """Make the file with its header, and room for voxels that takes no space yet."""
     with mrcfile.new_mmap(path, outline.shape, mrc_mode=2) as file:
         file.set_volume()
-        describe_voxels(file, outline.voxel_nm, outline.history)
+        describe_volume(file, outline)

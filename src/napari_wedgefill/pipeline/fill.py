@@ -15,7 +15,7 @@ from ..joint_model.model import JointModel
 from ..methods import METHODS, Method, Step, check_methods, sort_by_dependence
 from ..progress import Clock, Progress, relay
 from ..tilt_series import TiltSeries
-from ..volume import Volume, VolumeOutline
+from ..volume import TiltRange, Volume, VolumeOutline
 from .events import Done, Event, FillResult, Finished
 from .options import FillOptions, check_stop
 from .session import Calibration, Session
@@ -92,14 +92,12 @@ def iter_fill(
         start = time.monotonic()
         starts = choose_starts(method, finished, model, options)
         run = MethodRun(method, part, calibration, options, model, starts)
-        outline = _outline_volume(series, part.height, calibration, method)
+        outline = _outline_volume(series, part.height, calibration, method, options)
         with sink.open_writer(outline) as writer:
             steps = iter_slabs(run, slabs, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
         seconds[method.name] = time.monotonic() - start
-        volume = Volume(
-            sink.fetch(outline), outline.voxel_nm, outline.name, history=outline.history
-        )
+        volume = outline.filled(sink.fetch(outline))
         finished[method.name] = volume.data
         yield Finished(method.name, volume, seconds[method.name])
     yield Done(_write_report(series, options, calibration, model, seconds, tallies))
@@ -175,14 +173,23 @@ def _tell_steps(clock: Clock, methods: list[Method], k: int) -> Callable[[Step],
 
 
 def _outline_volume(
-    series: TiltSeries, height: int, calibration: Calibration, method: Method
+    series: TiltSeries,
+    height: int,
+    calibration: Calibration,
+    method: Method,
+    options: FillOptions,
 ) -> VolumeOutline:
     pixel = series.pixel_nm
+    made = f"{method.name} of {series.name}, {series.n_tilts} tilts"
+    if method.needs_model:
+        made += f", model {options.model}"
     return VolumeOutline(
         name=f"{series.name}_{method.name}",
         shape=(calibration.beam.depth, height, calibration.beam.width),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
-        history=(f"napari-wedgefill: {method.name} of {series.name}, {series.n_tilts} tilts",),
+        history=(f"napari-wedgefill: {made}",),
+        first_slice=options.slices[0] if options.slices else 0,
+        tilt_range=TiltRange.of(series.angles_deg),
     )
 
 

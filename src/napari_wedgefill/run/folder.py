@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import write_beside
+from ..atomic import refuse_to_replace, write_beside
 from .events import (
     ComparisonPicture,
     Done,
@@ -50,7 +50,7 @@ class Provenance:
 
     Attributes
     ----------
-    source : Path
+    source : Path or list of Path
         What the series was read from; recorded with its SHA-256.
     command_line : sequence of str
         The command and its arguments.
@@ -58,7 +58,7 @@ class Provenance:
         All that is needed to repeat the run.
     """
 
-    source: Path
+    source: Path | list[Path]
     command_line: Sequence[str] = ()
     settings: Mapping[str, Any] | None = None
 
@@ -79,6 +79,8 @@ def iter_run_into(
     options: RunOptions,
     provenance: Provenance,
     session: Session | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Generator[RunEvent | Recorded, None, None]:
     """Run `iter_run` and write what comes of it; see there.
 
@@ -96,6 +98,9 @@ def iter_run_into(
         Where the series came from; recorded in the report.
     session : Session, optional
         Keeps the networks open for the next run.
+    overwrite : bool
+        Replace what an earlier run left in the folder; without it a run whose files are there
+        already is refused.
 
     Yields
     ------
@@ -109,29 +114,45 @@ def iter_run_into(
     Raises
     ------
     WedgefillError
-        Before anything is computed, for whatever cannot be done.
+        Before anything is computed, for whatever cannot be done, and for files that are there
+        already.
     OSError
         If the folder cannot be written.
     """
     from ..io import MrcSink
     from .run import iter_run
 
+    for path in list_targets(folder, series.name, options):
+        refuse_to_replace(path, overwrite=overwrite)
     described = provenance.describe(series)
     written: dict[str, Path] = {}
     # Closed at once when this is interrupted, so that the file in the making is removed.
     with (
         _make_folder(folder),
-        closing(iter_run(series, options, MrcSink(folder), session)) as events,
+        closing(iter_run(series, options, MrcSink(folder, overwrite=overwrite), session)) as events,
     ):
         for event in events:
             if isinstance(event, Done):
                 files = {"files": _list_names(written), "sha256": _hash(written)}
                 event = Done(event.report | described | files)
             if (what := _name_item(event)) is not None:
-                written[what] = _write_item(folder, series.name, event)
+                written[what] = _write_item(folder, series.name, event, overwrite)
                 yield Recorded(what, written[what], event)
             if what is None or isinstance(event, Done):
                 yield event
+
+
+def list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:
+    """Yield every file that a run will write."""
+    for method in options.fill.methods:
+        yield folder / f"{name}_{method}.mrc"
+    if options.trust:
+        yield folder / f"{name}_trust.mrc"
+    if options.table:
+        yield folder / f"{name}_results.csv"
+    if options.picture:
+        yield folder / f"{name}_comparison.png"
+    yield folder / "report.json"
 
 
 def _name_item(event: RunEvent) -> str | None:
@@ -142,14 +163,14 @@ def _name_item(event: RunEvent) -> str | None:
     return names.get(type(event))
 
 
-def _write_item(folder: Path, name: str, item: RunEvent) -> Path:
+def _write_item(folder: Path, name: str, item: RunEvent, overwrite: bool) -> Path:
     """Write what an event holds, unless the sink has done so already; return the file."""
     if isinstance(item, Finished):
         return folder / f"{item.volume.name}.mrc"
     if isinstance(item, TrustMap):
         from ..io import write_volume
 
-        return write_volume(folder / f"{name}_trust.mrc", item.volume)
+        return write_volume(folder / f"{name}_trust.mrc", item.volume, overwrite=overwrite)
     if isinstance(item, Done):
         path = folder / "report.json"
         write_report(path, item.report)
