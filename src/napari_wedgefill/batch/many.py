@@ -28,7 +28,7 @@ MOST_SUBMITTED = 1000
 #: How often progress is told, and how often a worker asks whether it is to stop.
 TELL_SECONDS = 0.5
 #: How long series in work may take to leave things tidy when the batch is stopped.
-STOP_SECONDS = 30.0
+STOP_SECONDS = 10.0
 
 
 def fill_many(
