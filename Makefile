@@ -69,7 +69,7 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
-	$(PIP) install -c constraints.txt -e '.[all,train,formats]' --group test
+	$(PIP) install -c constraints.txt -e '.[all,cluster,train,formats]' --group test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo

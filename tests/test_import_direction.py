@@ -28,11 +28,12 @@ LAYERS = (
     {"run"},
     {"bench", "gpu_state", "training"},
     {"doctor"},
+    {"batch"},
     {"_napari", "commands"},
     {"cli"},
 )
 LAYER_OF = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
-HEAVY = ("matplotlib", "napari", "onnxruntime", "qtpy", "torch", "triton")
+HEAVY = ("distributed", "matplotlib", "napari", "onnxruntime", "qtpy", "torch", "triton")
 #: Modules that are imported only where their heavy package is wanted.
 LAZY = (
     "__main__",

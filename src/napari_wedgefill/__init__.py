@@ -11,6 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .batch.job import make_job
+    from .batch.many import fill_many
     from .errors import WedgefillError
     from .io import read_tilt_series, read_volume, write_tilt_series, write_volume
     from .pipeline.events import FillResult
@@ -36,8 +38,10 @@ __all__ = [
     "WedgefillError",
     "__version__",
     "fill",
+    "fill_many",
     "iter_fill",
     "iter_run",
+    "make_job",
     "read_tilt_series",
     "read_volume",
     "write_tilt_series",
@@ -54,8 +58,10 @@ _ROOM_OF = {
     "Volume": "volume",
     "WedgefillError": "errors",
     "fill": "pipeline.fill",
+    "fill_many": "batch.many",
     "iter_fill": "pipeline.fill",
     "iter_run": "run.run",
+    "make_job": "batch.job",
     "read_tilt_series": "io",
     "read_volume": "io",
     "write_tilt_series": "io",

@@ -12,7 +12,7 @@ from . import __version__
 from .commands import COMMANDS
 from .commands.interrupt import find_exit_status, remember_interrupts
 from .commands.plain_output import drop_stdout, write_plainly
-from .errors import WedgefillError
+from .errors import write_in_one_line
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
@@ -106,22 +106,6 @@ def join_typed_angles(arguments: Sequence[str]) -> list[str]:
         else:
             joined.append(word)
     return joined
-
-
-def write_in_one_line(error: Exception) -> str:
-    """Tell an error in one line: ours as it is, an unforeseen one with its kind."""
-    text = " ".join(str(error).split())
-    if isinstance(error, WedgefillError):
-        return text
-    if isinstance(error, OSError) and error.strerror:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}."
-    if isinstance(error, MemoryError):
-        return (
-            "out of memory; allow less at once (--max-memory), or try fewer slices (--slices A:B) "
-            "or binned images (--bin 2)."
-        )
-    return f"unexpected {type(error).__name__}: {text} (run again with --debug and report it)"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import re
@@ -95,7 +96,7 @@ def check_disk_room(folder: Path, n_bytes: int, advice: str) -> None:
         raise WedgefillError(
             f"{folder}: the volumes will take {format_bytes(n_bytes)}, but only "
             f"{format_bytes(free)} are left on the disk; free some, or {advice}."
-        )
+        ) from OSError(errno.ENOSPC, "too little room")
 
 
 def measure_held_bytes() -> int:

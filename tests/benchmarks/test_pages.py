@@ -14,6 +14,7 @@ from benchmarks.quality import (
     tiers,
     trust_calibration,
 )
+from benchmarks.speed import batch
 from benchmarks.speed import page as speed_page
 
 
@@ -22,6 +23,7 @@ def read(name):
 
 
 RENDERED = {
+    "batch": lambda: batch.render(read("batch")),
     "speed": lambda: speed_page.render(read("speed")),
     "quality": lambda: report.render(read("quality"), "images/quality.png"),
     "quality-large": lambda: report.render(read("quality-large"), None),

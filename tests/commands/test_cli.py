@@ -9,9 +9,9 @@ import time
 
 import pytest
 
-from napari_wedgefill.cli import build_parser, main, write_in_one_line
+from napari_wedgefill.cli import build_parser, main
 from napari_wedgefill.commands import COMMANDS
-from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.errors import WedgefillError, write_in_one_line
 
 SLOWEST_HELP_SECONDS = 0.3
 

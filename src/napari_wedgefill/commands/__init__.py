@@ -10,6 +10,7 @@ from types import ModuleType
 
 from . import (
     align,
+    batch,
     bench,
     convert,
     demo,
@@ -21,12 +22,15 @@ from . import (
     self_check,
     simulate,
     train,
+    watch,
 )
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
     "info": info,
     "fill": fill,
+    "batch": batch,
+    "watch": watch,
     "align": align,
     "project": project,
     "convert": convert,

@@ -57,6 +57,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_method_arguments(parser)
     add_shaping_arguments(parser)
     add_overwrite_argument(parser)
+    add_check_arguments(parser)
+    parser.add_argument(
+        "--from-report",
+        type=Path,
+        metavar="REPORT",
+        help="repeat the run of a report.json; FILE, --angles and --model say where things lie now",
+    )
+
+
+def add_check_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what is done before and after the fill."""
     parser.add_argument("--align", action="store_true", help="align the images first")
     parser.add_argument(
         "--self-check",
@@ -75,12 +86,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
-    )
-    parser.add_argument(
-        "--from-report",
-        type=Path,
-        metavar="REPORT",
-        help="repeat the run of a report.json; FILE, --angles and --model say where things lie now",
     )
 
 

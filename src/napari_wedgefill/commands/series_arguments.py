@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import WedgefillError
+
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
@@ -73,6 +75,11 @@ def add_reading_arguments(parser: argparse.ArgumentParser, *, is_optional: bool 
         help="tilt series: MRC, TIFF, DM3/DM4, EMD, HSPY, MATLAB and more; or a folder, or several "
         "files in order, with one tilt each",
     )
+    add_reading_options(parser)
+
+
+def add_reading_options(parser: argparse.ArgumentParser) -> None:
+    """Add what overrides the values of a file, all of them options."""
     parser.add_argument(
         "--angles",
         type=angles,
@@ -152,6 +159,29 @@ def add_shaping_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="change the sign of every angle, which mirrors the volume along z (handedness)",
     )
+
+
+def describe_series(args: argparse.Namespace) -> dict[str, Any]:
+    """Describe the tilt series that `args` name without reading its pixels, see `io.describe`.
+
+    Raises
+    ------
+    WedgefillError
+        If it is no tilt series, or its angles cannot be used.
+    """
+    from ..io import describe
+
+    found = describe(args.file, **reading_options(args))
+    if found["kind"] != "tilt series":
+        raise WedgefillError(
+            f"{args.file}: this is not a tilt series with angles but {_name_kind(found['kind'])}; "
+            "leave it out, or say with --angles where its angles are."
+        )
+    return found
+
+
+def _name_kind(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def read_series(args: argparse.Namespace) -> TiltSeries:

@@ -143,7 +143,7 @@ def iter_run_into(
     from ..io import MrcSink
     from .run import iter_run
 
-    for path in _list_targets(folder, series.name, options):
+    for path in list_targets(folder, series.name, options):
         refuse_to_replace(path, overwrite=overwrite)
     described = provenance.describe(series)
     sink = MrcSink(folder, overwrite=overwrite)
@@ -177,7 +177,7 @@ def iter_run_into(
                 yield event
 
 
-def _list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:
+def list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:
     """Yield every file that a run will write."""
     for method in options.fill.methods:
         yield folder / f"{name}_{method}.mrc"

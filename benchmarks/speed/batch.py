@@ -1,0 +1,281 @@
+"""Batches on workers of this machine: what a series costs beyond its fill, and what a death costs.
+
+    python -m benchmarks.speed.batch
+
+Fills the same small series alone and with one and two workers, with two of which one is killed in
+mid-run, and once more when all results are whole. From the measured times of a whole fill (see
+docs/measured/speed.md and docs/cuda.md) it works out what an archive would take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks import MEASURED
+from benchmarks.speed.page import describe_machine
+from benchmarks.speed.sections import count_in_words, format_table
+from napari_wedgefill import FillOptions, RunOptions, TiltSeries, read_tilt_series
+from napari_wedgefill.batch.cluster import open_client
+from napari_wedgefill.batch.job import Outcome, SeriesJob, make_job
+from napari_wedgefill.batch.many import iter_many
+from napari_wedgefill.batch.series import run_series
+from napari_wedgefill.io import write_tilt_series
+from napari_wedgefill.projector import ParallelBeam
+
+PAGE = MEASURED / "batch.md"
+METHODS = ("wbp", "sart", "tvm")
+ANGLES_DEG = np.arange(-60.0, 61.0, 3.0)
+#: The archive of the sum on paper.
+ARCHIVE = {"series": 100_000, "width": 1024, "slices": 1024, "n_tilts": 61, "bytes_per_pixel": 2}
+METHODS_OF_A_FILL = 4
+
+
+def write_inputs(folder: Path, n: int, width: int, slices: int) -> list[SeriesJob]:
+    """Write ellipses of different widths, and return the jobs that fill them."""
+    z, x = np.mgrid[:width, :width] - (width - 1) / 2
+    beam, jobs = ParallelBeam(ANGLES_DEG, width), []
+    for k in range(n):
+        ellipse = np.float32((z / (width / 5)) ** 2 + (x / (width / 4 + k)) ** 2 < 1)
+        images = beam(np.repeat(ellipse[..., None], slices, 2)).transpose(0, 2, 1)
+        series = TiltSeries.from_arrays(images, ANGLES_DEG, pixel_nm=1.0, name=f"series{k}")
+        path = write_tilt_series(folder / f"series{k}.mrc", series)
+        jobs.append(make_job(path, RunOptions(FillOptions(methods=METHODS))))
+    return jobs
+
+
+def run_alone(jobs: list[SeriesJob], folder: Path) -> float:
+    """Run the series one after the other in this process; seconds."""
+    start = time.perf_counter()
+    for job in jobs:
+        assert run_series(job, folder).state == "done"
+    return time.perf_counter() - start
+
+
+def run_batch(
+    jobs: list[SeriesJob], folder: Path, n_workers: int, disturb: Callable[[Any], None] | None
+) -> dict[str, Any]:
+    """Run a batch; `disturb` gets the client when the first series has ended."""
+    start = time.perf_counter()
+    with open_client(n_workers=n_workers) as client:
+        client.run(warm_up)
+        ready = time.perf_counter()
+        outcomes: list[Outcome] = []
+        for event in iter_many(jobs, folder, client):
+            if isinstance(event, Outcome):
+                outcomes.append(event)
+                if disturb is not None and len(outcomes) == 1:
+                    disturb(client)
+        wall = time.perf_counter() - ready
+        peaks = client.run(measure_peak_mb)
+    states = [one.state for one in outcomes]
+    return {
+        "workers": n_workers,
+        "start_s": ready - start,
+        "wall_s": wall,
+        "on_workers_s": sum(one.seconds for one in outcomes),
+        "states": {state: states.count(state) for state in sorted(set(states))},
+        "peak_mb": max(peaks.values()),
+    }
+
+
+def warm_up() -> None:
+    """Load what a fill needs, so that the runs do not differ by it."""
+    with tempfile.TemporaryDirectory() as folder:
+        (job,) = write_inputs(Path(folder), 1, 32, 4)
+        run_series(job, Path(folder) / "out")
+
+
+def measure_peak_mb() -> float:
+    """Peak resident memory of this process, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+
+
+def kill_one_worker(client: Any) -> None:
+    """Kill a worker's process the hard way."""
+    os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
+
+
+def read_and_count(path: Path, log: Path) -> TiltSeries:
+    """Read a series, and note that it was begun."""
+    with log.open("a") as file:
+        file.write(f"{path.name}\n")
+    return read_tilt_series(path)
+
+
+def hash_volumes(folder: Path, jobs: list[SeriesJob]) -> list[dict[str, str]]:
+    """Return the volumes' SHA-256 of every report."""
+    return [json.loads((folder / job.name / "report.json").read_text())["sha256"] for job in jobs]
+
+
+def measure(n: int, width: int, slices: int) -> dict[str, Any]:
+    """Measure everything on `n` series."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        jobs = write_inputs(folder, n, width, slices)
+        warm_up()
+        alone = run_alone(jobs, folder / "alone")
+        one = run_batch(jobs, folder / "one", 1, None)
+        two = run_batch(jobs, folder / "two", 2, None)
+        log = folder / "begun.txt"
+        counted = [replace(job, read=partial(read_and_count, job.source, log)) for job in jobs]
+        killed = run_batch(counted, folder / "killed", 2, kill_one_worker)
+        killed["begun"] = len(log.read_text().splitlines())
+        again = run_batch(jobs, folder / "two", 1, None)
+        expected = hash_volumes(folder / "alone", jobs)
+        same = all(hash_volumes(folder / run, jobs) == expected for run in ("one", "two", "killed"))
+    return {
+        "machine": describe_machine(),
+        "series": n,
+        "width": width,
+        "slices": slices,
+        "n_tilts": len(ANGLES_DEG),
+        "methods": list(METHODS),
+        "alone_s": alone,
+        "one": one,
+        "two": two,
+        "killed": killed,
+        "again": again,
+        "same_bytes": same,
+    }
+
+
+def sum_up(cpu: dict[str, Any], gpu: dict[str, Any], overhead_s: float) -> dict[str, float]:
+    """Work out what the archive takes, from a fill measured on cores and one on a GPU.
+
+    The methods' cost goes with the voxels of the volume at the same number of tilts; `cpu` and
+    `gpu` have "width", "slices" and the seconds of all methods.
+    """
+    voxels = ARCHIVE["slices"] * ARCHIVE["width"] ** 2
+    n = ARCHIVE["series"]
+    pixels = ARCHIVE["n_tilts"] * ARCHIVE["slices"] * ARCHIVE["width"]
+    bytes_in = pixels * ARCHIVE["bytes_per_pixel"]
+    bytes_out = METHODS_OF_A_FILL * 4 * voxels
+    cpu_s = cpu["cpu_s"] * voxels / (cpu["slices"] * cpu["width"] ** 2)
+    gpu_s = gpu["seconds"]["all"] * voxels / (gpu["slices"] * gpu["width"] ** 2)
+    return {
+        "cpu_core_hours": n * cpu_s / 3600,
+        "gpu_hours": n * gpu_s / 3600,
+        "overhead_hours": n * overhead_s / 3600,
+        "read_tb": 2 * n * bytes_in / 1e12,  # once to fill, once for the SHA-256
+        "written_tb": n * bytes_out / 1e12,
+        "written_mb_per_s_and_gpu": bytes_out / gpu_s / 1e6,
+    }
+
+
+def read_fills() -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the whole fill of docs/measured/speed.json, and the last one of gpu_fill.json."""
+    speed = json.loads((MEASURED / "speed.json").read_text())["fill"]
+    everything = next(row for row in speed["rows"] if row["what"] == "all")
+    gpu = json.loads((MEASURED / "gpu_fill.json").read_text())
+    fills = [row for row in gpu["rows"] if row["what"] == "fill"]
+    return speed | everything, fills[-1] | {"gpu": gpu["machine"]["gpu"]}
+
+
+def render(found: dict[str, Any]) -> str:
+    """Return the page as Markdown."""
+    n, one = found["series"], found["one"]
+    overhead = (one["wall_s"] - one["on_workers_s"]) / n
+    blocks = [
+        "# Cost of batches",
+        "Printed by `python -m benchmarks.speed.batch`; `docs/measured/batch.json` holds the "
+        "figures.",
+        f"{n} series of {found['slices']} slices of {found['width']} x {found['width']} from "
+        f"{found['n_tilts']} tilts, {', '.join(found['methods'])}, on "
+        f"{count_in_words(found['machine']['cores'])}. Other work shared the cores, so compare "
+        "times within this table only.",
+        *render_runs(found, overhead),
+        *render_archive(overhead),
+    ]
+    return "\n\n".join(blocks) + "\n"
+
+
+def render_runs(found: dict[str, Any], overhead: float) -> list[str]:
+    """Return the table of the runs, and what follows from it."""
+    one, two, killed = (found[key] for key in ("one", "two", "killed"))
+    rows = [["none: one after the other, in one process", f"{found['alone_s']:.1f}", "", "", ""]]
+    for what, run in (
+        ("1", one),
+        ("2", two),
+        ("2, one of them killed after the first series", killed),
+        ("1, when all results are whole", found["again"]),
+    ):
+        states = ", ".join(f"{count} {state}" for state, count in run["states"].items())
+        figures = (f"{run[key]:.1f}" for key in ("wall_s", "on_workers_s"))
+        rows.append([what, *figures, f"{run['peak_mb']:.0f}", states])
+    same = "are the same to the byte" if found["same_bytes"] else "DIFFER"
+    return [
+        format_table(
+            ["workers", "wall (s)", "on the workers (s)", "peak of a worker (MB)", "ended"], rows
+        ),
+        f"With one worker, a series takes {overhead:.2f} s beyond the time on the worker. Two "
+        f"workers took {two['wall_s'] / one['wall_s']:.2f} times as long as one. Starting them "
+        f"took {one['start_s']:.1f} s and {two['start_s']:.1f} s, loading the kernels included. "
+        f"Where a worker was killed, {killed['begun']} series were begun for {found['series']}; "
+        "one counts as kept if its results were whole when its worker died. The volumes of all "
+        f"runs {same}.",
+    ]
+
+
+def render_archive(overhead: float) -> list[str]:
+    """Return the sum on paper."""
+    cpu, gpu = read_fills()
+    paper = sum_up(cpu, gpu, overhead)
+    size = f"{ARCHIVE['slices']} x {ARCHIVE['width']} x {ARCHIVE['n_tilts']}"
+    costs = [
+        ["processor, all four methods", f"{paper['cpu_core_hours']:,.0f} core-hours"],
+        [f"or GPU ({gpu['gpu']}), all four methods", f"{paper['gpu_hours']:,.0f} GPU-hours"],
+        ["batch, beyond the fills", f"{paper['overhead_hours']:,.1f} hours of one worker"],
+        ["read", f"{paper['read_tb']:,.0f} TB"],
+        ["written and stored", f"{paper['written_tb']:,.0f} TB"],
+    ]
+    return [
+        f"## {ARCHIVE['series']:,} series of {size}, on paper",
+        format_table(["what", "sum"], costs),
+        f"From a whole fill of {cpu['slices']} slices of {cpu['width']} x {cpu['width']} from "
+        f"{cpu['n_tilts']} tilts in {cpu['cpu_s']:.0f} s of processor time ([speed](speed.md)), "
+        f"and of {gpu['slices']} of {gpu['width']} x {gpu['width']} in "
+        f"{gpu['seconds']['all']:.1f} s on the GPU ([CUDA kernels](../cuda.md)), scaled by the "
+        f"number of voxels; {ARCHIVE['bytes_per_pixel']} bytes per measured pixel, four volumes "
+        "of float32, and every input read twice, the second time for its SHA-256.",
+        f"A GPU writes {paper['written_mb_per_s_and_gpu']:.0f} MB/s, which one disk can take, so "
+        "the time is bounded by computing and the archive by the room for its volumes. Keep one "
+        "method, or a few slices, of each series (`--methods`, `--slices`, `--bin`).",
+    ]
+
+
+def main() -> None:
+    """Measure, print and write docs/measured/batch.md."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--series", type=int, default=8)
+    parser.add_argument("--width", type=int, default=96)
+    parser.add_argument("--slices", type=int, default=32)
+    parser.add_argument("--dry", action="store_true", help="print, but leave docs as they are")
+    parser.add_argument("--render", action="store_true", help="only print the page again")
+    given = parser.parse_args()
+    data = PAGE.with_suffix(".json")
+    found = (
+        json.loads(data.read_text())
+        if given.render
+        else measure(given.series, given.width, given.slices)
+    )
+    if not given.dry:
+        data.write_text(json.dumps(found, indent=1) + "\n")
+        PAGE.write_text(render(found))
+    print(render(found))
+
+
+if __name__ == "__main__":
+    main()

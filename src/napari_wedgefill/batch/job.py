@@ -1,0 +1,180 @@
+"""One series of a batch: what is to be done with it, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..errors import WedgefillError
+from ..io.formats import is_image_file
+from ..run.options import RunOptions
+from ..tilt_series import TiltSeries
+
+#: What may have become of a series.
+DONE, KEPT, FAILED, NOT_BEGUN = "done", "kept", "failed", "not begun"
+
+
+@dataclass(frozen=True)
+class SeriesJob:
+    """One series of a batch.
+
+    Attributes
+    ----------
+    name : str
+        Folder below that of the batch which receives the results, such as ``day1/grid3``.
+    source : Path, or list of Path
+        The file, folder or files that the series is read from; every worker must see them.
+    read : callable
+        Reads the series, with all that was said about its angles, axis and the like; picklable.
+    options : RunOptions
+        What to do with it.
+    settings : mapping
+        All that changes the result, plain values, for the report; a series whose report has other
+        settings is computed again.
+    command_line : sequence of str
+        For the report.
+    where : str
+        Where the series was named, such as ``list.csv, line 40``.
+    """
+
+    name: str
+    source: Path | list[Path]
+    read: Callable[[], TiltSeries]
+    options: RunOptions = field(default_factory=RunOptions)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    command_line: Sequence[str] = ()
+    where: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a series.
+
+    Attributes
+    ----------
+    name : str
+        As in the job.
+    source : Path
+        As in the job.
+    state : {"done", "kept", "failed", "not begun"}
+        "kept": whole results of an earlier run were found.
+    sentence : str
+        Why it failed or was not begun; empty otherwise.
+    seconds : float
+        Time on the worker, reading and checking included.
+    report : mapping
+        The report of the run; empty if there is none.
+    disk_is_full : bool
+        It failed because there was no room left.
+    """
+
+    name: str
+    source: Path | list[Path]
+    state: str
+    sentence: str = ""
+    seconds: float = 0.0
+    report: Mapping[str, Any] = field(default_factory=dict)
+    disk_is_full: bool = False
+
+    @property
+    def verdicts(self) -> list[str]:
+        """What the checks of the run said, in sentences."""
+        return [
+            str(self.report[part]["sentence"])
+            for part in ("self_check", "trust")
+            if part in self.report
+        ]
+
+
+def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJob:
+    """Make the job of one file or folder, named after it.
+
+    Parameters
+    ----------
+    source : path
+        As in `read_tilt_series`.
+    options : RunOptions
+        What to do.
+    **reading
+        Keywords of `read_tilt_series`: angles, pixel_nm, axis.
+    """
+    from ..io import read_tilt_series
+
+    path = Path(source)
+    settings: dict[str, Any] = {
+        "options": asdict(options),
+        "reading": {k: str(v) for k, v in reading.items()},
+    }
+    del settings["options"]["fill"]["max_memory"]  # changes no result
+    read = partial(read_tilt_series, path, **reading)
+    return SeriesJob(name_results(path), path, read, options, settings)
+
+
+def name_results(source: Path) -> str:
+    """Name the folder for the results of a file after it, without compression and suffix."""
+    name = source.name.removesuffix(".gz").removesuffix(".bz2")
+    return name if source.is_dir() and not is_image_file(source) else Path(name).stem
+
+
+def check_jobs(jobs: Sequence[SeriesJob]) -> None:
+    """Raise `WedgefillError` if there is nothing to do, or two series get into each other's way.
+
+    Raises
+    ------
+    WedgefillError
+        For no series, the same series twice, names that are no folder below that of the batch, and
+        two series that would write the same files.
+    """
+    if not jobs:
+        raise WedgefillError("No series was given; name at least one.")
+    same: dict[object, SeriesJob] = {}
+    taken: dict[str, SeriesJob] = {}
+    for job in jobs:
+        _check_name(job)
+        paths = job.source if isinstance(job.source, list) else [job.source]
+        key = (*(path.resolve() for path in paths), repr(sorted(job.settings.items())), job.options)
+        if key in same:
+            raise WedgefillError(
+                f"{_say_where(job)}{job.source}: this series was given before"
+                f"{_say_before(same[key])} with the same settings; leave one of the two out."
+            )
+        same[key] = job
+        # Some disks hold A and a for the same folder.
+        folder = job.name.casefold()
+        if folder in taken:
+            other = taken[folder]
+            raise WedgefillError(
+                f"{_say_where(job)}{job.source}: its results would go into the same folder "
+                f"'{job.name}' as those of {other.source}{_say_before(other)}; tell them apart "
+                "with a column 'name'."
+            )
+        taken[folder] = job
+
+
+def _check_name(job: SeriesJob) -> None:
+    path = PurePosixPath(job.name)
+    hidden = any(part.startswith(".") for part in path.parts)
+    if not path.parts or path.is_absolute() or hidden or set(job.name) & set('\\:*?"<>|\n'):
+        raise WedgefillError(
+            f"{_say_where(job)}'{job.name}' cannot be the name of a folder for results; give a "
+            "plain name such as grid3 or day1/grid3."
+        )
+
+
+def _say_where(job: SeriesJob) -> str:
+    return f"{job.where}: " if job.where else ""
+
+
+def _say_before(job: SeriesJob) -> str:
+    return f" ({job.where})" if job.where else ""
+
+
+def count_states(outcomes: Iterable[Outcome]) -> dict[str, int]:
+    """Count the outcomes by state, in the order done, kept, failed, not begun."""
+    found = dict.fromkeys((DONE, KEPT, FAILED, NOT_BEGUN), 0)
+    for outcome in outcomes:
+        found[outcome.state] += 1
+    return found

@@ -1,0 +1,328 @@
+"""Many series on Dask: in parallel, resumable, and none waits for one that fails."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from .. import __version__
+from ..errors import WedgefillError, write_in_one_line
+from ..pipeline.options import FillOptions
+from ..progress import Clock, Progress
+from ..run.options import RunOptions
+from .cluster import check_versions, describe_other_version, open_client
+from .job import FAILED, NOT_BEGUN, Outcome, SeriesJob, check_jobs, count_states, make_job
+from .series import run_series
+from .summary import write_summary
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+#: Series that are with the scheduler at once; enough for clusters that grow with what waits.
+MOST_SUBMITTED = 1000
+#: How often progress is told, and how often a worker asks whether it is to stop.
+TELL_SECONDS = 0.5
+#: How long series in work may take to leave things tidy when the batch is stopped.
+STOP_SECONDS = 10.0
+
+
+def fill_many(
+    series: Iterable[str | Path | SeriesJob],
+    options: RunOptions | FillOptions | None = None,
+    *,
+    folder: str | Path,
+    client: Client | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+) -> list[Outcome]:
+    """Fill many tilt series on Dask workers.
+
+    Parameters
+    ----------
+    series : iterable of paths or SeriesJob
+        Files or folders, each named after its file; `make_job` makes a job with angles, pixel size
+        or options of its own.
+    options : RunOptions or FillOptions, optional
+        For the series that are given as paths.
+    folder : path
+        Receives a folder for each series, with what `wedgefill fill` writes, and ``summary.csv``
+        and ``index.html``. Series whose whole results are there are not computed again.
+    client : distributed.Client, optional
+        Its workers must see the same files. Without it, workers are started on this machine for
+        this call; then the calling script needs ``if __name__ == "__main__":``.
+    on_progress : callable, optional
+        Is told how far the whole batch is.
+
+    Returns
+    -------
+    list of Outcome
+        In the order of `series`.
+
+    Raises
+    ------
+    WedgefillError
+        Before anything is computed, for series that cannot be told apart, or workers of another
+        version.
+    """
+    if not isinstance(options, RunOptions):
+        options = RunOptions(options or FillOptions())
+    jobs = [one if isinstance(one, SeriesJob) else make_job(one, options) for one in series]
+    check_jobs(jobs)
+    if client is None:
+        with open_client() as own:
+            return fill_many(jobs, folder=folder, client=own, on_progress=on_progress)
+    found: dict[str, Outcome] = {}
+    for event in iter_many(jobs, Path(folder), client):
+        if isinstance(event, Outcome):
+            found[event.name] = event
+        elif on_progress is not None:
+            on_progress(event)
+    return [found[job.name] for job in jobs]
+
+
+def iter_many(
+    jobs: Sequence[SeriesJob], folder: Path, client: Client
+) -> Generator[Progress | Outcome, None, None]:
+    """Run series on the workers of a client.
+
+    Close the generator to stop: series in work end at once and leave nothing half-written. Whether
+    it ends or is stopped, ``summary.csv`` and ``index.html`` in `folder` say what became of each.
+
+    Parameters
+    ----------
+    jobs : sequence of SeriesJob
+        What to do.
+    folder : Path
+        For the results, made if it is not there.
+    client : distributed.Client
+        Whose workers do it. A worker that dies costs the series that it had in work, which others
+        begin again.
+
+    Yields
+    ------
+    Progress
+        Twice a second: how far the whole batch is.
+    Outcome
+        For every series, when it has ended.
+
+    Raises
+    ------
+    WedgefillError
+        Before anything is computed (see `check_jobs`); or if the scheduler goes away.
+    """
+    check_jobs(jobs)
+    check_versions(client)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WedgefillError(
+            f"{folder}: this folder cannot be made ({error.strerror}); choose another with -o."
+        ) from error
+    outcomes: dict[str, Outcome] = {}
+    # Workers may run elsewhere; a relative path would mean another place to them.
+    steps = _Submitted(jobs, folder.absolute(), client).iter_steps()
+    try:
+        with closing(steps):
+            for step in steps:
+                if isinstance(step, Outcome):
+                    outcomes[step.name] = step
+                yield step
+    finally:
+        for job in jobs:
+            outcomes.setdefault(
+                job.name, Outcome(job.name, job.source, NOT_BEGUN, "The batch was stopped.")
+            )
+        write_summary(folder, [outcomes[job.name] for job in jobs])
+
+
+class _Submitted:
+    """What is with the scheduler, and what workers tell of it."""
+
+    def __init__(self, jobs: Sequence[SeriesJob], folder: Path, client: Client) -> None:
+        self.jobs, self.folder, self.client = jobs, folder, client
+        self.topic = f"wedgefill-{uuid4().hex[:12]}"
+        self.waiting = list(reversed(jobs))
+        self.futures: dict[str, Future] = {}
+        self.by_name = {job.name: job for job in jobs}
+        self.ended: SimpleQueue[str] = SimpleQueue()
+        self.fractions: dict[str, float] = {}
+        self.stage = ""
+        self.outcomes: list[Outcome] = []
+
+    def iter_steps(self) -> Generator[Progress | Outcome, None, None]:
+        """Yield progress and outcomes until all is done or the disk is full."""
+        from distributed import Event
+
+        clock, stop = Clock(), Event(self.topic, client=self.client)
+        self.client.subscribe_topic(self.topic, self._note)
+        try:
+            while len(self.outcomes) < len(self.jobs):
+                self._submit()
+                try:
+                    name = self.ended.get(timeout=TELL_SECONDS)
+                except Empty:
+                    self._check_connection()
+                    yield self._tell(clock)
+                    continue
+                outcome = self._collect(name)
+                self.outcomes.append(outcome)
+                yield outcome
+                yield self._tell(clock)
+                if outcome.disk_is_full:
+                    stop.set()
+                    yield from self._give_up()
+        finally:
+            if self.futures and self.client.status == "running":
+                stop.set()
+                self._drain()
+            if self.client.status == "running":
+                self.client.unsubscribe_topic(self.topic)
+
+    def _submit(self) -> None:
+        while self.waiting and len(self.futures) < MOST_SUBMITTED:
+            job = self.waiting.pop()
+            future = self.client.submit(
+                run_on_worker,
+                job,
+                self.folder,
+                self.topic,
+                __version__,
+                key=f"{job.name}-{self.topic}",
+                pure=False,
+                # The oldest first, so that the first results come early.
+                priority=-len(self.outcomes) - len(self.futures),
+            )
+            self.futures[job.name] = future
+            future.add_done_callback(lambda _, name=job.name: self.ended.put(name))
+
+    def _note(self, event: Any) -> None:
+        """Take what a worker tells; runs in the client's own thread."""
+        _, told = event
+        if told["name"] in self.futures:
+            self.fractions[told["name"]] = told["fraction"]
+            self.stage = f"{told['name']}: {told['stage']}"
+
+    def _collect(self, name: str) -> Outcome:
+        """Take the outcome of a task that has ended, in whatever way."""
+        future, job = self.futures.pop(name), self.by_name[name]
+        self.fractions.pop(name, None)
+        try:
+            if future.status in ("finished", "error"):
+                # Where the worker died with the result, this waits for another, which finds it
+                # on the disk.
+                outcome: Outcome = future.result()
+                return outcome
+        except Exception as error:
+            self._check_connection()
+            return Outcome(job.name, job.source, FAILED, describe_lost_task(error))
+        self._check_connection()
+        return Outcome(job.name, job.source, NOT_BEGUN, "Its task was cancelled.")
+
+    def _check_connection(self) -> None:
+        if self.client.status != "running":
+            raise WedgefillError(
+                "The Dask scheduler went away in the middle of the batch; start it again and "
+                "repeat the command: what is whole is not computed again."
+            )
+
+    def _tell(self, clock: Clock) -> Progress:
+        n, counts = len(self.jobs), count_states(self.outcomes)
+        done = len(self.outcomes)
+        words = f"{done} of {n} series"
+        if counts[FAILED]:
+            words += f", {counts[FAILED]} failed"
+        if not self.fractions and done < n:
+            n_workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
+            words += "" if n_workers else ", waiting for workers"
+        elif self.stage:
+            words += f"; {self.stage}"
+        return clock.tell(words, (done + sum(list(self.fractions.values()))) / n)
+
+    def _give_up(self) -> Generator[Outcome, None, None]:
+        """End what is in work, and say of the rest that it was not begun."""
+        running = self._drain()
+        names = [job.name for job in self.jobs]
+        ended = {outcome.name for outcome in self.outcomes} | {one.name for one in running}
+        rest = [
+            Outcome(name, self.by_name[name].source, NOT_BEGUN, "The disk was full before it.")
+            for name in names
+            if name not in ended
+        ]
+        self.waiting.clear()
+        self.outcomes += [*running, *rest]
+        yield from [*running, *rest]
+
+    def _drain(self) -> list[Outcome]:
+        """Cancel what waits; let what is in work end tidily, and return what became of it."""
+        running = set(self.fractions)
+        self.client.cancel([f for name, f in self.futures.items() if name not in running])
+        self.futures = {name: f for name, f in self.futures.items() if name in running}
+        found = []
+        while self.futures:
+            try:
+                name = self.ended.get(timeout=STOP_SECONDS)
+            except Empty:
+                break
+            if name in self.futures:
+                found.append(self._collect(name))
+        self.client.cancel(list(self.futures.values()))
+        self.futures.clear()
+        return found
+
+
+def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> Outcome:
+    """Run one series as a task of Dask; tell progress and listen for the end of the batch.
+
+    Parameters
+    ----------
+    job : SeriesJob
+        What to do.
+    folder : Path
+        Of the batch.
+    topic : str
+        Under which progress is told, and name of the event that stops the batch.
+    version : str
+        Of the package where the batch was started; the worker must have the same.
+    """
+    import time
+
+    from distributed import Event, get_worker
+
+    if version != __version__:
+        sentence = describe_other_version("The worker", __version__)
+        return Outcome(job.name, job.source, FAILED, sentence)
+    worker = get_worker()
+    stop = Event(topic)
+    last = -float("inf")
+    stopped = False
+
+    def tell(stage: str, fraction: float) -> None:
+        worker.log_event(
+            topic, {"name": job.name, "stage": stage, "fraction": fraction, "process": os.getpid()}
+        )
+
+    def relay(stage: str, fraction: float) -> None:
+        nonlocal last, stopped
+        if time.monotonic() - last > TELL_SECONDS:
+            last = time.monotonic()
+            tell(stage, fraction)
+            stopped = stop.is_set()
+
+    tell("reading", 0.0)
+    return run_series(job, folder, relay, lambda: stopped)
+
+
+def describe_lost_task(error: Exception) -> str:
+    """Say why a task was given up that told no reason itself."""
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return (
+            "The workers that had it in work died one after the other, perhaps for lack of "
+            "memory; allow less (--max-memory), or see what killed them."
+        )
+    return write_in_one_line(error)

@@ -1,0 +1,247 @@
+"""Lists of tilt series for `wedgefill batch`: a CSV file, a folder, or the files themselves."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from ..errors import WedgefillError
+from .fill import add_check_arguments, add_method_arguments, make_run_options
+from .from_report import collect_settings
+from .series_arguments import (
+    add_reading_options,
+    add_shaping_arguments,
+    describe_series,
+    read_series,
+)
+
+if TYPE_CHECKING:
+    from ..batch.job import SeriesJob
+
+#: Columns of a list that are no options of `fill`.
+FILE, NAME = "file", "name"
+#: Options whose value may name a file; a relative one counts from the list's folder.
+FILE_OPTIONS = ("angles", "model")
+YES, NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
+
+
+class RowParser(argparse.ArgumentParser):
+    """Reads the options of one row; complains with `WedgefillError`."""
+
+    def __init__(self) -> None:
+        super().__init__(add_help=False, allow_abbrev=False)
+        self.options = self._add_options()
+
+    def _add_options(self) -> dict[str, argparse.Action]:
+        add_series_options(self)
+        return {
+            name.removeprefix("--"): action
+            for name, action in self._option_string_actions.items()
+            if name.startswith("--")
+        }
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of ending the process."""
+        raise WedgefillError(message)
+
+    def parse_row(
+        self, cells: Mapping[str, str], defaults: argparse.Namespace
+    ) -> argparse.Namespace:
+        """Return `defaults` with what the cells set; empty cells set nothing."""
+        args, words = copy.copy(defaults), []
+        for column, cell in cells.items():
+            action = self.options[column]
+            if action.nargs != 0:
+                words.append(f"--{column}={cell}")
+            elif cell.lower() in YES:
+                words.append(f"--{column}")
+            elif cell.lower() in NO:
+                setattr(args, action.dest, action.default)
+            else:
+                raise WedgefillError(f"column {column}: '{cell}' is neither yes nor no")
+        # Attributes that are there already keep their values where a row says nothing.
+        return self.parse_args(words, args)
+
+
+def add_series_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `fill` that may differ from series to series."""
+    add_reading_options(parser)
+    add_method_arguments(parser)
+    add_shaping_arguments(parser)
+    add_check_arguments(parser)
+
+
+def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> list[SeriesJob]:
+    """Return a job for every series that `args` name, and check all of them.
+
+    Parameters
+    ----------
+    args : Namespace
+        The command line, with "series" (a list, a folder or files) and "output".
+    tell : callable
+        Is told what is being looked at, and the fraction done.
+
+    Raises
+    ------
+    WedgefillError
+        For a mistake in a list, with its line; for a folder without series; and for series that
+        cannot be told apart. A series in a folder that cannot be read is a job all the same: it
+        fails on its own, and the others are filled.
+    """
+    from ..batch.job import check_jobs
+
+    jobs: list[SeriesJob] = []
+    for source in args.series:
+        if source.suffix.lower() == ".csv":
+            jobs += _read_list(source, args, tell)
+        elif source.is_dir():
+            jobs += _look_through(source, args)
+        else:
+            one = _set_file(args, source)
+            _check_series(one)
+            jobs.append(_make_job(one, None, ""))
+    check_jobs(jobs)
+    return jobs
+
+
+def _look_through(folder: Path, args: argparse.Namespace) -> list[SeriesJob]:
+    from ..batch.find_series import find_series
+
+    found = list(find_series(folder, leave_out=args.output))
+    if not found:
+        raise WedgefillError(
+            f"{folder}: no tilt series was found in this folder or below it; give the folder that "
+            "holds them, or a list (.csv) that names them."
+        )
+    return [_make_job(_set_file(args, path), name, "") for name, path in found]
+
+
+def _read_list(
+    path: Path, args: argparse.Namespace, tell: Callable[[str, float], None]
+) -> list[SeriesJob]:
+    rows = _read_rows(path)
+    parser, jobs, complaints = RowParser(), [], []
+    known = {name: name for name in (FILE, NAME, *parser.options)}
+    for column in rows[0][1]:
+        if column not in known:
+            close = get_close_matches(column, known, 1)
+            advice = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(known)}."
+            raise WedgefillError(f"{path}: there is no column '{column}'; {advice}")
+    if FILE not in rows[0][1]:
+        raise WedgefillError(f"{path}: the first line names no column 'file'; add it.")
+    for k, (line, cells) in enumerate(rows):
+        tell(f"checking line {line}", k / len(rows))
+        try:
+            jobs.append(_read_row(path, line, cells, parser, args))
+        except WedgefillError as error:
+            complaints.append(f"{path.name}, line {line}: {error}")
+    if complaints:
+        others = len(complaints) - 1
+        more = f" ({others} more lines have mistakes)" if others > 1 else ""
+        more = f" ({complaints[1]})" if others == 1 else more
+        raise WedgefillError(f"{complaints[0]}{more}")
+    return jobs
+
+
+def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """Line numbers and cells by column, in lower case with dashes; empty lines are left out."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
+        raise WedgefillError(f"{path}: the list cannot be read ({reason}).") from error
+    lines = text.splitlines()
+    first = next((line for line in lines if line.strip()), "")
+    # Spreadsheets write semicolons where the comma is the decimal sign.
+    delimiter = max(",;\t", key=first.count)
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    columns: list[str] = []
+    rows: list[tuple[int, dict[str, str]]] = []
+    for cells in reader:
+        if not any(cell.strip() for cell in cells) or cells[0].lstrip().startswith("#"):
+            continue
+        if not columns:
+            columns = [_name_column(cell) for cell in cells]
+            if len(set(columns)) < len(columns):
+                raise WedgefillError(f"{path}: a column is there twice; leave one of them out.")
+            continue
+        if any(cell.strip() for cell in cells[len(columns) :]):
+            raise WedgefillError(
+                f"{path}, line {reader.line_num}: it has more cells than there are columns; put "
+                "values that hold a comma into quotation marks."
+            )
+        cells = [cell.strip() for cell in cells[: len(columns)]]
+        cells += [""] * (len(columns) - len(cells))
+        rows.append((reader.line_num, dict(zip(columns, cells, strict=True))))
+    if not rows:
+        raise WedgefillError(
+            f"{path}: the list names no series; its first line names the columns, such as "
+            "file,angles,axis, and each further line is a series."
+        )
+    return rows
+
+
+def _name_column(cell: str) -> str:
+    return cell.strip().lower().removeprefix("--").replace("_", "-").replace(" ", "-")
+
+
+def _read_row(
+    path: Path,
+    line: int,
+    cells: Mapping[str, str],
+    parser: RowParser,
+    defaults: argparse.Namespace,
+) -> SeriesJob:
+    if not cells[FILE]:
+        raise WedgefillError("no file is named; fill the column 'file'")
+    set_cells = {c: cell for c, cell in cells.items() if cell and c not in (FILE, NAME)}
+    for option in FILE_OPTIONS:
+        if option in set_cells and (path.parent / set_cells[option]).exists():
+            set_cells[option] = str(path.parent / set_cells[option])
+    args = _set_file(parser.parse_row(set_cells, defaults), path.parent / cells[FILE])
+    _check_series(args)
+    return _make_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
+
+
+def _set_file(args: argparse.Namespace, path: Path) -> argparse.Namespace:
+    args = copy.copy(args)
+    args.file = path
+    return args
+
+
+def _check_series(args: argparse.Namespace) -> None:
+    """Raise `WedgefillError` for what can be seen without reading pixels."""
+    from ..joint_model.registry import load
+    from ..methods import METHODS, check_methods
+
+    check_methods(args.methods)
+    if any(METHODS[name].needs_model for name in args.methods):
+        load(args.model)
+    height = describe_series(args)["shape"][1] // args.bin if args.bin > 0 else 0
+    if not height:
+        raise WedgefillError(f"{args.file}: bin {args.bin} leaves nothing of its images.")
+    if args.slices is not None and args.slices[1] > height:
+        start, stop = args.slices
+        raise WedgefillError(
+            f"{args.file}: slices {start}:{stop} were asked for, but it has only {height}."
+        )
+
+
+def _make_job(args: argparse.Namespace, name: str | None, where: str) -> SeriesJob:
+    from ..batch.job import SeriesJob, name_results
+
+    return SeriesJob(
+        name=name or name_results(args.file),
+        source=args.file,
+        read=partial(read_series, args),
+        options=make_run_options(args),
+        settings=collect_settings(args),
+        command_line=tuple(args.command_line),
+        where=where,
+    )
