@@ -15,7 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## fill a real tilt series with every method, then show the results
-	$(BIN)/wedgefill demo -o demo-output
+	$(BIN)/wedgefill demo -o demo-output --overwrite
 
 test: $(VENV)/.test ## run every test, windows included (on a virtual display)
 	@command -v Xvfb >/dev/null || { \
@@ -69,7 +69,7 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
-	$(PIP) install -c constraints.txt -e '.[all,train]' --group test
+	$(PIP) install -c constraints.txt -e '.[all,train,formats]' --group test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo

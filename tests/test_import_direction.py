@@ -17,9 +17,8 @@ PACKAGE = Path(napari_wedgefill.__file__).parent
 LAYERS = (
     {"errors"},
     {"atomic", "durations", "json_text", "mapped_files", "memory", "validation"},
-    {"disk_images"},
+    {"disk_images", "geometry"},
     {"tilt_series", "volume", "progress"},
-    {"geometry"},
     {"io", "projector"},
     {"normalise", "reconstruct", "samples"},
     {"joint_model", "prepare"},

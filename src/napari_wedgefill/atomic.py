@@ -30,6 +30,15 @@ SECONDS_TO_LOCK = 600.0
 _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
+def refuse_to_replace(path: Path, *, overwrite: bool = False) -> None:
+    """Raise `WedgefillError` if something lies at `path` already, unless it may be replaced."""
+    if not overwrite and (path.exists() or path.is_symlink()):
+        raise WedgefillError(
+            f"{path}: this is there already and was left as it is; give another name, or say "
+            f"--overwrite to replace it."
+        )
+
+
 @contextmanager
 def write_beside(path: Path, *, as_folder: bool = False) -> Iterator[Path]:
     """Give a temporary path on the same disk, and rename it to `path` if all went well.

@@ -77,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    args = build_parser().parse_args(arguments)
+    args = build_parser().parse_args(join_typed_angles(arguments))
     args.command_line = ["wedgefill", *arguments]
     try:
         args.run(args)
@@ -95,6 +95,17 @@ def _run(arguments: Sequence[str]) -> int:
             print(f"wedgefill: {write_in_one_line(error)}", file=sys.stderr)
         return EXIT_FAILURE
     return 0
+
+
+def join_typed_angles(arguments: Sequence[str]) -> list[str]:
+    """Write ``--angles -60:60`` as ``--angles=-60:60``: argparse takes the range for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--angles" and word[:1] == "-" and word[1:2] in "0123456789.":
+            joined[-1] = f"--angles={word}"
+        else:
+            joined.append(word)
+    return joined
 
 
 def write_in_one_line(error: Exception) -> str:

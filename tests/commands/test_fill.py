@@ -89,9 +89,13 @@ def test_the_networks_fill_a_tiny_series(wedgefill, tiny_path, tmp_path):
     assert "CPUExecutionProvider" in json.dumps(report)
 
 
-def test_an_older_result_is_replaced(wedgefill, tiny_path, tmp_path):
+def test_an_older_result_is_replaced_only_when_asked_for(wedgefill, tiny_path, tmp_path):
     (tmp_path / "report.json").write_text("old")
-    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp")
+    ran = wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp")
+    assert "there already" in ran.complaint
+    assert (tmp_path / "report.json").read_text() == "old"
+    assert not list(tmp_path.glob("*_wbp.mrc"))
+    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp", "--overwrite")
     assert json.loads((tmp_path / "report.json").read_text())["files"]
 
 

@@ -149,7 +149,8 @@ def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):
 def test_a_stream_that_fails_leaves_the_older_file(tmp_path):
     outline = VolumeOutline("a", (2, 3, 4))
     (tmp_path / "a.mrc").write_text("older")
-    with pytest.raises(KeyboardInterrupt), MrcSink(tmp_path).open_writer(outline):
+    sink = MrcSink(tmp_path, overwrite=True)
+    with pytest.raises(KeyboardInterrupt), sink.open_writer(outline):
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["a.mrc"]
     assert (tmp_path / "a.mrc").read_text() == "older"

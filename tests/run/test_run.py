@@ -10,7 +10,7 @@ import pytest
 
 from napari_wedgefill import FillOptions, RunOptions, Session, TiltSeries, iter_run
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import MrcSink
+from napari_wedgefill.io import MrcSink, read_volume
 from napari_wedgefill.pipeline import session as sessions
 from napari_wedgefill.progress import Clock
 from napari_wedgefill.run.events import (
@@ -25,6 +25,7 @@ from napari_wedgefill.run.events import (
 )
 from napari_wedgefill.run.folder import Provenance, Recorded, iter_run_into
 from napari_wedgefill.run.run import share_out
+from napari_wedgefill.volume import TiltRange
 
 ANGLES_DEG = np.linspace(-60, 60, 25)
 EVERYTHING = RunOptions(
@@ -167,3 +168,19 @@ class TestFolder:
         with pytest.raises(WedgefillError, match="gan was not chosen"):
             next(iter_run_into(tmp_path / "out", series, options, Provenance(source)))
         assert not (tmp_path / "out").exists()
+
+    def test_an_earlier_run_is_replaced_only_when_asked_for(self, series, tmp_path):
+        source = tmp_path / "block.mrc"
+        source.write_bytes(b"anything")
+        options = RunOptions(FillOptions(methods=("wbp",), slices=(2, 4)))
+        where = (tmp_path / "out", series, options, Provenance(source))
+        list(iter_run_into(*where))
+        name = f"{series.name}_wbp.mrc"
+        before = (tmp_path / "out" / name).read_bytes()
+        with pytest.raises(WedgefillError, match="there already"):
+            next(iter_run_into(*where))
+        assert (tmp_path / "out" / name).read_bytes() == before
+        list(iter_run_into(*where, overwrite=True))
+        volume = read_volume(tmp_path / "out" / name)
+        assert volume.first_slice == 2
+        assert volume.tilt_range == pytest.approx(TiltRange.of(series.angles_deg), abs=1e-3)

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import align, bench, demo, doctor, export, fill, info, project, self_check, simulate, train
+from . import (
+    align,
+    bench,
+    convert,
+    demo,
+    doctor,
+    export,
+    fill,
+    info,
+    project,
+    self_check,
+    simulate,
+    train,
+)
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
@@ -16,6 +29,7 @@ COMMANDS: dict[str, ModuleType] = {
     "fill": fill,
     "align": align,
     "project": project,
+    "convert": convert,
     "self-check": self_check,
     "simulate": simulate,
     "train": train,

@@ -13,6 +13,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from .convert import add_overwrite_argument
+
 SUMMARY = "fill a real tilt series that comes with the package"
 
 
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the results (demo-output)",
     )
+    add_overwrite_argument(parser)
     parser.add_argument(
         "--no-window", action="store_true", help="do not open napari even if there is a display"
     )
@@ -50,7 +53,8 @@ def run(args: argparse.Namespace) -> None:
         line.say("Reading and aligning the needle, then filling its wedge with every method")
         series = read_tilt_series(needle)
         provenance = Provenance(needle, args.command_line)
-        done = follow(iter_run_into(args.output, series, options, provenance), line, Done)
+        events = iter_run_into(args.output, series, options, provenance, overwrite=args.overwrite)
+        done = follow(events, line, Done)
         refuse_to_be_incomplete(done.report)
     files = {what: args.output / name for what, name in done.report["files"].items()}
     if args.no_window or not has_display() or find_spec("napari") is None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import WedgefillError
 from ..memory import parse_bytes
 from ..methods import DEFAULT_METHODS, METHODS
+from .convert import add_overwrite_argument
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_method_arguments(parser)
     add_shaping_arguments(parser)
+    add_overwrite_argument(parser)
     parser.add_argument("--align", action="store_true", help="align the images first")
     parser.add_argument(
         "--self-check",
@@ -171,7 +173,9 @@ def run(args: argparse.Namespace) -> None:
         for warning in series.warnings:
             line.say(f"note: {warning}")
         provenance = Provenance(args.file, args.command_line, collect_settings(args))
-        events = iter_run_into(args.output, series, make_run_options(args), provenance)
+        events = iter_run_into(
+            args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
+        )
         done = follow(events, line, Done)
         if repeats is not None:
             for sentence in find_differences(repeats, done.report):

@@ -9,16 +9,19 @@ from typing import Any
 from ..errors import WedgefillError
 from ..run.repeat import check_input, check_model
 from ..run.report import read_report
+from .series_arguments import paths_from_json, paths_to_json
 
 #: What a report keeps of the command line; paths become absolute.
 PATHS = ("file", "angles")
 SETTINGS = (
     *PATHS,
-    "pixel_nm", "axis", "axis_shift", "bin", "negate_angles", "align", "methods", "model",
-    "device", "slices", "stop", "self_check", "trust", "table", "png",
+    "dataset", "flip", "signed_bytes", "pixel_nm", "axis", "axis_shift", "bin", "negate_angles",
+    "align", "methods", "model", "device", "slices", "stop", "self_check", "trust", "table", "png",
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
-ALLOWED = {"--from-report", "--output", "--angles", "--model", "--max-memory", "--debug"}
+ALLOWED = {
+    "--from-report", "--output", "--overwrite", "--angles", "--model", "--max-memory", "--debug",
+}  # fmt: skip
 
 
 def collect_settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -26,8 +29,8 @@ def collect_settings(args: argparse.Namespace) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for name in SETTINGS:
         value = getattr(args, name)
-        if name in PATHS and value is not None:
-            value = str(Path(value).resolve())
+        if name in PATHS:
+            value = paths_to_json(value)
         settings[name] = list(value) if isinstance(value, tuple) else value
     if Path(args.model).is_dir():
         settings["model"] = str(Path(args.model).resolve())
@@ -60,7 +63,7 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
         )
     for name in PATHS:
         now = getattr(args, name) or settings[name]
-        settings[name] = None if now is None else Path(now)
+        settings[name] = paths_from_json(now, name)
     if "--model" in given:
         settings["model"] = args.model
     for name in ("methods", "slices"):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..json_text import write_json
-from .series_arguments import add_reading_arguments
+from .series_arguments import add_reading_arguments, reading_options
 
 SUMMARY = "say what a file holds and where each value was found"
 
@@ -22,7 +22,7 @@ def run(args: argparse.Namespace) -> None:
     """Print the description of a file."""
     from ..io import describe
 
-    facts = describe(args.file, angles=args.angles, pixel_nm=args.pixel_nm, axis=args.axis)
+    facts = describe(args.file, **reading_options(args))
     print(write_json(facts) if args.json else write_as_text(facts))
 
 
@@ -31,7 +31,7 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
     shape = " x ".join(str(n) for n in facts["shape"])
     sources = facts.get("sources", {})
     rows = [("file", facts["path"]), ("kind", facts["kind"])]
-    order = {"tilt series": "tilt, y, x", "volume": "z, y, x"}.get(facts["kind"], "y, x")
+    order = {"tilt series": "tilt, y, x", "volume": "z, y, x"}.get(facts["kind"], "image, y, x")
     rows.append(("shape", f"{shape} ({order}), {facts['dtype']}"))
     if "pixel_nm" in facts:
         rows.append(("pixel size", _write_pixel_size(facts["pixel_nm"], sources.get("pixel_nm"))))

@@ -13,10 +13,10 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import write_beside
+from ..atomic import refuse_to_replace, write_beside
 from ..memory import check_disk_room
 from ..volume import VolumeOutline
-from .mrc_writer import describe_voxels
+from .mrc_writer import describe_volume
 
 Floats = NDArray[np.float32]
 HEADER_BYTES = 1024
@@ -32,6 +32,8 @@ class MrcSink:
     ----------
     folder : Path
         Must be there.
+    overwrite : bool
+        Replace files of the same names; without it they are refused.
 
     Attributes
     ----------
@@ -39,8 +41,9 @@ class MrcSink:
         By the name of a volume: what was written.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         self.folder = folder
+        self.overwrite = overwrite
         self.sha256: dict[str, str] = {}
 
     def path(self, outline: VolumeOutline) -> Path:
@@ -59,10 +62,13 @@ class MrcSink:
         Raises
         ------
         WedgefillError
-            If the place cannot be written or has too little room; nothing half-written is left.
+            If the file is there already and may not be replaced, or the place cannot be written or
+            has too little room; nothing half-written is left.
         """
+        path = self.path(outline)
+        refuse_to_replace(path, overwrite=self.overwrite)
         self.check_room([outline])
-        with write_beside(self.path(outline)) as temporary:
+        with write_beside(path) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)
@@ -127,4 +133,4 @@ def _lay_out(path: Path, outline: VolumeOutline) -> None:
     """Make the file with its header, and room for voxels that takes no space yet."""
     with mrcfile.new_mmap(path, outline.shape, mrc_mode=2) as file:
         file.set_volume()
-        describe_voxels(file, outline.voxel_nm, outline.history)
+        describe_volume(file, outline)

@@ -16,7 +16,7 @@ from ..methods import METHODS, Method, Step, check_methods, sort_by_dependence
 from ..progress import Clock, Progress, relay
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
-from ..volume import Volume, VolumeOutline
+from ..volume import TiltRange, Volume, VolumeOutline
 from .events import Done, Event, FillResult, Finished
 from .options import FillOptions, check_stop
 from .session import Calibration, Session
@@ -98,9 +98,7 @@ def iter_fill(
             steps = iter_slabs(run, slabs, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
         seconds[method.name] = time.monotonic() - start
-        volume = Volume(
-            sink.fetch(outline), outline.voxel_nm, outline.name, history=outline.history
-        )
+        volume = outline.filled(sink.fetch(outline))
         finished[method.name] = volume.data
         yield Finished(method.name, volume, seconds[method.name])
     yield Done(_write_report(series, options, calibration, model, seconds, tallies))
@@ -187,11 +185,16 @@ def outline_volume(series: TiltSeries, options: FillOptions, name: str) -> Volum
     pixel = series.pixel_nm
     start, stop = options.slices or (0, series.height)
     beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
+    made = f"{name} of {series.name}, {series.n_tilts} tilts"
+    if METHODS[name].needs_model:
+        made += f", model {options.model}"
     return VolumeOutline(
         name=f"{series.name}_{name}",
         shape=(beam.depth, stop - start, beam.width),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
-        history=(f"napari-wedgefill: {name} of {series.name}, {series.n_tilts} tilts",),
+        history=(f"napari-wedgefill: {made}",),
+        first_slice=start,
+        tilt_range=TiltRange.of(series.angles_deg),
     )
 
 

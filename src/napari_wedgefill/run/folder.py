@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import lock_folder, remove_leftovers, write_beside
+from ..atomic import lock_folder, refuse_to_replace, remove_leftovers, write_beside
 from ..errors import WedgefillError
 from .events import (
     ComparisonPicture,
@@ -68,7 +68,7 @@ class Provenance:
 
     Attributes
     ----------
-    source : Path
+    source : Path or list of Path
         What the series was read from; recorded with its SHA-256.
     command_line : sequence of str
         The command and its arguments.
@@ -76,7 +76,7 @@ class Provenance:
         All that is needed to repeat the run.
     """
 
-    source: Path
+    source: Path | list[Path]
     command_line: Sequence[str] = ()
     settings: Mapping[str, Any] | None = None
 
@@ -97,6 +97,8 @@ def iter_run_into(
     options: RunOptions,
     provenance: Provenance,
     session: Session | None = None,
+    *,
+    overwrite: bool = False,
 ) -> Generator[RunEvent | Recorded | NotWritten, None, None]:
     """Run `iter_run` and write what comes of it; see there.
 
@@ -114,6 +116,9 @@ def iter_run_into(
         Where the series came from; recorded in the report.
     session : Session, optional
         Keeps the networks open for the next run.
+    overwrite : bool
+        Replace what an earlier run left in the folder; without it a run whose files are there
+        already is refused.
 
     Yields
     ------
@@ -130,15 +135,18 @@ def iter_run_into(
     Raises
     ------
     WedgefillError
-        Before anything is computed, for whatever cannot be done.
+        Before anything is computed, for whatever cannot be done, and for files that are there
+        already.
     OSError
         If the folder cannot be written.
     """
     from ..io import MrcSink
     from .run import iter_run
 
+    for path in _list_targets(folder, series.name, options):
+        refuse_to_replace(path, overwrite=overwrite)
     described = provenance.describe(series)
-    sink = MrcSink(folder)
+    sink = MrcSink(folder, overwrite=overwrite)
     files: dict[str, str] = {}
     hashes: dict[str, str] = {}
     missing: dict[str, str] = {}
@@ -167,6 +175,19 @@ def iter_run_into(
             yield Recorded(what, path, event)
             if isinstance(event, Done):
                 yield event
+
+
+def _list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:
+    """Yield every file that a run will write."""
+    for method in options.fill.methods:
+        yield folder / f"{name}_{method}.mrc"
+    if options.trust:
+        yield folder / f"{name}_trust.mrc"
+    if options.table:
+        yield folder / f"{name}_results.csv"
+    if options.picture:
+        yield folder / f"{name}_comparison.png"
+    yield folder / "report.json"
 
 
 def _name_item(event: RunEvent) -> str | None:

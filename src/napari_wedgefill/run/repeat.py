@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
 
-def check_input(source: Path, report: Mapping[str, Any]) -> None:
-    """Raise `WedgefillError` if a file is not the one that a report was made from."""
-    if not source.exists():
+def check_input(source: Path | list[Path], report: Mapping[str, Any]) -> None:
+    """Raise `WedgefillError` if a file, or files, are not those that a report was made from."""
+    files = source if isinstance(source, list) else [source]
+    for file in (file for file in files if not file.exists()):
         raise WedgefillError(
-            f"{source}: the report's input is not there; say where it lies now: "
+            f"{file}: the report's input is not there; say where it lies now: "
             "wedgefill fill FILE --from-report ..."
         )
     then, now = report["input"]["sha256"], compute_fingerprint(source)["sha256"]

@@ -49,13 +49,13 @@ def list_versions() -> dict[str, str]:
     return found
 
 
-def describe_input(source: Path, series: TiltSeries) -> dict[str, Any]:
+def describe_input(source: Path | list[Path], series: TiltSeries) -> dict[str, Any]:
     """Describe what a series was read from, ready for JSON.
 
     Parameters
     ----------
-    source : Path
-        The file that was read, or the folder with one file a tilt.
+    source : Path or list of Path
+        The file that was read, or the folder or files with one tilt each.
     series : TiltSeries
         As read, before anything was done to it.
 
@@ -72,15 +72,16 @@ def describe_input(source: Path, series: TiltSeries) -> dict[str, Any]:
     }
 
 
-def compute_fingerprint(source: Path) -> dict[str, Any]:
-    """Path, SHA-256 and size of a file; of a folder, those of its images one after the other."""
+def compute_fingerprint(source: Path | list[Path]) -> dict[str, Any]:
+    """Path, SHA-256 and size of a file; of several, of all of them one after the other."""
     from ..io.tilt_reader import image_paths
 
     digest, size = hashlib.sha256(), 0
     for path in sorted(image_paths(source)):
         size += path.stat().st_size
         _add_to_hash(digest, path)
-    return {"path": str(source), "sha256": digest.hexdigest(), "bytes": size}
+    path_or_paths = [str(one) for one in source] if isinstance(source, list) else str(source)
+    return {"path": path_or_paths, "sha256": digest.hexdigest(), "bytes": size}
 
 
 def compute_sha256(path: Path) -> str:

@@ -45,7 +45,7 @@ from ..pipeline.slabs import choose_strip_lanes
 from ..progress import Clock, Progress
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
-from ..volume import Volume
+from ..volume import TiltRange, Volume
 from .metrics import wedge_mask
 from .verdicts import DOUBTFUL, TRUST_LABEL, TrustMap
 
@@ -155,7 +155,7 @@ def iter_trust_map(
     views = tuple(view.name for view in (AS_MEASURED, *OTHER_VIEWS))
     is_fitted = fitted_gain is not None
     summary = doubted / density, trusted / density
-    yield TrustMap(_make_volume(series, method, out), *summary, views, gain, is_fitted)
+    yield TrustMap(_make_volume(series, method, out, start), *summary, views, gain, is_fitted)
 
 
 def choose_slab_size(method: Method, series: TiltSeries, reach: int) -> int:
@@ -297,7 +297,7 @@ class Movement:
         return np.asarray(np.sqrt(total * weights), np.float32)
 
 
-def _make_volume(series: TiltSeries, method: Method, data: Floats) -> Volume:
+def _make_volume(series: TiltSeries, method: Method, data: Floats, first_slice: int) -> Volume:
     pixel = series.pixel_nm
     views = len(OTHER_VIEWS) + 1
     fields: dict[str, Any] = {"voxel_nm": None if pixel is None else (pixel, pixel, pixel)}
@@ -305,5 +305,7 @@ def _make_volume(series: TiltSeries, method: Method, data: Floats) -> Volume:
         data,
         name=f"{series.name}_trust",
         history=(f"{TRUST_LABEL} {series.name} by {method.name}, {views} views",),
+        first_slice=first_slice,
+        tilt_range=TiltRange.of(series.angles_deg),
         **fields,
     )
