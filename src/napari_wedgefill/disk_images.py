@@ -171,7 +171,7 @@ class DiskImages:
     def _read(self, i: int, rest: tuple[Any, ...]) -> Floats:
         at = int(self.order[i])
         rows = self.source[at, self.first_row : self.first_row + self.n_rows]
-        part = np.array(read_mapped(rows[rest]), dtype=np.float32)
+        part = np.array(_read_view(rows, rest), dtype=np.float32)
         if self.source.dtype.kind == "f" and not np.isfinite(part).all():
             part = np.where(np.isfinite(part), part, np.float32(self._fill(at)))
         return part
@@ -188,3 +188,8 @@ class DiskImages:
                 )
             self.fills[at] = float(np.median(good))
         return self.fills[at]
+
+
+def _read_view(rows: Any, rest: tuple[Any, ...]) -> NDArray[Any]:
+    """Read a part of an image; of a lazy array of chunks, the whole and then the part."""
+    return read_mapped(rows[rest]) if isinstance(rows, np.ndarray) else np.asarray(rows)[rest]

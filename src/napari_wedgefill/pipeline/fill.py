@@ -181,12 +181,12 @@ def _tell_steps(clock: Clock, methods: list[Method], k: int) -> Callable[[Step],
 
 
 def outline_volume(series: TiltSeries, options: FillOptions, name: str) -> VolumeOutline:
-    """Describe the volume that a method makes of a series."""
+    """Describe the volume that a method, or the trust map, makes of a series."""
     pixel = series.pixel_nm
     start, stop = options.slices or (0, series.height)
     beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
     made = f"{name} of {series.name}, {series.n_tilts} tilts"
-    if METHODS[name].needs_model:
+    if name in METHODS and METHODS[name].needs_model:
         made += f", model {options.model}"
     return VolumeOutline(
         name=f"{series.name}_{name}",

@@ -214,6 +214,7 @@ def _write_item(folder: Path, name: str, item: RunEvent, sink: MrcSink) -> tuple
         from ..io import write_volume
 
         path = folder / f"{name}_trust.mrc"
+        refuse_to_replace(path, overwrite=sink.overwrite)
         with write_beside(path) as beside:
             write_volume(beside, item.volume)
             return path, compute_sha256(beside)
