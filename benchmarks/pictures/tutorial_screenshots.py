@@ -116,8 +116,7 @@ class Pictures:
 
     def checked(self) -> None:
         """The trust map beside its volume, the panel's verdict, and the table of results."""
-        volume, trust = list_volumes(self._viewer)[-1], list_trust_maps(self._viewer)[0]
-        self._dock.workbench.stage.show_volumes([volume, trust])
+        self._dock.footer.trust_button.click()
         self.window("trust")
         for section in self._dock.sections[:4]:
             section.fold(True)
@@ -148,7 +147,7 @@ class Pictures:
 
     def part(self, name: str, *panels: QWidget) -> None:
         """Neighbouring panels of the widget, as the screen shows them."""
-        settle(0.5)
+        settle(2.0)
         area = QRect()
         for panel in panels:
             area = area.united(QRect(panel.mapToGlobal(QPoint(0, 0)), panel.size()))
