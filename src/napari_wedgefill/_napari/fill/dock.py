@@ -104,9 +104,13 @@ class FillWedge(Container[Widget]):
         self._connect()
         self._layers_changed()
         self._runs_changed()
-        stage = self.workbench.stage
-        if self._layer is not None and not stage.shown and not list_volumes(self._viewer):
-            stage.show_series(self._layer)
+        self._find_on_stage()
+
+    def _find_on_stage(self) -> None:
+        """Take over what the canvas shows; a lone series is put on the stage."""
+        stage, layer = self.workbench.stage, self._layer
+        if layer is not None and not stage.shown and not list_volumes(self._viewer):
+            stage.show_series(layer)
         self._mark_view(stage.view)
 
     # Forms and fields
