@@ -5,6 +5,7 @@ from napari.layers import Image, Layer
 from napari_wedgefill._napari.fill.inputs import FillInputs
 from napari_wedgefill._napari.layers import (
     LayerMap,
+    read_first_slice,
     remember_angles,
     remember_pixel,
     series_layer,
