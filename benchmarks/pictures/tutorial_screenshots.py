@@ -24,7 +24,6 @@ from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.fill.export import ExportDialog
 from napari_wedgefill._napari.layers import list_trust_maps, list_volumes
 from napari_wedgefill._napari.results.window import ResultsWindow
 from napari_wedgefill.methods import DEFAULT_METHODS
@@ -128,15 +127,8 @@ class Pictures:
             window.close()
 
     def exported(self) -> None:
-        """The footer, with Export in it, and the dialog that it opens."""
+        """The footer, with Export in it."""
         self.part("export", self._dock.footer)
-        dialog = ExportDialog(self._viewer, self._dock.workbench.runs)
-        dialog.form.folder.value = Path("filled")
-        dialog.form.native.resize(460, dialog.form.native.sizeHint().height())
-        dialog.form.show()
-        settle(0.8)
-        self._save("export_dialog", dialog.form.native)
-        dialog.form.close()
 
     def window(self, name: str) -> None:
         """All of napari."""
