@@ -24,7 +24,6 @@ from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.fill.export import ExportDialog
 from napari_wedgefill._napari.layers import list_trust_maps, list_volumes
 from napari_wedgefill._napari.results.window import ResultsWindow
 from napari_wedgefill.methods import DEFAULT_METHODS
@@ -116,8 +115,7 @@ class Pictures:
 
     def checked(self) -> None:
         """The trust map beside its volume, the panel's verdict, and the table of results."""
-        volume, trust = list_volumes(self._viewer)[-1], list_trust_maps(self._viewer)[0]
-        self._dock.workbench.stage.show_volumes([volume, trust])
+        self._dock.footer.trust_button.click()
         self.window("trust")
         for section in self._dock.sections[:4]:
             section.fold(True)
@@ -129,15 +127,8 @@ class Pictures:
             window.close()
 
     def exported(self) -> None:
-        """The footer, with Export in it, and the dialog that it opens."""
+        """The footer, with Export in it."""
         self.part("export", self._dock.footer)
-        dialog = ExportDialog(self._viewer, self._dock.workbench.runs)
-        dialog.form.folder.value = Path("filled")
-        dialog.form.native.resize(460, dialog.form.native.sizeHint().height())
-        dialog.form.show()
-        settle(0.8)
-        self._save("export_dialog", dialog.form.native)
-        dialog.form.close()
 
     def window(self, name: str) -> None:
         """All of napari."""
@@ -148,7 +139,7 @@ class Pictures:
 
     def part(self, name: str, *panels: QWidget) -> None:
         """Neighbouring panels of the widget, as the screen shows them."""
-        settle(0.5)
+        settle(2.0)
         area = QRect()
         for panel in panels:
             area = area.united(QRect(panel.mapToGlobal(QPoint(0, 0)), panel.size()))

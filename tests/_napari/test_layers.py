@@ -5,6 +5,7 @@ from napari.layers import Image, Layer
 from napari_wedgefill._napari.fill.inputs import FillInputs
 from napari_wedgefill._napari.layers import (
     LayerMap,
+    read_first_slice,
     remember_angles,
     remember_pixel,
     series_layer,
@@ -85,7 +86,10 @@ def test_volume_there_and_back():
     assert layer.axis_labels == ("z", "y", "x")
     back = LayerMap.of(layer).to_volume()
     np.testing.assert_array_equal(back.data, data)
-    assert (back.voxel_nm, back.name, back.history) == (volume.voxel_nm, "object", ("made up",))
+    assert (back.voxel_nm, back.name) == (volume.voxel_nm, "object")
+    assert back.history == ("made up", "napari-wedgefill: first slice 2")
+    assert read_first_slice(back.history) == 2
+    assert read_first_slice(volume.history) == 0
 
 
 def test_a_volume_is_refused_as_a_series():
@@ -106,7 +110,7 @@ def test_an_axis_across_the_image_is_turned_upright(series):
 
 def test_a_second_press_uses_the_same_series_until_something_changes(layer):
     def press(earlier, **changes):
-        fields = {"angles_text": "-60:60:5", **changes}
+        fields = {"angles": "-60:60:5", **changes}
         return FillInputs(LayerMap.of(layer), **fields).taking_over(earlier)
 
     first = press(None)

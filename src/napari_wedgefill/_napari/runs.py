@@ -9,6 +9,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from psygnal import Signal
 
+from ..methods import METHODS
 from .layers import LayerMap
 
 if TYPE_CHECKING:
@@ -65,6 +66,12 @@ class Run:
     def title(self) -> str:
         """Series and run, for lists over several series."""
         return f"{self.series.name}: {self.name}"
+
+    @property
+    def trusted(self) -> Image | None:
+        """The volume that the trust map is of: the networks'."""
+        learned = [layer for m, layer in self.volumes.items() if METHODS[m].needs_model]
+        return learned[0] if learned and self.trust is not None else None
 
     @property
     def layers(self) -> list[Image]:

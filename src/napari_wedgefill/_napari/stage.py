@@ -88,7 +88,7 @@ class Stage:
     def __init__(self, viewer: napari.Viewer) -> None:
         self._viewer = ref(viewer)
         self._shown: list[Image] = []
-        self._is_series = False
+        self._is_series = self._is_overlay = False
         self._orientation = "XZ"
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
@@ -118,6 +118,11 @@ class Stage:
     def shows_volumes(self) -> bool:
         """Whether volumes are on the stage."""
         return bool(self.shown) and not self._is_series
+
+    @property
+    def shows_overlay(self) -> bool:
+        """Whether one volume is seen with a trust map over it."""
+        return self._is_overlay and len(self.shown) == 2
 
     @property
     def view(self) -> str:
@@ -167,15 +172,14 @@ class Stage:
             self._fill_grid()
             self._return_to_place(layers[0])
 
-    def add_volume(self, layer: Image, *, over: Image | None = None) -> None:
-        """Show one more layer beside the others, or in the cell of one; its contrast is its own."""
-        if not self.shows_volumes:
-            return
+    def show_over(self, base: Image, over: Image) -> None:
+        """Show one volume with a trust map lying over it, in the orientation of before."""
         with self._rearranging():
-            self._shown.append(layer)
-            layer.name_overlay.visible = over is None
+            self._put_on([base, over], is_series=False)
+            self._is_overlay = True
+            self.viewer.layers.selection = {over}
             self._fill_grid()
-            self._fit()
+            self._return_to_place(base)
 
     def orient(self, orientation: str) -> None:
         """Show XZ, XY or YZ slices of the volumes, or of any that there are, and fit them."""
@@ -183,7 +187,9 @@ class Stage:
             shown = self.shown if self.shows_volumes else list_volumes(self.viewer)
             if not shown:
                 return
+            is_overlay = self.shows_overlay
             self._put_on(shown, is_series=False)
+            self._is_overlay = is_overlay
             self._orientation = orientation
             self._fill_grid()
             place = self._places.get(shown[0])
@@ -195,7 +201,7 @@ class Stage:
         if set(layers) != set(self._shown):
             # With a grid, napari builds every cell anew for each layer that comes or goes.
             self.viewer.canvas.grid.enabled = False
-        self._shown, self._is_series = list(layers), is_series
+        self._shown, self._is_series, self._is_overlay = list(layers), is_series, False
         for layer in self.viewer.layers:
             layer.visible = layer in layers
 
@@ -209,7 +215,7 @@ class Stage:
         grid = viewer.canvas.grid
         grid.stride = 1
         grid.shape = choose_grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
-        grid.enabled = len(shown) > 1
+        grid.enabled = len(shown) > 1 and not self._is_overlay
 
     def _fit(self) -> None:
         self._hold_sliders()

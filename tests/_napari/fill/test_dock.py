@@ -226,8 +226,9 @@ def test_settings_are_remembered_for_each_series(loaded, other):
 
 def test_alignment_leaves_the_aligned_series_and_fills_it(loaded, hands):
     viewer, dock = loaded
-    dock.update(methods=("wbp",), align=True)
+    dock.update(methods=("wbp",), align=True, slices=(1, 4))
     hands.fill(dock)
+    assert dock.slices.value == (1, 4)
     assert dock.series.value is viewer.layers["discs aligned"]
     assert not dock.align.value
     assert [layer.name for layer in list_volumes(viewer)] == ["discs aligned WBP"]

@@ -73,7 +73,15 @@ def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
     assert layer.contrast_limits == [0.7, 1.0]
     assert gan.contrast_limits == viewer.layers["discs SART"].contrast_limits
     assert np.asarray(layer.colormap.map(np.array([1.0])))[0, 3] == 0
+    assert not layer.visible
+    hands.click(dock.footer.trust_button)
+    assert [shown.name for shown in viewer.layers if shown.visible] == ["discs GAN", "discs trust"]
+    assert not viewer.canvas.grid.enabled  # one over the other
+    hands.click(dock.footer.view_buttons["YZ"])
     assert layer.visible
+    hands.click(dock.footer.trust_button)
+    assert not layer.visible
+    assert viewer.canvas.grid.enabled
     assert "Trust map:" in dock.verdict.words.text()
     (run,) = dock.workbench.runs.runs
     assert run.trust is layer

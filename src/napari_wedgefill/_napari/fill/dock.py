@@ -104,14 +104,14 @@ class FillWedge(Container[Widget]):
         self._connect()
         self._layers_changed()
         self._runs_changed()
-        self._show_first_series()
+        self._find_on_stage()
 
-    def _show_first_series(self) -> None:
-        """Show the series that was there before the dock, unless results are."""
-        stage = self.workbench.stage
-        if self._layer is not None and not stage.shown and not list_volumes(self._viewer):
-            stage.show_series(self._layer)
-        self.footer.mark_view(stage.view)
+    def _find_on_stage(self) -> None:
+        """Take over what the canvas shows; a lone series is put on the stage."""
+        stage, layer = self.workbench.stage, self._layer
+        if layer is not None and not stage.shown and not list_volumes(self._viewer):
+            stage.show_series(layer)
+        self._mark_view(stage.view)
 
     # Forms and fields
 
@@ -317,6 +317,7 @@ class FillWedge(Container[Widget]):
         footer.results_button.clicked.connect(self.measure)
         footer.export_button.clicked.connect(self.export)
         footer.view_chosen.connect(self.show_view)
+        footer.trust_button.clicked.connect(self.show_trust)
         for name in LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).connect(self._layers_changed)
         for signal, slot in self._bench_slots():
@@ -333,7 +334,7 @@ class FillWedge(Container[Widget]):
             (bench.measured, self._show_table),
             (bench.prepared, self._take_prepared),
             (bench.runs.changed, self._runs_changed),
-            (bench.stage.changed, self.footer.mark_view),
+            (bench.stage.changed, self._mark_view),
         )
 
     def detach(self) -> None:
@@ -557,11 +558,13 @@ class FillWedge(Container[Widget]):
             with self._setting():
                 self.run_box.value = run
         self.verdict.show_run(run)
+        self.run_box.tooltip = "" if run is None else run.title
+        self._mark_view(self.workbench.stage.view)
 
     def _run_chosen(self, run: Run | None) -> None:
         self.verdict.show_run(run)
         if run is not None and not self._is_setting and run.volumes:
-            self.workbench.stage.show_volumes(run.layers)
+            self.workbench.stage.show_volumes(list(run.volumes.values()))
 
     def _show_run(self, run: Run) -> None:
         self._choose_run(run)
@@ -591,8 +594,23 @@ class FillWedge(Container[Widget]):
         elif stage.shows_volumes or run is None:
             stage.orient(name)
         else:
-            stage.show_volumes(run.layers, name)
-        self.footer.mark_view(stage.view)
+            stage.show_volumes(list(run.volumes.values()), name)
+        self._mark_view(stage.view)
+
+    def show_trust(self, wanted: bool) -> None:
+        """Show the trust map of the chosen run over its volume, or all of its volumes again."""
+        run, stage = self.run_box.value, self.workbench.stage
+        if wanted and run is not None and run.trust is not None and run.trusted is not None:
+            stage.show_over(run.trusted, run.trust)
+        elif run is not None:
+            stage.show_volumes(list(run.volumes.values()))
+
+    def _mark_view(self, view: str) -> None:
+        """Light the buttons of what the canvas shows."""
+        self.footer.mark_view(view)
+        run = self.run_box.value
+        offered = run is not None and run.trust is not None and run.trusted is not None
+        self.footer.mark_trust(offered=offered, shown=self.workbench.stage.shows_overlay)
 
     def _window(self) -> QMainWindow | None:
         window = self.native.window()

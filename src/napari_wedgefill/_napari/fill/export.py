@@ -97,9 +97,11 @@ class ExportDialog:
         dialog = Dialog(widgets=list(self.form), labels=True, parent=parent)
         dialog.native.setWindowTitle("Export volumes as MRC")
         dialog.native.setMinimumWidth(460)
-        if not dialog.exec():
+        is_wanted, asked = dialog.exec(), Export(**dialog.asdict())
+        for window in (dialog, self.form):
+            window.native.deleteLater()
+        if not is_wanted:
             return []
-        asked = self.form()
         jobs = plan_jobs(list_exportable(self._viewer, asked.which, self._run), asked.folder)
         present = [path.name for _, path in jobs if path.exists()]
         if present and not asked.overwrite and not confirm_overwrite(present, parent):

@@ -95,7 +95,16 @@ class Footer(QWidget):
             self.view_buttons[name] = button
         row = _row(*((button, 1) for button in self.view_buttons.values()))
         row.insertWidget(0, QLabel("View"))
+        self.trust_button = _button("Trust", "The trust map over the networks' volume.")
+        self.trust_button.setCheckable(True)
+        self.trust_button.setMinimumWidth(VIEW_WIDTH)
+        row.addWidget(self.trust_button, stretch=1)
         return row
+
+    def mark_trust(self, *, offered: bool, shown: bool) -> None:
+        """Offer the trust map where a run has one, and light its button while it is seen."""
+        self.trust_button.setVisible(offered)
+        self.trust_button.setChecked(shown)
 
     def mark_view(self, shown: str) -> None:
         """Light the button of the view that the canvas shows, and none for any other."""

@@ -5,7 +5,7 @@ what is said about a parameter becomes its tool tip. magicgui reads the annotati
 generated `__init__`, so they are not postponed here.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,5 +136,5 @@ class Export:
     which: Annotated[str, {"label": "Volumes", "choices": [NEWEST_RUN, EVERY_RUN, SELECTED]}] = (
         NEWEST_RUN
     )
-    folder: Annotated[Path, {"label": "Folder", "mode": "d"}] = field(default_factory=Path)
+    folder: Annotated[Path, {"label": "Folder", "mode": "d"}] = Path()
     overwrite: Annotated[bool, {"label": "Replace files of the same name"}] = False

@@ -19,6 +19,7 @@ class Verdict(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.errors = QWidget()
+        self._labels: list[QLabel] = []
         self._grid = QGridLayout(self.errors)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setVerticalSpacing(1)
@@ -44,14 +45,12 @@ class Verdict(QWidget):
 
     def cells(self) -> list[str]:
         """Return the texts of the table, row by row."""
-        return [label.text() for label in self.errors.findChildren(QLabel)]
+        return [label.text() for label in self._labels]
 
     def _clear(self) -> None:
         while (item := self._grid.takeAt(0)) is not None:
-            label = item.widget()
-            if label is not None:
-                label.setParent(None)
-                label.deleteLater()
+            item.widget().deleteLater()
+        self._labels = []
 
     def _show_errors(self, found: SelfCheck) -> None:
         for column, heading in enumerate(HEADINGS):
@@ -72,6 +71,7 @@ class Verdict(QWidget):
         side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
         label.setAlignment(side | Qt.AlignmentFlag.AlignVCenter)
         self._grid.addWidget(label, line, column)
+        self._labels.append(label)
 
 
 def _list_errors(found: SelfCheck) -> str:

@@ -221,7 +221,10 @@ class Workbench:
         """Show the aligned series and go on from it, so that no one aligns twice."""
         self._series = replace(item.series, name=f"{item.series.name} aligned")
         self._remark = item.report.sentence
-        self._source = self.viewer.add_layer(Layer.create(*series_layer(self._series)))
+        layer = Layer.create(*series_layer(self._series))
+        if self.inputs is not None and self.inputs.slices is not None:
+            self.remembered[layer] = {"slices": self.inputs.slices}
+        self._source = self.viewer.add_layer(layer)
         self.prepared.emit(self._source)
 
     def _show_volumes(self, inputs: FillInputs) -> None:
@@ -271,8 +274,10 @@ class Workbench:
             run.trust_map = item
             data, attributes, kind = trust_layer(item.volume, first_slice=run.first_slice)
             attributes["metadata"] = _with_run(attributes["metadata"], run)
+            attributes["name"] = f"{run.series.name} trust"
+            # It lies over the volume that it is of, when it is asked for; not on black.
+            attributes["visible"] = False
             run.trust = self.viewer.add_layer(Layer.create(data, attributes, kind))
-            self.stage.add_volume(run.trust)
         self.runs.changed.emit()
 
     def _say_done(self, done: Done) -> None:
