@@ -63,8 +63,10 @@ def count_disks(n_disks: int, seed: int, place: Path) -> dict[str, Any]:
     """Fill onto `n_disks` disks and count how it ends."""
     rng = np.random.default_rng(seed)
     series = write_series(place / "series.mrc")
-    begun = time.monotonic()
     process = start_fill(series, place / "whole", "--png")
+    while not (place / "whole").exists() and process.poll() is None:
+        time.sleep(0.01)
+    begun = time.monotonic()
     if process.wait() != 0:
         raise SystemExit(process.stderr.read() if process.stderr else "the fill failed")
     lasts, sound = time.monotonic() - begun, hash_volumes(place / "whole")

@@ -18,11 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 METHODS = ("wbp", "sart", "tvm", "gan")
 
 
-def write_series(path: Path, width: int = 48, n_slices: int = 24) -> Path:
+def write_series(path: Path, width: int = 32, n_slices: int = 8) -> Path:
     """Write a tilt series of an ellipsoid."""
     angles = np.arange(-60.0, 61.0, 4.0)
     z, x, y = (np.mgrid[:width, :width, :n_slices] - (width - 1) / 2).astype(np.float32)
-    density = ((z / 14) ** 2 + (x / 18) ** 2 + (y / 40) ** 2 < 1).astype(np.float32)
+    density = ((z / 9) ** 2 + (x / 12) ** 2 + (y / 40) ** 2 < 1).astype(np.float32)
     images = ParallelBeam(angles, width)(density).transpose(0, 2, 1)
     return write_tilt_series(path, TiltSeries.from_arrays(images, angles, pixel_nm=1.0))
 
