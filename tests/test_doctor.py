@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
-from napari_wedgefill import doctor
+from napari_wedgefill import doctor, gpu_state
 from napari_wedgefill.cli import main
+from napari_wedgefill.gpu_state import INSTALL, GpuState, advise_gpu
 
 
 def test_both_runtimes_at_once_are_a_problem_with_a_repair():
@@ -51,7 +53,8 @@ def test_the_command_prints_what_really_runs_here(capsys):
     code = main(["doctor", "--json"])
     found = json.loads(capsys.readouterr().out)
     assert code == (1 if found["problems"] else 0)
-    subjects = {"Python", "Processor", "Networks", "Projections", "Models", "Window"}
+    subjects = {"Python", "Processor", "Memory", "Compiled kernels", "Networks", "Projections"}
+    subjects |= {"Models", "Window"}
     assert subjects <= set(found["facts"])
     assert found["facts"]["Processor"]["cores"] >= 1
 
@@ -75,3 +78,117 @@ def test_a_gpu_without_working_kernels_is_a_hint_with_its_reason(monkeypatch):
     doctor._look_at_projections(found)
     assert found.facts["Projections"]["CUDA tensors"] == "Triton kernels"
     assert len(found.hints) == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        (GpuState(None, (13, 0)), ["built without CUDA", "pip uninstall -y onnxruntime"]),
+        (GpuState(13, (13, 1)), []),
+        (
+            GpuState(13, (12, 4)),
+            ["runs CUDA 12.4 at most", "built for CUDA 13", "nvidia.com/drivers", "==1.22.*"],
+        ),
+        (GpuState(13, (11, 4)), ["runs CUDA 11.4 at most"]),
+        (
+            GpuState(13, (13, 0), ("libcudart.so.13", "libcublas.so.13")),
+            ["CUDA 13 is missing (libcudart.so.13, libcublas.so.13)", INSTALL],
+        ),
+        (
+            GpuState(13, (13, 0), ("libcudart.so.13",), (12,)),
+            ["CUDA 12 is installed, but this ONNX Runtime was built for CUDA 13", INSTALL],
+        ),
+        (
+            GpuState(13, (13, 0), ("libcudnn.so.9",)),
+            ["cuDNN 9 is missing (libcudnn.so.9)", INSTALL],
+        ),
+        (
+            GpuState(13, (13, 0), ("libcudart.so.13",), (), (("CUDA_PATH", 12),)),
+            ["CUDA 13 is missing", "CUDA_PATH points to CUDA 12"],
+        ),
+        (GpuState(13, (13, 0), (), (), (("CUDA_PATH", 12),)), []),
+    ],
+)
+def test_every_reason_against_a_gpu_has_its_command(state, words):
+    advice = " | ".join(advise_gpu(state))
+    assert bool(advice) == bool(words)
+    for word in words:
+        assert word in advice
+
+
+def test_an_old_driver_is_no_reason_to_take_a_runtime_that_it_cannot_run_either():
+    assert "1.22" not in " ".join(advise_gpu(GpuState(13, (11, 4))))
+
+
+def test_the_gpu_is_looked_at_library_by_library(monkeypatch, tmp_path):
+    there = {"libcudart.so.12", "libcudnn.so.9"}
+    monkeypatch.setattr(gpu_state.sys, "platform", "linux")
+    monkeypatch.setattr(gpu_state, "can_load", lambda name: name in there)
+    monkeypatch.setattr(gpu_state, "find_driver_version", lambda: (12, 8))
+    monkeypatch.setenv("CUDA_PATH", str(tmp_path))
+    monkeypatch.setenv("CUDA_HOME", "/usr/local/cuda-11.8")
+    (tmp_path / "version.json").write_text('{"cuda": {"name": "CUDA SDK", "version": "12.6.3"}}')
+    missing = ("libcudart.so.13", "libcublasLt.so.13", "libcublas.so.13")
+    variables = (("CUDA_PATH", 12), ("CUDA_HOME", 11))
+    assert gpu_state.look_at_gpu("13.0") == GpuState(13, (12, 8), missing, (12,), variables)
+    assert gpu_state.look_at_gpu(None).needed is None
+
+
+def test_a_driver_says_which_cuda_it_runs(monkeypatch):
+    class Driver:
+        @staticmethod
+        def cuDriverGetVersion(pointer):
+            pointer._obj.value = 12080
+            return 0
+
+    monkeypatch.setattr(gpu_state.sys, "platform", "linux")
+    monkeypatch.setattr(gpu_state.ctypes, "CDLL", lambda name: Driver)
+    assert gpu_state.find_driver_version() == (12, 8)
+
+
+def test_a_gpu_that_the_networks_cannot_use_is_a_hint_with_its_command(monkeypatch):
+    monkeypatch.setattr(doctor, "list_nvidia_gpus", lambda: ["a GPU"])
+    monkeypatch.setattr(doctor, "look_at_gpu", lambda _: GpuState(13, (13, 0), ("libcudnn.so.9",)))
+    found = doctor.Diagnosis()
+    doctor._look_at_runtime(found)
+    assert any("cuDNN 9 is missing" in hint and INSTALL in hint for hint in found.hints)
+
+
+def test_a_runtime_that_cannot_be_imported_is_a_problem(monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    found = doctor.Diagnosis()
+    doctor._look_at_runtime(found)
+    assert any("cannot be imported" in problem for problem in found.problems)
+
+
+def test_little_memory_is_a_hint(monkeypatch):
+    monkeypatch.setattr(doctor, "measure_free_bytes", lambda: 700 * 10**6)
+    found = doctor.Diagnosis()
+    doctor._look_at_memory(found)
+    assert "only 700MB of memory are free" in found.hints[0]
+    assert "--bin 2" in found.hints[0]
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_caches_that_cannot_be_written_are_a_hint(monkeypatch, tmp_path, chosen):
+    monkeypatch.setattr(doctor.os, "access", lambda *_: False)
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    if chosen:
+        monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "none" / "such"))
+    found = doctor.Diagnosis()
+    doctor._look_at_caches(found)
+    (hint,) = found.hints
+    assert ("(NUMBA_CACHE_DIR), which cannot be written to" in hint) == chosen
+    assert "NUMBA_CACHE_DIR=FOLDER" in hint
+
+
+def test_a_window_without_opengl_is_a_problem_with_its_command(monkeypatch):
+    monkeypatch.setattr(doctor, "list_installed", lambda names: dict.fromkeys(names, "1"))
+    monkeypatch.setattr(doctor.sys, "platform", "linux")
+    monkeypatch.setattr(doctor, "can_load", lambda name: name != "libEGL.so.1")
+    found = doctor.Diagnosis()
+    doctor._look_at_window(found)
+    assert "libEGL.so.1 is missing" in found.problems[0]
+    assert "apt-get install libgl1 libegl1" in found.problems[0]
+    monkeypatch.setattr(doctor, "can_load", lambda name: True)
+    assert doctor.find_missing_opengl() is None

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.gpu import training
+from napari_wedgefill.atomic import LOCK
 
 ROOT = Path(__file__).parent.parent
 #: As on a machine where the package was never installed.
@@ -88,11 +89,13 @@ def test_simulating_processes_share_no_seed_and_end_with_the_block(monkeypatch, 
         return started[-1]
 
     monkeypatch.setattr(training, "_python", fake)
-    (tmp_path / ".group_100007.npz.1.part").write_text("half")
+    left = tmp_path / ".wedgefill-of-a-killed-process.part"
+    left.mkdir()
+    (left / LOCK).touch()
     with training.simulating(tmp_path, 3, time.monotonic() + 60):
         assert all(process.poll() is None for process in started)
     assert len(set(seeds)) == 3
     assert min(b - a for a, b in itertools.pairwise(seeds)) >= training.SEEDS_EACH
     assert all(len(str(seed + training.SEEDS_EACH - 1)) == 6 for seed in seeds)
     assert all(process.poll() is not None for process in started)
-    assert not list(tmp_path.glob(".group_*.part"))
+    assert not left.exists()

@@ -16,7 +16,7 @@ PACKAGE = Path(napari_wedgefill.__file__).parent
 #: From the lowest; a room may import itself and any lower layer.
 LAYERS = (
     {"errors"},
-    {"atomic", "durations", "memory"},
+    {"atomic", "durations", "json_text", "mapped_files", "memory", "validation"},
     {"disk_images", "geometry"},
     {"tilt_series", "volume", "progress"},
     {"io", "projector"},
@@ -26,7 +26,8 @@ LAYERS = (
     {"comparison", "pipeline"},
     {"trust"},
     {"run"},
-    {"bench", "doctor", "training"},
+    {"bench", "gpu_state", "training"},
+    {"doctor"},
     {"batch"},
     {"_napari", "commands"},
     {"cli"},

@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_wedgefill.atomic import remove_leftovers
 from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.training.groups import N_VALIDATION, list_groups
 from napari_wedgefill.training.simulate import simulate_group
@@ -128,8 +129,7 @@ def simulating(
     finally:
         for worker in workers:
             _end(worker)
-        for part in data.glob(".group_*.part"):
-            part.unlink(missing_ok=True)
+        remove_leftovers(data)
 
 
 def _wait_for_groups(

@@ -21,9 +21,10 @@ from qtpy.QtWidgets import QApplication
 from benchmarks import DOCS
 from benchmarks.pictures.screenshot import press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-from napari_wedgefill._napari.sample_data import open_needle
+from napari_wedgefill._napari.files import open_needle
+from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.window import open_results
+from napari_wedgefill.methods import DEFAULT_METHODS
 
 WINDOW = (1500, 1000)
 
@@ -33,11 +34,11 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     if args.files:
         viewer = open_results(args.files)
-        widget = viewer.window._qt_window.findChild(FillWedgeWidget)
+        dock = viewer.window.dock_widgets["Fill wedge"]
     else:
         viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
-        widget = fill_needle(viewer, args.slices)
-    compare = open_window(widget)
+        dock = fill_needle(viewer, args.slices)
+    compare = open_window(dock)
     drag_crosshair(compare)
     if args.all:
         save(compare, args.output / "compare_opened.png")
@@ -51,26 +52,23 @@ def main() -> None:
     viewer.close()
 
 
-def fill_needle(viewer: napari.Viewer, slices: str) -> FillWedgeWidget:
+def fill_needle(viewer: napari.Viewer, slices: str) -> FillWedge:
     """Align the needle and fill some of its slices with every method."""
     for layer_data in open_needle():
         viewer.add_layer(Layer.create(*layer_data))
-    widget = FillWedgeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
     settle(1.0)
-    widget.series_panel.align_check.setChecked(True)
-    first, stop = map(int, slices.split(":"))
-    widget.method_panel.stop_box.setValue(stop)
-    widget.method_panel.first_box.setValue(first)
-    seconds = press(widget, widget.run_panel.fill_button)
-    print(f"align and fill: {seconds:.1f} s; {widget.run_panel.status.text()}")
-    return widget
+    dock.update(methods=DEFAULT_METHODS, align=True, slices=tuple(map(int, slices.split(":"))))
+    seconds = press(dock, dock.footer.fill_button)
+    print(f"align and fill: {seconds:.1f} s; {dock.footer.status.text()}")
+    return dock
 
 
-def open_window(widget: FillWedgeWidget) -> CompareWidget:
+def open_window(dock: FillWedge) -> CompareWidget:
     """Press Compare and wait for the window."""
-    widget.compare_button.click()
-    (compare,) = widget.window().findChildren(CompareWidget)
+    dock.footer.compare_button.click()
+    (compare,) = dock.native.window().findChildren(CompareWidget)
     compare.resize(*WINDOW)
     settle(1.5)
     return compare

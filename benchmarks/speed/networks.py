@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import numpy_helper, shape_inference
 
 from benchmarks.speed.page import record
+from napari_wedgefill.joint_model.onnx_runtime import load_onnxruntime
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.projector.threads import available_cores
 
@@ -58,8 +58,9 @@ def measure_matrix_rate(n: int = 2048) -> float:
     return n**3 / best
 
 
-def open_network(path: Path, threads: int, height: int) -> onnxruntime.InferenceSession:
+def open_network(path: Path, threads: int, height: int) -> Any:
     """Open a network as `fill` does, but with this number of threads per slice."""
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     for name, size in {"batch": 1, "height": height, "width": WIDTH}.items():
         options.add_free_dimension_override_by_name(name, size)
@@ -68,7 +69,7 @@ def open_network(path: Path, threads: int, height: int) -> onnxruntime.Inference
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def time_slices(network: onnxruntime.InferenceSession, at_once: int, batch: Any) -> float:
+def time_slices(network: Any, at_once: int, batch: Any) -> float:
     """Seconds per slice, with this many slices at once."""
     given = {network.get_inputs()[0].name: batch}
     start = time.perf_counter()

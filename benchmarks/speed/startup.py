@@ -25,8 +25,8 @@ WIDGET = """
 import time, napari
 viewer = napari.Viewer(show=False)
 t = time.perf_counter()
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-viewer.window.add_dock_widget(FillWedgeWidget(viewer))
+from napari_wedgefill._napari.fill.dock import FillWedge
+viewer.window.add_dock_widget(FillWedge(viewer))
 print(time.perf_counter() - t, flush=True)
 viewer.close()
 """

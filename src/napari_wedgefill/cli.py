@@ -10,12 +10,12 @@ from typing import NoReturn
 
 from . import __version__
 from .commands import COMMANDS
-from .commands.interrupt import remember_interrupts
+from .commands.interrupt import find_exit_status, remember_interrupts
+from .commands.plain_output import drop_stdout, write_plainly
 from .errors import write_in_one_line
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130  # what a shell reports for Ctrl-C
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -68,24 +68,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0 when all went well, 1 on an error (told in one line on stderr), 130 after Ctrl-C.
-        A command line that cannot be read exits with status 2.
+        0 when all went well, 1 on an error (told in one line on stderr), 130 after Ctrl-C, 143
+        after SIGTERM. A command line that cannot be read exits with status 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
+    with write_plainly(), remember_interrupts(is_last=argv is None):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str]) -> int:
     args = build_parser().parse_args(join_typed_angles(arguments))
     args.command_line = ["wedgefill", *arguments]
-    debug = getattr(args, "debug", False)
     try:
-        with remember_interrupts():
-            args.run(args)
+        args.run(args)
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
-        return EXIT_INTERRUPTED
+        return find_exit_status()
     except BrokenPipeError:  # `wedgefill info x | head`: the reader has seen enough
-        sys.stderr.close()
+        drop_stdout()
         return EXIT_FAILURE
     except Exception as error:
-        if debug:
+        if getattr(args, "debug", False):
             traceback.print_exc()
         else:
             print(f"wedgefill: {write_in_one_line(error)}", file=sys.stderr)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import WedgefillError
+from .mapped_files import read_mapped
 from .memory import release_pages
 
 Floats = NDArray[np.float32]
@@ -79,7 +80,7 @@ class DiskImages:
         chosen = np.unique(np.linspace(0, len(source) - 1, N_SURVEYED).astype(int))
         step = -(-int(source.shape[1] * source.shape[2]) // SURVEYED_PIXELS)
         for i in chosen:
-            pixels = np.asarray(source[int(i), ::step])
+            pixels = read_mapped(source[int(i), ::step])
             if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
                 good = pixels[np.isfinite(pixels)]
                 if good.size == 0:
@@ -170,7 +171,7 @@ class DiskImages:
     def _read(self, i: int, rest: tuple[Any, ...]) -> Floats:
         at = int(self.order[i])
         rows = self.source[at, self.first_row : self.first_row + self.n_rows]
-        part = np.array(np.asarray(rows)[rest], dtype=np.float32)
+        part = np.array(_read_view(rows, rest), dtype=np.float32)
         if self.source.dtype.kind == "f" and not np.isfinite(part).all():
             part = np.where(np.isfinite(part), part, np.float32(self._fill(at)))
         return part
@@ -178,7 +179,7 @@ class DiskImages:
     def _fill(self, at: int) -> float:
         """Return the median of an image, which stands in for what is no number in it."""
         if at not in self.fills:
-            image = np.asarray(self.source[at])
+            image = read_mapped(self.source[at])
             good = image[np.isfinite(image)]
             if good.size == 0:
                 raise WedgefillError(
@@ -187,3 +188,8 @@ class DiskImages:
                 )
             self.fills[at] = float(np.median(good))
         return self.fills[at]
+
+
+def _read_view(rows: Any, rest: tuple[Any, ...]) -> NDArray[Any]:
+    """Read a part of an image; of a lazy array of chunks, the whole and then the part."""
+    return read_mapped(rows[rest]) if isinstance(rows, np.ndarray) else np.asarray(rows)[rest]

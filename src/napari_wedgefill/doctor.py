@@ -9,14 +9,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from . import __version__
 from .errors import WedgefillError
+from .gpu_state import INSTALL, LIBCUDA, advise_gpu, can_load, look_at_gpu
+from .memory import format_bytes, measure_free_bytes
 
 PACKAGES = ("numpy", "scipy", "numba", "mrcfile", "tifffile", "pillow", "magicgui", "torch")
+OPENGL = ("libGL.so.1", "libEGL.so.1")
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
-LIBCUDA = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
+#: Less free memory than this makes a fill of everyday size slow, or impossible.
+LITTLE_MEMORY = 2 * 10**9
 
 
 @dataclass
@@ -70,6 +75,8 @@ def diagnose() -> Diagnosis:
         **list_installed(PACKAGES),
     }
     _look_at_processor(found)
+    _look_at_memory(found)
+    _look_at_caches(found)
     _look_at_runtime(found)
     _look_at_projections(found)
     _look_at_models(found)
@@ -117,7 +124,7 @@ def advise_runtime_repair(runtimes: Mapping[str, str]) -> str | None:
         return (
             "onnxruntime and onnxruntime-gpu are both installed and share one folder, so which of "
             "them runs is chance; repair with: pip uninstall -y onnxruntime onnxruntime-gpu && "
-            "pip install onnxruntime-gpu"
+            f"{INSTALL}"
         )
     if not runtimes:
         return "no ONNX Runtime is installed; install it with: pip install onnxruntime"
@@ -135,6 +142,43 @@ def _look_at_processor(found: Diagnosis) -> None:
         )
 
 
+def _look_at_memory(found: Diagnosis) -> None:
+    free = measure_free_bytes()
+    found.facts["Memory"] = {"free": format_bytes(free)}
+    if free < LITTLE_MEMORY:
+        found.hints.append(
+            f"only {format_bytes(free)} of memory are free; close other programs, or bin the "
+            "images: wedgefill fill FILE -o DIR --bin 2"
+        )
+
+
+def _look_at_caches(found: Diagnosis) -> None:
+    """Look at where compiled kernels are kept; without a place each start takes longer."""
+    from .projector.kernel_cache import PACKAGE, needs_folder, user_cache_folder
+
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    found.facts["Compiled kernels"] = {"kept in": chosen or f"{PACKAGE} or {user_cache_folder()}"}
+    set_it = "set" if sys.platform == "win32" else "export"
+    if chosen and not os.access(_find_existing(Path(chosen)), os.W_OK):
+        found.hints.append(
+            f"compiled kernels are to be kept in {chosen} (NUMBA_CACHE_DIR), which cannot be "
+            f"written to; choose another folder: {set_it} NUMBA_CACHE_DIR=FOLDER"
+        )
+    elif needs_folder():
+        found.hints.append(
+            f"compiled kernels cannot be kept in {PACKAGE} nor in {user_cache_folder()}, so they "
+            f"may have to be compiled again at each start; name a folder for them: {set_it} "
+            "NUMBA_CACHE_DIR=FOLDER"
+        )
+
+
+def _find_existing(folder: Path) -> Path:
+    """Return a folder, or the nearest one above it that is there."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
 def _look_at_runtime(found: Diagnosis) -> None:
     from .joint_model.onnx_session import report_providers
 
@@ -150,11 +194,9 @@ def _look_at_runtime(found: Diagnosis) -> None:
     }
     if runtimes and "import_error" in report:
         found.problems.append(f"ONNX Runtime cannot be imported: {report['import_error']}")
-    if gpus and report.get("cuda_obstacle"):
-        found.hints.append(
-            f"the networks run on the processor although there is a GPU, for "
-            f"{report['cuda_obstacle']}; pip install 'onnxruntime-gpu[cuda,cudnn]' brings CUDA."
-        )
+    if gpus and "import_error" not in report:
+        advice = advise_gpu(look_at_gpu(report.get("cuda_version")))
+        found.hints += [f"there is a GPU, but {sentence}." for sentence in advice]
 
 
 def _look_at_projections(found: Diagnosis) -> None:
@@ -227,6 +269,19 @@ def _look_at_window(found: Diagnosis) -> None:
             "napari is installed without a Qt binding, so its window cannot open; repair with: "
             "pip install PyQt6"
         )
+    elif (missing := find_missing_opengl()) is not None:
+        found.problems.append(
+            f"{missing} is missing, which napari draws with, so its window cannot open; install "
+            "it with: sudo apt-get install libgl1 libegl1 libopengl0 (or your system's packages "
+            "of these names)"
+        )
+
+
+def find_missing_opengl() -> str | None:
+    """Return the library of OpenGL that a window would miss; None on systems that bring it."""
+    if not sys.platform.startswith("linux"):
+        return None
+    return next((name for name in OPENGL if not can_load(name)), None)
 
 
 def has_display() -> bool:

@@ -1,11 +1,13 @@
-"""How much memory there is, how much this process holds, and giving back what mapped files hold."""
+"""How much memory and disk there is, what this process holds, and giving back mapped pages."""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,36 @@ def measure_free_bytes() -> int:
             continue
         free = min(free, max(left, 0))
     return free
+
+
+def measure_free_disk_bytes(folder: Path) -> int | None:
+    """Room on the disk of a folder, or of where it will be made; None if nobody says."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def check_disk_room(folder: Path, n_bytes: int, advice: str) -> None:
+    """Raise `WedgefillError` if volumes do not fit on the disk of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, or one that will be made.
+    n_bytes : int
+        What is going to be written.
+    advice : str
+        What to do where no room can be made.
+    """
+    free = measure_free_disk_bytes(folder)
+    if free is not None and free < n_bytes:
+        raise WedgefillError(
+            f"{folder}: the volumes will take {format_bytes(n_bytes)}, but only "
+            f"{format_bytes(free)} are left on the disk; free some, or {advice}."
+        ) from OSError(errno.ENOSPC, "too little room")
 
 
 def measure_held_bytes() -> int:

@@ -16,6 +16,79 @@ from .errors import WedgefillError
 MIN_TILTS = 3
 #: A tilt axis is one direction of the image plane; stage tilts beyond this are typing errors.
 MAX_TILT_DEG = 180.0
+#: Values beyond these, and contrasts below, leave no room for sums and ratios in float32.
+LARGEST_VALUE, LEAST_CONTRAST = 1e34, 1e-34
+#: Angles that look like radians: so many at least, within a quarter turn and a little, over half a
+#: radian, and closer to each other than any goniometer is set.
+RADIANS_TILTS, RADIANS_MOST, RADIANS_RANGE, RADIANS_STEP = 10, 1.6, 0.5, 0.12
+
+
+def check_geometry(
+    name: str,
+    angles_deg: NDArray[np.float64],
+    width: int,
+    *,
+    pixel_nm: float | None = None,
+    axis_shift_px: float = 0.0,
+    axis_deg: float = 0.0,
+) -> None:
+    """Raise `WedgefillError` for numbers that no tilt series has, wherever they were found.
+
+    Parameters
+    ----------
+    name : str
+        Of the series, for the sentence.
+    angles_deg : ndarray, float64, (n_tilts,)
+        Tilt angles, degrees.
+    width : int
+        Columns of the images.
+    pixel_nm : float, optional
+        Pixel size in nanometres.
+    axis_shift_px : float
+        Position of the tilt axis along x, in pixels from the centre of the images.
+    axis_deg : float
+        Rotation of the tilt axis in the images as they were read, degrees.
+    """
+    if len(angles_deg) < MIN_TILTS:
+        raise WedgefillError(
+            f"{name}: only {len(angles_deg)} tilts; at least {MIN_TILTS} are needed."
+        )
+    if not np.all(np.isfinite(angles_deg)):
+        raise WedgefillError(f"{name}: some tilt angles are not numbers; correct them.")
+    steepest = float(np.abs(angles_deg).max())
+    if steepest > MAX_TILT_DEG:
+        raise WedgefillError(
+            f"{name}: a tilt angle of {steepest:.4g} degrees was found; angles are degrees "
+            f"between -{MAX_TILT_DEG:.0f} and {MAX_TILT_DEG:.0f}."
+        )
+    if pixel_nm is not None and not 0 < pixel_nm < np.inf:
+        raise WedgefillError(
+            f"{name}: a pixel size of {pixel_nm} nm is none; give it with --pixel-nm."
+        )
+    if not abs(axis_shift_px) <= (width - 1) / 2:
+        raise WedgefillError(
+            f"{name}: the tilt axis lies {axis_shift_px:g} pixels from the centre, which is "
+            f"outside the images of {width} columns; give it with --axis-shift."
+        )
+    if not np.isfinite(axis_deg):
+        raise WedgefillError(
+            f"{name}: a tilt axis at {axis_deg} degrees is none; give it with --axis."
+        )
+
+
+def find_doubts(angles_deg: NDArray[np.float64]) -> list[str]:
+    """Say what is odd about angles that are legal, one sentence each."""
+    if len(angles_deg) < RADIANS_TILTS:
+        return []
+    ascending = np.sort(angles_deg)
+    low, high = float(ascending[0]), float(ascending[-1])
+    is_narrow = max(-low, high) <= RADIANS_MOST and high - low >= RADIANS_RANGE
+    if not is_narrow or float(np.median(np.diff(ascending))) > RADIANS_STEP:
+        return []
+    return [
+        f"The {len(angles_deg)} tilt angles lie between {low:.3g} and {high:.3g}, as if they were "
+        "radians, but they are taken as degrees; correct them if they are not."
+    ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,21 +146,19 @@ class TiltSeries:
             raise WedgefillError(
                 f"{self.name}: {n_tilts} images but {n_angles} angles; give one angle per image."
             )
-        if n_tilts < MIN_TILTS:
-            raise WedgefillError(
-                f"{self.name}: only {n_tilts} tilts; at least {MIN_TILTS} are needed."
-            )
-        if not np.all(np.isfinite(self.angles_deg)):
-            raise WedgefillError(f"{self.name}: some tilt angles are not numbers; correct them.")
-        if np.abs(self.angles_deg).max() > MAX_TILT_DEG:
-            raise WedgefillError(
-                f"{self.name}: a tilt angle of {np.abs(self.angles_deg).max():.1f} degrees was "
-                f"found; angles are degrees between -{MAX_TILT_DEG:.0f} and {MAX_TILT_DEG:.0f}."
-            )
+        check_geometry(
+            self.name,
+            self.angles_deg,
+            self.images.shape[2],
+            pixel_nm=self.pixel_nm,
+            axis_shift_px=self.axis_shift_px,
+            axis_deg=self.axis_deg,
+        )
         if np.any(np.diff(self.angles_deg) < 0):
             raise WedgefillError(f"{self.name}: angles must ascend; use TiltSeries.from_arrays.")
-        if self.pixel_nm is not None and not self.pixel_nm > 0:
-            raise WedgefillError(f"{self.name}: pixel size {self.pixel_nm} nm is not positive.")
+        new = [doubt for doubt in find_doubts(self.angles_deg) if doubt not in self.warnings]
+        if new:
+            object.__setattr__(self, "warnings", (*self.warnings, *new))
 
     @classmethod
     def from_arrays(
@@ -136,6 +207,11 @@ class TiltSeries:
         if low == high:
             raise WedgefillError(
                 f"{self.name}: every pixel has the same value; the images hold no signal."
+            )
+        if max(-low, high) > LARGEST_VALUE or high - low < LEAST_CONTRAST:
+            raise WedgefillError(
+                f"{self.name}: its values lie between {low:.3g} and {high:.3g}, which is beyond "
+                "what can be computed with in single precision; multiply the images by a constant."
             )
 
     def _extremes(self) -> tuple[float, float, int]:

@@ -14,6 +14,7 @@ from benchmarks.quality import (
     tiers,
     trust_calibration,
 )
+from benchmarks.reliability import page as reliability_page
 from benchmarks.speed import batch
 from benchmarks.speed import page as speed_page
 
@@ -31,6 +32,7 @@ RENDERED = {
     "ablation": lambda: ablation.render(read("ablation")),
     "hallucination": lambda: hallucination.render(read("hallucination")),
     "hallucination-large": lambda: hallucination.render(read("hallucination-large")),
+    "reliability": lambda: reliability_page.render(read("reliability")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }
 

@@ -164,7 +164,8 @@ def test_other_failures_of_a_network_are_not_taken_for_short_memory(stingy, monk
         raise RuntimeError("invalid graph")
 
     monkeypatch.setattr(session, "_run_bound", broken)
-    with pytest.raises(RuntimeError, match="invalid graph"):
+    sentence = r"The sinogram network of the model 'small' cannot be run \(invalid graph\)"
+    with pytest.raises(WedgefillError, match=sentence):
         list(stingy[0].run("sinogram", np.zeros((2, 3, 48, 32), np.float32)))
 
 

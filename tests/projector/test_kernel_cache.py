@@ -7,20 +7,53 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from napari_wedgefill.projector import kernel_cache
 
 
 def test_numba_is_left_alone_where_it_finds_a_place():
-    assert kernel_cache.fallback_folder(lambda folder: folder == kernel_cache.PACKAGE) is None
+    assert not kernel_cache.needs_folder(lambda folder: folder == kernel_cache.PACKAGE)
     home = kernel_cache.user_cache_folder()
-    assert kernel_cache.fallback_folder(lambda folder: folder == home) is None
+    assert not kernel_cache.needs_folder(lambda folder: folder == home)
+    assert kernel_cache.needs_folder(lambda folder: False)
 
 
-def test_a_folder_of_the_users_own_is_the_last_resort():
-    folder = kernel_cache.fallback_folder(lambda folder: False)
-    assert folder is not None
+def test_the_last_resort_is_a_private_folder_found_again_by_the_next_run(tmp_path: Path):
+    folder = kernel_cache.make_private_folder(tmp_path)
+    assert kernel_cache.is_private(folder)
     assert folder.name.startswith("wedgefill-kernels")
-    assert folder == kernel_cache.fallback_folder(lambda folder: False)
+    assert kernel_cache.make_private_folder(tmp_path) == folder
+
+
+@pytest.mark.skipif(not hasattr(os, "getuid"), reason="needs owners and modes")
+@pytest.mark.parametrize("planted", ["writable by others", "link", "file", "of another user"])
+def test_a_planted_folder_is_not_used(tmp_path: Path, planted: str, monkeypatch):
+    """What lies in it would be loaded as code."""
+    predictable = kernel_cache.make_private_folder(tmp_path)
+    predictable.rmdir()
+    if planted == "link":
+        (tmp_path / "evil").mkdir()
+        predictable.symlink_to(tmp_path / "evil")
+    elif planted == "file":
+        predictable.touch()
+    else:
+        predictable.mkdir()
+        predictable.chmod(0o777 if planted == "writable by others" else 0o700)
+    if planted == "of another user":
+        owner = os.getuid()
+        real = Path.lstat
+
+        def lstat(path: Path) -> os.stat_result:
+            found = list(real(path))
+            if path == predictable:
+                found[4] = owner + 1
+            return os.stat_result(found)
+
+        monkeypatch.setattr(Path, "lstat", lstat)
+    folder = kernel_cache.make_private_folder(tmp_path)
+    assert folder != predictable
+    assert kernel_cache.is_private(folder)
 
 
 SCRIPT = """
@@ -59,3 +92,54 @@ def test_kernels_are_compiled_once_for_each_width_and_never_confused(tmp_path: P
     narrow, wide, both = run(1), run(20), run(1, 20)
     assert narrow[0] == wide[0] == "3"
     assert both == ["0", *narrow[1:], *wide[1:]]
+
+
+ONE_KERNEL = """
+import sys, numba
+numba.config.CACHE_DIR = sys.argv[1]
+import numpy as np
+from napari_wedgefill.projector import ParallelBeam
+print(float(ParallelBeam([0.0, 50.0], 4)(np.ones((4, 4, 1), np.float32)).sum()))
+"""
+
+
+def run_one_kernel(cache: Path) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-c", ONE_KERNEL, str(cache)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_damaged_kernels_are_compiled_anew(tmp_path: Path):
+    first = run_one_kernel(tmp_path)
+    files = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc")]
+    assert files
+    for k, path in enumerate(files):
+        raw = path.read_bytes()
+        path.write_bytes(b"no pickle" if k % 2 else raw[: len(raw) // 2])
+    assert run_one_kernel(tmp_path) == first
+    for path in files:
+        path.write_bytes(b"")
+    assert run_one_kernel(tmp_path) == first
+
+
+def test_a_cache_that_cannot_be_written_only_costs_time():
+    class Full:
+        def save_overload(self, *_):
+            raise OSError(28, "No space left on device")
+
+        def load_overload(self, *_):
+            raise EOFError
+
+        def flush(self):
+            raise OSError(28, "No space left on device")
+
+    cache = kernel_cache._ForgivingCache(Full())
+    cache.save_overload(None, None)
+    assert cache.load_overload(None, None) is None

@@ -40,6 +40,8 @@ def test_progress_rises_over_both_tests(checked):
 def test_the_sentence_says_who_wins():
     result = SelfCheck({}, {"sart": 0.10, "tvm": 0.08, "gan": 0.06}, (), (60.0,), (0, 16))
     assert "25 % better than TVM" in result.sentence
+    close = SelfCheck({}, {"tvm": 0.0361, "gan": 0.0347}, (), (60.0,), (0, 16))
+    assert "3 % better than TVM (3.5 % against 3.6 %)" in close.verdict
     worse = SelfCheck({}, {"tvm": 0.05, "gan": 0.06}, (), (60.0,), (0, 16))
     assert "20 % worse than TVM" in worse.sentence
     assert worse.to_dict()["sentence"] == worse.sentence

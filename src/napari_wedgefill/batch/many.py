@@ -146,7 +146,7 @@ class _Submitted:
         self.jobs, self.folder, self.client = jobs, folder, client
         self.topic = f"wedgefill-{uuid4().hex[:12]}"
         self.waiting = list(reversed(jobs))
-        self.futures: dict[str, Future] = {}
+        self.futures: dict[str, Future[Any]] = {}
         self.by_name = {job.name: job for job in jobs}
         self.ended: SimpleQueue[str] = SimpleQueue()
         self.fractions: dict[str, float] = {}

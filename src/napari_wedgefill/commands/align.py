@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
+from ..json_text import write_json
 from .convert import add_overwrite_argument
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
@@ -36,4 +36,4 @@ def run(args: argparse.Namespace) -> None:
         written = write_tilt_series(args.output, aligned.series, overwrite=args.overwrite)
         line.say(f"wrote {written}")
     if args.json:
-        print(json.dumps(aligned.report.to_dict(), indent=2))
+        print(write_json(aligned.report.to_dict()))

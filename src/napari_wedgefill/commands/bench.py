@@ -9,7 +9,8 @@ astra-toolbox is installed.
 from __future__ import annotations
 
 import argparse
-import json
+
+from ..json_text import write_json
 
 SUMMARY = "measure the speed of this machine"
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> None:
         "networks": time_networks(args.width),
     }
     if args.json:
-        print(json.dumps(found, indent=2))
+        print(write_json(found))
         return
     print(f"{found['cores']} cores, slices of {args.width} x {args.width}")
     print(

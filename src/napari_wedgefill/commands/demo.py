@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
     from ..run.folder import Provenance, iter_run_into
     from ..run.options import RunOptions
     from ..samples import needle_path
-    from .follow import follow
+    from .follow import follow, refuse_to_be_incomplete
     from .progress_line import ProgressLine
 
     needle = needle_path()
@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
         provenance = Provenance(needle, args.command_line)
         events = iter_run_into(args.output, series, options, provenance, overwrite=args.overwrite)
         done = follow(events, line, Done)
+        refuse_to_be_incomplete(done.report)
     files = {what: args.output / name for what, name in done.report["files"].items()}
     if args.no_window or not has_display() or find_spec("napari") is None:
         print(f"The comparison is a picture: {files['png']}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
+
+from ..json_text import write_json
 
 SUMMARY = "say what runs here, and why not faster"
 
@@ -19,7 +20,7 @@ def run(args: argparse.Namespace) -> None:
     from ..errors import WedgefillError
 
     found = diagnose()
-    print(json.dumps(found.to_dict(), indent=2) if args.json else found.to_text())
+    print(write_json(found.to_dict()) if args.json else found.to_text())
     if found.problems:
         n = len(found.problems)
         raise WedgefillError(f"{n} problem{'s' if n > 1 else ''} found; the repair is shown above.")

@@ -162,7 +162,7 @@ def run(args: argparse.Namespace) -> None:
     from ..run.events import Done
     from ..run.folder import Provenance, iter_run_into
     from ..run.repeat import check_series, find_differences
-    from .follow import follow
+    from .follow import follow, refuse_to_be_incomplete
     from .from_report import collect_settings, restore_arguments
     from .progress_line import ProgressLine
 
@@ -185,3 +185,4 @@ def run(args: argparse.Namespace) -> None:
         if repeats is not None:
             for sentence in find_differences(repeats, done.report):
                 line.say(sentence)
+        refuse_to_be_incomplete(done.report)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..durations import write_duration
+from ..errors import WedgefillError
 from .progress_line import ProgressLine
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
     The generator is closed at once when this is interrupted.
     """
     from ..prepare import Aligned
-    from ..run.folder import Recorded
+    from ..run.folder import NotWritten, Recorded
     from ..trust.verdicts import SelfCheck
 
     found: Item | None = None
@@ -34,6 +35,8 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
                 line.say(event.sentence)
             elif isinstance(event, Recorded):
                 say_what_was_recorded(event, line)
+            elif isinstance(event, NotWritten):
+                line.say(f"not written: {event.reason}")
             elif hasattr(event, "seconds_left"):
                 line.show(event.stage, event.fraction, event.seconds_left)
     finally:
@@ -56,3 +59,12 @@ def say_what_was_recorded(file: Recorded, line: ProgressLine) -> None:
     line.say(f"wrote {file.path}")
     if isinstance(item, TrustMap):
         line.say(item.sentence)
+
+
+def refuse_to_be_incomplete(report: Mapping[str, Any]) -> None:
+    """Raise `WedgefillError` if a run ended, but not all that was asked for could be written."""
+    if missing := report.get("not_written"):
+        raise WedgefillError(
+            f"the volumes and the report are complete, but this could not be written: "
+            f"{'; '.join(missing.values())}"
+        )

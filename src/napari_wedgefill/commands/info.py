@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..json_text import write_json
 from .series_arguments import add_reading_arguments, reading_options
 
 SUMMARY = "say what a file holds and where each value was found"
@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
     from ..io import describe
 
     facts = describe(args.file, **reading_options(args))
-    print(json.dumps(facts, indent=2) if args.json else write_as_text(facts))
+    print(write_json(facts) if args.json else write_as_text(facts))
 
 
 def write_as_text(facts: Mapping[str, Any]) -> str:

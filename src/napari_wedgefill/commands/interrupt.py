@@ -1,42 +1,77 @@
-"""Ctrl-C that is not lost.
+"""Ctrl-C, and the signals by which a scheduler or a closed terminal ends a run, that are not lost.
 
-Python raises KeyboardInterrupt wherever it happens to be; inside a compiler's callback or a
-finaliser it is printed and dropped. The request is therefore also remembered, and
-`raise_if_interrupted` raises it again at the next report of progress.
+All of them end a run as Ctrl-C does: what is half-written is removed. Python raises
+KeyboardInterrupt wherever it happens to be; inside a compiler's callback or a finaliser it is
+printed and dropped. The request is therefore also remembered, and `raise_if_interrupted` raises it
+again at the next report of progress.
 """
 
 from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+#: Signals that end a run; Windows has no SIGHUP.
+SIGNALS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+#: An impatient second Ctrl-C must not disturb the cleaning up; after so long it may be stuck.
+PATIENCE_SECONDS = 10.0
+
 _requested = threading.Event()
+_first: list[tuple[int, float]] = []
 
 
 @contextmanager
-def remember_interrupts() -> Iterator[None]:
-    """Remember Ctrl-C while the block runs; only the main thread can listen for it."""
+def remember_interrupts(*, is_last: bool = False) -> Iterator[None]:
+    """Remember such a signal while the block runs; only the main thread can listen for it.
+
+    If the block is the last thing that the process does, impatient signals do not disturb its end
+    either.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _requested.clear()
-    before = signal.signal(signal.SIGINT, _remember)
+    _forget()
+    before = {number: signal.signal(number, _remember) for number in SIGNALS if _is_heard(number)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, signal.SIG_IGN if is_last and _first else handler)
         _requested.clear()
 
 
 def raise_if_interrupted() -> None:
-    """Raise KeyboardInterrupt if Ctrl-C was pressed."""
+    """Raise KeyboardInterrupt if the run was asked to end."""
     if _requested.is_set():
         raise KeyboardInterrupt
 
 
+def find_exit_status() -> int:
+    """Return what a shell reports for a process that the last signal has ended."""
+    return 128 + (_first[0][0] if _first else signal.SIGINT)
+
+
+def _is_heard(number: int) -> bool:
+    """Tell whether a signal is to be heard: `nohup` has SIGHUP ignored, and so it stays."""
+    return signal.getsignal(number) != signal.SIG_IGN
+
+
+def _forget() -> None:
+    _requested.clear()
+    _first.clear()
+
+
 def _remember(number: int, frame: FrameType | None) -> None:
+    now = time.monotonic()
     _requested.set()
+    if not _first:
+        _first.append((number, now))
+    elif now - _first[0][1] < PATIENCE_SECONDS:
+        return
     raise KeyboardInterrupt

@@ -62,12 +62,17 @@ class ProgressLine:
         """Wipe the progress from the terminal."""
         if self._width:
             self._write("")
-            self.stream.write("\r")
+            self._return()
             self.stream.flush()
             self._width = 0
 
     def _write(self, text: str) -> None:
         text = text[: max(shutil.get_terminal_size().columns - 1, 20)]
-        self.stream.write("\r" + text.ljust(self._width))
+        self._return()
+        self.stream.write(text.ljust(self._width))
         self.stream.flush()
         self._width = len(text)
+
+    def _return(self) -> None:
+        """Go back to the beginning of the line."""
+        getattr(self.stream, "write_raw", self.stream.write)("\r")

@@ -7,8 +7,8 @@ Figures are root mean square errors of the predicted images, as a share of the i
 from __future__ import annotations
 
 import argparse
-import json
 
+from ..json_text import write_json
 from .fill import add_method_arguments, make_fill_options
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> None:
             series = follow(iter_align(series), line, Aligned).series
         result = follow(iter_self_check(series, options, session), line, SelfCheck)
     if args.json:
-        print(json.dumps(result.to_dict(), indent=2))
+        print(write_json(result.to_dict()))
         return
     print(f"{'withheld':<20}" + "".join(f"{method:>9}" for method in result.spread))
     for angle, where, errors in result.by_angle():

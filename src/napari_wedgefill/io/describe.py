@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..tilt_series import check_geometry, find_doubts
 from .axis import rotated_shape
 from .choices import find_stack_angles
 from .formats import open_stack
@@ -55,16 +56,27 @@ def describe(
         if kind != "tilt series":
             return _common(stack, kind) | (_volume(stack) if kind == "volume" else _image(stack))
     stack, choices = open_series(path, given)
-    order = np.argsort(choices.angles_deg.value, kind="stable")
+    angles_deg = choices.angles_deg.value
+    order = np.argsort(angles_deg, kind="stable")
+    shape = rotated_shape(stack.pixels.shape, choices.rotation_deg)
+    pixel = None if choices.pixel_nm is None else choices.pixel_nm.value
+    check_geometry(
+        stack.name,
+        angles_deg,
+        shape[2],
+        pixel_nm=pixel,
+        axis_shift_px=stack.axis_shift_px,
+        axis_deg=choices.rotation_deg,
+    )
     return _common(stack, "tilt series") | {
-        "shape": list(rotated_shape(stack.pixels.shape, choices.rotation_deg)),
-        "pixel_nm": None if choices.pixel_nm is None else choices.pixel_nm.value,
-        "angles_deg": choices.angles_deg.value[order].tolist(),
+        "shape": list(shape),
+        "pixel_nm": pixel,
+        "angles_deg": angles_deg[order].tolist(),
         "file_order": order.tolist(),
         "tilt_axis_deg": choices.rotation_deg,
         "axis_shift_px": stack.axis_shift_px,
         "sources": choices.sources,
-        "warnings": choices.warnings,
+        "warnings": [*choices.warnings, *find_doubts(angles_deg)],
     }
 
 

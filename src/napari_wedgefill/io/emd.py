@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
-from .hdf5 import attribute, emd_groups, lazy, open_hdf5, read
+from .hdf5_access import attribute, emd_groups, lazy, open_hdf5, read
 from .lazy_arrays import told_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal

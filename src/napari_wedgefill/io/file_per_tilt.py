@@ -143,12 +143,8 @@ def _open_all(
                 f"{stack.path.name}: its images have {_size(stack)} pixels, those of "
                 f"{other.path.name} {_size(other)}; give files of one series."
             )
-        image = stack.pixels.mean(axis=0, dtype=np.float32)
+        image = np.asarray(stack.pixels.mean(axis=0, dtype=np.float32), np.float32)
         is_blank = float(image.min()) == float(image.max())
-        if is_blank:
-            warnings.append(
-                f"{stack.path.name} was left out: every pixel has the same value ({image.min():g})."
-            )
         own = find_stack_angles(stack, [])
         if own is not None and np.ptp(own.value) > SAME_ANGLE_DEG:
             raise WedgefillError(
@@ -157,10 +153,15 @@ def _open_all(
             )
         own_deg = None if own is None else float(np.mean(own.value))
         source = "" if own is None else own.source
-        pixels = np.asarray(image, np.float32)
-        tilts.append(Tilt(stack, pixels, own_deg, source, name_deg, is_blank))
+        tilts.append(Tilt(stack, image, own_deg, source, name_deg, is_blank))
     if all(tilt.is_blank for tilt in tilts):
-        raise WedgefillError(f"{paths[0].name}: every pixel of every file has the same value.")
+        warnings.append("In each of the files, every pixel has the same value.")
+        return [replace(tilt, is_blank=False) for tilt in tilts]
+    warnings += [
+        f"{tilt.path.name} was left out: every pixel has the same value ({tilt.image.min():g})."
+        for tilt in tilts
+        if tilt.is_blank
+    ]
     return tilts
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import WedgefillError
 from .compressed import unpacked
 from .notes import scaling_from
-from .sidecars import without_compression
+from .sidecars import BESIDE_IMAGES, without_compression
 from .stack import Given, Stack
 
 #: Suffixes that only stacks of images carry, never volumes.
@@ -164,10 +164,7 @@ def open_stacks(
         raise WedgefillError(f"{path}: there is no such file; check the path.")
     form = format_of(path)
     if form is None:
-        raise WedgefillError(
-            f"{path.name}: files ending in '{path.suffix}' cannot be read; convert it to one of "
-            f"{' '.join(IMAGE_SUFFIXES)}."
-        )
+        raise WedgefillError(f"{path.name}: {_why_not_images(path)}")
     if path.is_dir() and not form.is_folder:
         raise WedgefillError(f"{path}: this is a folder, not a {form.name} file; check the path.")
     check_installed(path, form)
@@ -222,6 +219,23 @@ def load(function: str) -> Callable[..., Any]:
     module, _, name = function.partition(":")
     found: Callable[..., Any] = getattr(import_module(f".{module}", __package__), name)
     return found
+
+
+def _why_not_images(path: Path) -> str:
+    """Say what to do with a file whose suffix is none of images."""
+    suffix = path.suffix.lower()
+    if suffix in BESIDE_IMAGES:
+        return (
+            "this file belongs to images, and holds none itself; open the images, beside which it "
+            "is found by its name, or give a file of angles with --angles."
+        )
+    if not suffix:
+        known = " ".join(IMAGE_SUFFIXES)
+        return f"it has no suffix, so its format is unknown; name it as one of {known}."
+    return (
+        f"files ending in '{path.suffix}' cannot be read; convert it to one of "
+        f"{' '.join(written_suffixes())}."
+    )
 
 
 def _finished(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:

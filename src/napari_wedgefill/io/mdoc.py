@@ -131,24 +131,20 @@ class Mdoc:
         )
 
     def _tomography_axis(self, title: float, rotation: float) -> tuple[Found[float], str]:
-        """Apply IMOD's rule, and say so wherever the title alone would have misled."""
+        """Apply IMOD's rule; a pair that fits it is ordinary, and only the source tells of it."""
         if _same_axis(title, -(rotation + 90.0)):
-            axis, source = rotation, "RotationAngle"
+            axis, source = rotation, f"RotationAngle, by IMOD's rule; the title says {title:g}"
         elif _same_axis(title, rotation - 90.0):
-            return self._found(title, "title"), ""
+            axis, source = title, "title"
         elif _same_axis(title, -(rotation - 90.0)):
-            axis, source = -title, "title, sign changed"
+            axis, source = -title, "title with its sign changed, by IMOD's rule"
         else:
             return self._found(rotation, "RotationAngle"), (
                 f"{self.path.name}: its title says {title:g} degrees for the tilt axis and its "
                 f"RotationAngle {rotation:g}, which fit no known rule; RotationAngle is used, so "
                 f"check the volume or give the axis."
             )
-        return self._found(axis, source), (
-            f"{self.path.name}: its title says {title:g} degrees for the tilt axis and its "
-            f"RotationAngle {rotation:g}; by IMOD's rule for such pairs the axis lies at "
-            f"{wrapped(axis):g} degrees."
-        )
+        return self._found(axis, source), ""
 
     def _found(self, axis_deg: float, source: str) -> Found[float]:
         return Found(round(wrapped(axis_deg), 6), f"{self.path.name}, {source}", Origin.MDOC)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import errno
-import shutil
+import hashlib
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..atomic import refuse_to_replace, write_beside
-from ..errors import WedgefillError
-from ..memory import format_bytes
+from ..memory import check_disk_room
 from ..volume import VolumeOutline
 from .mrc_writer import describe_volume
 
@@ -24,6 +22,7 @@ Floats = NDArray[np.float32]
 HEADER_BYTES = 1024
 #: Byte of the header where minimum, maximum and mean stand, and where the deviation does.
 STATISTICS_AT, DEVIATION_AT = 76, 216
+LEAST, MOST = 1e-14, 1e14
 
 
 class MrcSink:
@@ -35,31 +34,26 @@ class MrcSink:
         Must be there.
     overwrite : bool
         Replace files of the same names; without it they are refused.
+
+    Attributes
+    ----------
+    sha256 : dict of str to str
+        By the name of a volume: what was written.
     """
 
     def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         self.folder = folder
         self.overwrite = overwrite
+        self.sha256: dict[str, str] = {}
 
     def path(self, outline: VolumeOutline) -> Path:
         """Return the file of a volume."""
         return self.folder / f"{outline.name}.mrc"
 
-    def check(self, names: Iterable[str]) -> None:
-        """Refuse names of volumes that are taken already, before anything is computed.
-
-        Parameters
-        ----------
-        names : iterable of str
-            Of the volumes to come, such as ``needle_gan``.
-
-        Raises
-        ------
-        WedgefillError
-            If a file of one of them is there and may not be replaced.
-        """
-        for name in names:
-            refuse_to_replace(self.folder / f"{name}.mrc", overwrite=self.overwrite)
+    def check_room(self, outlines: Iterable[VolumeOutline]) -> None:
+        """Raise `WedgefillError` if so many volumes do not fit on the disk."""
+        needed = sum(HEADER_BYTES + 4 * int(np.prod(outline.shape)) for outline in outlines)
+        check_disk_room(self.folder, needed, "write elsewhere")
 
     @contextmanager
     def open_writer(self, outline: VolumeOutline) -> Iterator[MrcStream]:
@@ -73,19 +67,17 @@ class MrcSink:
         """
         path = self.path(outline)
         refuse_to_replace(path, overwrite=self.overwrite)
-        needed = HEADER_BYTES + 4 * int(np.prod(outline.shape))
-        free = shutil.disk_usage(self.folder).free
-        if free < needed:
-            raise WedgefillError(
-                f"{path}: it will take {format_bytes(needed)}, but only {format_bytes(free)} are "
-                "left on the disk; free some, or write elsewhere."
-            ) from OSError(errno.ENOSPC, "too little room")
+        self.check_room([outline])
         with write_beside(path) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)
                 yield stream
                 stream.finish()
+                # Before it has its name, under which another run may put another file.
+                file.seek(0)
+                digest = hashlib.file_digest(file, "sha256")
+        self.sha256[outline.name] = digest.hexdigest()
 
     def fetch(self, outline: VolumeOutline) -> Floats:
         """Map a volume that is complete, read-only."""
@@ -112,10 +104,12 @@ class MrcStream:
         for z, plane in enumerate(planes):
             self._file.seek(HEADER_BYTES + 4 * width * (z * height + start))
             _write_all(self._file, np.ascontiguousarray(plane.T))
-            self._low = min(self._low, float(plane.min()))
-            self._high = max(self._high, float(plane.max()))
-            self._sums[0, start:stop] += plane.sum(axis=0)
-            self._sums[1, start:stop] += np.einsum("xs,xs->s", plane, plane)
+            low, high = float(plane.min()), float(plane.max())
+            self._low, self._high = min(self._low, low), max(self._high, high)
+            # Squares of very large or small values do not fit into single precision.
+            exact = plane if LEAST < max(-low, high) < MOST else plane.astype(np.float64)
+            self._sums[0, start:stop] += exact.sum(axis=0)
+            self._sums[1, start:stop] += np.einsum("xs,xs->s", exact, exact)
 
     def finish(self) -> None:
         """Put minimum, maximum, mean and deviation into the header."""

@@ -26,6 +26,8 @@ ANGLE_SIDECARS = {
     ".csv": Origin.LIST,
     ".txt": Origin.LIST,
 }
+#: Every kind of file that lies beside images and holds none.
+BESIDE_IMAGES = (*ANGLE_SIDECARS, ".xf", ".tltxf", ".prexf", ".prexg", ".xtilt", ".log", ".com")
 #: These hold anything under the sun; one that is no list of angles is not worth a word.
 _PERHAPS_ANGLES = (".csv", ".txt")
 

@@ -161,7 +161,7 @@ def _leave_out_outside(misfit: Array, beyond: Array) -> Array:
 def _estimate_signal_share(misfit: Array, scales: Scales) -> Array:
     """Share of each slice's misfit that is above the noise, (n_slices,), 0 to 1."""
     noise = convert_like(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
-    return (1 - noise**2).clip(0.0, 1.0)
+    return 1 - noise.clip(0.0, 1.0) ** 2  # clipped first: its square may not fit into a float
 
 
 def _correlate_neighbours(misfit: Array) -> Array:

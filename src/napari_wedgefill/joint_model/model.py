@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, partial
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import WedgefillError
-from ..projector.arrays import Array
+from ..projector.arrays import Array, namespace
 from . import contract as inputs
 from .onnx_session import (
     CPU,
@@ -39,6 +40,9 @@ SHARE = 0.5
 LARGEST = 32
 #: Where the driver does not say.
 FALLBACK = 8
+#: Networks that came along when this process was forked. Their threads did not, so they can neither
+#: be run nor closed, for closing waits for the threads.
+_INHERITED: list[object] = []
 
 
 class JointModel:
@@ -68,16 +72,55 @@ class JointModel:
         #: A batch that ran out of memory was halved: never more than this again.
         self._most = LARGEST
         self._sessions: dict[tuple[str, int, int], onnxruntime.InferenceSession] = {}
+        self._process = os.getpid()
 
     def run(self, stage: str, batch: Array) -> Iterator[Array]:
         """Run a stage over (n, channels, h, w) and yield answers (k, 1, h, w) in order."""
         padded, crop = inputs.pad_to_multiple(batch, self.model.contract.multiple)
         session = self._session(stage, *padded.shape[-2:])
         on_gpu = self.provider == CUDA
-        for answer in (
-            self._run_on_gpu(stage, padded) if on_gpu else self._run_on_cores(session, padded)
-        ):
+        answers = self._run_on_gpu(stage, padded) if on_gpu else self._run_on_cores(session, padded)
+        for answer in self._name_failures(stage, answers):
+            self._check_answer(stage, padded, answer)
             yield answer[:, :, crop[0], crop[1]]
+
+    def _name_failures(self, stage: str, answers: Iterator[Array]) -> Iterator[Array]:
+        """Say which network it was that ONNX Runtime could not run."""
+        try:
+            yield from answers
+        except (WedgefillError, MemoryError):
+            raise
+        except Exception as error:  # its exceptions share no base class below this one
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise WedgefillError(
+                f"The {stage} network of the model {self.model.name!r} cannot be run ({reason}); "
+                "export the model again, or choose another model."
+            ) from error
+
+    def _check_answer(self, stage: str, batch: Array, answer: Array) -> None:
+        """Raise `WedgefillError` for an answer that is no image for every image of the batch."""
+        _, _, height, width = batch.shape
+        network = f"The {stage} network of the model {self.model.name!r}"
+        if tuple(answer.shape[1:]) != (1, height, width):
+            raise WedgefillError(
+                f"{network} answered {tuple(answer.shape)} to an input of {tuple(batch.shape)}, "
+                f"where (n, 1, {height}, {width}) is expected; export the model again, or choose "
+                "another model."
+            )
+        xp = namespace(answer)
+        if bool(xp.isfinite(answer).all()):
+            return
+        if not bool(xp.isfinite(batch).all()):
+            raise WedgefillError(
+                f"{network} was given numbers that are NaN or infinite: the images hold values "
+                "that no reconstruction can make sense of; look at them, and remove what is not "
+                "the specimen."
+            )
+        raise WedgefillError(
+            f"{network} answered NaN or infinite numbers; its weights are damaged, or it cannot "
+            f"run in {self.model.precision(self.provider)} on {self.provider}: choose another "
+            "model, or --device cpu."
+        )
 
     def _run_on_cores(self, session: onnxruntime.InferenceSession, batch: Array) -> Iterator[Array]:
         """Several slices at once: cores that share one wait for each other after every layer."""
@@ -119,6 +162,9 @@ class JointModel:
         self._sessions.clear()  # they were opened for the larger batch
 
     def _session(self, stage: str, height: int, width: int) -> onnxruntime.InferenceSession:
+        if self._process != os.getpid():
+            _INHERITED.append(self._sessions)
+            self._sessions, self._process = {}, os.getpid()
         key = (stage, height, width)
         if key not in self._sessions:
             while len(self._sessions) >= MOST_SESSIONS:

@@ -17,6 +17,7 @@ from ..errors import WedgefillError
 from ..projector.arrays import Array, is_tensor
 from ..projector.threads import available_cores
 from .onnx_file import choose_file
+from .onnx_runtime import load_onnxruntime
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -63,8 +64,7 @@ def find_cuda_obstacle() -> str | None:
         load_driver()
     except OSError:
         return "no NVIDIA driver was found"
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     if CUDA not in onnxruntime.get_available_providers():
         return "this ONNX Runtime was built without CUDA; install onnxruntime-gpu"
     onnxruntime.preload_dlls()
@@ -118,8 +118,7 @@ def open_session(
 def _open(
     path: Path, provider: str, sizes: Mapping[str, int], batches: Mapping[str, int]
 ) -> onnxruntime.InferenceSession:
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     path = choose_file(path, provider)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
@@ -191,9 +190,7 @@ def run(session: onnxruntime.InferenceSession, batch: Array, more: bool = False)
 
 def _make_shrinking_options() -> onnxruntime.RunOptions:
     """Options of a run after which the memory of the layers goes back to the system."""
-    import onnxruntime
-
-    options = onnxruntime.RunOptions()
+    options = load_onnxruntime().RunOptions()
     options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
     return options
 
@@ -202,10 +199,9 @@ def _run_bound(
     session: onnxruntime.InferenceSession, name: str, batch: NDArray[np.float32]
 ) -> NDArray[np.float32]:
     """Run on CUDA with input and output bound to the device: one copy each way, no more."""
-    import onnxruntime
-
+    values = load_onnxruntime().OrtValue
     binding = session.io_binding()
-    binding.bind_ortvalue_input(name, onnxruntime.OrtValue.ortvalue_from_numpy(batch, "cuda", 0))
+    binding.bind_ortvalue_input(name, values.ortvalue_from_numpy(batch, "cuda", 0))
     binding.bind_output(session.get_outputs()[0].name, "cuda", 0)
     session.run_with_iobinding(binding)
     (answer,) = binding.copy_outputs_to_cpu()
@@ -241,13 +237,14 @@ def report_providers() -> dict[str, Any]:
         except metadata.PackageNotFoundError:
             versions[package] = None
     try:
-        import onnxruntime
-    except ImportError as error:
+        onnxruntime = load_onnxruntime()
+    except WedgefillError as error:
         return {"installed": versions, "import_error": str(error)}
     obstacle = find_cuda_obstacle()
     return {
         "installed": versions,
         "claimed": onnxruntime.get_available_providers(),
         "cuda_obstacle": obstacle,
+        "cuda_version": getattr(onnxruntime, "cuda_version", None),
         "auto_chooses": "CPU" if obstacle else "CUDA",
     }

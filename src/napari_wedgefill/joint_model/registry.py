@@ -6,12 +6,18 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WedgefillError
-from .onnx_file import choose_file, name_half_precision_twin, read_signature
+from ..validation import describe_fault
+from .onnx_file import (
+    choose_file,
+    find_external_files,
+    name_half_precision_twin,
+    read_signature,
+)
 
 if TYPE_CHECKING:
     from .contract import InputContract
@@ -39,7 +45,8 @@ class ModelInfo:
     contract : InputContract
         The inputs it was trained on.
     sha256 : mapping of str to str
-        Of each ONNX file, by its name without the suffix.
+        Of each ONNX file, by its name without the suffix, and of each file of weights beside
+        them, by its whole name.
     """
 
     name: str
@@ -117,7 +124,7 @@ def load(name_or_folder: str | Path) -> ModelInfo:
         )
     model = _read(folder)
     for file, expected in model.sha256.items():
-        _check_hash(folder / f"{file}.onnx", expected)
+        _check_hash(folder / (file if _is_weights(file) else f"{file}.onnx"), expected)
     for stage in (*STAGES, REFINEMENT):
         for path in (model.path(stage), name_half_precision_twin(model.path(stage))):
             if path.is_file() and path.stem not in model.sha256:
@@ -125,45 +132,69 @@ def load(name_or_folder: str | Path) -> ModelInfo:
                     f"{path}: model.toml does not list this file; remove it or export the model "
                     "again."
                 )
+            if path.is_file():
+                _check_external(model, path)
     for stage in model.stages:
         _check_network(model, stage)
     return model
 
 
+def _is_weights(file: str) -> bool:
+    """Tell whether a name under "sha256" is that of a file of weights, and not of a network."""
+    return "." in file
+
+
+def _check_external(model: ModelInfo, path: Path) -> None:
+    """Refuse a network that takes weights from files that model.toml does not vouch for."""
+    for name in find_external_files(path):
+        if not _is_weights(name) or name not in model.sha256:
+            raise WedgefillError(
+                f"{path}: it takes weights from the file {name!r}, whose hash model.toml does not "
+                "list under its name; export the model again with wedgefill export."
+            )
+
+
 def _read(folder: Path) -> ModelInfo:
-    from .contract import InputContract  # compiled code: not while the window opens
+    # Compiled code, and pydantic: not while the window opens.
+    from pydantic import ValidationError
+
+    from .contract import InputContract
+    from .description import ContractDescription, ModelDescription
 
     path = folder / "model.toml"
-    described = _read_description(path)
-    try:
-        contract, sha256 = described["contract"], described["sha256"]
-        unknown = sorted(set(contract) - {field.name for field in fields(InputContract)})
-        if unknown:
-            raise WedgefillError(
-                f"{path}: its contract has {', '.join(unknown)}, which this version of "
-                "napari-wedgefill does not know; update napari-wedgefill or choose another model."
-            )
-        return ModelInfo(
-            name=described["name"],
-            summary=described["summary"],
-            folder=folder,
-            contract=InputContract(**contract),
-            sha256={stage: sha256[stage] for stage in STAGES} | sha256,
+    raw = _read_description(path)
+    given = raw.get("contract")
+    unknown = set(given) - set(ContractDescription.model_fields) if isinstance(given, dict) else ()
+    if unknown:
+        raise WedgefillError(
+            f"{path}: its contract has {', '.join(sorted(unknown))}, which this version of "
+            "napari-wedgefill does not know; update napari-wedgefill or choose another model."
         )
-    except (KeyError, TypeError) as error:
-        raise _make_error(path, error) from error
+    try:
+        described = ModelDescription.model_validate(raw)
+    except ValidationError as error:
+        raise _make_error(path, describe_fault(error)) from error
+    if missing := [stage for stage in STAGES if stage not in described.sha256]:
+        raise _make_error(path, f"sha256.{missing[0]} is missing")
+    return ModelInfo(
+        name=described.name,
+        summary=described.summary,
+        folder=folder,
+        contract=InputContract(**described.contract.model_dump()),
+        sha256={stage: described.sha256[stage] for stage in STAGES} | described.sha256,
+    )
 
 
 def _read_description(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _make_error(path, error) from error
+        raise _make_error(path, str(error)) from error
 
 
-def _make_error(path: Path, error: Exception) -> WedgefillError:
+def _make_error(path: Path, reason: str) -> WedgefillError:
     return WedgefillError(
-        f"{path}: this model description cannot be used ({error!r}); export the model again."
+        f"{path}: this model description cannot be used ({reason}); export the model again."
     )
 
 

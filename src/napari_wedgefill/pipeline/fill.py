@@ -14,6 +14,7 @@ from ..geometry import missing_range_deg
 from ..joint_model.model import JointModel
 from ..methods import METHODS, Method, Step, check_methods, sort_by_dependence
 from ..progress import Clock, Progress, relay
+from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
 from ..volume import TiltRange, Volume, VolumeOutline
 from .events import Done, Event, FillResult, Finished
@@ -77,10 +78,10 @@ def iter_fill(
         Before anything is computed, if the options cannot be met.
     """
     session = session or Session()
-    model = check_fill(series, options, session)
+    clock, sink = Clock(), ArraySink() if sink is None else sink
+    model = check_fill(series, options, session, sink)
     part = series if options.slices is None else series.rows(*options.slices)
     methods = sort_by_dependence(options.methods)
-    clock, sink = Clock(), ArraySink() if sink is None else sink
     yield clock.tell("measuring intensities", 0.0)
     start = time.monotonic()
     calibration = session.calibrate(series)
@@ -92,7 +93,7 @@ def iter_fill(
         start = time.monotonic()
         starts = choose_starts(method, finished, model, options)
         run = MethodRun(method, part, calibration, options, model, starts)
-        outline = _outline_volume(series, part.height, calibration, method, options)
+        outline = outline_volume(series, options, method.name)
         with sink.open_writer(outline) as writer:
             steps = iter_slabs(run, slabs, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
@@ -103,8 +104,13 @@ def iter_fill(
     yield Done(_write_report(series, options, calibration, model, seconds, tallies))
 
 
-def check_fill(series: TiltSeries, options: FillOptions, session: Session) -> JointModel | None:
-    """Raise `WedgefillError` where a fill could not be done; open the networks if it needs them."""
+def check_fill(
+    series: TiltSeries, options: FillOptions, session: Session, sink: Sink | None = None
+) -> JointModel | None:
+    """Raise `WedgefillError` where a fill could not be done; open the networks if it needs them.
+
+    With a `sink`, there must also be room for the volumes of all methods.
+    """
     check_methods(options.methods)
     check_stop(options.stop)
     part = series if options.slices is None else series.rows(*options.slices)
@@ -114,6 +120,8 @@ def check_fill(series: TiltSeries, options: FillOptions, session: Session) -> Jo
         model = session.open_model(options.model, options.device, series.width)
     for method in methods:
         plan_slabs(method, part, model, options)
+    if sink is not None:
+        sink.check_room(outline_volume(series, options, method.name) for method in methods)
     return model
 
 
@@ -172,23 +180,20 @@ def _tell_steps(clock: Clock, methods: list[Method], k: int) -> Callable[[Step],
     return tell
 
 
-def _outline_volume(
-    series: TiltSeries,
-    height: int,
-    calibration: Calibration,
-    method: Method,
-    options: FillOptions,
-) -> VolumeOutline:
+def outline_volume(series: TiltSeries, options: FillOptions, name: str) -> VolumeOutline:
+    """Describe the volume that a method, or the trust map, makes of a series."""
     pixel = series.pixel_nm
-    made = f"{method.name} of {series.name}, {series.n_tilts} tilts"
-    if method.needs_model:
+    start, stop = options.slices or (0, series.height)
+    beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
+    made = f"{name} of {series.name}, {series.n_tilts} tilts"
+    if name in METHODS and METHODS[name].needs_model:
         made += f", model {options.model}"
     return VolumeOutline(
-        name=f"{series.name}_{method.name}",
-        shape=(calibration.beam.depth, height, calibration.beam.width),
+        name=f"{series.name}_{name}",
+        shape=(beam.depth, stop - start, beam.width),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
         history=(f"napari-wedgefill: {made}",),
-        first_slice=options.slices[0] if options.slices else 0,
+        first_slice=start,
         tilt_range=TiltRange.of(series.angles_deg),
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..tilt_series import TiltSeries
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 PREVIEW_WIDTH = 160
 #: The intensities of a series are measured on so many blocks of so many neighbouring slices.
 BLOCKS, BLOCK_SLICES = 8, 4
+#: How many times brighter than what half of the tilts see a single pixel must be to be no specimen.
+HIT = 1000.0
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +100,7 @@ def measure_calibration(series: TiltSeries) -> Calibration:
     blocks = [
         series.sinograms(*block) - np.float32(offset) for block in spread_blocks(series.height)
     ]
+    blocks, unit = bring_to_order_one(leave_out_hits(blocks, series.n_tilts))
     noise = float(np.median([noise_level(block) for block in blocks]))
     sample = np.concatenate(blocks, axis=2)
     peak = sinogram_scale(sample)
@@ -102,7 +108,52 @@ def measure_calibration(series: TiltSeries) -> Calibration:
     # Where noise is all there is, a reconstruction that stays at or above zero may hold nothing.
     density = max(density_scale(last(iter_sirt(beam, sample, 10))), peak / beam.width)
     scales = Scales(peak / density, raise_to_noise_floor(noise, peak) / density)
-    return Calibration(beam, Normalisation(offset, density), scales)
+    return Calibration(beam, Normalisation(offset, density * unit), scales)
+
+
+def leave_out_hits(blocks: list[Floats], n_tilts: int) -> list[Floats]:
+    """Darken single pixels that no object explains, such as hits of X-rays on the detector.
+
+    Whatever is in the specimen is seen by half of the tilts at least. So a pixel that is `HIT`
+    times brighter than the brightest ones of half of the tilts is none of it, and would decide the
+    scales of the whole volume. Images without such pixels stay as they are.
+
+    Parameters
+    ----------
+    blocks : list of ndarray, float32, (n_tilts, width, n_slices)
+        Path integrals; not changed.
+    n_tilts : int
+        Number of tilts.
+    """
+    sizes = np.concatenate([np.abs(block).ravel() for block in blocks])
+    rank = max(sizes.size - max(n_tilts // 2, 1), 0)
+    bright = float(np.partition(sizes, rank)[rank])
+    if bright == 0.0 or not float(sizes.max()) > HIT * bright:
+        return blocks
+    return [
+        np.where(np.abs(block) > HIT * bright, np.copysign(np.float32(bright), block), block)
+        for block in blocks
+    ]
+
+
+def bring_to_order_one(blocks: list[Floats]) -> tuple[list[Floats], float]:
+    """Divide path integrals by a power of two such that the bright ones are about one.
+
+    Squares and floors then fit into single precision whatever the units of the images are, and a
+    power of two changes no digit of what is measured.
+
+    Returns
+    -------
+    list of ndarray
+        The blocks, divided.
+    float
+        What they were divided by.
+    """
+    peak = max(float(np.abs(block).max()) for block in blocks)
+    if not 0 < peak < np.inf:
+        return blocks, 1.0
+    unit = 2.0 ** round(float(np.log2(peak)))
+    return [block / np.float32(unit) for block in blocks], unit
 
 
 def spread_blocks(height: int) -> list[tuple[int, int]]:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..memory import DEFAULT_SHARE, measure_free_bytes, release_pages
+from ..errors import WedgefillError
+from ..memory import (
+    DEFAULT_SHARE,
+    check_disk_room,
+    format_bytes,
+    measure_free_bytes,
+    release_pages,
+)
 from ..volume import VolumeOutline
 
 Floats = NDArray[np.float32]
+_ELSEWHERE = "set TMPDIR to a folder on a larger disk"
 
 
 class SlabWriter(Protocol):
@@ -25,6 +36,9 @@ class SlabWriter(Protocol):
 
 class Sink(Protocol):
     """A place for the volumes of one job."""
+
+    def check_room(self, outlines: Iterable[VolumeOutline]) -> None:
+        """Raise `WedgefillError` if volumes like these do not fit, before one is computed."""
 
     def open_writer(self, outline: VolumeOutline) -> AbstractContextManager[SlabWriter]:
         """Give what takes the slabs of one volume; leaving the block completes it."""
@@ -47,24 +61,68 @@ class ArraySink:
         self._left = in_memory_bytes
         self._volumes: dict[str, Floats] = {}
 
-    @contextmanager
-    def open_writer(self, outline: VolumeOutline) -> Iterator[SlabWriter]:
-        """Give an array of the right shape to write into."""
+    def check_room(self, outlines: Iterable[VolumeOutline]) -> None:
+        """Raise `WedgefillError` if memory and the disk for temporary files are too small."""
+        in_memory = self._measure_left()
+        on_disk = 0
+        for n_bytes in map(count_bytes, outlines):
+            if n_bytes <= in_memory:
+                in_memory -= n_bytes
+            else:
+                on_disk += n_bytes
+        if on_disk:
+            check_disk_room(Path(tempfile.gettempdir()), on_disk, _ELSEWHERE)
+
+    def _measure_left(self) -> int:
         if self._left is None:
             self._left = int(DEFAULT_SHARE * measure_free_bytes())
-        n_bytes = 4 * int(np.prod(outline.shape))
-        if n_bytes <= self._left:
-            self._left -= n_bytes
+        return self._left
+
+    @contextmanager
+    def open_writer(self, outline: VolumeOutline) -> Iterator[SlabWriter]:
+        """Give an array of the right shape to write into.
+
+        Raises
+        ------
+        WedgefillError
+            If it goes to the disk, and the disk is full.
+        """
+        n_bytes, left = count_bytes(outline), self._measure_left()
+        if n_bytes <= left:
+            self._left = left - n_bytes
             data = np.empty(outline.shape, np.float32)
         else:
-            with tempfile.TemporaryFile(prefix="wedgefill-") as file:
-                data = np.memmap(file, np.float32, "w+", shape=outline.shape)
+            data = _map_temporary_file(outline)
         yield _ArrayWriter(data)
         self._volumes[outline.name] = data
 
     def fetch(self, outline: VolumeOutline) -> Floats:
         """Return the array, and forget it."""
         return self._volumes.pop(outline.name)
+
+
+def count_bytes(outline: VolumeOutline) -> int:
+    """Count the bytes of a volume's voxels."""
+    return 4 * int(np.prod(outline.shape))
+
+
+def _map_temporary_file(outline: VolumeOutline) -> Floats:
+    """Map a nameless file that has its room on the disk already.
+
+    Without that a full disk shows only when a page is written, and then ends the process.
+    """
+    with tempfile.TemporaryFile(prefix="wedgefill-") as file:
+        if hasattr(os, "posix_fallocate"):
+            try:
+                os.posix_fallocate(file.fileno(), 0, count_bytes(outline))
+            except OSError as error:
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise WedgefillError(
+                        f"{tempfile.gettempdir()}: there is no room left for {outline.name} "
+                        f"({format_bytes(count_bytes(outline))}); free some, or {_ELSEWHERE}."
+                    ) from error
+                # some file systems have no such call
+        return np.memmap(file, np.float32, "w+", shape=outline.shape)
 
 
 class _ArrayWriter:

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .numba_kernels import OPTIONS
+from .kernel_cache import compile_into_callers, compile_kernel
 from .vectors import (
     VECTOR,
     add,
@@ -56,7 +55,7 @@ def make_filter(response: Floats) -> Filter:
     return Filter(sorted_response, roots)
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def filter_pair(
     vectors: tuple[int, ...],
     rows: Floats,
@@ -107,7 +106,7 @@ def filter_pair(
             store(rows, i + pitch, load(room, (2 * u + 1) * VECTOR))
 
 
-@numba.njit(inline="always", **OPTIONS)
+@compile_into_callers
 def _turn(a: Any, b: Any, real: Any, imaginary: Any) -> Any:
     """``(a + i b) (real + i imaginary)``."""
     return (
@@ -116,7 +115,7 @@ def _turn(a: Any, b: Any, real: Any, imaginary: Any) -> Any:
     )
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def _transform(n: int, roots: Floats, room: Floats) -> None:
     """Transform in place, four by four, into the order of reversed bits."""
     size = n
@@ -155,7 +154,7 @@ def _transform(n: int, roots: Floats, room: Floats) -> None:
         _transform_pairs(n, room)
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def _transform_back(n: int, roots: Floats, room: Floats) -> None:
     """Undo `_transform`, but for a factor n."""
     size = n
@@ -195,7 +194,7 @@ def _transform_back(n: int, roots: Floats, room: Floats) -> None:
         size *= 4
 
 
-@numba.njit(inline="always", **OPTIONS)
+@compile_into_callers
 def _transform_pairs(n: int, room: Floats) -> None:
     """Transform pairs of neighbours, which is its own inverse but for a factor 2."""
     for first in range(0, n, 2):

@@ -13,10 +13,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from .kernel_cache import compile_into_callers, compile_kernel
 from .vectors import (
     VECTOR,
     add,
@@ -39,8 +39,6 @@ Integers = NDArray[np.int32]
 
 #: Rows or angles summed before a store.
 GROUP = 4
-# Without "fastmath": it would let sums be reordered, and differently for tiles of another width.
-OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}
 #: Voxels along z and x that the angles pass by while they and their rays stay in the first-level
 #: cache.
 SQUARE = 8
@@ -102,7 +100,7 @@ def pad_lanes(n_slices: int) -> int:
     return lanes
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def project_rays(
     vectors: tuple[int, ...],
     tile: Floats,
@@ -179,7 +177,7 @@ def project_rays(
                         store(out, o + s, add(total, other))
 
 
-@numba.njit(inline="always", **OPTIONS)
+@compile_into_callers
 def _find_taps(
     at: float, slope: float, n_across: int, counts: Floats,
     k: Integers, a: Floats, b: Floats, place: int,
@@ -202,7 +200,7 @@ def _find_taps(
     store_whole(k, place, sample, np.int32(n_across + 1))
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def back_project_rays(
     vectors: tuple[int, ...],
     detector: Detector,
@@ -239,7 +237,7 @@ def back_project_rays(
         )  # fmt: skip
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def make_square_tables() -> SquareTables:
     """Make room for a square of voxels."""
     k = np.empty(GROUP * CELLS, np.int32)
@@ -250,7 +248,7 @@ def make_square_tables() -> SquareTables:
     return k, a, b, down, along
 
 
-@numba.njit(inline="always", **OPTIONS)
+@compile_into_callers
 def back_project_square(
     vectors: tuple[int, ...],
     detector: Detector,
@@ -316,7 +314,7 @@ def back_project_square(
                     store(out, o + s, total)
 
 
-@numba.njit(inline="always", **OPTIONS)
+@compile_into_callers
 def _find_pixels(
     corner: float, sine: float, cosine: float, half: float, width: int,
     down: Floats, along: Floats, k: Integers, a: Floats, b: Floats, place: int,
@@ -344,7 +342,7 @@ def _find_pixels(
         store_whole(k, place + c, add(before, shift), np.int32(width + 1))
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def descend_rays(
     vectors: tuple[int, ...],
     detector: Detector,

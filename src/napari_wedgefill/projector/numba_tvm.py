@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .numba_kernels import OPTIONS, SQUARE, Detector, back_project_square, make_square_tables
+from .kernel_cache import compile_kernel
+from .numba_kernels import SQUARE, Detector, back_project_square, make_square_tables
 from .vectors import (
     VECTOR,
     add,
@@ -89,7 +89,7 @@ class Steps(NamedTuple):
     floor: np.float32
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def shrink(
     here: Any, right: Any, under: Any, old_z: Any, old_x: Any, rate: Any, radius: Any
 ) -> Any:
@@ -102,7 +102,7 @@ def shrink(
     return multiply(new_z, scale), multiply(new_x, scale)
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def advance_field(
     field: Floats, o: int, lanes: int, here: Any, right: Any, under: Any, rate: Any, radius: Any
 ) -> Any:
@@ -115,7 +115,7 @@ def advance_field(
     return subtract(multiply(two, new_z), old_z), subtract(multiply(two, new_x), old_x)
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def extrapolate_row(
     vectors: tuple[int, ...],
     sigma: np.float32,
@@ -151,7 +151,7 @@ def extrapolate_row(
             store(out, j * lanes + s, ahead)
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def advance_dual(
     vectors: tuple[int, ...],
     change: Floats,
@@ -208,7 +208,7 @@ def advance_dual(
                 store(dual, o, add(load(dual, o), step))
 
 
-@numba.njit(**OPTIONS)
+@compile_kernel
 def descend_tvm(
     vectors: tuple[int, ...],
     detector: Detector,

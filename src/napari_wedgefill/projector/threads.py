@@ -24,6 +24,11 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_cores(), thread_name_prefix="projector")
 
 
+if hasattr(os, "register_at_fork"):
+    # A process that was forked has the pool, but none of its threads: it would wait for ever.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
 def cut_shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
     """Cut ``range(n)`` into at most `n_shares` parts that begin at multiples of `unit`."""
     parts = np.array_split(np.arange(-(-n // unit)), n_shares)

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, models, register_model
 from numpy.typing import NDArray
+
+from .kernel_cache import compile_kernel
 
 #: Slices in a vector.
 VECTOR = 16
@@ -202,7 +203,7 @@ def make_aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return raw[start : start + n_bytes].view(np.float32).reshape(shape)
 
 
-@numba.njit(nogil=True, cache=True)
+@compile_kernel
 def make_aligned(n: int) -> NDArray[np.float32]:
     """Room for `n` floats that begins at a cache line, inside kernels."""
     room = np.empty(n + VECTOR, np.float32)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..atomic import refuse_to_replace, write_beside
+from ..atomic import lock_folder, refuse_to_replace, remove_leftovers, write_beside
+from ..errors import WedgefillError
 from .events import (
     ComparisonPicture,
     Done,
@@ -18,9 +19,10 @@ from .events import (
     TrustMap,
 )
 from .options import RunOptions
-from .report import compute_fingerprint, describe_input, write_report
+from .report import compute_sha256, describe_input, write_report
 
 if TYPE_CHECKING:
+    from ..io import MrcSink
     from ..pipeline.session import Session
     from ..tilt_series import TiltSeries
 
@@ -42,6 +44,22 @@ class Recorded:
     what: str
     path: Path
     item: RunEvent
+
+
+@dataclass(frozen=True)
+class NotWritten:
+    """A table, picture or map that could not be written; the volumes and the report are there.
+
+    Attributes
+    ----------
+    what : str
+        As in `Recorded`.
+    reason : str
+        A sentence: which file, what was found, what to do.
+    """
+
+    what: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +99,7 @@ def iter_run_into(
     session: Session | None = None,
     *,
     overwrite: bool = False,
-) -> Generator[RunEvent | Recorded, None, None]:
+) -> Generator[RunEvent | Recorded | NotWritten, None, None]:
     """Run `iter_run` and write what comes of it; see there.
 
     Parameters
@@ -108,8 +126,11 @@ def iter_run_into(
         As `iter_run`.
     Recorded
         For every file, with what it holds.
+    NotWritten
+        In the place of a table, picture or trust map for which the disk had no place.
     Done
-        Last: the report as it was written, with "files" and their "sha256".
+        Last: the report as it was written, with "files" and the "sha256" of the volumes among
+        them, and with what was "not_written".
 
     Raises
     ------
@@ -125,20 +146,34 @@ def iter_run_into(
     for path in list_targets(folder, series.name, options):
         refuse_to_replace(path, overwrite=overwrite)
     described = provenance.describe(series)
-    written: dict[str, Path] = {}
+    sink = MrcSink(folder, overwrite=overwrite)
+    files: dict[str, str] = {}
+    hashes: dict[str, str] = {}
+    missing: dict[str, str] = {}
     # Closed at once when this is interrupted, so that the file in the making is removed.
-    with (
-        _make_folder(folder),
-        closing(iter_run(series, options, MrcSink(folder, overwrite=overwrite), session)) as events,
-    ):
+    with _keep_folder(folder), closing(iter_run(series, options, sink, session)) as events:
         for event in events:
+            what = _name_item(event)
+            if what is None:
+                yield event
+                continue
             if isinstance(event, Done):
-                files = {"files": _list_names(written), "sha256": _hash(written)}
-                event = Done(event.report | described | files)
-            if (what := _name_item(event)) is not None:
-                written[what] = _write_item(folder, series.name, event, overwrite)
-                yield Recorded(what, written[what], event)
-            if what is None or isinstance(event, Done):
+                event = Done(event.report | described | {"files": files, "sha256": hashes})
+                event.report.update({"not_written": missing} if missing else {})
+            try:
+                path, sha256 = _write_item(folder, series.name, event, sink)
+            except (WedgefillError, OSError) as error:
+                if isinstance(event, Finished | Done):
+                    raise
+                missing[what] = str(error)
+                yield NotWritten(what, str(error))
+                continue
+            if not isinstance(event, Done):
+                files[what] = path.name
+            if sha256 is not None:
+                hashes[what] = sha256
+            yield Recorded(what, path, event)
+            if isinstance(event, Done):
                 yield event
 
 
@@ -163,51 +198,52 @@ def _name_item(event: RunEvent) -> str | None:
     return names.get(type(event))
 
 
-def _write_item(folder: Path, name: str, item: RunEvent, overwrite: bool) -> Path:
-    """Write what an event holds, unless the sink has done so already; return the file."""
+def _write_item(folder: Path, name: str, item: RunEvent, sink: MrcSink) -> tuple[Path, str | None]:
+    """Write what an event holds, unless the sink has done so already.
+
+    Returns
+    -------
+    Path
+        The file.
+    str or None
+        SHA-256 of a volume's file, taken while only this run could write to it.
+    """
     if isinstance(item, Finished):
-        return folder / f"{item.volume.name}.mrc"
+        return folder / f"{item.volume.name}.mrc", sink.sha256[item.volume.name]
     if isinstance(item, TrustMap):
         from ..io import write_volume
 
-        return write_volume(folder / f"{name}_trust.mrc", item.volume, overwrite=overwrite)
+        path = folder / f"{name}_trust.mrc"
+        refuse_to_replace(path, overwrite=sink.overwrite)
+        with write_beside(path) as beside:
+            write_volume(beside, item.volume)
+            return path, compute_sha256(beside)
     if isinstance(item, Done):
         path = folder / "report.json"
         write_report(path, item.report)
-        return path
+        return path, None
     if isinstance(item, ResultsTable):
         path = folder / f"{name}_results.csv"
         with write_beside(path) as beside:
             beside.write_text(item.to_csv(), encoding="utf-8")
-        return path
+        return path, None
     assert isinstance(item, ComparisonPicture)
     path = folder / f"{name}_comparison.png"
     with write_beside(path) as beside:
         item.image.save(beside, format="PNG")
-    return path
-
-
-def _list_names(written: Mapping[str, Path]) -> dict[str, str]:
-    return {what: path.name for what, path in written.items()}
-
-
-def _hash(written: Mapping[str, Path]) -> dict[str, str]:
-    """SHA-256 of the volumes among the files."""
-    return {
-        what: compute_fingerprint(path)["sha256"]
-        for what, path in written.items()
-        if path.suffix == ".mrc"
-    }
+    return path, None
 
 
 @contextmanager
-def _make_folder(folder: Path) -> Iterator[None]:
-    """Make `folder`; take it away again if what follows fails before it holds a file."""
+def _keep_folder(folder: Path) -> Iterator[None]:
+    """Make `folder` and keep other runs out of it; remove it if it is new and stays empty."""
     is_new = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        yield
-    except BaseException:
-        if is_new and not any(folder.iterdir()):
-            folder.rmdir()
-        raise
+        with lock_folder(folder):
+            remove_leftovers(folder)
+            yield
+    finally:
+        if is_new:
+            with suppress(OSError):  # not empty: what a finished run leaves
+                folder.rmdir()

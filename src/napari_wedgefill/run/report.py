@@ -15,12 +15,17 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..atomic import write_beside
 from ..errors import WedgefillError
+from ..json_text import write_json
+from ..memory import format_bytes
+from ..validation import describe_fault
 
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
 #: Packages whose version can change a result.
 COMPUTING_PACKAGES = ("numpy", "scipy", "numba", "onnxruntime-gpu", "onnxruntime", "mrcfile")
+#: Reports of thousands of tilts stay far below.
+MOST_BYTES = 64 * 10**6
 #: A list of plain values that json has spread over lines.
 _SPREAD = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")
 
@@ -74,16 +79,27 @@ def compute_fingerprint(source: Path | list[Path]) -> dict[str, Any]:
     digest, size = hashlib.sha256(), 0
     for path in sorted(image_paths(source)):
         size += path.stat().st_size
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        _add_to_hash(digest, path)
     path_or_paths = [str(one) for one in source] if isinstance(source, list) else str(source)
     return {"path": path_or_paths, "sha256": digest.hexdigest(), "bytes": size}
 
 
+def compute_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    _add_to_hash(digest, path)
+    return digest.hexdigest()
+
+
+def _add_to_hash(digest: Any, path: Path) -> None:
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+
+
 def write_report(path: Path, report: Mapping[str, Any]) -> None:
     """Write a report; lists of plain values take one line each."""
-    text = _SPREAD.sub(_join_lines, json.dumps(report, indent=2))
+    text = _SPREAD.sub(_join_lines, write_json(report))
     with write_beside(path) as beside:
         beside.write_text(text + "\n", encoding="utf-8")
 
@@ -96,23 +112,44 @@ def read_report(path: Path) -> dict[str, Any]:
     WedgefillError
         If there is no such file, or it is no report of a fill that can be repeated.
     """
+    from pydantic import ValidationError
+
+    from .report_schema import Report
+
     if path.is_dir():
         path = path / "report.json"
     try:
-        report = json.loads(path.read_text(encoding="utf-8"))
+        if path.exists() and not path.is_file():
+            raise WedgefillError(
+                f"{path}: this is no file but a device or a pipe; give the report.json of a fill."
+            )
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise WedgefillError(
             f"{path}: the report cannot be read ({error.strerror}); give the report.json of a fill."
         ) from error
-    except ValueError as error:
+    if len(raw) > MOST_BYTES:
+        raise WedgefillError(
+            f"{path}: this holds more than {format_bytes(MOST_BYTES)}, which no report does; give "
+            "the report.json of a fill."
+        )
+    try:
+        Report.model_validate_json(raw)
+        report: dict[str, Any] = json.loads(raw)
+    except ValidationError as error:
+        is_json = error.errors()[0]["type"] != "json_invalid"
+        raise WedgefillError(
+            f"{path}: this report does not say how to repeat the run ({describe_fault(error)}); "
+            "give one that a 'wedgefill fill' of this version wrote."
+            if is_json
+            else f"{path}: this is not JSON ({error.errors()[0]['msg']}); give the report.json of "
+            "a fill."
+        ) from error
+    except (ValueError, RecursionError) as error:
         raise WedgefillError(
             f"{path}: this is not JSON ({error}); give the report.json of a fill."
         ) from error
-    if not isinstance(report, dict) or not {"settings", "input", "geometry"} <= set(report):
-        raise WedgefillError(
-            f"{path}: this report does not say how to repeat the run; give one that a "
-            "'wedgefill fill' of this version wrote."
-        )
     return report
 
 

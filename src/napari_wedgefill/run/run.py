@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from ..methods import METHODS
 from ..pipeline.events import Done
-from ..pipeline.fill import check_fill, iter_fill
+from ..pipeline.fill import check_fill, iter_fill, outline_volume
 from ..pipeline.session import Session
-from ..pipeline.sinks import Sink
+from ..pipeline.sinks import ArraySink, Sink
 from ..prepare import Aligned, iter_align
 from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
@@ -72,7 +72,8 @@ def iter_run(
         Before anything is computed, for whatever cannot be done.
     """
     session = session or Session()
-    check_run(series, options, session)
+    sink = ArraySink() if sink is None else sink
+    check_run(series, options, session, sink)
     report: dict[str, Any] = describe_versions()
     shares = share_out(series, options)
     told = _Teller(Clock())
@@ -127,9 +128,17 @@ def iter_run(
     yield Done(report)
 
 
-def check_run(series: TiltSeries, options: RunOptions, session: Session) -> None:
-    """Raise `WedgefillError` for whatever of a run cannot be done, before time is spent on it."""
+def check_run(
+    series: TiltSeries, options: RunOptions, session: Session, sink: Sink | None = None
+) -> None:
+    """Raise `WedgefillError` for whatever of a run cannot be done, before time is spent on it.
+
+    With a `sink`, there must also be room for all volumes, the trust map among them.
+    """
     check_fill(series, options.fill, session)
+    if sink is not None:
+        names = [*options.fill.methods, *["trust"] * options.trust]
+        sink.check_room(outline_volume(series, options.fill, name) for name in names)
     if options.self_check:
         choose_withheld_tilts(series.angles_deg)
     if options.trust:

@@ -21,6 +21,7 @@ from torch import nn
 from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
 from ..joint_model.onnx_file import name_half_precision_twin
+from ..joint_model.onnx_runtime import load_onnxruntime
 from ..joint_model.registry import REFINEMENT, STAGES
 from .networks import read_weights
 from .run_folder import load_trained
@@ -83,6 +84,7 @@ def export_half_precision(path: Path) -> str:
     str
         SHA-256 of the twin.
     """
+    load_onnxruntime()  # first, for it keeps what follows from sending telemetry
     from onnxruntime.transformers.float16 import convert_float_to_float16
     from onnxruntime.transformers.onnx_model import OnnxModel
 

@@ -31,6 +31,8 @@ Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
 THRESHOLDS = (0.5, 0.143)
+#: Period of the finest wave that voxels can show, in voxels.
+FINEST_PX = 2.0
 WARNING = (
     "Shell correlations are given for classical methods only: both halves of a network's volume "
     "share what the network made up, so that their agreement proves nothing; TVM's halves share "
@@ -60,7 +62,7 @@ class ShellCorrelation:
         """
         below = np.flatnonzero(self.correlation < threshold)
         if not below.size:
-            return 2.0
+            return FINEST_PX
         k = int(below[0])
         if k == 0:
             return float(1.0 / self.frequency[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,12 +17,26 @@ from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
 from ..volume import Volume
 from .agreement import compare_with_images
-from .resolution import THRESHOLDS, WARNING, Resolution, iter_resolution
+from .resolution import FINEST_PX, THRESHOLDS, WARNING, Resolution, iter_resolution
 from .results_table import ResultsRow, ResultsTable
 from .shape import compute_expected_elongation, measure_elongation
 from .verdicts import SelfCheck
 from .volume_fraction import count_densities
 
+#: What the rows say.
+INSIDE = "How far predicted images are from those withheld inside the range: interpolation."
+OUTERMOST = (
+    "How far predicted images are from the outermost ones, withheld: the test like filling a wedge."
+)
+ELONGATION = "How much longer along the beam a ball becomes by the missing wedge alone."
+FOUND_ELONGATION = "How much wider features are along the missing directions than across them."
+RESOLUTION = (
+    "Finest period to which volumes of the odd and of the even tilts correlate above "
+    "{threshold:g}; two voxels are the finest that a volume can show."
+)
+RESIDUAL = "How far the volume's own projections are from the measured images, over the images."
+OTSU = "Density that parts object and background best."
+FRACTION = "Part of the volume that is denser than Otsu's threshold."
 #: Part of the progress bar that the shell correlations take: they reconstruct.
 RECONSTRUCTING = 0.7
 
@@ -66,12 +81,20 @@ def iter_results(
             resolution = event
     figures = [*list_range(series), *list_resolutions(resolution)]
     if seconds:
-        figures.append(ResultsRow("time", "s", dict(seconds)))
+        took = "How long the method took, without what it shares with others."
+        figures.append(ResultsRow("time", "s", dict(seconds), meaning=took))
     if self_check is not None:
-        figures.append(ResultsRow("error at withheld tilts, inside", "", self_check.spread))
-        figures.append(ResultsRow("error at withheld tilts, outermost", "", self_check.outermost))
         figures += [
-            ResultsRow(f"error at withheld {angle:+.2f}", "", errors, is_detail=True)
+            ResultsRow(
+                f"error at withheld tilts, {where}", "", errors, meaning=meaning, is_share=True
+            )
+            for where, errors, meaning in (
+                ("inside", self_check.spread, INSIDE),
+                ("outermost", self_check.outermost, OUTERMOST),
+            )
+        ]
+        figures += [
+            ResultsRow(f"error at withheld {angle:+.2f}", "", errors, is_detail=True, is_share=True)
             for angle, _, errors in self_check.by_angle()
         ]
     measured: dict[str, VolumeMeasures] = {}
@@ -167,16 +190,20 @@ class MeasuredRange:
 def list_range(series: TiltSeries) -> list[ResultsRow]:
     """Return what the tilt range is, and the elongation that it brings."""
     seen = MeasuredRange.of(series.angles_deg)
+    expected = compute_expected_elongation(series.angles_deg)
     rows = (
-        ("tilts", "", seen.n_tilts),
-        ("first tilt", "deg", seen.first_deg),
-        ("last tilt", "deg", seen.last_deg),
-        ("step", "deg", seen.step_deg),
-        ("widest step inside", "deg", seen.widest_step_deg),
-        ("missing wedge", "deg", seen.missing_deg),
-        ("elongation by the tilt range", "", compute_expected_elongation(series.angles_deg)),
+        ("tilts", "", seen.n_tilts, "Number of images."),
+        ("first tilt", "deg", seen.first_deg, "The lowest angle."),
+        ("last tilt", "deg", seen.last_deg, "The highest angle."),
+        ("step", "deg", seen.step_deg, "The usual distance between neighbouring angles."),
+        ("widest step inside", "deg", seen.widest_step_deg, "The widest gap within the range."),
+        ("missing wedge", "deg", seen.missing_deg, "The directions in which nothing was measured."),
+        ("elongation by the tilt range", "", expected, ELONGATION),
     )
-    return [ResultsRow(name, unit, {"series": value}) for name, unit, value in rows]
+    return [
+        ResultsRow(name, unit, {"series": value}, meaning=meaning)
+        for name, unit, value, meaning in rows
+    ]
 
 
 def list_resolutions(resolution: Resolution) -> list[ResultsRow]:
@@ -186,6 +213,8 @@ def list_resolutions(resolution: Resolution) -> list[ResultsRow]:
             f"resolution, half series, FSC {threshold:g}",
             resolution.unit,
             {method: resolution.at(method, threshold) for method in resolution.curves},
+            meaning=RESOLUTION.format(threshold=threshold),
+            floor=FINEST_PX * (resolution.pixel_nm or 1.0),
         )
         for threshold in THRESHOLDS
         if resolution.curves
@@ -195,17 +224,18 @@ def list_resolutions(resolution: Resolution) -> list[ResultsRow]:
 def list_measures(series: TiltSeries, measured: Mapping[str, VolumeMeasures]) -> list[ResultsRow]:
     """Return what was measured on each volume, and at last the residual of each tilt."""
 
-    def row(name: str, attribute: str, unit: str = "") -> ResultsRow:
+    def row(name: str, attribute: str, meaning: str, **how: Any) -> ResultsRow:
         values = {method: getattr(found, attribute) for method, found in measured.items()}
-        return ResultsRow(name, unit, values)
+        return ResultsRow(name, how.pop("unit", ""), values, meaning=meaning, **how)
 
     figures = [
-        row("residual at the measured tilts", "residual"),
-        row("elongation found", "elongation"),
-        row("Otsu threshold", "threshold", "density"),
-        row("fraction of the volume above it", "fraction"),
+        row("residual at the measured tilts", "residual", RESIDUAL, is_share=True),
+        row("elongation found", "elongation", FOUND_ELONGATION),
+        row("Otsu threshold", "threshold", OTSU, unit="density"),
+        row("fraction of the volume above it", "fraction", FRACTION, is_share=True),
     ]
     for k, angle in enumerate(series.angles_deg):
         values = {method: found.by_tilt[k] for method, found in measured.items()}
-        figures.append(ResultsRow(f"residual at {angle:+.2f}", "", values, is_detail=True))
+        name = f"residual at {angle:+.2f}"
+        figures.append(ResultsRow(name, "", values, is_detail=True, is_share=True))
     return figures

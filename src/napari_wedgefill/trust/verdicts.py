@@ -82,9 +82,10 @@ class SelfCheck:
 
 
 def compare_errors(errors: Mapping[str, float]) -> str:
-    """Compare the networks' error with the least of the others, such as "25 % better than TVM".
+    """Compare the networks' error with the least of the others.
 
-    Empty where there is no network or nothing to compare it with.
+    Such as "25 % better than TVM (6.0 % against 8.0 %)", in the digits that tables show; empty
+    where there is no network or nothing to compare it with.
     """
     learned = [name for name in errors if name in METHODS and METHODS[name].needs_model]
     rivals = {name: error for name, error in errors.items() if name not in learned}
@@ -92,10 +93,12 @@ def compare_errors(errors: Mapping[str, float]) -> str:
         return ""
     least = min(errors[name] for name in learned)
     rival = min(rivals, key=rivals.__getitem__)
-    percent = round(100 * (1 - least / max(rivals[rival], 1e-30)))
+    own, other = round(100 * least, 1), round(100 * rivals[rival], 1)
+    percent = round(100 * (1 - own / max(other, 1e-30)))
     if percent == 0:
-        return f"as well as {label_of(rival)}"
-    return f"{abs(percent)} % {'better' if percent > 0 else 'worse'} than {label_of(rival)}"
+        return f"as well as {label_of(rival)} ({own:.1f} %)"
+    how = "better" if percent > 0 else "worse"
+    return f"{abs(percent)} % {how} than {label_of(rival)} ({own:.1f} % against {other:.1f} %)"
 
 
 @dataclass(frozen=True, eq=False)

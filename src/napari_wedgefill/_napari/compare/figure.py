@@ -11,8 +11,7 @@ from qtpy.QtGui import QImage, QPageSize, QPainter, QPdfWriter
 from ... import __version__
 from ...atomic import write_beside
 from ...errors import WedgefillError
-from .arrange import paper_layout
-from .layout import Layout
+from .layout import Layout, paper_layout
 from .model import CompareModel
 from .painting import Painting, Style
 from .pictures import Pictures
@@ -28,7 +27,7 @@ CREATOR = f"napari-wedgefill {__version__}"
 
 
 @dataclass(frozen=True)
-class Figure:
+class PrintedFigure:
     """A figure of what a window shows.
 
     Attributes

@@ -1,0 +1,103 @@
+"""What the reliability scripts counted: reliability.json keeps it by part, reliability.md shows it.
+
+Each script puts its part in with `record`; the page is rendered from all parts that are there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks import MEASURED
+
+PAGE = MEASURED / "reliability.md"
+
+
+def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
+    """Keep the counts of one script, ready for JSON, and render the page again."""
+    data = page.with_suffix(".json")
+    parts = json.loads(data.read_text("utf-8")) if data.is_file() else {}
+    parts[part] = figures
+    data.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
+    page.write_text(render(parts), encoding="utf-8")
+    print(SECTIONS[part](figures))
+
+
+def render(parts: dict[str, Any]) -> str:
+    """Return the page as Markdown."""
+    blocks = [
+        "# Reliability",
+        "Printed by the modules of `benchmarks/reliability`; `docs/measured/reliability.json` "
+        "holds the counts. [Reliability](../reliability.md) says what is promised.",
+    ]
+    blocks += [SECTIONS[part](parts[part]) for part in SECTIONS if part in parts]
+    return "\n\n".join(blocks) + "\n"
+
+
+def show_kills(found: dict[str, Any]) -> str:
+    """Runs that were killed."""
+    lines = [
+        "## Killed runs",
+        "",
+        f"`python -m benchmarks.reliability.kills`, seed {found['seed']}: a fill with four methods "
+        "ended at a random moment. Every file under its final name is compared with that of an "
+        "undisturbed run, to the byte.",
+        "",
+        "| signal | runs | files under a final name | of them incomplete | left behind | left "
+        "after the next run |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    names = ("runs", "files", "incomplete", "left", "left_after")
+    lines += [
+        f"| {signal} | " + " | ".join(str(count[name]) for name in names) + " |"
+        for signal, count in found["signals"].items()
+    ]
+    return "\n".join(lines)
+
+
+def show_disks(found: dict[str, Any]) -> str:
+    """Disks that filled up."""
+    counts = found["counts"]
+    return "\n".join(
+        [
+            "## Full disks",
+            "",
+            f"`python -m benchmarks.reliability.disks`, seed {found['seed']}: a fill onto a disk "
+            "of a random size, some of it taken away while it runs.",
+            "",
+            f"{counts['runs']} runs: {counts['refused']} were refused before anything was "
+            f"computed, {counts['stopped']} ended in a sentence when the disk was full, "
+            f"{counts['incomplete_asked']} wrote volumes and report but not the picture, and "
+            f"{counts['complete']} had room enough. Incomplete files under a final name: "
+            f"{counts['incomplete']}. Left behind: {counts['left']}. Ended in anything but a "
+            f"sentence: {counts['unexpected']}.",
+        ]
+    )
+
+
+def show_mutations(found: dict[str, Any]) -> str:
+    """Damaged reports and models."""
+    lines = [
+        "## Damaged reports and models",
+        "",
+        f"`python -m benchmarks.reliability.mutations`, seed {found['seed']}: bytes changed, cut, "
+        "doubled or put in, and values of `report.json` and `model.toml` replaced by others. "
+        "Reading must work or end in one sentence.",
+        "",
+        "| input | tried | read | refused in a sentence | anything else | slowest, s |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for name, count in found["inputs"].items():
+        cells = [count["tried"], count["read"], count["refused"], count["failed"]]
+        lines.append(f"| {name} | {' | '.join(map(str, cells))} | {count['slowest']:.2f} |")
+    lines += ["", f"Largest memory of the process: {found['peak_mb']} MB."]
+    return "\n".join(lines)
+
+
+SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "kills": show_kills,
+    "disks": show_disks,
+    "mutations": show_mutations,
+}

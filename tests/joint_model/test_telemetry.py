@@ -1,0 +1,117 @@
+"""Nothing leaves the machine: ONNX Runtime is only ever imported with its telemetry off."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import napari_wedgefill
+
+PACKAGE = Path(napari_wedgefill.__file__).parent
+ROOT = PACKAGE.parent.parent
+THE_ONE_PLACE = PACKAGE / "joint_model" / "onnx_runtime.py"
+LOADER = "load_onnxruntime"
+
+
+def source_files() -> Iterator[Path]:
+    for folder in (PACKAGE, ROOT / "benchmarks", ROOT / "examples"):
+        yield from (path for path in folder.rglob("*.py") if path != THE_ONE_PLACE)
+
+
+def unguarded_imports(tree: ast.Module) -> Iterator[int]:
+    """Lines that import ONNX Runtime when they run, without the loader before them."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    for scope in ast.walk(tree):
+        if not isinstance(scope, ast.Module | ast.FunctionDef):
+            continue
+        is_off = False
+        for statement in scope.body:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) == LOADER:
+                    is_off = True
+                names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                is_its = any(name.split(".")[0] == "onnxruntime" for name in names)
+                # What stands in a function is looked at there.
+                is_later = isinstance(scope, ast.Module) and isinstance(statement, ast.FunctionDef)
+                if is_its and not is_off and not is_later:
+                    yield node.lineno
+
+
+def test_nothing_else_imports_onnx_runtime_before_its_telemetry_is_off():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in source_files()
+        for line in unguarded_imports(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not wrong
+
+
+def test_the_check_of_imports_sees_an_import():
+    assert list(unguarded_imports(ast.parse("def f():\n    import onnxruntime"))) == [2]
+    assert not list(
+        unguarded_imports(ast.parse("def f():\n    load_onnxruntime()\n    import onnxruntime.x"))
+    )
+
+
+FILL = """
+import socket, sys, time
+def refuse(*_): raise AssertionError("a socket was opened")
+socket.socket.connect = socket.getaddrinfo = refuse
+import numpy as np
+from napari_wedgefill import FillOptions, TiltSeries, fill
+images = np.random.default_rng(0).normal(0, 0.1, (9, 1, 16))
+images[:, :, 6:10] += 5
+series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+fill(series, FillOptions(methods=("gan",), device="cpu"))
+time.sleep(2)  # telemetry is sent by a thread of its own, a moment later
+"""
+
+
+def run_fill(home: Path, *before: str) -> None:
+    """Fill in a process of its own, whose user has nothing in his home folder."""
+    kept = {
+        k: v for k, v in os.environ.items() if k not in ("XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY")
+    }
+    subprocess.run(
+        [*before, sys.executable, "-c", FILL],
+        check=True,
+        timeout=300,
+        env={**kept, "HOME": str(home), "PYTHONPATH": str(PACKAGE.parent)},
+    )
+
+
+def test_a_fill_leaves_no_telemetry_database(tmp_path: Path):
+    """ONNX Runtime makes one, and an identifier of the device, as soon as it means to send."""
+    run_fill(tmp_path)
+    assert not [
+        path for path in tmp_path.rglob("*") if "onnxruntime" in str(path.relative_to(tmp_path))
+    ]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_a_fill_opens_no_network_socket(tmp_path: Path):
+    trace = tmp_path / "trace"
+    run_fill(tmp_path, "strace", "-f", "-e", "trace=socket,connect", "-o", str(trace))
+    text = trace.read_text()
+    assert "exited with 0" in text
+    assert not re.findall(r"socket\((?:AF_INET|PF_INET).*", text)
+
+
+def test_a_missing_runtime_is_told_in_a_sentence(monkeypatch):
+    from napari_wedgefill.errors import WedgefillError
+    from napari_wedgefill.joint_model.onnx_runtime import load_onnxruntime
+
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(WedgefillError, match=r"cannot be imported .* see 'wedgefill doctor'"):
+        load_onnxruntime()
