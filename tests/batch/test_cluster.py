@@ -48,9 +48,18 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture
-def scheduler(start) -> str:
+def scheduler_file(tmp_path) -> Path:
+    """Where the scheduler says how it is reached."""
+    return tmp_path / "scheduler.json"
+
+
+@pytest.fixture
+def scheduler(start, scheduler_file) -> str:
     """Address of a scheduler that was started by hand."""
-    process = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+    process = start(
+        "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+        "--scheduler-file", str(scheduler_file),
+    )  # fmt: skip
     for line in process.stderr:
         if found := re.search(r"Scheduler at:\s+(tcp://127\.0\.0\.1:\d+)", line):
             return found[1]
@@ -65,15 +74,20 @@ def start_worker(start, scheduler: str, tmp_path: Path, **more: str) -> None:
 
 
 def test_a_scheduler_and_a_worker_that_were_started_by_hand(
-    start, scheduler, write_series, tmp_path, capsys
+    start, scheduler, scheduler_file, write_series, tmp_path, capsys
 ):
+    """As docs/batch.md does it."""
     path, out = write_series("tiny"), tmp_path / "out"
-    start_worker(start, scheduler, tmp_path)
-    command = ["batch", str(path), "-o", str(out), "--methods", "wbp", "--scheduler", scheduler]
-    assert main(command) == 0
+    start(
+        "worker", "--scheduler-file", str(scheduler_file), "--nthreads", "1",
+        "--memory-limit", "0", "--host", "127.0.0.1", "--no-dashboard",
+        "--local-directory", str(tmp_path / "scratch"),
+    )  # fmt: skip
+    command = ["batch", str(path), "-o", str(out), "--methods", "wbp", "--scheduler"]
+    assert main([*command, str(scheduler_file)]) == 0
     assert "1 done, 0 kept, 0 failed" in capsys.readouterr().err
     assert (out / "tiny" / "tiny_wbp.mrc").exists()
-    assert main(command) == 0
+    assert main([*command, scheduler]) == 0
     assert "0 done, 1 kept, 0 failed" in capsys.readouterr().err
 
 
