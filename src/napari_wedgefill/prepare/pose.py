@@ -97,6 +97,26 @@ class Binned:
         run_on_cores(partial(fill, place, int(tilt)) for place, tilt in enumerate(which))
         return out
 
+    def measured(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+        """Where `aligned` shows what was measured, and not what was put in for it."""
+        which = np.arange(len(self.images)) if tilts is None else tilts
+        h, w = self.images.shape[1:]
+        rotation = pose._rotation()
+        y, x = np.arange(h)[:, None], np.arange(w)[None, :]
+        out = np.empty((len(which), h, w), bool)
+        for place, tilt in enumerate(which):
+            start = self._start(pose, int(tilt))
+            row = rotation[0, 0] * y + rotation[0, 1] * x + start[0]
+            column = rotation[1, 0] * y + rotation[1, 1] * x + start[1]
+            out[place] = (row > -0.5) & (row < h - 0.5) & (column > -0.5) & (column < w - 0.5)
+        return out
+
+    def _start(self, pose: Pose, tilt: int) -> NDArray[np.float64]:
+        """Where the first pixel of an aligned image lies in these images (y, x)."""
+        moved = np.array([0.0, pose.axis_shift_px]) + pose.offsets_px[tilt]
+        middle_out = np.array([centre(n) for n in self.images.shape[1:]])
+        return np.asarray(self.middle + moved / self.factor - pose._rotation() @ middle_out)
+
 
 def resample(stack: Binned, pose: Pose, tilt: int, order: int = 3) -> Floats:
     """One image, (h, w), moved so that its tilt axis is the centre column; a single interpolation.
@@ -107,10 +127,8 @@ def resample(stack: Binned, pose: Pose, tilt: int, order: int = 3) -> Floats:
     image: Floats = stack.images[tilt]
     if pose.is_identity():
         return image
-    moved = np.array([0.0, pose.axis_shift_px]) + pose.offsets_px[tilt]
     rotation = pose._rotation()
-    middle_out = np.array([centre(n) for n in image.shape])
-    start = stack.middle + moved / stack.factor - rotation @ middle_out
+    start = stack._start(pose, tilt)
     pad = _padding(image.shape, rotation, start)
     stat = min(EDGE_ROWS, *image.shape)
     padded = np.pad(image, pad, mode="mean", stat_length=stat)
