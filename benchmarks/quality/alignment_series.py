@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -195,6 +195,14 @@ def simulate(name: str, seed: int, electrons: float | None) -> tuple[TiltSeries,
         images[tilt].ravel()[at] = HOT_TIMES * top
     series = TiltSeries.from_arrays(images, ANGLES_DEG, name=name)
     return series, Truth(pose, offset_deg, blank, hot)
+
+
+def without_bad_images(series: TiltSeries, truth: Truth) -> tuple[TiltSeries, Truth]:
+    """Leave out the blank images and those with hot pixels."""
+    good = np.setdiff1d(np.arange(series.n_tilts), np.concatenate([truth.blank, truth.hot]))
+    none = np.zeros(0, np.intp)
+    pose = replace(truth.pose, offsets_px=truth.pose.offsets_px[good])
+    return series.tilts(good), Truth(pose, truth.tilt_offset_deg, none, none)
 
 
 @dataclass(frozen=True)

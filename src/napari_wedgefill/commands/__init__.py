@@ -8,12 +8,26 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import align, bench, demo, doctor, export, fill, info, project, self_check, simulate, train
+from . import (
+    align,
+    bench,
+    demo,
+    doctor,
+    export,
+    fill,
+    info,
+    prepare,
+    project,
+    self_check,
+    simulate,
+    train,
+)
 
 #: By the name on the command line, in the order of the help.
 COMMANDS: dict[str, ModuleType] = {
     "info": info,
     "fill": fill,
+    "prepare": prepare,
     "align": align,
     "project": project,
     "self-check": self_check,
