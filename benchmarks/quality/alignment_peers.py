@@ -6,8 +6,7 @@ It imports nothing of ours, so that it runs in an environment of its own (ETSpy 
 along). IN holds ``images`` (n_tilts, h, w), the tilt axis roughly along y, and ``angles_deg``. OUT
 holds, for each method, where an aligned point comes from: a matrix (2, 2) and a displacement for
 each tilt, both (y, x) from the images' centre, ``p_in = matrix @ p_aligned + offsets[tilt]``;
-"<method> failed" holds the message where the method raised, "<method> tilt" a tilt offset in
-degrees.
+"<method> failed" holds the message where the method raised.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ def pose_of(stack: Any, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]
 def align_with_tiltxcorr(images: np.ndarray, angles_deg: np.ndarray) -> Found:
     """Cross-correlation with cosine stretching, the axis taken as given: along y."""
     import torch
-    from torch_tiltxcorr import tiltxcorr, tiltxcorr_with_sample_tilt_estimation
+    from torch_tiltxcorr import tiltxcorr
 
     stack, angles = torch.as_tensor(images).float(), torch.as_tensor(angles_deg).float()
     found: Found = {}
@@ -75,12 +74,6 @@ def align_with_tiltxcorr(images: np.ndarray, angles_deg: np.ndarray) -> Found:
         found["tiltxcorr"] = (np.eye(2), -shifts.numpy().astype(float))
     except Exception as error:
         found["tiltxcorr failed"] = str(error)
-    try:
-        shifts, offset = tiltxcorr_with_sample_tilt_estimation(stack, angles, 0.0)[:2]
-        found["tiltxcorr with tilt"] = (np.eye(2), -shifts.numpy().astype(float))
-        found["tiltxcorr with tilt tilt"] = float(offset)
-    except Exception as error:
-        found["tiltxcorr with tilt failed"] = str(error)
     return found
 
 

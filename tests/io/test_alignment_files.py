@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, gaussian_filter
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io.alignment_files import read_alignment, write_alignment
@@ -41,7 +42,7 @@ def test_what_is_written_is_read_back_as_the_same_pose(
     written = write_alignment(path, transforms_of(found))
     assert path in written
     back = found_in(read_alignment(path), series, path.name)
-    total = found.pose.offsets_px + [0.0, found.pose.axis_shift_px]
+    total = found.pose.offsets_px + np.array([0.0, found.pose.axis_shift_px])
     np.testing.assert_allclose(back.pose.offsets_px, total, atol=2e-3)
     assert back.pose.axis_deg == pytest.approx(axis_deg, abs=1e-3)
     np.testing.assert_allclose(back.angles_deg, series.angles_deg, atol=0.01)
@@ -50,7 +51,7 @@ def test_what_is_written_is_read_back_as_the_same_pose(
 def test_an_xf_line_moves_the_image_as_imod_would() -> None:
     """Aligned pixels lie at A (p - centre) + d + centre, whatever the order of our own arrays."""
     rng = np.random.default_rng(2)
-    image = rng.random((1, 20, 24)).astype(np.float32)
+    image = gaussian_filter(rng.random((1, 20, 24)).astype(np.float32), (0, 2, 2))
     found = Found(
         np.arange(1), np.zeros(1), Pose(np.array([[2.0, -3.0]]), 0.0, 10.0), np.zeros(1), (20, 24)
     )
@@ -61,7 +62,7 @@ def test_an_xf_line_moves_the_image_as_imod_would() -> None:
     start = flip @ (middle - back @ (middle + transforms.shifts_px[0]))
     by_imod = affine_transform(image[0], flip @ back @ flip, start, order=3, mode="nearest")
     ours = Binned.of(image, 1).aligned(found.pose)[0]
-    np.testing.assert_allclose(ours[6:-6, 6:-6], by_imod[6:-6, 6:-6], atol=1e-4)
+    np.testing.assert_allclose(ours[6:-6, 6:-6], by_imod[6:-6, 6:-6], atol=1e-3)
 
 
 def test_an_aln_that_leaves_out_images_keeps_the_rest(tmp_path: Path) -> None:
@@ -85,8 +86,6 @@ def test_stretched_images_and_turned_series_are_refused(tmp_path: Path) -> None:
 
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused_in_a_sentence(text: str) -> None:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         for suffix in (".xf", ".aln"):
             path = Path(folder) / f"a{suffix}"

@@ -16,7 +16,7 @@ from napari_wedgefill.prepare import (
     PrepareOptions,
     RegionOptions,
     TiltOptions,
-    disagreement,
+    measure_disagreement,
     prepare_series,
     propose_bad_images,
 )
@@ -170,11 +170,11 @@ def test_a_recipe_with_an_unknown_or_wrong_option_is_refused(tmp_path: Path) -> 
 
 
 def test_a_raw_series_disagrees_more_than_an_aligned_one() -> None:
-    raw = disagreement(needle(jitter()))
-    good = disagreement(needle(np.zeros((len(ANGLES_DEG), 2))))
+    raw = measure_disagreement(needle(jitter()))
+    good = measure_disagreement(needle(np.zeros((len(ANGLES_DEG), 2))))
     assert raw is not None
     assert good is not None
     assert raw > 2.0 * good
     assert "contradict each other" in hint(raw)
     assert hint(good) == ""
-    assert disagreement(needle(jitter()).tilts(np.arange(3))) is None
+    assert measure_disagreement(needle(jitter()).tilts(np.arange(3))) is None

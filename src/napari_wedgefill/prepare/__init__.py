@@ -12,7 +12,7 @@ from .report import Aligned, AlignmentReport, AlignProgress
 
 if TYPE_CHECKING:
     from .coarse import align, iter_align
-    from .disagreement import disagreement
+    from .disagreement import measure_disagreement
     from .preparing import (
         Found,
         Prepared,
@@ -37,9 +37,9 @@ __all__ = [
     "TiltOptions",
     "TiltRow",
     "align",
-    "disagreement",
     "iter_align",
     "iter_prepare",
+    "measure_disagreement",
     "prepare_series",
     "propose_bad_images",
 ]
@@ -47,7 +47,7 @@ __all__ = [
 _HOME = {
     "align": "coarse",
     "iter_align": "coarse",
-    "disagreement": "disagreement",
+    "measure_disagreement": "disagreement",
     "Found": "preparing",
     "PrepareReport": "preparing",
     "Prepared": "preparing",

@@ -18,7 +18,7 @@ MAX_TILTS = 61
 NEEDS_PREPARING = 0.25
 
 
-def disagreement(series: TiltSeries) -> float | None:
+def measure_disagreement(series: TiltSeries) -> float | None:
     """Share of the images that the other tilts fail to predict, 0 to about 1.
 
     Images are binned to about 64 px first, and no more than 61 are looked at. Noise and few tilts
