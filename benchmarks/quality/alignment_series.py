@@ -156,7 +156,7 @@ def spoiled(images: Floats, pose: Pose, field_px: int = FIELD_PX) -> Floats:
     """Displace, lean and crop exact images (n_tilts, h, w) as a microscope would see them."""
     middle_in = np.full(2, (field_px - 1) / 2)
     middle_out = (np.array(images.shape[1:]) - 1) / 2
-    back = pose._rotation().T
+    back = pose.rotation().T
     out = np.empty((len(images), field_px, field_px), np.float32)
     for tilt, image in enumerate(images):
         moved = pose.offsets_px[tilt] + [0.0, pose.axis_shift_px]
@@ -235,7 +235,7 @@ def errors_of(found: Pose, truth: Truth, angles_deg: Doubles = ANGLES_DEG) -> Er
     def total(pose: Pose) -> Doubles:
         return pose.offsets_px + np.array([0.0, pose.axis_shift_px])
 
-    wrong = (total(found) - total(truth.pose)) @ truth.pose._rotation()
+    wrong = (total(found) - total(truth.pose)) @ truth.pose.rotation()
     wrong = wrong[truth.usable]
     tilts = np.deg2rad(angles_deg[truth.usable] + truth.tilt_offset_deg)
     path = np.stack([np.ones_like(tilts), np.cos(tilts), np.sin(tilts)], axis=1)

@@ -113,6 +113,6 @@ def _spare_supported(image: Floats, smooth: Floats, spikes: NDArray[np.bool_]) -
 
 
 def _least_height(image: Floats) -> float:
-    """A tenth of the image's own range: less harms nothing, and may be the object."""
+    """A third of the image's own range: less does little harm, and may be the object."""
     low, high = np.quantile(image, [0.01, 0.99])
-    return 0.1 * float(high - low)
+    return float(high - low) / 3.0

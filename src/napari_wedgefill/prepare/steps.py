@@ -198,13 +198,16 @@ def with_least_movement(pose: Pose, start: Pose, angles_deg: Doubles, width: int
     """
     tilts = np.deg2rad(angles_deg)
     design = np.stack([np.ones_like(tilts), np.cos(tilts), np.sin(tilts)], axis=1)
-    total = pose.offsets_px[:, 1] + pose.axis_shift_px - start.axis_shift_px
-    rest = total - design @ np.linalg.lstsq(design, total, rcond=None)[0]
+    rotation = pose.rotation()
+    # A translation of the object moves the images across the axis as it leans, not along their x.
+    total = (pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])) @ rotation
+    across = total[:, 1]
+    rest = across - design @ np.linalg.lstsq(design, across, rcond=None)[0]
     doubt = np.sqrt((rest**2).mean()) / (PRIOR_SHARE * width)
     held = np.vstack([design, [doubt, 0.0, 0.0]])
-    shift, x, z = np.linalg.lstsq(held, np.append(total, 0.0), rcond=None)[0]
-    across = total - design @ [shift, x, z]
-    along = pose.offsets_px[:, 0] - np.median(pose.offsets_px[:, 0])
-    return Pose(
-        np.stack([along, across], axis=1), start.axis_shift_px + float(shift), pose.axis_deg
-    )
+    shift, x, z = np.linalg.lstsq(held, np.append(across, 0.0), rcond=None)[0]
+    total[:, 0] -= np.median(total[:, 0])
+    total[:, 1] -= design @ [0.0, x, z]
+    by_px = float(shift) * float(rotation[1, 1])
+    offsets = total @ rotation.T - np.array([0.0, by_px])
+    return Pose(offsets, start.axis_shift_px + by_px, pose.axis_deg)
