@@ -15,7 +15,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.demo ## fill a real tilt series with every method, then show the results
-	$(BIN)/wedgefill demo -o demo-output
+	$(BIN)/wedgefill demo -o demo-output --overwrite
 
 test: $(VENV)/.test ## run every test, windows included (on a virtual display)
 	@command -v Xvfb >/dev/null || { \
@@ -29,18 +29,18 @@ lint: $(VENV)/.dev ## check style and types
 	$(BIN)/mypy
 
 bench: $(VENV)/.bench ## measure speed (beside ASTRA's, in one run), start-up and memory
-	$(BIN)/python benchmarks/projectors.py
-	$(BIN)/python benchmarks/convergence.py
-	$(BIN)/python benchmarks/networks.py
-	$(BIN)/python benchmarks/fill.py
-	$(BIN)/python benchmarks/startup.py
-	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python -m benchmarks.speed.projectors
+	$(BIN)/python -m benchmarks.speed.convergence
+	$(BIN)/python -m benchmarks.speed.networks
+	$(BIN)/python -m benchmarks.speed.fill
+	$(BIN)/python -m benchmarks.speed.startup
+	$(BIN)/python -m benchmarks.speed.memory
 
 # Such as QUALITY_ARGS="--full --minutes 60 --tooth tooth.h5"; results are kept in runs/quality.
 quality: $(VENV)/.bench ## measure the quality of every method on objects that training never drew
 	$(BIN)/python -m benchmarks.quality $(QUALITY_ARGS)
-	$(BIN)/python benchmarks/hallucination.py
-	$(BIN)/python benchmarks/outside_field.py
+	$(BIN)/python -m benchmarks.quality.hallucination
+	$(BIN)/python -m benchmarks.quality.outside_field
 
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/python docs/draw_conventions.py
@@ -69,7 +69,7 @@ $(VENV)/.demo: $(VENV)/.pip pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo
 	@echo "Installing what the tests need"
-	$(PIP) install -c constraints.txt -e '.[all,train]' --group test
+	$(PIP) install -c constraints.txt -e '.[all,train,formats]' --group test
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/.demo

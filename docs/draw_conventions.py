@@ -147,9 +147,47 @@ def frequency_legend() -> list[str]:
     return [words((510, 60 + 28 * i), text, colour) for i, (text, colour) in enumerate(rows)]
 
 
-def write(name: str, title: str, parts: list[str]) -> None:
+#: The letter F, which no rotation turns into its mirror image: rows from the top, filled cells.
+LETTER = ("0111110", "0100000", "0100000", "0111100", "0100000", "0100000", "0100000")
+CELL = 20.0
+
+
+def letter(left: float, top: float, heading: str, rows: list[str], *, flipped: bool) -> list[str]:
+    """Draw a grid of pixels with the letter in it, a heading and what stands at each row."""
+    parts = [words((left, top - 16), heading)]
+    lines = LETTER[::-1] if flipped else LETTER
+    for i, line_of_cells in enumerate(lines):
+        for j, cell in enumerate(line_of_cells):
+            colour = DETECTOR if cell == "1" else "white"
+            parts.append(
+                f'<rect x="{left + j * CELL:.0f}" y="{top + i * CELL:.0f}" width="{CELL:.0f}" '
+                f'height="{CELL:.0f}" fill="{colour}" stroke="#d1d5db"/>'
+            )
+    for i, text in enumerate(rows):
+        y = top + (0.75 + i * (len(LETTER) - 1)) * CELL
+        parts.append(words((left + 148, y), text, BEAM))
+    return parts
+
+
+def rows_of_a_picture() -> list[str]:
+    """Draw one picture, how files hold its rows, and how memory does."""
+    last = f"row {len(LETTER) - 1}"
+    return [
+        *letter(30, 60, "the picture, as 3dmod shows it", [], flipped=False),
+        *letter(280, 60, "MRC: bottom row first", [last, "row 0, first"], flipped=False),
+        *letter(530, 60, "TIFF, DM, EMD: top row first", ["row 0, first", last], flipped=False),
+        words((30, 268), "In memory, whatever the file: row 0 is the bottom of the picture."),
+        *letter(30, 322, "images[i], as napari draws it", ["row 0, on top", last], flipped=True),
+        words((310, 352), "+y is up in the picture and down in napari;"),
+        words((310, 380), "positive angles of the tilt axis run counter-clockwise"),
+        words((310, 408), "in the picture, from vertical."),
+        words((310, 436), "Writers turn the rows back: the picture stays.", POINT),
+    ]
+
+
+def write(name: str, title: str, parts: list[str], height: int = SIZE[1]) -> None:
     """Write a picture on a white ground."""
-    width, height = SIZE
+    width = SIZE[0]
     heads = [arrowhead("ink", INK), arrowhead("beam", BEAM), arrowhead("detector", DETECTOR)]
     text = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" style="{STYLE}">',
@@ -169,6 +207,8 @@ def main() -> None:
     write("conventions.svg", title, [missing_wedge(), *axes(), *tilted_beam(), *legend()])
     title = "Frequencies that a range of tilts measures"
     write("conventions_frequencies.svg", title, [*frequencies(), *frequency_legend()])
+    title = "Which row of a picture comes first, in files and in memory"
+    write("conventions_rows.svg", title, rows_of_a_picture(), height=490)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import pytest
 
 from napari_wedgefill.comparison import (
     GreyScale,
-    centre_of_object,
     compare,
     cut_plane,
+    find_centre_of_object,
     round_length,
 )
 from napari_wedgefill.errors import WedgefillError
@@ -25,15 +25,15 @@ def ball(z: float, y: float, x: float) -> np.ndarray:
 
 
 def test_the_centre_is_the_objects_and_not_the_volumes():
-    assert centre_of_object(ball(6, 21, 30)) == (6, 21, 30)
+    assert find_centre_of_object(ball(6, 21, 30)) == (6, 21, 30)
 
 
 def test_a_dark_object_is_found_as_well():
-    assert centre_of_object(5 - ball(6, 21, 30)) == (6, 21, 30)
+    assert find_centre_of_object(5 - ball(6, 21, 30)) == (6, 21, 30)
 
 
 def test_an_empty_volume_is_cut_in_the_middle():
-    assert centre_of_object(np.zeros(SHAPE, np.float32)) == (10, 15, 20)
+    assert find_centre_of_object(np.zeros(SHAPE, np.float32)) == (10, 15, 20)
 
 
 def test_grey_is_common_and_one_streaky_method_does_not_set_it():

@@ -19,7 +19,8 @@ from napari_wedgefill.tilt_series import TiltSeries
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*.md"))]
+PAGES = [README, ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md"]
+PAGES += sorted(ROOT.glob("docs/**/*.md"))
 PAGES += sorted(ROOT.glob("models/**/README.md"))
 WIDTH, HEIGHT = 32, 8
 #: Commands that hand what follows to a parser of the training room.
@@ -129,20 +130,27 @@ def test_the_table_of_fill_is_complete():
     assert table == options - {"--help", "--output", "--debug"}
 
 
+def path_of_module(module: str) -> str:
+    """File that ``python -m`` runs."""
+    path = module.rstrip(".").replace(".", "/")
+    return f"{path}/__main__.py" if (ROOT / path).is_dir() else f"{path}.py"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_what_a_page_names_exists(page):
     text = page.read_text("utf-8")
-    scripts = re.findall(r"python ((?:benchmarks|docs|examples)/[\w/]+\.py)", text)
+    scripts = re.findall(r"(?:python |`)((?:benchmarks|docs|examples)/[\w/]+\.py)", text)
     modules = re.findall(r"python -m (benchmarks[\w.]*)", text)
-    scripts += [f"{module.replace('.', '/')}/__main__.py" for module in modules]
+    scripts += [path_of_module(module) for module in modules]
     assert not [script for script in scripts if not (ROOT / script).is_file()]
     links = re.findall(r"\]\((?!http|#)([^)#\s]+)", text)
     assert not [link for link in links if not (page.parent / link).exists()]
 
 
 def test_every_page_is_in_the_menu_and_on_the_home_page():
-    pages = {path.name for path in ROOT.glob("docs/*.md")} - {"index.md"}
-    menu = set(re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
-    home = set(re.findall(r"\]\(([\w-]+\.md)", (ROOT / "docs/index.md").read_text("utf-8")))
+    docs = ROOT / "docs"
+    pages = {path.relative_to(docs).as_posix() for path in docs.glob("**/*.md")} - {"index.md"}
+    menu = set(re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M))
+    home = set(re.findall(r"\]\(([\w/-]+\.md)", (docs / "index.md").read_text("utf-8")))
     assert menu - {"index.md"} == pages
     assert home == pages

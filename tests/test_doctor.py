@@ -11,22 +11,22 @@ from napari_wedgefill.cli import main
 
 
 def test_both_runtimes_at_once_are_a_problem_with_a_repair():
-    repair = doctor.runtime_repair({"onnxruntime": "1.2", "onnxruntime-gpu": "1.3"})
+    repair = doctor.advise_runtime_repair({"onnxruntime": "1.2", "onnxruntime-gpu": "1.3"})
     assert "pip uninstall -y onnxruntime onnxruntime-gpu" in repair
 
 
 def test_no_runtime_is_a_problem():
-    assert "pip install onnxruntime" in doctor.runtime_repair({})
+    assert "pip install onnxruntime" in doctor.advise_runtime_repair({})
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "onnxruntime-gpu"])
 def test_one_runtime_is_as_it_should_be(name):
-    assert doctor.runtime_repair({name: "1.31"}) is None
+    assert doctor.advise_runtime_repair({name: "1.31"}) is None
 
 
 def test_a_machine_without_a_driver_has_no_gpus(monkeypatch):
     monkeypatch.setitem(doctor.LIBCUDA, doctor.sys.platform, "libthere-is-no-such-driver.so")
-    assert doctor.nvidia_gpus() is None
+    assert doctor.list_nvidia_gpus() is None
 
 
 def test_a_display_is_an_x_server_or_wayland(monkeypatch):
@@ -65,7 +65,7 @@ def test_a_problem_makes_the_status_1(monkeypatch, capsys):
 def test_a_gpu_without_working_kernels_is_a_hint_with_its_reason(monkeypatch):
     from napari_wedgefill.projector import triton_support
 
-    monkeypatch.setattr(doctor, "nvidia_gpus", lambda: ["a GPU"])
+    monkeypatch.setattr(doctor, "list_nvidia_gpus", lambda: ["a GPU"])
     monkeypatch.setattr(triton_support, "obstacle", lambda: "Triton is not installed")
     found = doctor.Diagnosis()
     doctor._look_at_projections(found)

@@ -1,6 +1,5 @@
-"""Every subcommand of `benchmarks/gpu.py` runs on a processor, and sessions end as they should."""
+"""Every subcommand of `benchmarks.gpu` runs on a processor, and sessions end as they should."""
 
-import importlib
 import itertools
 import json
 import os
@@ -11,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+from benchmarks.gpu import training
+
+ROOT = Path(__file__).parent.parent
+#: As on a machine where the package was never installed.
+UNINSTALLED = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(BENCHMARKS / "gpu.py"), *arguments, "--device", "cpu", "--tiny"]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-
-
-@pytest.fixture
-def gpu_training(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("gpu_training")
+    command = [sys.executable, "-m", "benchmarks.gpu", *arguments, "--device", "cpu", "--tiny"]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=600, check=False, env=UNINSTALLED
+    )
 
 
 @pytest.mark.parametrize("command", ["test", "bench", "fill", "tune", "profile"])
@@ -37,8 +36,8 @@ def test_a_measurement_writes_its_results(command, tmp_path):
 
 
 def test_a_machine_without_a_gpu_is_told_so(tmp_path):
-    command = [sys.executable, str(BENCHMARKS / "gpu.py"), "test", "--out", str(tmp_path)]
-    hidden = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-m", "benchmarks.gpu", "test", "--out", str(tmp_path)]
+    hidden = UNINSTALLED | {"CUDA_VISIBLE_DEVICES": ""}
     ran = subprocess.run(
         command, capture_output=True, text=True, timeout=120, check=False, env=hidden
     )
@@ -57,7 +56,7 @@ def test_training_makes_every_stage_and_is_done_the_second_time(tmp_path):
     assert json.loads((tmp_path / "run" / "tomogram.json").read_text())["curves"] == curves
 
 
-def test_a_session_ends_after_a_checkpoint_and_asks_to_go_on(gpu_training, monkeypatch, tmp_path):
+def test_a_session_ends_after_a_checkpoint_and_asks_to_go_on(monkeypatch, tmp_path):
     """The loop saves every half second; a session of two must not be cut between two saves."""
     script = (
         "import pathlib, time\n"
@@ -70,32 +69,30 @@ def test_a_session_ends_after_a_checkpoint_and_asks_to_go_on(gpu_training, monke
         started.append(subprocess.Popen([sys.executable, "-c", script]))
         return started[0]
 
-    monkeypatch.setattr(gpu_training, "_python", fake)
+    monkeypatch.setattr(training, "_python", fake)
     deadline = time.monotonic() + 3.2
-    status = gpu_training._train("sinogram", [], tmp_path, deadline)
-    assert status == gpu_training.UNFINISHED
+    status = training._train("sinogram", [], tmp_path, deadline)
+    assert status == training.UNFINISHED
     assert (tmp_path / "sinogram.ckpt").exists()
     assert started[0].poll() is not None
     assert time.monotonic() < deadline + 2
 
 
-def test_simulating_processes_share_no_seed_and_end_with_the_block(
-    gpu_training, monkeypatch, tmp_path
-):
+def test_simulating_processes_share_no_seed_and_end_with_the_block(monkeypatch, tmp_path):
     seeds, started = [], []
 
     def fake(module, arguments, core=None):
-        assert module == "napari_wedgefill.training.examples"
+        assert module == "napari_wedgefill.training.simulate"
         seeds.append(int(arguments[arguments.index("--first-seed") + 1]))
         started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
         return started[-1]
 
-    monkeypatch.setattr(gpu_training, "_python", fake)
+    monkeypatch.setattr(training, "_python", fake)
     (tmp_path / ".group_100007.npz.1.part").write_text("half")
-    with gpu_training.simulating(tmp_path, 3, time.monotonic() + 60):
+    with training.simulating(tmp_path, 3, time.monotonic() + 60):
         assert all(process.poll() is None for process in started)
     assert len(set(seeds)) == 3
-    assert min(b - a for a, b in itertools.pairwise(seeds)) >= gpu_training.SEEDS_EACH
-    assert all(len(str(seed + gpu_training.SEEDS_EACH - 1)) == 6 for seed in seeds)
+    assert min(b - a for a, b in itertools.pairwise(seeds)) >= training.SEEDS_EACH
+    assert all(len(str(seed + training.SEEDS_EACH - 1)) == 6 for seed in seeds)
     assert all(process.poll() is not None for process in started)
     assert not list(tmp_path.glob(".group_*.part"))

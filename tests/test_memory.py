@@ -6,7 +6,13 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.memory import free_bytes, held_bytes, in_words, parse_bytes, release_pages
+from napari_wedgefill.memory import (
+    format_bytes,
+    measure_free_bytes,
+    measure_held_bytes,
+    parse_bytes,
+    release_pages,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,14 +32,14 @@ def test_what_is_no_amount_is_refused(text):
 @pytest.mark.parametrize("n_bytes", [3, 512e6, 3.21e9, 64e9])
 def test_an_amount_in_words_is_enough(n_bytes):
     """An error that says how much to allow must not say too little."""
-    assert parse_bytes(in_words(n_bytes)) >= n_bytes
+    assert parse_bytes(format_bytes(n_bytes)) >= n_bytes
 
 
 def test_there_is_memory():
-    assert free_bytes() > 1e6
-    held = held_bytes()
+    assert measure_free_bytes() > 1e6
+    held = measure_held_bytes()
     block = np.ones(50_000_000, np.uint8)
-    assert held == 0 or held_bytes() >= held + 0.8 * block.nbytes
+    assert held == 0 or measure_held_bytes() >= held + 0.8 * block.nbytes
 
 
 def test_released_pages_come_back(tmp_path):

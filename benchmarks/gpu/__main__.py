@@ -1,15 +1,16 @@
 """What only a GPU can tell, in one program that takes nothing but what a GPU machine has.
 
-    python benchmarks/gpu.py test --out results       # is it right?
-    python benchmarks/gpu.py bench --out results      # how fast, beside plain torch and ASTRA?
-    python benchmarks/gpu.py fill --out results       # a whole fill, with ONNX Runtime on CUDA
-    python benchmarks/gpu.py tune --out results       # would other tiles be faster?
-    python benchmarks/gpu.py profile --out results    # where does the time go?
-    python benchmarks/gpu.py train --data data --out runs --minutes 40 60 60
+    python -m benchmarks.gpu test --out results       # is it right?
+    python -m benchmarks.gpu bench --out results      # how fast, beside plain torch and ASTRA?
+    python -m benchmarks.gpu fill --out results       # a whole fill, with ONNX Runtime on CUDA
+    python -m benchmarks.gpu tune --out results       # would other tiles be faster?
+    python -m benchmarks.gpu profile --out results    # where does the time go?
+    python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60
 
-It needs torch, numpy, scipy and numba; Triton, ASTRA and ONNX Runtime are used where they are, and
-the results say why where they are not. `--device cpu --tiny` runs every line in seconds on a
-machine without a GPU, to see that it works; its figures mean nothing.
+It needs torch, numpy, scipy and numba. Neither napari nor an installed napari_wedgefill is needed:
+in a checkout, PYTHONPATH=src:. finds everything. Triton, ASTRA and ONNX Runtime are used where they
+are installed; where one is not, the results say so. `--device cpu --tiny` runs every line in
+seconds on a machine without a GPU, to see that it works; its figures mean nothing.
 """
 
 from __future__ import annotations
@@ -22,29 +23,23 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "src"))
-
 import numpy as np
 import torch
 
-from benchmarks.gpu import correctness as gpu_correctness
-from benchmarks.gpu import fill as gpu_fill
-from benchmarks.gpu import profile as gpu_profile
-from benchmarks.gpu import speed as gpu_speed
-from benchmarks.gpu import training as gpu_training
+from benchmarks.gpu import correctness, fill, profile, speed, training
 
 MEASUREMENTS = {
-    "test": gpu_correctness.measure,
-    "bench": gpu_speed.measure,
-    "fill": gpu_fill.measure,
-    "tune": gpu_speed.tune,
-    "profile": gpu_profile.measure,
+    "test": correctness.measure,
+    "bench": speed.measure,
+    "fill": fill.measure,
+    "tune": speed.tune,
+    "profile": profile.measure,
 }
 
 
-def machine(device: torch.device) -> dict[str, Any]:
+def describe_machine(device: torch.device) -> dict[str, Any]:
     """Where the figures come from."""
-    from napari_wedgefill.joint_model.onnx_session import providers_report
+    from napari_wedgefill.joint_model.onnx_session import report_providers
     from napari_wedgefill.projector.threads import available_cores
     from napari_wedgefill.projector.triton_support import obstacle
 
@@ -52,7 +47,7 @@ def machine(device: torch.device) -> dict[str, Any]:
         "when": time.strftime("%Y-%m-%d %H:%M:%S"),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "onnxruntime": providers_report()["installed"]["onnxruntime-gpu"],
+        "onnxruntime": report_providers()["installed"]["onnxruntime-gpu"],
         "numpy": np.__version__,
         "cores": available_cores(),
         "device": device.type,
@@ -71,7 +66,7 @@ def machine(device: torch.device) -> dict[str, Any]:
 def write(rows: list[dict[str, Any]], name: str, given: argparse.Namespace) -> None:
     """Write the results as JSON, with the machine they come from."""
     given.out.mkdir(parents=True, exist_ok=True)
-    found = {"machine": machine(given.device), "tiny": given.tiny, "rows": rows}
+    found = {"machine": describe_machine(given.device), "tiny": given.tiny, "rows": rows}
     path = given.out / f"gpu_{name}.json"
     path.write_text(json.dumps(found, indent=1, default=str) + "\n")
     print(f"Wrote {path}")
@@ -87,14 +82,14 @@ def main(arguments: list[str] | None = None) -> int:
         summary = (function.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=summary, description=summary)
         _add_common(command)
-    training = commands.add_parser("train", help="train a model while the processor simulates")
-    _add_common(training)
-    gpu_training.add_arguments(training)
+    train = commands.add_parser("train", help="train a model while the processor simulates")
+    _add_common(train)
+    training.add_arguments(train)
     given = parser.parse_args(arguments)
     if given.device.type == "cuda" and not torch.cuda.is_available():
         parser.error("torch finds no CUDA device here; --device cpu --tiny tries the program out")
     if given.command == "train":
-        return gpu_training.run(given)
+        return training.run(given)
     rows = MEASUREMENTS[given.command](given.device, given.tiny)
     write(rows, given.command, given)
     return 0 if all(row.get("passed", True) for row in rows) else 1

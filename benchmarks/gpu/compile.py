@@ -1,10 +1,10 @@
-"""Compile the CUDA kernels for a card that need not be there, and say what the compiler made.
+"""Compile the CUDA kernels for a GPU that need not be there, and say what the compiler made.
 
-    python benchmarks/gpu_compile.py --out docs/cuda.md
+    python -m benchmarks.gpu.compile --out docs/cuda.md
 
-Triton brings NVIDIA's assembler, so neither a card nor a driver nor the CUDA toolkit is needed.
+Triton includes NVIDIA's assembler, so neither a GPU nor a driver nor the CUDA toolkit is needed.
 This shows that the kernels compile, that no register spills to memory, and how wide their loads
-are; how fast they are, only a card can tell.
+are. How fast they are, only a GPU can tell.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from napari_wedgefill.projector import triton_kernels
-from napari_wedgefill.projector.triton_layout import Tiles, tiles_for
-from napari_wedgefill.reconstruct import triton_primal_dual
+from napari_wedgefill.projector import triton_kernels, triton_tvm
+from napari_wedgefill.projector.triton_backend import Tiles, choose_tiles
 
 OPERATION = re.compile(r"\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+ )?([A-Z0-9]+)")
 #: The table goes between these lines of a page.
@@ -57,12 +56,12 @@ ALIGNED = ("width", "depth", "n_rows", "n_across", "stride", "row_stride", "n_sl
 def steps(n_slices: int) -> dict[str, tuple[Any, dict[str, Any]]]:
     """The step of total-variation minimisation, which has tiles of its own."""
     shared = {
-        "COLUMNS": triton_primal_dual.COLUMNS,
-        "LANES": triton_primal_dual.lanes_for(n_slices),
+        "COLUMNS": triton_tvm.COLUMNS,
+        "LANES": triton_tvm.choose_lanes(n_slices),
     }
     return {
-        "TVM step": (triton_primal_dual.descend_voxels, shared | {"PRIOR": False}),
-        "TVM step, with a prior": (triton_primal_dual.descend_voxels, shared | {"PRIOR": True}),
+        "TVM step": (triton_tvm.descend_voxels, shared | {"PRIOR": False}),
+        "TVM step, with a prior": (triton_tvm.descend_voxels, shared | {"PRIOR": True}),
     }
 
 
@@ -75,14 +74,14 @@ def variants(tiles: Tiles, n_slices: int) -> dict[str, tuple[Any, dict[str, Any]
     forward |= {"TILTS": tiles.tilts, "PIXELS": tiles.pixels}
     adjoint = shared | {"BY_Z": tiles.by_z, "BY_X": tiles.by_x}
     return {
-        "projection": (triton_kernels.forward_rays, forward | {"RESIDUAL": False}),
-        "weighted residual": (triton_kernels.forward_rays, forward | {"RESIDUAL": True}),
+        "projection": (triton_kernels.project_rays, forward | {"RESIDUAL": False}),
+        "weighted residual": (triton_kernels.project_rays, forward | {"RESIDUAL": True}),
         "projection, > 8 GB": (
-            triton_kernels.forward_rays,
+            triton_kernels.project_rays,
             forward | {"RESIDUAL": False, "WIDE": True},
         ),
-        "back projection": (triton_kernels.adjoint_rays, adjoint | {"DESCEND": False}),
-        "descent": (triton_kernels.adjoint_rays, adjoint | {"DESCEND": True}),
+        "back projection": (triton_kernels.back_project_rays, adjoint | {"DESCEND": False}),
+        "descent": (triton_kernels.back_project_rays, adjoint | {"DESCEND": True}),
     }
 
 
@@ -147,7 +146,7 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
     """Compile every variant for some numbers of slices and describe what came out."""
     rows = []
     for n_slices in slice_counts:
-        tiles = tiles_for(n_slices)
+        tiles = choose_tiles(n_slices)
         for name, (kernel, settings) in variants(tiles, n_slices).items():
             made = compiled(kernel, settings, capability, tiles.warps)
             samples = tiles.tilts * tiles.pixels if "TILTS" in settings else tiles.by_z * tiles.by_x
@@ -156,7 +155,7 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
             rows.append(row | inspect(made.asm["cubin"]))
             print(rows[-1], flush=True)
         for name, (kernel, settings) in steps(n_slices).items():
-            warps = triton_primal_dual.warps_for(settings["LANES"])
+            warps = triton_tvm.choose_warps(settings["LANES"])
             made = compiled(kernel, settings, capability, warps)
             row = {"kernel": name, "slices": n_slices, "tiles": replace(tiles, warps=warps)}
             row["updates_a_thread"] = settings["LANES"] / (32 * warps)  # voxels, in this case
@@ -168,13 +167,13 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
 def table(rows: list[dict[str, Any]], capability: int) -> str:
     """Return the survey as Markdown."""
     lines = [
-        f"Printed by `benchmarks/gpu_compile.py` for compute capability {capability / 10:.1f} with "
+        f"Printed by `benchmarks/gpu/compile.py` for compute capability {capability / 10:.1f} with "
         f"Triton {triton.__version__}; no GPU was involved. Instructions are those of the "
-        "innermost loop, over the updates (two multiply-adds each; for TVM, the voxels) of one "
-        "thread in it.",
+        "innermost loop, divided by the updates that one thread does in it (an update is two "
+        "multiply-adds; for TVM, a voxel).",
         "",
-        "| kernel | slices | warps | registers a thread | spills | shared memory (bytes) "
-        "| 16-byte loads | instructions an update |",
+        "| kernel | slices | warps | registers per thread | spills | shared memory (bytes) "
+        "| 16-byte loads | instructions per update |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for r in rows:

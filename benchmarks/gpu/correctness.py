@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu.timing import plain_torch
 from napari_wedgefill.joint_model.consistency import restore_consistency
 from napari_wedgefill.joint_model.contract import Scales
 from napari_wedgefill.projector import ParallelBeam, triton_support
+from napari_wedgefill.projector.torch_backend import TorchBackend
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 #: Largest relative error (in the 2-norm) that rounding in float32 explains.
@@ -61,16 +61,17 @@ def _of_case(beam: ParallelBeam, n_slices: int, device: torch.device) -> Iterato
     x = rng.standard_normal((beam.depth, beam.width, n_slices), dtype=np.float32)
     y = rng.standard_normal((beam.n_tilts, beam.width, n_slices), dtype=np.float32)
     tx, ty = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
-    operators: dict[str, tuple[Callable[[Any], Any], np.ndarray, torch.Tensor]] = {
-        "forward": (beam, x, tx),
-        "adjoint": (beam.T, y, ty),
-        "smear": (beam.smear, y, ty),
+    plain = beam.with_backend(TorchBackend())
+    operators: dict[str, tuple[Callable[[Any], Any], ...]] = {
+        "forward": (beam, plain),
+        "adjoint": (beam.T, plain.T),
+        "smear": (beam.smear, plain.smear),
     }
-    for what, (operator, array, tensor) in operators.items():
+    for what, (operator, in_torch) in operators.items():
+        array, tensor = (x, tx) if what == "forward" else (y, ty)
         answer = operator(tensor)
         yield _row(f"{what} beside CPU", relative(answer, operator(array)))
-        with plain_torch():
-            yield _row(f"{what} beside plain torch", relative(answer, operator(tensor)))
+        yield _row(f"{what} beside plain torch", relative(answer, in_torch(tensor)))
     forward, back = beam(tx).double(), beam.T(ty).double()
     gap = float((forward * ty).sum() - (tx * back).sum())
     yield _row("adjointness", abs(gap) / float(forward.norm() * ty.norm()), 1e-6)

@@ -1,4 +1,4 @@
-"""Whole fills on a card: are they what the processor makes, and how long do they take?"""
+"""Whole fills on a GPU: are they what the processor makes, and how long do they take?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from napari_wedgefill.projector.arrays import Array
 
 METHODS = ("wbp", "sart", "tvm", "gan")
 #: Largest relative differences from the processor: rounding, carried through hundreds of steps;
-#: and on a card the networks run in float16.
+#: and on a GPU the networks run in float16.
 TOLERANCE = {"wbp": 1e-5, "sart": 1e-5, "tvm": 1e-4, "gan": 5e-3}
 
 
@@ -26,13 +26,13 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     for module, name in needed.items():
         if find_spec(module) is None:
             return [{"what": "fill", "skipped": f"{name} is not installed"}]
-    from napari_wedgefill.joint_model.onnx_session import cuda_obstacle
-    from napari_wedgefill.joint_model.registry import available_models
+    from napari_wedgefill.joint_model.onnx_session import find_cuda_obstacle
+    from napari_wedgefill.joint_model.registry import list_models
 
-    if device.type == "cuda" and (reason := cuda_obstacle()) is not None:
+    if device.type == "cuda" and (reason := find_cuda_obstacle()) is not None:
         return [{"what": "fill", "skipped": reason}]
     rows: list[dict[str, Any]] = []
-    for model in available_models():
+    for model in list_models():
         rows += _timed(model.name, device, tiny)
         rows += _compared(model.name, device, tiny)
     return rows
@@ -63,7 +63,9 @@ def _fill(
     """Fill a series from a file into files; return the volumes, and what it took and where."""
     from benchmarks.speed.fill import write_series
     from napari_wedgefill.io import MrcSink, read_tilt_series
-    from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, iter_fill
+    from napari_wedgefill.pipeline.events import Done, Finished
+    from napari_wedgefill.pipeline.fill import iter_fill
+    from napari_wedgefill.pipeline.options import FillOptions
 
     volumes, seconds, report = {}, {}, {}
     with tempfile.TemporaryDirectory() as folder:

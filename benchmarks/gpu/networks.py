@@ -12,10 +12,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.gpu.timing import seconds
 from napari_wedgefill.joint_model.contract import InputContract
-from napari_wedgefill.training.networks import placed
+from napari_wedgefill.training.networks import to_device
 from napari_wedgefill.training.stages import STAGES
 
-MODELS = Path(__file__).resolve().parent.parent / "models"
+MODELS = Path(__file__).resolve().parents[2] / "models"
 
 
 def shapes(tiny: bool) -> dict[str, tuple[int, ...]]:
@@ -39,7 +39,7 @@ def _in_torch(
     name: str, shape: tuple[int, ...], device: torch.device, repeats: int
 ) -> dict[str, Any]:
     dtype = torch.float16 if device.type == "cuda" else torch.float32
-    network = placed(STAGES[name].network(), device).eval().to(dtype)
+    network = to_device(STAGES[name].make_network(), device).eval().to(dtype)
     x = torch.rand(shape, device=device, dtype=dtype).to(memory_format=torch.channels_last)
     with FlopCounterMode(display=False) as counter:
         network(x)
@@ -50,11 +50,11 @@ def _in_torch(
 
 def _in_runtime(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
     try:
-        from napari_wedgefill.joint_model.onnx_session import cuda_obstacle, open_session
+        from napari_wedgefill.joint_model.onnx_session import find_cuda_obstacle, open_session
     except ImportError as error:
         yield {"what": "ONNX Runtime", "skipped": str(error)}
         return
-    if device.type == "cuda" and (reason := cuda_obstacle()) is not None:
+    if device.type == "cuda" and (reason := find_cuda_obstacle()) is not None:
         yield {"what": "ONNX Runtime", "skipped": reason}
         return
     folders = [p.parent for p in sorted(MODELS.glob("*/model.toml"))]

@@ -1,8 +1,8 @@
-"""Put what `gpu.py test`, `bench` or `fill` found on a card into the page on CUDA.
+"""Put what `benchmarks.gpu test`, `bench` and `fill` found on a GPU into the page on CUDA.
 
-python benchmarks/gpu_page.py docs/gpu_test.json --out docs/cuda.md
-python benchmarks/gpu_page.py docs/gpu_bench.json --out docs/cuda.md
-python benchmarks/gpu_page.py docs/gpu_fill.json --out docs/cuda.md
+    python -m benchmarks.gpu.page docs/measured/gpu_test.json
+
+The page, docs/cuda.md, has a pair of marks for each of them.
 """
 
 from __future__ import annotations
@@ -12,18 +12,28 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks import DOCS
 
-def table(found: dict[str, Any]) -> str:
-    """Markdown: for each kind of check how often it was made and the worst that it found."""
+
+def _describe_origin(command: str, found: dict[str, Any]) -> str:
+    """Say which command measured, when and where."""
     machine = found["machine"]
+    return (
+        f"Printed by `benchmarks/gpu/page.py` from `python -m benchmarks.gpu {command}` of "
+        f"{machine['when'][:10]}: one {machine['gpu']}, CUDA {machine['cuda']}, torch "
+        f"{machine['torch']}"
+    )
+
+
+def tabulate_checks(found: dict[str, Any]) -> str:
+    """Markdown: for each kind of check how often it was made and the worst that it found."""
     measured = [row for row in found["rows"] if "error" in row]
     solvers = [row for row in measured if row["check"] == "beside CPU"]
     kinds = dict.fromkeys(row["check"] for row in measured if row not in solvers)
     groups = {kind: [row for row in measured if row["check"] == kind] for kind in kinds}
     groups |= {f"{row['case']} beside CPU": [row] for row in solvers}
     lines = [
-        f"Printed by `benchmarks/gpu_page.py` from `gpu.py test` of {machine['when'][:10]}: one "
-        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}. "
+        f"{_describe_origin('test', found)}. "
         f"{sum(row['passed'] for row in found['rows'])} of {len(found['rows'])} checks passed.",
         "",
         "| check | geometries | largest relative error | bound |",
@@ -35,12 +45,10 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def speed_table(found: dict[str, Any]) -> str:
-    """Markdown: each operation's time and rate, beside plain torch on the same card."""
-    machine = found["machine"]
+def tabulate_rates(found: dict[str, Any]) -> str:
+    """Markdown: each operation's time and rate, beside plain torch on the same GPU."""
     lines = [
-        f"Printed by `benchmarks/gpu_page.py` from `gpu.py bench` of {machine['when'][:10]}: one "
-        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}.",
+        f"{_describe_origin('bench', found)}.",
         "",
         "| operation | tilts | slices | seconds | giga-updates/s | times plain torch |",
         "|---|---|---|---|---|---|",
@@ -54,7 +62,7 @@ def speed_table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def fill_table(found: dict[str, Any]) -> str:
+def tabulate_fills(found: dict[str, Any]) -> str:
     """Markdown: each method of whole fills, beside the processor's volume, and its time."""
     machine, rows = found["machine"], found["rows"]
     fills = [row for row in rows if row["what"] == "fill"]
@@ -62,8 +70,7 @@ def fill_table(found: dict[str, Any]) -> str:
         f"{row['slices']} of {row['width']} x {row['width']}, {row['which']} (s)" for row in fills
     ]
     lines = [
-        f"Printed by `benchmarks/gpu_page.py` from `gpu.py fill` of {machine['when'][:10]}: one "
-        f"{machine['gpu']}, CUDA {machine['cuda']}, torch {machine['torch']}, onnxruntime-gpu "
+        f"{_describe_origin('fill', found)}, onnxruntime-gpu "
         f"{machine['onnxruntime']}, model {fills[0]['model']}. {found.get('remark', '')}".rstrip(),
         "",
         f"| method | error | bound | {' | '.join(sizes)} |",
@@ -88,14 +95,14 @@ def _seconds(method: str, fills: list[dict[str, Any]]) -> str:
 
 
 #: What goes between a page's marks, by the name of the results.
-TABLES = {"gpu_test": table, "gpu_bench": speed_table, "gpu_fill": fill_table}
+TABLES = {"gpu_test": tabulate_checks, "gpu_bench": tabulate_rates, "gpu_fill": tabulate_fills}
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Replace what stands between the marks of the page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("results", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("results", type=Path, help="JSON that the measurement wrote")
+    parser.add_argument("--out", type=Path, default=DOCS / "cuda.md")
     given = parser.parse_args(arguments)
     page = given.out.read_text(encoding="utf-8")
     name = given.results.stem

@@ -1,4 +1,4 @@
-"""ASTRA's CUDA projector on tensors that stay on the card, for a fair comparison."""
+"""ASTRA's CUDA projector on tensors that stay on the GPU, for a fair comparison."""
 
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.gpu.networks import shapes
 from benchmarks.gpu.speed import geometries
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
-from napari_wedgefill.training.networks import placed
+from napari_wedgefill.training.groups import Batch
+from napari_wedgefill.training.networks import to_device
 from napari_wedgefill.training.stages import STAGES
 
 #: Operations kept of each piece of work, the slowest first.
@@ -44,14 +45,14 @@ def training_step(name: str, device: torch.device, tiny: bool) -> Callable[[], N
     _, channels, height, width = shapes(tiny)[name]
     side = min(width, 192)
     shape = (8, channels, height if name == "sinogram" else side, side)
-    network = placed(stage.network(), device)
+    network = to_device(stage.make_network(), device)
     x = torch.rand(shape, device=device).to(memory_format=torch.channels_last)
     y = torch.rand((8, 1, *shape[2:]), device=device)
     rows_deg = torch.linspace(0, 180, shape[2] + 1)[:-1] if name == "sinogram" else None
 
     def step() -> None:
         network.zero_grad(set_to_none=True)
-        stage.loss(network(x), y, x, rows_deg).backward()
+        stage.loss(network(x), Batch(x, y, rows_deg)).backward()
 
     return step
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu import networks as gpu_networks
+from benchmarks.gpu import networks
 from benchmarks.gpu.peer import astra_obstacle, astra_operators
-from benchmarks.gpu.timing import plain_torch, seconds
+from benchmarks.gpu.timing import seconds
 from napari_wedgefill.projector import ParallelBeam, triton_support
+from napari_wedgefill.projector.torch_backend import TorchBackend
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 SIRT_SWEEPS = 5
@@ -27,15 +28,14 @@ def geometries(tiny: bool) -> Iterator[tuple[ParallelBeam, int]]:
 
 
 def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
-    """Time projections, solvers and networks beside their peers, and the card's own rates."""
+    """Time projections, solvers and networks beside their peers, and the GPU's own rates."""
     repeats = 2 if tiny else 7
-    rows = list(card(device, tiny, repeats))
+    rows = list(bound_rates(device, tiny, repeats))
     for beam, n_slices in geometries(tiny):
         x, y = _data(beam, n_slices, device)
         rows += _timed(operations(beam, x, y), "ours", beam, n_slices, device, repeats)
-        with plain_torch():
-            plain = operations(beam, x, y)
-            rows += _timed(plain, "plain torch", beam, n_slices, device, 2)
+        plain = operations(beam.with_backend(TorchBackend()), x, y)
+        rows += _timed(plain, "plain torch", beam, n_slices, device, 2)
         if (reason := astra_obstacle(device)) is None:
             peer = astra_operators(beam, x, y, SIRT_SWEEPS)
             rows += _timed(peer, "ASTRA CUDA", beam, n_slices, device, repeats)
@@ -43,7 +43,7 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
             rows.append({"what": "ASTRA CUDA", "skipped": reason})
         _ratios(rows)
         del x, y
-    rows += gpu_networks.measure(device, tiny, repeats)
+    rows += networks.measure(device, tiny, repeats)
     for row in rows:
         print(row)
     return rows
@@ -52,17 +52,18 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
 def tune(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     """Time the Triton kernels with other tiles, best first."""
     beam, n_slices = next(geometries(tiny))
-    kernels = triton_support.triton_kernels_for(device)
-    if kernels is None:
-        reason = triton_support.obstacle() if device.type == "cuda" else "tiles are CUDA's"
+    reason = triton_support.obstacle() if device.type == "cuda" else "tiles are CUDA's"
+    if reason is not None:
         return [{"what": "tiles", "skipped": reason}]
+    from napari_wedgefill.projector.triton_backend import TritonBackend, choose_tiles
+
     x, y = _data(beam, n_slices, device)
-    half_widths = np.maximum(np.abs(beam.cosines), np.abs(beam.sines))
     rows = []
-    for tiles in _candidates(kernels.tiles_for(n_slices)):
+    for tiles in _candidates(choose_tiles(n_slices)):
+        tiled = beam.with_backend(TritonBackend(tiles))
         for what, run in (
-            ("forward", lambda t=tiles: kernels.forward(beam, x, t)),
-            ("adjoint", lambda t=tiles: kernels.adjoint(beam, y, half_widths, t)),
+            ("forward", lambda tiled=tiled: tiled(x)),
+            ("adjoint", lambda tiled=tiled: tiled.T(y)),
         ):
             row: dict[str, Any] = {"what": what, "tiles": tiles}
             try:
@@ -85,7 +86,7 @@ def _candidates(base: Any) -> Iterator[Any]:
                     yield replace(base, slices=slices, warps=warps, **voxels)
 
 
-def card(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
+def bound_rates(device: torch.device, tiny: bool, repeats: int) -> Iterator[dict[str, Any]]:
     """Yield the rates that bound everything else: matrix products and copies."""
     n = 128 if tiny else 8192
     for dtype in (torch.float32, torch.bfloat16, torch.float16):

@@ -1,15 +1,12 @@
-"""Timing on a device, and choosing the path that projections take."""
+"""Timing on a device."""
 
 from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
-
-from napari_wedgefill.projector import torch_backend
 
 
 def seconds(function: Callable[[], object], device: torch.device, repeats: int) -> float:
@@ -30,20 +27,3 @@ def seconds(function: Callable[[], object], device: torch.device, repeats: int) 
             function()
             times.append(time.perf_counter() - begin)
     return statistics.median(times)
-
-
-@contextmanager
-def plain_torch() -> Iterator[None]:
-    """Project in plain torch on any device, as where there is no Triton."""
-    kept = (torch_backend.triton_kernels_for, torch_backend._gather, torch_backend._scatter)
-    torch_backend.triton_kernels_for = lambda device: None
-    torch_backend._gather = torch_backend.gather_rows
-    torch_backend._scatter = torch_backend.scatter_rows
-    try:
-        yield
-    finally:
-        (
-            torch_backend.triton_kernels_for,
-            torch_backend._gather,
-            torch_backend._scatter,
-        ) = kept

@@ -1,11 +1,10 @@
 """Train the networks on a GPU while the processor's other cores simulate what they learn from.
 
-    python benchmarks/gpu.py train --data data --out runs --minutes 40 60 60 --session 9
+    python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60 --session 9
 
-Simulating is the processor's work, training the card's; every core but one simulates, each in a
-process of its own. What follows `--` goes to `napari_wedgefill.training.train` as it is. A session
-that ends before the training does says so with status 3: the same command then goes on, from the
-last checkpoint.
+Every core but one simulates, each in a process of its own. What follows `--` goes to
+`wedgefill train` as it is. A session that ends before the training does says so with status 3: the
+same command then goes on from the last checkpoint.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ from typing import Any
 import numpy as np
 
 from napari_wedgefill.joint_model.contract import InputContract
-from napari_wedgefill.training import batches
-from napari_wedgefill.training.examples import simulate_group
+from napari_wedgefill.training.groups import N_VALIDATION, list_groups
+from napari_wedgefill.training.simulate import simulate_group
 from napari_wedgefill.training.stages import STAGES
 
-SOURCE = Path(__file__).resolve().parent.parent / "src"
+SOURCE = Path(__file__).resolve().parents[2] / "src"
 #: Seeds of one process; all have six digits, so that groups sort by seed and those that validate
 #: (the first) stay the same while others appear.
 FIRST_SEED, SEEDS_EACH = 100_000, 50_000
@@ -123,7 +122,7 @@ def simulating(
                 break
             arguments = [str(data), "--minutes", f"{minutes:.3f}", "--first-seed", str(seed)]
             workers.append(
-                _python("napari_wedgefill.training.examples", arguments, spare[k % len(spare)])
+                _python("napari_wedgefill.training.simulate", arguments, spare[k % len(spare)])
             )
         yield workers
     finally:
@@ -138,8 +137,8 @@ def _wait_for_groups(
 ) -> bool:
     while True:
         # The first process makes the groups that validate: they must be there before training.
-        validating = [data / f"group_{FIRST_SEED + k}.npz" for k in range(batches.N_VALIDATION)]
-        found = len(batches.groups(data, validation=False))
+        validating = [data / f"group_{FIRST_SEED + k}.npz" for k in range(N_VALIDATION)]
+        found = len(list_groups(data, validation=False))
         if found >= wanted and all(path.exists() for path in validating):
             return True
         if all(worker.poll() is not None for worker in workers) or time.monotonic() > deadline:
@@ -165,7 +164,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _simulate_tiny(data: Path) -> None:
     """Make eight groups of 32 x 32 pixels: enough to run every line."""
     contract = replace(InputContract(), sart_sweeps=2, tvm_steps=2)
-    for seed in range(FIRST_SEED, FIRST_SEED + batches.N_VALIDATION + 2):
+    for seed in range(FIRST_SEED, FIRST_SEED + N_VALIDATION + 2):
         path = data / f"group_{seed}.npz"
         if not path.exists():
             group: dict[str, Any] = dict(simulate_group(seed, 32, contract))

@@ -1,6 +1,6 @@
 """Take the picture of the Compare window in docs/compare.md: the real needle, in a real napari.
 
-    python benchmarks/compare_screenshot.py [FILE ...] [--slices A:B] [--all] [-o DIR]
+    python -m benchmarks.pictures.compare_screenshot [FILE ...] [--slices A:B] [--all] [-o DIR]
 
 Aligns and fills the needle first; or opens finished files, such as the tilt series and what
 ``wedgefill fill`` made of it. Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides
@@ -18,11 +18,13 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
-from benchmarks.pictures.screenshot import ROOT, press, settle
+from benchmarks import DOCS
+from benchmarks.pictures.screenshot import press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-from napari_wedgefill._napari.sample_data import open_needle
+from napari_wedgefill._napari.files import open_needle
+from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.window import open_results
+from napari_wedgefill.methods import DEFAULT_METHODS
 
 WINDOW = (1500, 1000)
 
@@ -32,11 +34,11 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     if args.files:
         viewer = open_results(args.files)
-        widget = viewer.window._qt_window.findChild(FillWedgeWidget)
+        dock = viewer.window.dock_widgets["Fill wedge"]
     else:
         viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
-        widget = fill_needle(viewer, args.slices)
-    compare = open_window(widget)
+        dock = fill_needle(viewer, args.slices)
+    compare = open_window(dock)
     drag_crosshair(compare)
     if args.all:
         save(compare, args.output / "compare_opened.png")
@@ -50,26 +52,23 @@ def main() -> None:
     viewer.close()
 
 
-def fill_needle(viewer: napari.Viewer, slices: str) -> FillWedgeWidget:
+def fill_needle(viewer: napari.Viewer, slices: str) -> FillWedge:
     """Align the needle and fill some of its slices with every method."""
     for layer_data in open_needle():
         viewer.add_layer(Layer.create(*layer_data))
-    widget = FillWedgeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
     settle(1.0)
-    widget.series_panel.align_check.setChecked(True)
-    first, stop = map(int, slices.split(":"))
-    widget.method_panel.stop_box.setValue(stop)
-    widget.method_panel.first_box.setValue(first)
-    seconds = press(widget, widget.run_panel.fill_button)
-    print(f"align and fill: {seconds:.1f} s; {widget.run_panel.status.text()}")
-    return widget
+    dock.update(methods=DEFAULT_METHODS, align=True, slices=tuple(map(int, slices.split(":"))))
+    seconds = press(dock, dock.footer.fill_button)
+    print(f"align and fill: {seconds:.1f} s; {dock.footer.status.text()}")
+    return dock
 
 
-def open_window(widget: FillWedgeWidget) -> CompareWidget:
+def open_window(dock: FillWedge) -> CompareWidget:
     """Press Compare and wait for the window."""
-    widget.compare_button.click()
-    (compare,) = widget.window().findChildren(CompareWidget)
+    dock.footer.compare_button.click()
+    (compare,) = dock.native.window().findChildren(CompareWidget)
     compare.resize(*WINDOW)
     settle(1.5)
     return compare
@@ -125,7 +124,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("files", nargs="*", help="finished results to open instead of filling")
     parser.add_argument("--slices", default="112:144", help="A:B, slices along the tilt axis")
     parser.add_argument("--all", action="store_true", help="also other states, and the figures")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 
 

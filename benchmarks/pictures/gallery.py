@@ -1,6 +1,6 @@
 """Draw what the networks train on, and what they are judged on: one slice of each family.
 
-    python benchmarks/gallery.py --out docs/images/gallery.png
+    python -m benchmarks.pictures.gallery --out docs/images/gallery.png
 
 Each family is shown as its object, the noisy sinogram that a microscope would record of it (the
 missing wedge left blank), and the weighted back projection of that: what there is without help.

@@ -1,6 +1,6 @@
 """Take the README's screenshots: the real needle, filled in a real napari window.
 
-    python benchmarks/screenshot.py [--methods wbp,sart,tvm,gan] [--slices A:B] [--all] [-o DIR]
+    python -m benchmarks.pictures.screenshot [--methods ...] [--slices A:B] [--all] [-o DIR]
 
 Needs a display; ``xvfb-run -s "-screen 0 1920x1080x24"`` provides one. Everything is done through
 the widget's buttons, as a user would. Prints how long each step took.
@@ -16,12 +16,12 @@ import napari
 from napari.layers import Layer
 from qtpy.QtWidgets import QApplication, QPushButton
 
-from napari_wedgefill._napari.fill.volume_view import volumes_in
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-from napari_wedgefill._napari.sample_data import open_needle
+from benchmarks import DOCS
+from napari_wedgefill._napari.files import open_needle
+from napari_wedgefill._napari.fill.dock import FillWedge
+from napari_wedgefill._napari.layers import list_volumes
 
 WINDOW = (1600, 900)
-ROOT = Path(__file__).resolve().parents[1]
 
 
 def main() -> None:
@@ -31,40 +31,41 @@ def main() -> None:
     viewer.window._qt_window.resize(*WINDOW)
     for layer_data in open_needle():
         viewer.add_layer(Layer.create(*layer_data))
-    widget = FillWedgeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
     close_notifications(viewer)
     if args.all:
         save(viewer, args.output / "opened.png")
     methods = args.methods.split(",")
-    for method, check in widget.method_panel.method_checks.items():
-        check.setChecked(method in methods)
-    widget.series_panel.align_check.setChecked(True)
+    dock.update(methods=methods, align=True, self_check=False, trust_map=False)
     if args.slices:
-        first, stop = map(int, args.slices.split(":"))
-        widget.method_panel.stop_box.setValue(stop)
-        widget.method_panel.first_box.setValue(first)
+        dock.slices.value = tuple(map(int, args.slices.split(":")))
     running = args.output / "running.png" if args.all else None
-    seconds = press(widget, widget.run_panel.fill_button, running)
-    print(f"align and fill: {seconds:.1f} s; {widget.run_panel.status.text()}")
-    if len(volumes_in(viewer)) != len(methods):
+    seconds = press(dock, dock.footer.fill_button, running)
+    print(f"align and fill: {seconds:.1f} s; {dock.footer.status.text()}")
+    if len(list_volumes(viewer)) != len(methods):
         raise SystemExit("not every method gave a volume, so no picture was taken")
     close_notifications(viewer)
     save(viewer, args.output / "screenshot.png")
     if args.all:
-        save_views_and_preview(viewer, widget, args.output)
+        save_views_and_live_slice(viewer, dock, args.output)
     viewer.close()
 
 
-def save_views_and_preview(viewer: napari.Viewer, widget: FillWedgeWidget, output: Path) -> None:
+def save_views_and_live_slice(viewer: napari.Viewer, dock: FillWedge, output: Path) -> None:
     for view in ("XY", "YZ"):
-        widget.run_panel.view_buttons[view].click()
+        dock.footer.view_buttons[view].click()
         save(viewer, output / f"view_{view.lower()}.png")
-    widget.run_panel.view_buttons["XZ"].click()
     for attempt in ("first", "second"):
-        seconds = press(widget, widget.run_panel.preview_button)
-        print(f"preview, {attempt} time: {seconds:.2f} s; {widget.run_panel.status.text()}")
-    save(viewer, output / "preview.png")
+        started = time.perf_counter()
+        dock.live.value = True
+        settle(0.2)
+        while dock.live_slice.is_working:
+            settle(0.02)
+        print(f"live slice, {attempt} time: {time.perf_counter() - started:.2f} s")
+        if attempt == "second":
+            save(viewer, output / "live_slice.png")
+        dock.live.value = False
 
 
 def arguments() -> argparse.Namespace:
@@ -72,23 +73,23 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", default="wbp,sart,tvm,gan")
     parser.add_argument("--slices", help="A:B, slices along the tilt axis; all by default")
     parser.add_argument(
-        "--all", action="store_true", help="also the opened series, a run, other views, a preview"
+        "--all",
+        action="store_true",
+        help="also the opened series, a run, views, a live slice",
     )
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 
 
-def press(widget: FillWedgeWidget, button: QPushButton, running: Path | None = None) -> float:
+def press(dock: FillWedge, button: QPushButton, running: Path | None = None) -> float:
     """Press a button and wait for the job to end; take a picture half way if asked to."""
     started = time.perf_counter()
     button.click()
-    while widget.is_running:
+    bar = dock.footer.bar
+    while dock.workbench.is_running:
         settle(0.05)
-        if (
-            running is not None
-            and widget.run_panel.bar.value() > widget.run_panel.bar.maximum() / 2
-        ):
-            save(widget._viewer, running, wait_s=0.0)
+        if running is not None and bar.value() > bar.maximum() / 2:
+            save(dock.workbench.viewer, running, wait_s=0.0)
             running = None
     return time.perf_counter() - started
 

@@ -1,6 +1,6 @@
 """Take the pictures of docs/tutorial.md: the needle, from opening to export, in a real napari.
 
-    python benchmarks/tutorial_screenshots.py [--slices A:B] [-o DIR]
+    python -m benchmarks.pictures.tutorial_screenshots [--slices A:B] [-o DIR]
 
 Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides one. Everything is done through
 the widget's buttons, as a user would, on a few slices, so that it takes minutes. Prints what the
@@ -18,13 +18,16 @@ from PIL import Image
 from qtpy.QtCore import QPoint, QRect
 from qtpy.QtWidgets import QApplication, QWidget
 
+from benchmarks import DOCS
 from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
-from benchmarks.pictures.screenshot import ROOT, close_notifications, press, settle
+from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
-from napari_wedgefill._napari.fill.volume_view import trust_maps_in, volumes_in
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
+from napari_wedgefill._napari.files import open_needle
+from napari_wedgefill._napari.fill.dock import FillWedge
+from napari_wedgefill._napari.fill.export import ExportDialog
+from napari_wedgefill._napari.layers import list_trust_maps, list_volumes
 from napari_wedgefill._napari.results.window import ResultsWindow
-from napari_wedgefill._napari.sample_data import open_needle
+from napari_wedgefill.methods import DEFAULT_METHODS
 
 WINDOW = (1360, 960)
 COMPARE = (1120, 520)
@@ -38,14 +41,15 @@ def main() -> None:
     viewer.window._qt_window.resize(*WINDOW)
     for layer_data in open_needle():
         viewer.add_layer(Layer.create(*layer_data))
-    widget = FillWedgeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
     close_notifications(viewer)
-    pictures = Pictures(viewer, widget, args.output)
+    pictures = Pictures(viewer, dock, args.output)
     pictures.window("open")
-    prepare(widget, *map(int, args.slices.split(":")))
-    pictures.part("prepare", widget.series_panel, widget.method_panel, widget.trust_panel)
-    fill(viewer, widget)
+    pictures.live()
+    prepare(dock, *map(int, args.slices.split(":")))
+    pictures.part("prepare", *(section.native for section in dock.sections[:4]))
+    fill(viewer, dock)
     pictures.filled()
     pictures.compared()
     pictures.checked()
@@ -53,21 +57,23 @@ def main() -> None:
     viewer.close()
 
 
-def prepare(widget: FillWedgeWidget, first: int, stop: int) -> None:
+def prepare(dock: FillWedge, first: int, stop: int) -> None:
     """Tick alignment and the checks, and choose slices."""
-    widget.series_panel.align_check.setChecked(True)
-    widget.method_panel.stop_box.setValue(stop)
-    widget.method_panel.first_box.setValue(first)
-    widget.trust_panel.self_check.setChecked(True)
-    widget.trust_panel.trust_map.setChecked(True)
+    dock.update(
+        methods=DEFAULT_METHODS,
+        align=True,
+        slices=(first, stop),
+        self_check=True,
+        trust_map=True,
+    )
 
 
-def fill(viewer: napari.Viewer, widget: FillWedgeWidget) -> None:
+def fill(viewer: napari.Viewer, dock: FillWedge) -> None:
     """Press Fill wedge, wait, and print what the window says."""
-    seconds = press(widget, widget.run_panel.fill_button)
-    print(f"align, fill and check: {seconds:.0f} s; {widget.run_panel.status.text()}")
-    print(widget.trust_panel.verdict.text())
-    if not (volumes_in(viewer) and trust_maps_in(viewer)):
+    seconds = press(dock, dock.footer.fill_button)
+    print(f"align, fill and check: {seconds:.0f} s; {dock.footer.status.text()}")
+    print(dock.verdict.words.text())
+    if not (list_volumes(viewer) and list_trust_maps(viewer)):
         raise SystemExit("the fill gave no volumes, so no picture was taken")
     close_notifications(viewer)
 
@@ -75,17 +81,27 @@ def fill(viewer: napari.Viewer, widget: FillWedgeWidget) -> None:
 class Pictures:
     """Takes the pictures and puts them into a folder as ``tutorial_<name>.png``."""
 
-    def __init__(self, viewer: napari.Viewer, widget: FillWedgeWidget, folder: Path) -> None:
-        self._viewer, self._widget, self._folder = viewer, widget, folder
+    def __init__(self, viewer: napari.Viewer, dock: FillWedge, folder: Path) -> None:
+        self._viewer, self._dock, self._folder = viewer, dock, folder
+
+    def live(self) -> None:
+        """A live slice of two quick methods, while the images are not yet aligned."""
+        self._dock.update(methods=("wbp", "sart"))
+        self._dock.live.value = True
+        settle(0.5)
+        while self._dock.live_slice.is_working:
+            settle(0.05)
+        self.window("live")
+        self._dock.live.value = False
 
     def filled(self) -> None:
         """Only the volumes: the trust map has its own picture."""
-        self._widget.compare(volumes_in(self._viewer))
+        self._dock.workbench.stage.show_volumes(list_volumes(self._viewer))
         self.window("filled")
 
     def compared(self) -> None:
         """XZ slices and spectra; so few slices leave nothing to see in the other rows."""
-        compare: CompareWidget = open_window(self._widget)
+        compare: CompareWidget = open_window(self._dock)
         for plane in ("XY", "YZ"):
             compare.controls.row_buttons[plane].setChecked(False)
         compare.resize(*COMPARE)
@@ -100,26 +116,28 @@ class Pictures:
 
     def checked(self) -> None:
         """The trust map beside its volume, the panel's verdict, and the table of results."""
-        volume, trust = volumes_in(self._viewer)[-1], trust_maps_in(self._viewer)[0]
-        self._widget.results.side_by_side.show([volume, trust])
+        volume, trust = list_volumes(self._viewer)[-1], list_trust_maps(self._viewer)[0]
+        self._dock.workbench.stage.show_volumes([volume, trust])
         self.window("trust")
-        self.part("verdict", self._widget.trust_panel)
-        press(self._widget, self._widget.trust_panel.results_button)
+        for section in self._dock.sections[:4]:
+            section.fold(True)
+        self.part("verdict", self._dock.sections[4].native)
+        press(self._dock, self._dock.footer.results_button)
         settle(1.0)
         for window in self._viewer.window._qt_window.findChildren(ResultsWindow):
             self._save("results", window)
             window.close()
 
     def exported(self) -> None:
-        """The menu of the Export button."""
-        button = self._widget.run_panel.export_button
-        menu = button.menu()
-        menu.popup(button.mapToGlobal(QPoint(0, button.height())))
+        """The footer, with Export in it, and the dialog that it opens."""
+        self.part("export", self._dock.footer)
+        dialog = ExportDialog(self._viewer, self._dock.workbench.runs)
+        dialog.form.folder.value = Path("filled")
+        dialog.form.native.resize(460, dialog.form.native.sizeHint().height())
+        dialog.form.show()
         settle(0.8)
-        panel = self._widget.run_panel
-        area = QRect(panel.mapToGlobal(QPoint(0, 0)), panel.size()).united(menu.geometry())
-        self._grab("export", area)
-        menu.close()
+        self._save("export_dialog", dialog.form.native)
+        dialog.form.close()
 
     def window(self, name: str) -> None:
         """All of napari."""
@@ -164,7 +182,7 @@ def shrink(path: Path) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", default="120:136", help="A:B, slices along the tilt axis")
-    parser.add_argument("-o", "--output", type=Path, default=ROOT / "docs" / "images")
+    parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 
 

@@ -1,27 +1,29 @@
-"""Measure the quality of every method, piece by piece, and write docs/quality.md.
+"""Measure the quality of every method, piece by piece, and write docs/measured/quality.md.
 
     python -m benchmarks.quality                      the default conditions: 20-30 min, two cores
     python -m benchmarks.quality --full --minutes 60  the whole matrix, an hour of it at a time
 
-Results are kept in a folder that git ignores, under what they depend on: the code, the condition
-and the model. A further call goes on where the last one stopped, and the page shows every
-condition that was ever measured with this code and this model. With `--earlier CHECKOUT`, what was
-measured with that commit stands in for what was not measured again.
+Results are kept in a folder that git ignores, by what they depend on: the code, the condition and
+the model. The next call continues where the last one stopped, and the page shows every condition
+that was ever measured with this code and this model. With `--earlier CHECKOUT`, results of that
+commit fill in for conditions that were not measured again, marked as such.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import time
 from pathlib import Path
 
+from benchmarks import MEASURED
 from benchmarks.quality import conditions, picture
 from benchmarks.quality.cache import Cache
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.real import evaluate_needle, evaluate_tooth
-from benchmarks.quality.report import numbers, page
-from benchmarks.quality.simulated import evaluate, kept
+from benchmarks.quality.report import render, summarise, write_json
+from benchmarks.quality.simulated import evaluate, read_kept
 from benchmarks.quality.tooth import ToothError
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.model import JointModel
@@ -30,13 +32,13 @@ from napari_wedgefill.joint_model.registry import load
 
 def main() -> None:
     """Measure what is not kept yet, then write the page, its numbers and its picture."""
-    arguments = _arguments()
+    arguments = _parse_arguments()
     deadline = time.monotonic() + 60 * arguments.minutes
     try:
         model = JointModel(load(arguments.model), arguments.device)
         model.open()
         cache = Cache(arguments.cache, model.model)
-        wanted = _conditions(arguments)
+        wanted = _choose_conditions(arguments)
         for n, condition in enumerate(wanted if not arguments.report else []):
             if time.monotonic() > deadline:
                 print(f"Time is up after {n} of {len(wanted)} conditions; run it again to go on.")
@@ -59,20 +61,22 @@ def _write(
     if measure and not tooth:
         print("The tooth is left out: give its path with --tooth.", flush=True)
     needle = evaluate_needle(cache, model, only_kept=not measure)
-    seen = list(dict.fromkeys(sorted([*conditions.full(), *conditions.default(), *wanted])))
-    results = kept(cache, seen, _earlier(arguments))
+    seen = list(
+        dict.fromkeys(sorted([*conditions.list_all(), *conditions.list_default(), *wanted]))
+    )
+    results = read_kept(cache, seen, _open_earlier(arguments))
     out: Path = arguments.out
     drawn = out.parent / "images" / f"{out.stem}.png"
     if not (arguments.no_picture or arguments.report):
-        picture.draw(drawn, picture.volumes(model))
+        picture.draw(drawn, picture.compute_volumes(model))
     link = f"images/{drawn.name}" if drawn.is_file() else None
-    out.write_text(page(model.model, results, tooth, needle, link), encoding="utf-8")
-    numbers_path = out.with_suffix(".json")
-    numbers_path.write_text(numbers(model.model, results, tooth, needle), encoding="utf-8")
-    print(f"{len(results)} conditions are in {out} and {numbers_path}.")
+    figures = write_json(summarise(model.model, results, tooth, needle))
+    out.with_suffix(".json").write_text(figures, encoding="utf-8")
+    out.write_text(render(json.loads(figures), link), encoding="utf-8")
+    print(f"{len(results)} conditions are in {out} and {out.with_suffix('.json')}.")
 
 
-def _earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
+def _open_earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
     """Results of an earlier checkout, and its commit."""
     checkout: Path | None = arguments.earlier
     if checkout is None:
@@ -83,17 +87,17 @@ def _earlier(arguments: argparse.Namespace) -> tuple[Cache, str] | None:
     return Cache(arguments.cache, found, checkout), name
 
 
-def _conditions(arguments: argparse.Namespace) -> list[Condition]:
+def _choose_conditions(arguments: argparse.Namespace) -> list[Condition]:
     chosen = [arguments.widths, arguments.missing, arguments.steps, arguments.electrons]
     if any(chosen):
         fallback = ([128], conditions.MISSING_DEG, [2.0], conditions.ELECTRONS)
         axes = [given or default for given, default in zip(chosen, fallback, strict=True)]
-        return conditions.matrix(*axes, arguments.objects)
-    found = conditions.full() if arguments.full else conditions.default()
+        return conditions.combine(*axes, arguments.objects)
+    found = conditions.list_all() if arguments.full else conditions.list_default()
     return [conditions.with_objects(c, arguments.objects) for c in found]
 
 
-def _arguments() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "python -m benchmarks.quality",
         description=__doc__,
@@ -106,16 +110,16 @@ def _arguments() -> argparse.Namespace:
     add("--widths", type=int, nargs="+", help="detector widths in pixels")
     add("--missing", type=float, nargs="+", help="missing ranges in degrees")
     add("--steps", type=float, nargs="+", help="tilt steps in degrees")
-    add("--electrons", type=float, nargs="+", help="doses in electrons a pixel; inf: noise-free")
+    add("--electrons", type=float, nargs="+", help="doses in electrons per pixel; inf: noise-free")
     add("--objects", type=int, help="objects of each family (4 of 128 px, 2 of larger)")
-    add("--minutes", type=float, default=float("inf"), help="start no condition after so long")
+    add("--minutes", type=float, default=float("inf"), help="start no condition after this time")
     add("--tooth", type=Path, help="tooth.h5 of TomoPy's example data")
     add("--no-real", action="store_true", help="measure no real data")
     add("--no-picture", action="store_true", help="draw no picture")
     add("--report", action="store_true", help="write the page from what is kept, measure nothing")
     add("--earlier", type=Path, help="checkout whose kept results stand in, marked as such")
     add("--cache", type=Path, default=Path("runs/quality"), help="folder of kept results")
-    add("--out", type=Path, default=Path("docs/quality.md"))
+    add("--out", type=Path, default=MEASURED / "quality.md")
     return parser.parse_args()
 
 

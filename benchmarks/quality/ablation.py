@@ -1,8 +1,8 @@
 """What each part of the joint model is worth: parts are left out, one after the other.
 
-    python benchmarks/ablation.py --out docs/ablation.md
+    python -m benchmarks.quality.ablation
 
-The networks are those that ship; none was trained anew for the want of another. Objects and figures
+The networks are those that ship; none was retrained to work without another. Objects and figures
 are those of `make quality`.
 """
 
@@ -11,10 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import MEASURED
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.simulate import FAMILIES
 from benchmarks.quality.simulated import Recorded, Simulation
@@ -22,9 +24,9 @@ from napari_wedgefill.joint_model import contract as inputs
 from napari_wedgefill.joint_model.consistency import restore_consistency
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.joint_model.registry import VIEWS, load
-from napari_wedgefill.joint_model.stages import iter_refined
+from napari_wedgefill.joint_model.stages import iter_refine
+from napari_wedgefill.progress import drain
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.steps import drain
 from napari_wedgefill.trust import psnr
 
 Floats = NDArray[np.float32]
@@ -32,25 +34,25 @@ WIDTH, MISSING_DEG, STEP_DEG = 128, 60.0, 2.0
 DOSES = (np.inf, 400.0, 100.0)
 COLUMNS = (
     "TVM",
-    "sinogram network alone (WBP)",
-    "tomogram network alone",
+    "sinogram network only (WBP)",
+    "tomogram network only",
     "both networks",
-    "and consistency and refinement",
-    "and both once more",
-    "and a third time",
-    "the third time from two sides",
-    "and consistency at the end",
+    "+ consistency and refinement",
+    "+ both a second time",
+    "+ both a third time",
+    "+ mean of two mirrored views",
+    "+ consistency at the end",
 )
 
 
-def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Floats]:
+def reconstruct_variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Floats]:
     """Volumes of one object, in the order of `COLUMNS`."""
     rows, scales, contract = found.measured.rows, found.measured.scales, model.model.contract
     quick = found.quick
     warm = inputs.sinogram_input(beam, rows, quick, scales, contract)
     filled = np.concatenate(list(model.run("sinogram", warm)))
-    completed = inputs.completed_wbp(beam, rows, filled, scales, contract)
-    unaided = inputs.completed_wbp(beam, rows, warm[:, :1], scales, contract)
+    completed = inputs.reconstruct_completed(beam, rows, filled, scales, contract)
+    unaided = inputs.reconstruct_completed(beam, rows, warm[:, :1], scales, contract)
     alone, channels = (
         inputs.tomogram_input(wbp, quick, model.model.contract) for wbp in (unaided, completed)
     )
@@ -59,8 +61,8 @@ def variants(model: JointModel, beam: ParallelBeam, found: Recorded) -> list[Flo
     )
 
     def refine(*views: tuple[tuple[int, ...], ...]) -> Floats:
-        # From the first pass on each time: a pass goes on from what the one before it left.
-        steps = iter_refined(model, beam, rows, quick.tvm, by_both, scales, 0.0, 1.0, views)
+        # Always from the first pass on, because each pass continues from the one before it.
+        steps = iter_refine(model, beam, rows, quick.tvm, by_both, scales, views)
         return drain(steps)
 
     first, second, third = VIEWS
@@ -79,28 +81,30 @@ def measure(model: JointModel, electrons: float, n_objects: int) -> list[float]:
     condition = Condition(WIDTH, MISSING_DEG, STEP_DEG, electrons, n_objects)
     simulation = Simulation(condition, model)
     found = [
-        [psnr(x, one.object.truth) for x in variants(model, simulation.beam, one)]
-        for one in simulation.recorded(list(FAMILIES))
+        [psnr(x, one.object.truth) for x in reconstruct_variants(model, simulation.beam, one)]
+        for one in simulation.record(list(FAMILIES))
     ]
     return [float(value) for value in np.mean(found, axis=0)]
 
 
-def table(model: JointModel, figures: dict[str, list[float]], n_objects: int) -> str:
+def render(found: dict[str, Any]) -> str:
     """Return the page as Markdown."""
     lines = [
         "# What each part is worth",
         "",
-        f"Printed by `benchmarks/ablation.py`: model `{model.model.name}` "
-        f"({model.model.sha256['refinement'][:8]}), {WIDTH} px, {MISSING_DEG:g} degrees missing, "
-        f"steps of {STEP_DEG:g} degrees, {n_objects} objects of each held-back family. Mean PSNR "
-        "in dB. The networks are those that ship: none was trained anew for the want of another, "
-        "so a part that is left out here might be made up for in training.",
+        f"Printed by `benchmarks/quality/ablation.py` with the model `{found['model']}` "
+        f"(refinement {found['refinement_sha256'][:8]}): {WIDTH} px, {MISSING_DEG:g} degrees "
+        f"missing, tilt steps of {STEP_DEG:g} degrees, {found['objects_per_family']} objects of "
+        "each held-back family. Mean PSNR in dB. A column that begins with + adds one part to the "
+        "column on its left. All columns use the networks as they ship. None of "
+        "them was retrained to work without the others, so a model trained without a part might "
+        "lose less than the table says.",
         "",
         "| dose (e/px) | " + " | ".join(COLUMNS) + " |",
         "|---|" + "---|" * len(COLUMNS),
     ]
-    for dose, values in figures.items():
-        lines.append(f"| {dose} | " + " | ".join(f"{v:.2f}" for v in values) + " |")
+    for dose, values in found["psnr_db"].items():
+        lines.append(f"| {dose} | " + " | ".join(f"{values[c]:.2f}" for c in COLUMNS) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -109,17 +113,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default="small")
     parser.add_argument("--objects", type=int, default=4, help="of each held-back family")
-    parser.add_argument("--out", type=Path, default=Path("docs/ablation.md"))
+    parser.add_argument("--out", type=Path, default=MEASURED / "ablation.md")
     given = parser.parse_args()
     model = JointModel(load(given.model))
-    figures = {}
+    psnr_db = {}
     for electrons in DOSES:
         dose = f"{electrons:g}" if np.isfinite(electrons) else "noise-free"
-        figures[dose] = measure(model, electrons, given.objects)
-        print(dose, [round(value, 2) for value in figures[dose]], flush=True)
-    given.out.write_text(table(model, figures, given.objects), encoding="utf-8")
-    numbers = {dose: dict(zip(COLUMNS, v, strict=True)) for dose, v in figures.items()}
-    given.out.with_suffix(".json").write_text(json.dumps(numbers, indent=1) + "\n")
+        values = measure(model, electrons, given.objects)
+        psnr_db[dose] = dict(zip(COLUMNS, values, strict=True))
+        print(dose, psnr_db[dose], flush=True)
+    found = {
+        "model": model.model.name,
+        "refinement_sha256": model.model.sha256["refinement"],
+        "objects_per_family": given.objects,
+        "psnr_db": psnr_db,
+    }
+    given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    given.out.write_text(render(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

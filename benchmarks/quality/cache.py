@@ -19,7 +19,7 @@ _HERE = Path(__file__).parent
 #: and `pipeline`.
 _CLASSICAL = (
     *("geometry.py", "normalise.py", "projector", "reconstruct", "trust/metrics.py"),
-    *("joint_model/contract.py", "pipeline/events.py", "pipeline/job.py"),
+    *("joint_model/contract.py", "methods", "pipeline/options.py", "pipeline/session.py"),
     *("training/frames.py", "training/phantoms.py", "training/acquisition.py"),
 )
 _REAL = ("prepare", "io")

@@ -1,10 +1,11 @@
-"""Which of several models is best, on objects by which one may choose.
+"""Which of several models is best, on objects that a choice may rest on.
 
-    python benchmarks/choosing.py models/small runs/lean/model --groups runs/data
+    python -m benchmarks.quality.choosing models/small mine --groups DATA
 
-PSNR of each, and how much better than the first. Objects are those of the groups that validate, of
-the training families, and `head` and `branches` of the evaluation, which training never draws. The
-other families of the evaluation are not looked at: a choice by them would make them known.
+Prints the PSNR of the first model and the gain of each other one. The objects are those of the
+groups that validate, from the training families, and `head` and `branches` of the evaluation, which
+training never draws. The other families of the evaluation stay out: once a choice rests on them,
+they can no longer judge it.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.quality.conditions import Condition
-from benchmarks.quality.methods import Measured, network
+from benchmarks.quality.methods import Measured, fill_with_network
 from benchmarks.quality.simulated import Simulation
-from napari_wedgefill.joint_model.contract import Quick, Scales, believed_noise
+from napari_wedgefill.joint_model.contract import FirstEstimates, Scales, raise_to_noise_floor
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.projector.arrays import Array
 from napari_wedgefill.reconstruct.tvm import noise_level
-from napari_wedgefill.training import batches
-from napari_wedgefill.training.examples import SLICES
+from napari_wedgefill.training.groups import list_groups, read_arrays
+from napari_wedgefill.training.simulate import SLICES
 from napari_wedgefill.trust import psnr
 
 MISSING_DEG = 60.0
@@ -34,21 +35,21 @@ KINDS = ("head", "branches")
 #: Objects of each validating group that are reconstructed: the first, and the middle one.
 OF_GROUP = (0, 4)
 
-Case = tuple[str, ParallelBeam, Measured, Quick, Array]
+Case = tuple[str, ParallelBeam, Measured, FirstEstimates, Array]
 
 
 def validating(groups: Path) -> Iterator[Case]:
     """Objects of the groups that validate, with what the methods made of them."""
-    for path in batches.groups(groups, validation=True):
-        angles, rows, sart, tvm, truth, scale = batches.load(
+    for path in list_groups(groups, validation=True):
+        angles, rows, sart, tvm, truth, scale = read_arrays(
             path, "angles_deg", "measured", "sart", "tvm", "truth", "sinogram_scale"
         )
         beam = ParallelBeam(angles, rows.shape[1])
         for k in OF_GROUP:
             own = slice(SLICES * k, SLICES * (k + 1))
             b, peak = rows[..., own].copy(), float(scale[own][0])
-            measured = Measured(b, Scales(peak, believed_noise(noise_level(b), peak)), 1.0)
-            quick = Quick(sart[..., own].copy(), tvm[..., own].copy())
+            measured = Measured(b, Scales(peak, raise_to_noise_floor(noise_level(b), peak)), 1.0)
+            quick = FirstEstimates(sart[..., own].copy(), tvm[..., own].copy())
             yield "validation groups", beam, measured, quick, truth[..., own]
 
 
@@ -59,7 +60,7 @@ def unseen(model: JointModel, n_objects: int, width: int) -> Iterator[Case]:
             condition = Condition(width, MISSING_DEG, step, electrons, n_objects)
             simulation = Simulation(condition, model)
             name = f"{width} px, {step:g} degrees, {condition.dose}"
-            for one in simulation.recorded(KINDS):
+            for one in simulation.record(KINDS):
                 yield name, simulation.beam, one.measured, one.quick, one.object.truth
 
 
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
     found: dict[str, list[list[float]]] = {}
     for cases in (validating(given.groups), unseen(models[0], given.objects, given.width)):
         for name, beam, measured, quick, truth in cases:
-            each = [psnr(network(m, beam, [measured], [quick])[0], truth) for m in models]
+            each = [psnr(fill_with_network(m, beam, [measured], [quick])[0], truth) for m in models]
             found.setdefault(name, []).append(each)
     print("| | " + " | ".join(str(folder) for folder in given.models) + " |")
     print("|---|" + "---|" * len(models))

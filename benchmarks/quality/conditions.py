@@ -24,9 +24,9 @@ class Condition:
     width : int
         Detector pixels.
     missing_deg, step_deg : float
-        Missing range, in the middle of which lies the beam of a tilt of 90 degrees; tilt step.
+        Missing range, centred at a tilt of 90 degrees; tilt step.
     electrons : float
-        Mean electrons a pixel of the object; infinite for noise-free.
+        Mean electrons per pixel of the object; infinite for noise-free.
     n_objects : int
         Objects of each family.
     earlier : str
@@ -45,7 +45,7 @@ class Condition:
         """Measured tilts."""
         limit = 90.0 - self.missing_deg / 2
         n = round(2 * limit / self.step_deg)
-        # The missing range is exact; the step gives way by less than a hundredth.
+        # The missing range is exact; the step is adjusted by less than a hundredth.
         return np.linspace(-limit, limit, n + 1)
 
     @property
@@ -62,7 +62,7 @@ class Condition:
         )
 
 
-def matrix(
+def combine(
     widths: Iterable[int],
     missing_deg: Iterable[float],
     steps_deg: Iterable[float],
@@ -81,15 +81,15 @@ def with_objects(condition: Condition, n_objects: int | None) -> Condition:
     return replace(condition, n_objects=n_objects) if n_objects else condition
 
 
-def default() -> list[Condition]:
+def list_default() -> list[Condition]:
     """What `make quality` measures: one axis of the full matrix at a time."""
     return [
-        *matrix([128], MISSING_DEG, [2.0], ELECTRONS),
-        *matrix([128], [60.0], [1.5, 5.0], [400.0]),
-        *matrix([256], [60.0], [2.0], [400.0]),
+        *combine([128], MISSING_DEG, [2.0], ELECTRONS),
+        *combine([128], [60.0], [1.5, 5.0], [400.0]),
+        *combine([256], [60.0], [2.0], [400.0]),
     ]
 
 
-def full() -> list[Condition]:
+def list_all() -> list[Condition]:
     """Return the whole matrix, the small images first."""
-    return matrix(WIDTHS_PX, MISSING_DEG, STEPS_DEG, ELECTRONS)
+    return combine(WIDTHS_PX, MISSING_DEG, STEPS_DEG, ELECTRONS)

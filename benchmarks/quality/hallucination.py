@@ -1,10 +1,10 @@
-"""How much of an object each method grows out of noise alone.
+"""How much each method makes out of nothing but noise.
 
-    python benchmarks/hallucination.py --out docs/hallucination.md
+    python -m benchmarks.quality.hallucination
 
-An empty field is recorded at several doses: a uniform background, and not a thing in it. It goes
-the whole way that a user's series goes, and what stands out of it is held against the density of an
-object that was recorded at the same dose over the same background.
+An empty field is recorded at several doses: a uniform background with nothing in it. It is filled
+as a user's series is, and what stands out is compared with the density of an object recorded at the
+same dose over the same background.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import scipy.ndimage
 
+from benchmarks import MEASURED
 from benchmarks.quality.families import CHOSEN_ON as FAMILIES
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
@@ -33,7 +35,7 @@ BACKGROUND, READOUT = 0.5, 0.01
 EDGE = 3
 
 
-def recordings(
+def record_pair(
     family: str, seed: int, width: int, angles: np.ndarray, electrons: float
 ) -> tuple[TiltSeries, TiltSeries, np.ndarray]:
     """Series of an object and of an empty field at one dose, and the object (z, y, x)."""
@@ -59,7 +61,7 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     for electrons in arguments.doses:
         for family in FAMILIES:
             for seed in range(arguments.objects):
-                series, empty, truth = recordings(family, seed, arguments.width, angles, electrons)
+                series, empty, truth = record_pair(family, seed, arguments.width, angles, electrons)
                 level = float(np.median(truth[truth > 0.05]))
                 away = scipy.ndimage.distance_transform_edt(truth < 0.01) > EDGE
                 with_object, without = fill(series, options).volumes, fill(empty, options).volumes
@@ -83,43 +85,34 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 FIGURES = {
     "empty_above_half": ("empty field: voxels above half the object's density", "{:.3%}"),
-    "empty_99.9": ("empty field: density that one voxel in a thousand exceeds", "{:.3f}"),
+    "empty_99.9": ("empty field: density exceeded by one voxel in a thousand", "{:.3f}"),
     "vacuum_above_half": ("beside an object: voxels above half its density", "{:.3%}"),
 }
 
 
-def table(rows: list[dict[str, Any]], arguments: argparse.Namespace) -> str:
-    """Return the figures as Markdown."""
-    model = load(arguments.model)
-    count = arguments.objects * len(FAMILIES)
+def render(found: dict[str, Any]) -> str:
+    """Return the page as Markdown."""
+    model, rows = found["model"], found["rows"]
     lines = [
-        "# What noise alone grows",
+        "# What noise becomes" + ("" if model == "small" else f" with `{model}`"),
         "",
-        f"Printed by `benchmarks/hallucination.py`: model `{model.name}` "
-        f"({model.sha256['tomogram'][:12]}), {arguments.width} px, 60° missing, steps of "
-        f"{arguments.step:g}°, {SLICES} slices, mean over {count} recordings. An empty field holds "
-        f"a uniform background of {BACKGROUND:g} times the mean signal of an object, and its "
-        "noise; densities are over the median density of that object, recorded at the same dose. "
-        f"Beside an object means more than {EDGE} voxels away from it.",
+        f"Printed by `benchmarks/quality/hallucination.py` with the model `{model}` (tomogram "
+        f"network {found['tomogram_sha256'][:12]}): {found['width']} px, 60° missing, tilt steps "
+        f"of {found['step_deg']:g}°, {SLICES} slices, mean over {found['recordings']} recordings. "
+        f"The empty field has a uniform background of {BACKGROUND:g} times the mean signal of an "
+        "object, with its noise, and nothing else. Densities are relative to the median density of "
+        "that object, recorded at the same dose. *Beside an object* means more than "
+        f"{EDGE} voxels away from it.",
         "",
         "| dose (e/px) | figure | " + " | ".join(m.upper() for m in METHODS) + " |",
         "|---|---|" + "---|" * len(METHODS),
     ]
-    for electrons in arguments.doses:
+    for electrons in dict.fromkeys(row["electrons"] for row in rows):
+        at_dose = [row for row in rows if row["electrons"] == electrons]
         for figure, (words, form) in FIGURES.items():
-            cells = [
-                form.format(
-                    np.mean(
-                        [
-                            r[figure]
-                            for r in rows
-                            if r["method"] == method and r["electrons"] == electrons
-                        ]
-                    )
-                )
-                for method in METHODS
-            ]
-            lines.append(f"| {electrons:g} | {words} | " + " | ".join(cells) + " |")
+            means = [np.mean([r[figure] for r in at_dose if r["method"] == m]) for m in METHODS]
+            cells = " | ".join(form.format(value) for value in means)
+            lines.append(f"| {electrons:g} | {words} | {cells} |")
     return "\n".join(lines) + "\n"
 
 
@@ -131,12 +124,20 @@ def main() -> None:
     parser.add_argument("--step", type=float, default=3.0)
     parser.add_argument("--objects", type=int, default=2, help="of each held-back family")
     parser.add_argument("--doses", type=float, nargs="+", default=[1000.0, 300.0, 100.0, 30.0])
-    parser.add_argument("--out", type=Path, default=Path("docs/hallucination.md"))
+    parser.add_argument("--out", type=Path, default=MEASURED / "hallucination.md")
     arguments = parser.parse_args()
-    rows = measure(arguments)
-    arguments.out.write_text(table(rows, arguments))
-    arguments.out.with_suffix(".json").write_text(json.dumps(rows, indent=1) + "\n")
-    print(arguments.out.read_text())
+    model = load(arguments.model)
+    found = {
+        "model": model.name,
+        "tomogram_sha256": model.sha256["tomogram"],
+        "width": arguments.width,
+        "step_deg": arguments.step,
+        "recordings": arguments.objects * len(FAMILIES),
+        "rows": measure(arguments),
+    }
+    arguments.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    arguments.out.write_text(render(found), encoding="utf-8")
+    print(arguments.out.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":

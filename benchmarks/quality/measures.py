@@ -21,7 +21,7 @@ from napari_wedgefill.trust import (
 Floats = NDArray[np.float32]
 
 
-def volume_figures(
+def measure_volume(
     volume: Floats, truth: Floats, angles_deg: NDArray[np.float64]
 ) -> dict[str, float]:
     """PSNR (dB), SSIM, Fourier correlation inside the wedge, and Dice after Otsu."""
@@ -33,19 +33,19 @@ def volume_figures(
     }
 
 
-def mean_elongation(volume: Floats, balls: tuple[Ball, ...]) -> float:
+def measure_elongation(volume: Floats, balls: tuple[Ball, ...]) -> float:
     """Mean elongation of the spheres along z over those that can still be found."""
     found = [elongation(volume, ball.centre, ball.radius) for ball in balls]
     return float(np.nanmean(found)) if np.any(np.isfinite(found)) else float("nan")
 
 
-def rows_inside(grid: AngularGrid) -> NDArray[np.bool_]:
+def find_rows_inside(grid: AngularGrid) -> NDArray[np.bool_]:
     """Rows of the grid that lie inside the missing wedge, away from measured ones."""
     start, extent = widest_gap_deg(grid.measured_deg)
     return np.asarray(grid.unmeasured & (np.mod(grid.angles_deg - start, 180.0) < extent))
 
 
-def across_wedge(grid: AngularGrid, rows: Floats) -> Floats:
+def interpolate_across_wedge(grid: AngularGrid, rows: Floats) -> Floats:
     """Fill the wedge linearly between the measured rows on its two sides.
 
     Parameters
@@ -61,7 +61,7 @@ def across_wedge(grid: AngularGrid, rows: Floats) -> Floats:
         At `rows_inside`.
     """
     start, extent = widest_gap_deg(grid.measured_deg)
-    angles = grid.angles_deg[rows_inside(grid)]
+    angles = grid.angles_deg[find_rows_inside(grid)]
     beyond = np.mod(angles - start, 180.0)
     sides = []
     for direction in (start, start + extent):
@@ -81,18 +81,18 @@ def gain_db(error: Floats, reference: Floats) -> float:
     return float(10 * np.log10(max(powers[1], 1e-20) / max(powers[0], 1e-20)))
 
 
-def sinogram_figures(
+def measure_sinogram(
     grid: AngularGrid, rows: Floats, ideal: Floats, warm: Floats, answer: Floats
 ) -> dict[str, float]:
     """Gains in the unmeasured rows of the wedge, in dB, against the noise-free rows.
 
     `rows` were measured; the others, (n_rows, width, n_slices), lie on the grid.
     """
-    inside = rows_inside(grid)
+    inside = find_rows_inside(grid)
     wanted = ideal[inside]
     error = answer[inside] - wanted
     return {
-        "over_linear": gain_db(error, across_wedge(grid, rows) - wanted),
+        "over_linear": gain_db(error, interpolate_across_wedge(grid, rows) - wanted),
         "over_warm_start": gain_db(error, warm[inside] - wanted),
     }
 

@@ -9,21 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_wedgefill.joint_model.contract import (
+    FirstEstimates,
     InputContract,
-    Quick,
     Scales,
-    believed_noise,
+    compute_first_estimates,
     density_scale,
-    quick_reconstructions,
+    raise_to_noise_floor,
     sinogram_input,
     sinogram_scale,
 )
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.joint_model.stages import iter_joint
+from napari_wedgefill.progress import drain
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for
-from napari_wedgefill.steps import drain
 
 Floats = NDArray[np.float32]
 Score = Callable[[int, Floats], float]
@@ -52,30 +52,30 @@ class Measured:
         return int(self.rows.shape[2])
 
 
-def normalised(beam: ParallelBeam, rows: Floats) -> Measured:
+def normalise_rows(beam: ParallelBeam, rows: Floats) -> Measured:
     """Bring rows (n_tilts, width, n_slices) to densities of order one."""
     density = density_scale(last(iter_sirt(beam, rows, 10)))
     b = rows / np.float32(density)
     peak = sinogram_scale(b)
-    return Measured(b, Scales(peak, believed_noise(noise_level(b), peak)), density)
+    return Measured(b, Scales(peak, raise_to_noise_floor(noise_level(b), peak)), density)
 
 
-def quickly(
+def reconstruct_quickly(
     beam: ParallelBeam, objects: Sequence[Measured], contract: InputContract
-) -> list[Quick]:
+) -> list[FirstEstimates]:
     """SART and TVM of every object: methods by themselves, and what the network is given.
 
     They treat each slice alone, so all objects share one strip of the projector.
     """
     cuts = np.cumsum([o.n_slices for o in objects])[:-1]
     strip = np.concatenate([o.rows for o in objects], axis=2)
-    found = quick_reconstructions(beam, strip, contract)
+    found = compute_first_estimates(beam, strip, contract)
     parts = (np.split(volume, cuts, axis=2) for volume in (found.sart, found.tvm))
-    return [Quick(sart.copy(), tvm.copy()) for sart, tvm in zip(*parts, strict=True)]
+    return [FirstEstimates(sart.copy(), tvm.copy()) for sart, tvm in zip(*parts, strict=True)]
 
 
-def classical(
-    beam: ParallelBeam, objects: Sequence[Measured], quick: Sequence[Quick], score: Score
+def reconstruct_classically(
+    beam: ParallelBeam, objects: Sequence[Measured], quick: Sequence[FirstEstimates], score: Score
 ) -> tuple[dict[str, list[Floats]], list[float]]:
     """Volumes of every method without a network, and the factors that TVM's tuning chose.
 
@@ -151,8 +151,11 @@ class _Tuning:
             self.best[k] = volume.copy()
 
 
-def network(
-    model: JointModel, beam: ParallelBeam, objects: Sequence[Measured], quick: Sequence[Quick]
+def fill_with_network(
+    model: JointModel,
+    beam: ParallelBeam,
+    objects: Sequence[Measured],
+    quick: Sequence[FirstEstimates],
 ) -> list[Floats]:
     """The network's volumes; it sees neighbouring slices, so objects go one by one."""
     return [
@@ -161,8 +164,8 @@ def network(
     ]
 
 
-def sinogram_stage(
-    model: JointModel, beam: ParallelBeam, measured: Measured, quick: Quick
+def complete_sinogram(
+    model: JointModel, beam: ParallelBeam, measured: Measured, quick: FirstEstimates
 ) -> tuple[Floats, Floats]:
     """What the sinogram network is given and what it makes of it, without the tomogram network.
 

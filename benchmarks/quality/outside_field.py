@@ -1,9 +1,9 @@
-"""How each method does where the specimen goes on outside the field of view.
+"""How each method does where the specimen is wider than the field of view.
 
-    python benchmarks/outside_field.py --out docs/outside-field.md
+    python -m benchmarks.quality.outside_field
 
-Films and media that are wider than the field are recorded and go the whole way that a user's
-series goes. They are of families that training draws, but no object of training.
+Films and media that are wider than the field are recorded and filled as a user's series is. They
+belong to families that training draws, but none of these objects was trained on.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks import MEASURED
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
@@ -32,7 +35,9 @@ CASES = ((2.5, np.inf), (2.5, 400.0), (2.5, 100.0), (1.5, 400.0))
 FIRST_SEED = 70000
 
 
-def recording(family: str, seed: int, extent: float, electrons: float) -> tuple[TiltSeries, Floats]:
+def record_object(
+    family: str, seed: int, extent: float, electrons: float
+) -> tuple[TiltSeries, Floats]:
     """Series of an object that is wider than the field, and what of it is inside (z, y, x)."""
     rng = np.random.default_rng(seed)
     n_fine = round(extent * 2 * WIDTH)
@@ -57,7 +62,7 @@ def measure(model: str, n_objects: int) -> dict[str, dict[str, float]]:
             case = f"{family}, {extent:g}, {dose}"
             scores: dict[str, list[float]] = {name: [] for name in METHODS.values()}
             for k in range(n_objects):
-                series, truth = recording(family, FIRST_SEED + k, extent, electrons)
+                series, truth = record_object(family, FIRST_SEED + k, extent, electrons)
                 volumes = fill(series, options).volumes
                 for method, name in METHODS.items():
                     scores[name].append(psnr(volumes[method].data, truth))
@@ -66,26 +71,25 @@ def measure(model: str, n_objects: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def table(model: str, found: dict[str, dict[str, float]], n_objects: int) -> str:
+def render(found: dict[str, Any]) -> str:
     """Return the page as Markdown."""
     names = list(METHODS.values())
-    described = load(model)
     lines = [
-        "# Specimens that leave the field of view",
+        "# Specimens wider than the field of view",
         "",
-        f"Printed by `benchmarks/outside_field.py`: model `{described.name}` (refinement "
-        f"{described.sha256['refinement'][:8]}), {WIDTH} px, ±{LIMIT_DEG:g} degrees in steps of "
-        f"{STEP_DEG:g}, {SLICES} slices, mean over {n_objects} objects. Films and media are drawn "
-        "1.5 or 2.5 times as wide as the field. The families are among those that training "
-        "draws; the objects are not. PSNR in dB of what lies in the field, after one least-squares "
-        "scale and offset.",
+        f"Printed by `benchmarks/quality/outside_field.py` with the model `{found['model']}` "
+        f"(refinement {found['refinement_sha256'][:8]}): {WIDTH} px, ±{LIMIT_DEG:g} degrees in "
+        f"steps of {STEP_DEG:g}, {SLICES} slices, mean over {found['objects']} objects. The films "
+        "and media are 1.5 or 2.5 times as wide as the field of view. They belong to families that "
+        "training uses, but none of these objects was trained on. PSNR in dB of the part inside "
+        "the field, after one least-squares scale and offset.",
         "",
         "| specimen, width in fields, dose (e/px) | " + " | ".join(names) + " |",
         "|---|" + "---|" * len(names),
     ]
     lines += [
         f"| {case} | " + " | ".join(f"{scores[name]:.2f}" for name in names) + " |"
-        for case, scores in found.items()
+        for case, scores in found["psnr_db"].items()
     ]
     return "\n".join(lines) + "\n"
 
@@ -95,11 +99,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default="small")
     parser.add_argument("--objects", type=int, default=6, help="of each family")
-    parser.add_argument("--out", type=Path, default=Path("docs/outside-field.md"))
+    parser.add_argument("--out", type=Path, default=MEASURED / "outside-field.md")
     given = parser.parse_args()
-    found = measure(given.model, given.objects)
-    given.out.write_text(table(given.model, found, given.objects), encoding="utf-8")
+    model = load(given.model)
+    found = {
+        "model": model.name,
+        "refinement_sha256": model.sha256["refinement"],
+        "objects": given.objects,
+        "psnr_db": measure(given.model, given.objects),
+    }
     given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    given.out.write_text(render(found), encoding="utf-8")
 
 
 if __name__ == "__main__":

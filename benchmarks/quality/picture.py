@@ -14,15 +14,15 @@ from benchmarks.quality.methods import (
     SART,
     TUNED,
     WBP,
-    classical,
-    network,
-    normalised,
-    quickly,
+    fill_with_network,
+    normalise_rows,
+    reconstruct_classically,
+    reconstruct_quickly,
 )
 from benchmarks.quality.simulate import FAMILIES, SLICES, UNTOUCHED, simulate
 from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.trust import fitted, psnr
+from napari_wedgefill.trust import fit_intensities, psnr
 
 Floats = NDArray[np.float32]
 CONDITION = Condition(128, 60.0, 2.0, 400.0, 1)
@@ -34,21 +34,22 @@ PAPER, INK, WEDGE = 24, 235, 150
 LEVELS = 64
 
 
-def volumes(model: JointModel) -> list[dict[str, Floats]]:
+def compute_volumes(model: JointModel) -> list[dict[str, Floats]]:
     """Return every method's volume of one object of each family, scaled to its truth."""
     angles = CONDITION.angles_deg
     beam = ParallelBeam(angles, CONDITION.width)
     objects = [simulate(family, SEED, CONDITION, angles[:1]) for family in FAMILIES]
-    measured = [normalised(beam, o.rows) for o in objects]
+    measured = [normalise_rows(beam, o.rows) for o in objects]
 
     def score(k: int, volume: Floats) -> float:
         return psnr(volume, objects[k].truth)
 
-    quick = quickly(beam, measured, model.model.contract)
-    found = classical(beam, measured, quick, score)[0]
-    found[GAN] = network(model, beam, measured, quick)
+    quick = reconstruct_quickly(beam, measured, model.model.contract)
+    found = reconstruct_classically(beam, measured, quick, score)[0]
+    found[GAN] = fill_with_network(model, beam, measured, quick)
     return [
-        {"truth": o.truth} | {m: fitted(found[m][k], o.truth) for m in COLUMNS if m != "truth"}
+        {"truth": o.truth}
+        | {m: fit_intensities(found[m][k], o.truth) for m in COLUMNS if m != "truth"}
         for k, o in enumerate(objects)
     ]
 

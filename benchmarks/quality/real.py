@@ -11,21 +11,21 @@ from numpy.typing import NDArray
 
 from benchmarks.quality import tooth
 from benchmarks.quality.cache import Cache
-from benchmarks.quality.measures import prediction_error, sinogram_figures
+from benchmarks.quality.measures import measure_sinogram, prediction_error
 from benchmarks.quality.methods import (
     GAN,
     Measured,
-    classical,
-    network,
-    normalised,
-    quickly,
-    sinogram_stage,
+    complete_sinogram,
+    fill_with_network,
+    normalise_rows,
+    reconstruct_classically,
+    reconstruct_quickly,
 )
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.joint_model.angular_grid import grid_for
-from napari_wedgefill.joint_model.contract import Quick
+from napari_wedgefill.joint_model.contract import FirstEstimates
 from napari_wedgefill.joint_model.model import JointModel
-from napari_wedgefill.pipeline.job import prepare
+from napari_wedgefill.pipeline.session import measure_calibration
 from napari_wedgefill.prepare import align
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, last
@@ -71,12 +71,12 @@ class Tooth:
     @cached_property
     def measured(self) -> Measured:
         """The rows that are used."""
-        return normalised(self.beam, np.ascontiguousarray(self.all_rows[self.kept]))
+        return normalise_rows(self.beam, np.ascontiguousarray(self.all_rows[self.kept]))
 
     @cached_property
-    def quick(self) -> list[Quick]:
+    def quick(self) -> list[FirstEstimates]:
         """SART and TVM of them."""
-        return quickly(self.beam, [self.measured], self.model.model.contract)
+        return reconstruct_quickly(self.beam, [self.measured], self.model.model.contract)
 
     @cached_property
     def reference(self) -> Floats:
@@ -87,18 +87,18 @@ class Tooth:
         """PSNR against the reference, inside the field."""
         return psnr(volume * self.field, self.reference)
 
-    def classical_rows(self) -> list[Row]:
+    def measure_classical(self) -> list[Row]:
         """Figures of the methods without a network."""
-        volumes, _ = classical(self.beam, [self.measured], self.quick, self.score)
+        volumes, _ = reconstruct_classically(self.beam, [self.measured], self.quick, self.score)
         return [self._row(method, found[0]) for method, found in volumes.items()]
 
-    def network_rows(self) -> list[Row]:
+    def measure_network(self) -> list[Row]:
         """Figures of the network, and of its sinogram stage alone."""
-        volume = network(self.model, self.beam, [self.measured], self.quick)[0]
+        volume = fill_with_network(self.model, self.beam, [self.measured], self.quick)[0]
         grid = grid_for(self.beam.angles_deg, self.model.model.contract.n_rows)
         ideal = tooth.rows_at(self.all_rows, self.theta_deg, grid.angles_deg)
-        warm, answer = sinogram_stage(self.model, self.beam, self.measured, self.quick[0])
-        gains = sinogram_figures(
+        warm, answer = complete_sinogram(self.model, self.beam, self.measured, self.quick[0])
+        gains = measure_sinogram(
             grid, self.measured.rows, ideal / np.float32(self.measured.density), warm, answer
         )
         return [self._row(GAN, volume), self.where | {"method": "sinogram"} | gains]
@@ -128,8 +128,8 @@ def evaluate_tooth(
                 rows += [row for file in files for row in cache.get(file) or []]
                 continue
             case = Tooth(path, missing, middle, model)
-            rows += cache.get_or(files[0], case.classical_rows)
-            rows += cache.get_or(files[1], case.network_rows)
+            rows += cache.get_or(files[0], case.measure_classical)
+            rows += cache.get_or(files[1], case.measure_network)
     return rows
 
 
@@ -144,29 +144,33 @@ class Needle:
         start = (series.height - N_SLICES) // 2
         part = series.rows(start, start + N_SLICES)
         # As a fill of these tilts would: no number comes from a withheld one.
-        job = prepare(series.tilts(self.kept), part.tilts(self.kept))
-        self.all_rows = job.normalisation.apply(part.sinograms())
-        self.beam = job.beam
+        calibration = measure_calibration(series.tilts(self.kept))
+        self.all_rows = calibration.normalisation.apply(part.sinograms())
+        self.beam = calibration.beam
         self.whole = ParallelBeam(
             series.angles_deg, series.width, axis_shift_px=series.axis_shift_px
         )
         rows = np.ascontiguousarray(self.all_rows[self.kept])
-        self.measured = Measured(rows, job.scales, job.normalisation.scale)
-        self.quick = quickly(self.beam, [self.measured], model.model.contract)
+        self.measured = Measured(rows, calibration.scales, calibration.normalisation.scale)
+        self.quick = reconstruct_quickly(self.beam, [self.measured], model.model.contract)
 
     def error(self, volume: Floats) -> float:
         """Relative error at the withheld tilts."""
         return prediction_error(self.whole, volume, self.all_rows, self.kept, self.withheld)
 
-    def classical_rows(self) -> list[Row]:
+    def measure_classical(self) -> list[Row]:
         """Figures of the methods without a network; TVM is tuned on the withheld tilts."""
         measured = [self.measured]
-        volumes, _ = classical(self.beam, measured, self.quick, lambda k, x: -self.error(x))
+        volumes, _ = reconstruct_classically(
+            self.beam, measured, self.quick, lambda k, x: -self.error(x)
+        )
         return [self._row(method, found[0]) for method, found in volumes.items()]
 
-    def network_rows(self) -> list[Row]:
+    def measure_network(self) -> list[Row]:
         """Figures of the network."""
-        return [self._row(GAN, network(self.model, self.beam, [self.measured], self.quick)[0])]
+        return [
+            self._row(GAN, fill_with_network(self.model, self.beam, [self.measured], self.quick)[0])
+        ]
 
     def _row(self, method: str, volume: Floats) -> Row:
         told = {"method": method, "limit_deg": self.limit_deg, "n_withheld": len(self.withheld)}
@@ -185,7 +189,7 @@ def evaluate_needle(cache: Cache, model: JointModel, *, only_kept: bool = False)
                 if not aligned:
                     aligned.append(align(read_tilt_series(needle_path())).series)
                 case = Needle(aligned[0], limit, model)
-                return case.classical_rows() if part == "classical" else case.network_rows()
+                return case.measure_classical() if part == "classical" else case.measure_network()
 
             rows += (cache.get(file) or []) if only_kept else cache.get_or(file, measure)
     return rows

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.quality.conditions import Condition
 from benchmarks.quality.methods import GAN, METHODS, TUNED, TUNED_STEPS
-from benchmarks.quality.real_tables import needle_section, tooth_section
+from benchmarks.quality.real_tables import describe_needle, describe_tooth
 from benchmarks.quality.simulate import (
     CHOSEN_ON,
     FAMILIES,
@@ -24,13 +25,13 @@ from benchmarks.quality.tables import (
     GROUPS,
     Results,
     Row,
-    elongation_table,
-    family_table,
-    figure_table,
     gain_over_tuned,
-    gain_table,
     mean,
-    sinogram_table,
+    tabulate_elongation,
+    tabulate_families,
+    tabulate_figure,
+    tabulate_gains,
+    tabulate_sinogram,
 )
 from napari_wedgefill.joint_model.registry import ModelInfo
 
@@ -39,102 +40,119 @@ from napari_wedgefill.joint_model.registry import ModelInfo
 AIM_NOISE_FREE_DB, AIM_NOISY_DB, AIM_OVER_LINEAR_DB = 1.0, 2.0, 6.0
 
 
-def page(
-    model: ModelInfo, results: Results, tooth: list[Row], needle: list[Row], picture: str | None
-) -> str:
-    """Return the whole page as Markdown."""
+def render(found: dict[str, Any], picture: str | None) -> str:
+    """Return the whole page as Markdown.
+
+    Parameters
+    ----------
+    found : dict
+        What `summarise` returns, or a file of it.
+    picture : str, optional
+        Link to the picture of one object of each family.
+    """
+    model, results = found["model"], _as_results(found["conditions"])
+    tooth, needle = found["tooth"], found["needle"]
     lines = [
-        "# Quality on objects that training never drew",
+        "# Quality on objects that training never saw",
         "",
-        f"Printed by `make quality`: model `{model.name}` ("
-        + ", ".join(f"{stage} {model.sha256[stage][:8]}" for stage in model.stages)
+        f"Printed by `make quality`: model `{model['model']}` ("
+        + ", ".join(f"{stage} {model['sha256'][stage][:8]}" for stage in model["stages"])
         + ").",
         "",
-        *_families(),
-        *_definitions(),
+        *_describe_families(),
+        *_describe_terms(),
         "## The network against TVM tuned on the truth",
         "",
-        f"{GAN} less {TUNED}: PSNR in dB, mean over the objects; above zero the network is better.",
+        f"PSNR of {GAN} minus PSNR of {TUNED}, in dB, mean over the objects. Above zero the "
+        "network is better.",
         "",
-        *gain_table(results),
-        *_earlier(results),
-        *_verdict(results),
+        *tabulate_gains(results),
+        *_describe_earlier(results),
+        *_describe_verdict(results),
     ]
     if picture:
-        lines += [f"![One object of each family, by method]({picture})", "", *_caption()]
+        lines += [f"![One object of each family, by method]({picture})", "", *_describe_picture()]
     lines += ["## Every method", ""]
     for figure in FIGURES:
-        lines += figure_table(results, figure)
-    lines += elongation_table(results, N_SPHERE_STACKS * len(SPHERE_RADII))
-    lines += ["## By family", "", "PSNR in dB, mean over the objects.", "", *family_table(results)]
-    lines += _sinogram(results)
-    lines += ["## Measured data", "", *tooth_section(tooth), *needle_section(needle)]
+        lines += tabulate_figure(results, figure)
+    lines += tabulate_elongation(results, N_SPHERE_STACKS * len(SPHERE_RADII))
+    lines += [
+        "## By family",
+        "",
+        "PSNR in dB, mean over the objects.",
+        "",
+        *tabulate_families(results),
+    ]
+    lines += _describe_sinogram(results)
+    lines += ["## Measured data", "", *describe_tooth(tooth), *describe_needle(needle)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _families() -> list[str]:
+def _describe_families() -> list[str]:
     chosen, untouched, older, newer, newest = (
         " and ".join(f"`{f}`" for f in names)
         for names in (CHOSEN_ON, UNTOUCHED, KNOWN[:2], KNOWN[2:4], KNOWN[4:])
     )
     return [
-        "Training drew none of these families. They are of three kinds:",
+        "Training never used these families. There are three kinds:",
         "",
-        f"- {untouched}: **untouched**. They were written before any method was run on "
-        "them, and nothing was chosen by their figures. (That TVM was far from its minimum after "
-        "900 steps was seen on one object each of `cathode`, `alloy`, `aggregate` and `cells`, and "
-        "on `alloy` that its weight may then rise faster; the numbers were set on objects of "
-        f"{chosen} and of training.) `cathode` is a secondary "
-        "particle of a battery cathode: packed grains, often long along the radius, with cracks "
-        "along their boundaries, pores, and at times a coating, carbon or binder at the surface; "
-        "`virions` are enveloped viruses, and now and then naked capsids, with spikes and coils, "
-        "rods, cones or dense cores inside, in a thin piece of ice, resin or stain or in nothing.",
-        f"- {older}, {newer}, {newest}: no number was chosen by their figures, but the figures "
-        f"were known. Those of {older} were known when TVM was made as it is; those of {newer} led "
-        f"to finer detail being drawn in training; those of {newest} to bringing the volume back "
-        "to agreement with the measurements before every pass of the refinement. `aggregate` is "
-        "soot, a fractal aggregate of equal spheres; `cells` is a chip of resin with thin-walled "
-        "vesicles; `mesopore` is templated silica, a prism pierced by rows of channels, with metal "
-        "in some; `chromatin` is a pale nucleus with stained chains in territories; `alloy` is a "
-        "milled piece of metal with plates on the cube planes of its crystals, particles and "
-        "voids; `grana` is a small chloroplast, with stacks of thylakoids in a double envelope.",
-        f"- {chosen}: settings were chosen while looking at objects of them: SART's relaxation, "
-        "TVM's strength, steps and step sizes, the form and the numbers of the consistency step, "
-        "and that the refinement is the mean of two runs. An earlier version of `head` drew some "
-        "objects that filled the field on every side; it was corrected after the first evaluation, "
-        "in which the network failed on those.",
+        f"- {untouched}: **untouched**. They were written before any method was run on them, and "
+        "their results decided nothing. (One exception: single objects of `cathode`, `alloy`, "
+        "`aggregate` and `cells` showed that TVM was still far from its minimum after 900 steps, "
+        "and `alloy` that its weight may then rise faster. The actual numbers were set on objects "
+        f"of {chosen} and of training.) `cathode` is a secondary particle of a battery cathode: "
+        "packed grains, often elongated along the radius, with cracks along their boundaries, "
+        "pores, and sometimes a coating, carbon or binder at the surface. `virions` are enveloped "
+        "viruses and a few naked capsids, with spikes on the outside and coils, rods, cones or "
+        "dense cores inside, in a thin layer of ice, resin or stain, or in vacuum.",
+        f"- {older}, {newer}, {newest}: **known**. No number was chosen to suit them, but their "
+        f"results were seen during development. Those of {older} were known when TVM took its "
+        f"present form; those of {newer} led to finer detail in the training objects; those of "
+        f"{newest} led to restoring agreement with the measurements before every pass of the "
+        "refinement. `aggregate` is soot, a fractal aggregate of equal spheres. `cells` is a chip "
+        "of resin with thin-walled vesicles. `mesopore` is templated silica, a prism pierced by "
+        "rows of channels, some of them filled with metal. `chromatin` is a pale nucleus with "
+        "stained chains in territories. `alloy` is a milled piece of metal with plates on the cube "
+        "planes of its crystals, particles and voids. `grana` is a small chloroplast with stacks "
+        "of thylakoids in a double envelope.",
+        f"- {chosen}: **chosen on**. Settings were chosen while looking at these objects: SART's "
+        "relaxation, TVM's strength, number of steps and step sizes, the form and the numbers of "
+        "the consistency step, and the averaging of two runs in the refinement. An earlier version "
+        "of `head` drew some objects that filled the field on every side. The network failed on "
+        "them in the first evaluation, and the family was then corrected.",
         "",
-        f"In one field of view of four of {chosen}, two objects of the family meet: one over the "
-        "other, one inside the other, or one carved by the other.",
+        f"In a quarter of the fields of view of {chosen}, two objects of the family meet: one on "
+        "top of the other, one inside the other, or one carved out by the other.",
         "",
     ]
 
 
-def _definitions() -> list[str]:
+def _describe_terms() -> list[str]:
     return [
-        "*TVM* is the method `tvm` of a fill, its weight found in the data. *TVM tuned on the "
-        "truth* has a fixed weight, in each object the one that gives its best PSNR, and "
-        f"{TUNED_STEPS} steps: the strongest baseline there is, and one that no user has. No "
-        "other method gets help. Objects are 8 slices thick and drawn on a grid twice as fine. The "
-        "dose is in electrons a pixel of the object, and comes with read-out noise of 1 % of the "
-        "mean signal. All figures follow one least-squares scale and offset.",
+        "*TVM* is the method `tvm` of a fill, which takes its weight from the data. *TVM tuned on "
+        "the truth* uses, for each object, the fixed weight with the best PSNR, and "
+        f"{TUNED_STEPS} steps. It is the strongest baseline there is, and no user has it, because "
+        "it needs the true object. No other method gets such help. Objects are 8 slices thick and "
+        "are drawn on a grid twice as fine. The dose is in electrons per pixel of the object; "
+        "read-out noise of 1 % of the mean signal is added. All figures are taken after one "
+        "least-squares scale and offset.",
         "",
     ]
 
 
-def _earlier(results: Results) -> list[str]:
+def _describe_earlier(results: Results) -> list[str]:
     """Say which rows are of earlier code."""
     commits = sorted({condition.earlier for condition in results if condition.earlier})
     if not commits:
         return []
     return [
         f"† Measured with the code of {' and '.join(commits)}, whose solvers took other numbers of "
-        "steps, and not again since.",
+        "steps; not repeated since.",
         "",
     ]
 
 
-def _verdict(results: Results) -> list[str]:
+def _describe_verdict(results: Results) -> list[str]:
     """Say in plain words where the aim is met and where it is not."""
     gains = {c: gain_over_tuned(rows, GROUPS["all"]) for c, rows in results.items()}
     if not gains:
@@ -150,7 +168,7 @@ def _verdict(results: Results) -> list[str]:
     if not below:
         return [said + f"The aim ({aim}) is met under every condition.", ""]
     worst = min(below, key=below.__getitem__)
-    dose = worst.dose if worst.dose == "noise-free" else f"{worst.dose} electrons a pixel"
+    dose = worst.dose if worst.dose == "noise-free" else f"{worst.dose} electrons per pixel"
     return [
         said + f"**The aim ({aim}) is missed under {len(below)} of {len(gains)} conditions**, most "
         f"at {worst.width} px, {worst.missing_deg:g} degrees missing, steps of "
@@ -159,25 +177,25 @@ def _verdict(results: Results) -> list[str]:
     ]
 
 
-def _caption() -> list[str]:
+def _describe_picture() -> list[str]:
     return [
-        "One XZ slice of one object of each family: 60 degrees missing, steps of 2 degrees, 400 "
-        "electrons a pixel, 128 px. The beam at zero tilt runs from top to bottom; the bow tie "
-        "spans the directions along which no tilt measured any detail. Grey values run from the "
-        "truth's least to its greatest density, after one least-squares scale and offset.",
+        "One XZ slice of one object of each family: 60 degrees missing, tilt steps of 2 degrees, "
+        "400 electrons per pixel, 128 px. The beam at zero tilt runs from top to bottom. The bow "
+        "tie spans the directions in which no tilt measured any detail. The grey scale runs from "
+        "the lowest to the highest density of the truth, after one least-squares scale and offset.",
         "",
     ]
 
 
-def _sinogram(results: Results) -> list[str]:
+def _describe_sinogram(results: Results) -> list[str]:
     lines = [
-        "## The sinogram network alone",
+        "## The sinogram network by itself",
         "",
-        "Error in the unmeasured rows inside the wedge, against noise-free projections of the "
-        "object: decibels gained over linear interpolation between the wedge's two sides, and over "
-        "the warm start that the network is given.",
+        "How much smaller the error of the unmeasured rows inside the wedge is, against noise-free "
+        "projections of the object: in dB over linear interpolation between the two sides of the "
+        "wedge, and over the warm start that the network is given.",
         "",
-        *sinogram_table(results),
+        *tabulate_sinogram(results),
     ]
     gains = [mean(rows, "over_linear", "sinogram", GROUPS["all"]) for rows in results.values()]
     if not gains:
@@ -192,8 +210,10 @@ def _sinogram(results: Results) -> list[str]:
     ]
 
 
-def numbers(model: ModelInfo, results: Results, tooth: list[Row], needle: list[Row]) -> str:
-    """Return means by condition, family and method as JSON, one condition a line."""
+def summarise(
+    model: ModelInfo, results: Results, tooth: list[Row], needle: list[Row]
+) -> dict[str, Any]:
+    """Return what the page is rendered from: means by condition, family and method."""
     conditions = []
     for condition, rows in results.items():
         families = {
@@ -211,17 +231,42 @@ def numbers(model: ModelInfo, results: Results, tooth: list[Row], needle: list[R
                 "objects_a_family": condition.n_objects,
                 **({"earlier": condition.earlier} if condition.earlier else {}),
                 "families": families,
-                "elongation": {m: mean(rows, "elongation", m, (SPHERES,)) for m in METHODS},
+                "elongation": {
+                    m: mean(rows, "elongation", m, (SPHERES,)) for m in ("truth", *METHODS)
+                },
             }
         )
-    head = {"model": model.name, "sha256": dict(model.sha256)}
-    parts = [
-        f'"model": {json.dumps(head)}',
-        '"conditions": [\n' + ",\n".join(map(_compact, conditions)) + "\n]",
-        '"tooth": [\n' + ",\n".join(map(_compact, tooth)) + "\n]",
-        '"needle": [\n' + ",\n".join(map(_compact, needle)) + "\n]",
+    head = {"model": model.name, "stages": list(model.stages), "sha256": dict(model.sha256)}
+    return {"model": head, "conditions": conditions, "tooth": tooth, "needle": needle}
+
+
+def write_json(found: dict[str, Any]) -> str:
+    """Return a summary as JSON, one condition or row a line."""
+    parts = [f'"model": {json.dumps(found["model"])}'] + [
+        f'"{part}": [\n' + ",\n".join(map(_compact, found[part])) + "\n]"
+        for part in ("conditions", "tooth", "needle")
     ]
     return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+def _as_results(conditions: list[dict[str, Any]]) -> Results:
+    """Means of a summary in the place of the objects' own figures: families are of one size."""
+    results: Results = {}
+    for c in conditions:
+        electrons = math.inf if c["electrons"] is None else c["electrons"]
+        geometry = (c["width"], c["missing_deg"], c["step_deg"], electrons, c["objects_a_family"])
+        rows: list[Row] = [
+            {"method": method, "family": family} | figures
+            for family, methods in c["families"].items()
+            for method, figures in methods.items()
+            if isinstance(figures, dict)
+        ]
+        rows += [
+            {"method": method, "family": SPHERES, "elongation": value}
+            for method, value in c["elongation"].items()
+        ]
+        results[Condition(*geometry, c.get("earlier", ""))] = rows
+    return results
 
 
 _GAINS = ("over_linear", "over_warm_start")

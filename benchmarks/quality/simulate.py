@@ -17,15 +17,15 @@ from napari_wedgefill.training.phantoms import draw
 Floats = NDArray[np.float32]
 #: Slices of an object.
 SLICES = 8
-#: Families on which settings were chosen; on which none was, but whose figures were known when the
-#: model was made; and those that nobody had seen the figures of.
+#: Families that settings were chosen on; families that no setting was chosen on, but whose results
+#: were known when the model was made; and families whose results nobody had seen.
 CHOSEN_ON, KNOWN = tuple(families.CHOSEN_ON), tuple(families.KNOWN)
 UNTOUCHED, FAMILIES = tuple(families.UNTOUCHED), families.FAMILIES
 #: Radii of the spheres in half fields of view: 3 to 11 px of 128.
 SPHERE_RADII = (0.05, 0.05, 0.08, 0.08, 0.12, 0.17)
 SPHERES = "spheres"
 KINDS = (*FAMILIES, SPHERES)
-#: Stacks of spheres, each placed anew.
+#: Stacks of spheres, each with other places.
 N_SPHERE_STACKS = 2
 MIDDLE_Y = 0.05
 
@@ -86,7 +86,7 @@ def simulate(family: str, seed: int, condition: Condition, rows_deg: NDArray[np.
     return Object(family, seed, noisy, average_pairs(fine), ideal, balls)
 
 
-def everything(
+def simulate_all(
     condition: Condition, rows_deg: NDArray[np.float64], kinds: Sequence[str] = KINDS
 ) -> list[Object]:
     """All objects of a condition, of these kinds."""

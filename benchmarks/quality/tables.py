@@ -56,13 +56,13 @@ def gain_over_tuned(rows: list[Row], families: Sequence[str]) -> float:
     return mean(rows, "psnr", GAN, families) - mean(rows, "psnr", TUNED, families)
 
 
-def table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
+def format_table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> list[str]:
     """Return a Markdown table."""
     rows = [head, ["---"] * len(head), *lines]
     return ["| " + " | ".join(row) + " |" for row in rows] + [""]
 
 
-def cells(values: Sequence[float], digits: int, best: float = math.inf) -> list[str]:
+def format_cells(values: Sequence[float], digits: int, best: float = math.inf) -> list[str]:
     """Format numbers, the best one (nearest to `best`) in bold."""
     shown = [f"{v:.{digits}f}" if np.isfinite(v) else "lost" for v in values]
     ranks = [-v if math.isinf(best) else abs(v - best) for v in values]
@@ -70,7 +70,7 @@ def cells(values: Sequence[float], digits: int, best: float = math.inf) -> list[
     return [f"**{text}**" if k == winner else text for k, text in enumerate(shown)]
 
 
-def condition_cells(condition: Condition, n_families: int = len(FAMILIES)) -> list[str]:
+def format_condition(condition: Condition, n_families: int = len(FAMILIES)) -> list[str]:
     """The first columns of a row."""
     return [
         f"{condition.width}{' †' if condition.earlier else ''}",
@@ -81,7 +81,7 @@ def condition_cells(condition: Condition, n_families: int = len(FAMILIES)) -> li
     ]
 
 
-def gain_table(results: Results) -> list[str]:
+def tabulate_gains(results: Results) -> list[str]:
     """GAN over tuned TVM, by group and by family."""
     first, *others = GROUPS
     head = [*CONDITION_HEAD, f"**{first}**", *others, *FAMILIES]
@@ -89,44 +89,44 @@ def gain_table(results: Results) -> list[str]:
     for condition, rows in results.items():
         groups = [*GROUPS.values(), *((f,) for f in FAMILIES)]
         gains = [f"{gain_over_tuned(rows, group):+.2f}" for group in groups]
-        lines.append([*condition_cells(condition), f"**{gains[0]}**", *gains[1:]])
-    return table(head, lines)
+        lines.append([*format_condition(condition), f"**{gains[0]}**", *gains[1:]])
+    return format_table(head, lines)
 
 
-def figure_table(results: Results, figure: Figure) -> list[str]:
+def tabulate_figure(results: Results, figure: Figure) -> list[str]:
     """One figure of every method, the mean of each condition."""
     lines = []
     for condition, rows in results.items():
         values = [mean(rows, figure.key, m, GROUPS["all"]) for m in METHODS]
-        lines.append([*condition_cells(condition), *cells(values, figure.digits)])
-    return [f"### {figure.heading}", "", *table([*CONDITION_HEAD, *METHODS], lines)]
+        lines.append([*format_condition(condition), *format_cells(values, figure.digits)])
+    return [f"### {figure.heading}", "", *format_table([*CONDITION_HEAD, *METHODS], lines)]
 
 
-def elongation_table(results: Results, n_spheres: int) -> list[str]:
+def tabulate_elongation(results: Results, n_spheres: int) -> list[str]:
     """Elongation of the spheres; what the truth's own voxels give comes first."""
     lines = []
     for condition, rows in results.items():
         values = [mean(rows, "elongation", m, (SPHERES,)) for m in METHODS]
         truth = mean(rows, "elongation", "truth", (SPHERES,))
-        first = [*condition_cells(condition)[:4], str(n_spheres), f"{truth:.3f}"]
-        lines.append([*first, *cells(values, ELONGATION.digits, ELONGATION.best)])
+        first = [*format_condition(condition)[:4], str(n_spheres), f"{truth:.3f}"]
+        lines.append([*first, *format_cells(values, ELONGATION.digits, ELONGATION.best)])
     head = [*CONDITION_HEAD[:4], "spheres", "truth", *METHODS]
-    return [f"### {ELONGATION.heading}", "", *table(head, lines)]
+    return [f"### {ELONGATION.heading}", "", *format_table(head, lines)]
 
 
-def family_table(results: Results) -> list[str]:
+def tabulate_families(results: Results) -> list[str]:
     """PSNR by family."""
     lines = []
     for condition, rows in results.items():
         for family in FAMILIES:
             values = [mean(rows, "psnr", m, (family,)) for m in METHODS]
             name = f"{family} (untouched)" if family in UNTOUCHED else family
-            first = [*condition_cells(condition, 1)[:4], name, str(condition.n_objects)]
-            lines.append([*first, *cells(values, 2)])
-    return table([*CONDITION_HEAD[:4], "family", "objects", *METHODS], lines)
+            first = [*format_condition(condition, 1)[:4], name, str(condition.n_objects)]
+            lines.append([*first, *format_cells(values, 2)])
+    return format_table([*CONDITION_HEAD[:4], "family", "objects", *METHODS], lines)
 
 
-def sinogram_table(results: Results) -> list[str]:
+def tabulate_sinogram(results: Results) -> list[str]:
     """Gains of the sinogram network alone."""
     lines = []
     for condition, rows in results.items():
@@ -135,6 +135,6 @@ def sinogram_table(results: Results) -> list[str]:
             for figure in ("over_linear", "over_warm_start")
             for group in (GROUPS["all"], UNTOUCHED)
         ]
-        lines.append([*condition_cells(condition), *gains])
-    head = [*CONDITION_HEAD, "over linear", "untouched alone", "over the warm start"]
-    return table([*head, "untouched alone"], lines)
+        lines.append([*format_condition(condition), *gains])
+    head = [*CONDITION_HEAD, "over linear", "untouched only", "over the warm start"]
+    return format_table([*head, "untouched only"], lines)

@@ -1,11 +1,11 @@
-"""What a model of another tier gives more than the one that runs unasked, and what it costs.
+"""What a model of another tier gains over the default one, and what it costs.
 
-    python benchmarks/tiers.py large --out docs/tiers.md
+    python -m benchmarks.quality.tiers large
 
-Nothing is measured here: `docs/quality.json` and the other tier's file beside it
-(`python -m benchmarks.quality --model large --out docs/quality-large.md`) hold the qualities under
-the conditions that both were measured under, `docs/speed.json` the seconds, and the models'
-descriptions their sizes.
+Nothing is measured here. The quality comes from `quality.json` and the other tier's file beside it
+(`python -m benchmarks.quality --model large --out docs/measured/quality-large.md`), for the
+conditions that are in both; the seconds come from `speed.json`, and the sizes from the models'
+descriptions.
 """
 
 from __future__ import annotations
@@ -19,98 +19,106 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import MEASURED
 from benchmarks.quality.methods import GAN, TUNED
-from benchmarks.quality.tables import FIGURES, GROUPS, table
-from napari_wedgefill.joint_model.registry import bundled_folder
-from napari_wedgefill.pipeline.pipeline import FillOptions
+from benchmarks.quality.tables import FIGURES, GROUPS, format_table
+from napari_wedgefill.joint_model.registry import find_bundled_folder
+from napari_wedgefill.pipeline.options import FillOptions
 
-UNASKED = FillOptions.model
+DEFAULT = FillOptions.model
 KEYS = ("width", "missing_deg", "step_deg", "electrons", "objects_a_family")
 
 Conditions = dict[tuple[Any, ...], dict[str, Any]]
 
 
-def measured(path: Path) -> Conditions:
-    """Return what a file of the quality benchmark holds, by condition, without earlier code's."""
+def read_conditions(path: Path) -> Conditions:
+    """Read a file of the quality benchmark by condition, leaving out results of earlier code."""
     conditions = json.loads(path.read_text(encoding="utf-8"))["conditions"]
     return {tuple(c[k] for k in KEYS): c["families"] for c in conditions if "earlier" not in c}
 
 
-def mean(families: dict[str, Any], figure: str, group: Sequence[str], method: str = GAN) -> float:
+def average(
+    families: dict[str, Any], figure: str, group: Sequence[str], method: str = GAN
+) -> float:
     """Mean of a figure over the families of a group."""
     return float(np.mean([families[name][method][figure] for name in group]))
 
 
-def gains(both: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
-    """Rows of every figure: the one tier, the other, and what the other has more, by group."""
+def tabulate_figures(both: list[tuple[dict[str, Any], dict[str, Any]]]) -> list[str]:
+    """Rows of every figure: one tier / the other, by group."""
     lines = []
     for figure in FIGURES:
         row = [figure.heading]
         for group in GROUPS.values():
-            each = [[mean(f, figure.key, group) for f in tiers] for tiers in both]
+            each = [[average(f, figure.key, group) for f in tiers] for tiers in both]
             one, other = np.mean(each, axis=0)
             row.append(f"{one:.{figure.digits}f} / {other:.{figure.digits}f}")
         lines.append(row)
-    return table(["figure", *GROUPS], lines)
+    return format_table(["figure", *GROUPS], lines)
 
 
-def by_condition(other: str, known: dict[tuple[Any, ...], tuple[Any, Any]]) -> list[str]:
-    """Rows of every condition: PSNR over TVM tuned on the truth, of both tiers."""
+def tabulate_conditions(other: str, known: dict[tuple[Any, ...], tuple[Any, Any]]) -> list[str]:
+    """Rows of every condition: the gain of both tiers over TVM tuned on the truth, and between."""
     lines = []
     for (width, missing, step, electrons, _), tiers in known.items():
         dose = "noise-free" if electrons is None else f"{electrons:g}"
         row = [str(width), f"{missing:g}°", f"{step:g}°", dose]
         for name in ("all", "untouched"):
             over = [
-                mean(f, "psnr", GROUPS[name]) - mean(f, "psnr", GROUPS[name], TUNED) for f in tiers
+                average(f, "psnr", GROUPS[name]) - average(f, "psnr", GROUPS[name], TUNED)
+                for f in tiers
             ]
             row += [f"{over[0]:+.2f}", f"{over[1]:+.2f}", f"{over[1] - over[0]:+.2f}"]
         lines.append(row)
-    heads = [f"{t}, {name}" for name in ("all", "untouched") for t in (UNASKED, other, "more")]
-    return table(["px", "missing", "step", "dose (e/px)", *heads], lines)
+    heads = [
+        f"{t}, {name}" for name in ("all", "untouched") for t in (DEFAULT, other, "difference")
+    ]
+    return format_table(["px", "missing", "step", "dose (e/px)", *heads], lines)
 
 
-def sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
-    """Rows of weights and seconds, a tier each."""
+def tabulate_sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
+    """Rows of weights and seconds, one per tier."""
     fill = speed["fill"]
     seconds = {row["what"]: row["wall_s"] for row in fill["rows"]}
-    takes = {UNASKED: seconds["gan"], **fill.get("gan_s_of", {})}
+    takes = {DEFAULT: seconds["gan"], **fill.get("gan_s_of", {})}
     lines = []
     for name in names:
-        described = tomllib.loads((bundled_folder() / name / "model.toml").read_text("utf-8"))
+        described = tomllib.loads((find_bundled_folder() / name / "model.toml").read_text("utf-8"))
         stages = described["training"]
         weights = [f"{stages[s]['weights'] / 1e6:.2f}" for s in stages]
         lines.append([f"`{name}`", " + ".join(weights), f"{takes[name]:.0f}"])
     what = f"{fill['slices']} slices of {fill['width']} x {fill['width']}"
     cores, processor = fill["machine"]["cores"], fill["machine"]["processor"]
     return [
-        f"Weights are those of the sinogram network, the tomogram network and the refinement. "
-        f"Seconds are those of `gan` (`benchmarks/fill.py`): {what} from {fill['n_tilts']} tilts, "
-        f"{cores} cores of an {processor}, SART and TVM being there already.",
+        "Weights of the sinogram network, the tomogram network and the refinement. Seconds that "
+        f"`gan` takes (`benchmarks/speed/fill.py`) for {what} from {fill['n_tilts']} tilts on "
+        f"{cores} cores of an {processor}, when SART and TVM are already done.",
         "",
-        *table(["tier", "million weights", "seconds"], lines),
+        *format_table(["tier", "million weights", "seconds"], lines),
     ]
 
 
-def page(other: str, docs: Path) -> str:
+def render(other: str, folder: Path) -> str:
     """Return the page as Markdown."""
-    files = [docs / "quality.json", docs / f"quality-{other}.json"]
-    unasked, asked = (measured(path) for path in files)
-    known = {key: (unasked[key], asked[key]) for key in asked if key in unasked}
+    files = [folder / "quality.json", folder / f"quality-{other}.json"]
+    default, tier = (read_conditions(path) for path in files)
+    known = {key: (default[key], tier[key]) for key in tier if key in default}
     lines = [
         f"# The `{other}` tier",
         "",
-        f"Printed by `benchmarks/tiers.py`: `{UNASKED}`, which runs unasked, against `{other}` "
-        f"(`--model {other}`, or the list **Model** of the widget), on the held-back families of "
-        f"[Quality](quality.md), under the conditions that both were measured under: {len(known)}.",
+        f"Printed by `benchmarks/quality/tiers.py`: the default model, `{DEFAULT}`, beside "
+        f"`{other}` (chosen with `--model {other}` or in the list **Model** of the widget). Both "
+        "were evaluated on the held-back families of [Quality](quality.md) under the same "
+        f"{len(known)} conditions.",
         "",
-        *sizes((UNASKED, other), json.loads((docs / "speed.json").read_text("utf-8"))),
-        f"Means over those conditions, `{UNASKED}` / `{other}`:",
+        *tabulate_sizes((DEFAULT, other), json.loads((folder / "speed.json").read_text("utf-8"))),
+        f"Means over these conditions, `{DEFAULT}` / `{other}`:",
         "",
-        *gains(list(known.values())),
-        f"{GAN} less {TUNED}, PSNR in dB, and what `{other}` has more:",
+        *tabulate_figures(list(known.values())),
+        f"PSNR of {GAN} minus PSNR of {TUNED}, in dB, for each model, and the difference between "
+        "the two:",
         "",
-        *by_condition(other, known),
+        *tabulate_conditions(other, known),
     ]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -119,10 +127,10 @@ def main() -> None:
     """Write the page of a tier."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("tier", help="name of a bundled model")
-    parser.add_argument("--docs", type=Path, default=Path("docs"), help="where the figures are")
-    parser.add_argument("--out", type=Path, default=Path("docs/tiers.md"))
+    parser.add_argument("--figures", type=Path, default=MEASURED, help="folder of the figures")
+    parser.add_argument("--out", type=Path, default=MEASURED / "tiers.md")
     given = parser.parse_args()
-    given.out.write_text(page(given.tier, given.docs), encoding="utf-8")
+    given.out.write_text(render(given.tier, given.figures), encoding="utf-8")
     print(given.out.read_text(encoding="utf-8"))
 
 

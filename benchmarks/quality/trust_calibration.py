@@ -1,11 +1,11 @@
 """Check the trust map against the truth: is the error what the trust says?
 
-    python benchmarks/trust_calibration.py            # held-back families; writes the docs' figures
-    python benchmarks/trust_calibration.py --fit      # training families; prints the gain
+    python -m benchmarks.quality.trust_calibration        # held-back families; writes docs
+    python -m benchmarks.quality.trust_calibration --fit  # training families; prints the gain
 
-Writes docs/trust.json, docs/images/trust_calibration.svg and the table of docs/trust.md. The gain
-belongs to the model: after training one, put what --fit prints into its model.toml, then check.
-Half an hour on two cores.
+Writes trust.json into docs/measured, docs/images/trust_calibration.svg and the table of
+docs/trust.md. The gain belongs to the model: after training one, put what --fit prints into its
+model.toml, then check. Takes half an hour on two cores.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import itertools
 import json
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,29 +22,35 @@ import scipy.ndimage
 import scipy.optimize
 import scipy.stats
 
+from benchmarks import DOCS, MEASURED
 from benchmarks.quality.families import CHOSEN_ON as HELD_BACK
 from napari_wedgefill.joint_model.registry import load
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
 from napari_wedgefill.training.frames import average_pairs, grid
 from napari_wedgefill.training.phantoms import FAMILIES as TRAINED
 from napari_wedgefill.training.phantoms import Family, draw
-from napari_wedgefill.trust.gain import DEFAULT_GAIN, trust_gain
 from napari_wedgefill.trust.metrics import wedge_mask
-from napari_wedgefill.trust.trust_map import REACH, UNMEASURED_WEIGHT, Movement
-from napari_wedgefill.trust.views import OTHER_VIEWS
+from napari_wedgefill.trust.trust_map import (
+    DEFAULT_GAIN,
+    OTHER_VIEWS,
+    REACH,
+    UNMEASURED_WEIGHT,
+    Movement,
+    read_trust_gain,
+)
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
 SLICES = 4
 STEP_DEG = 2.0
-#: Missing range in degrees and electrons a pixel; objects take turns.
+#: Missing range in degrees and electrons per pixel; the objects take turns.
 CONDITIONS = ((60.0, np.inf), (60.0, 400.0), (60.0, 100.0), (45.0, 400.0))
 #: Edges of the expected errors that are put together.
 EDGES = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1.0)
 FEWEST = 50
 #: Between these the page holds what this script prints.
-MARKS = ("<!-- benchmarks/trust_calibration.py -->", "<!-- end -->")
+MARKS = ("<!-- benchmarks/quality/trust_calibration.py -->", "<!-- end -->")
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,22 +92,22 @@ def simulate(
     return series, average_pairs(fine).transpose(0, 2, 1)
 
 
-def case(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions) -> Case:
+def fill_views(name: str, series: TiltSeries, truth: np.ndarray, options: FillOptions) -> Case:
     """Fill all views of a series and compare with the truth."""
     found = fill(series, options)
     scale = found.report["normalisation"]["scale"]
     filled = found.volumes["gan"].data
     movement = Movement(filled, wedge_mask(series.width, series.angles_deg))
     for view in OTHER_VIEWS:
-        movement.add(view.undo(fill(view.of(series), options).volumes["gan"].data))
+        movement.add(view.undo(fill(view.apply(series), options).volumes["gan"].data))
     total, share = movement.powers()
     error = np.abs(filled - truth) / scale
     around = scipy.ndimage.gaussian_filter(np.square(error), (REACH, 0, REACH))
-    parts = (total / scale**2, share, movement.weighted() / scale, error, around)
+    parts = (total / scale**2, share, movement.weigh() / scale, error, around)
     return Case(name, *(part.ravel().astype(np.float64) for part in parts))
 
 
-def cases(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
+def fill_all(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
     """Every object, with the conditions in turn."""
     options = FillOptions(methods=("gan",), model=args.model, device=args.device)
     found = []
@@ -110,12 +115,12 @@ def cases(families: dict[str, Family], args: argparse.Namespace) -> list[Case]:
         missing, electrons = CONDITIONS[(i + seed) % len(CONDITIONS)]
         series, truth = simulate(families[name], seed, args.width, missing, electrons)
         dose = f"{electrons:g} e/px" if np.isfinite(electrons) else "noise-free"
-        found.append(case(f"{name}, {missing:g} degrees, {dose}", series, truth, options))
-        print(f"{found[-1].name}: rank correlation {rank(found[-1]):.2f}", flush=True)
+        found.append(fill_views(f"{name}, {missing:g} degrees, {dose}", series, truth, options))
+        print(f"{found[-1].name}: rank correlation {correlate_ranks(found[-1]):.2f}", flush=True)
     return found
 
 
-def rank(seen: Case) -> float:
+def correlate_ranks(seen: Case) -> float:
     """Spearman's correlation of 1 - trust with the absolute error of the voxels."""
     return float(scipy.stats.spearmanr(seen.weighted[::3], seen.error[::3])[0])
 
@@ -148,8 +153,8 @@ def _relative_fit(rows: np.ndarray, wanted: np.ndarray) -> list[float]:
     return [float(gain) for gain in np.sqrt(squares)]
 
 
-def bins(found: list[Case], gain: float) -> list[dict[str, float]]:
-    """Put voxels of like trust together: what was expected, and what the error is."""
+def group_by_trust(found: list[Case], gain: float) -> list[dict[str, float]]:
+    """Group voxels by their trust: the error that was expected, and the error that is."""
     weighted, error, around = (
         np.concatenate([getattr(s, part) for s in found])
         for part in ("weighted", "error", "around")
@@ -174,11 +179,11 @@ def bins(found: list[Case], gain: float) -> list[dict[str, float]]:
     return rows
 
 
-def table(rows: list[dict[str, float]]) -> str:
+def tabulate(rows: list[dict[str, float]]) -> str:
     """Return the bins as Markdown."""
     lines = [
         "| trust | share of the voxels | expected error | RMS error around | mean error | "
-        "90 % below |",
+        "90 % are below |",
         "|---|---|---|---|---|---|",
     ]
     figures = ("expected_error", "rms_error", "mean_error", "error_90_percent_below")
@@ -192,21 +197,26 @@ def table(rows: list[dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
-def write_into_page(bins_table: str, whole: dict[str, Any]) -> None:
-    """Put the table and the rank correlations between the marks of docs/trust.md."""
+def render(whole: dict[str, Any]) -> str:
+    """Return what stands between the marks of docs/trust.md: the table and rank correlations."""
     ranks = whole["rank_correlation"].values()
-    text = (
-        f"{MARKS[0]}\n\n{bins_table}\n\nErrors are over the density scale; the model is "
+    return (
+        f"{tabulate(whole['bins'])}\n\nErrors are relative to the density scale. The model is "
         f"`{whole['model']}`, with a gain of {whole['gain']:.2f}. The rank\ncorrelation of "
         f"1 - trust with the absolute error is {whole['rank_correlation_of_all']:.2f} over all "
-        f"voxels, and {min(ranks):.2f} to\n{max(ranks):.2f} in single objects.\n\n{MARKS[1]}"
+        f"voxels, and {min(ranks):.2f} to\n{max(ranks):.2f} in single objects."
     )
+
+
+def write_into_page(text: str) -> None:
+    """Put the figures between the marks of docs/trust.md."""
     page = DOCS / "trust.md"
     before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
-    page.write_text(before + text + rest.split(MARKS[1])[1], encoding="utf-8")
+    after = rest.split(MARKS[1])[1]
+    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
-def picture(rows: list[dict[str, float]]) -> str:
+def draw_curve(rows: list[dict[str, float]]) -> str:
     """Return the calibration curve as SVG: expected and found error, both on log axes."""
     size, left, top, decades = 420, 70, 20, (-3, 0)
 
@@ -268,18 +278,18 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=4, help="of each family")
     args = parser.parse_args()
     if args.fit:
-        gain, unmeasured, measured = fit(cases(TRAINED, args))
+        gain, unmeasured, measured = fit(fill_all(TRAINED, args))
         print(f"for model.toml:\n[trust]\ngain = {gain:.2f}")
         print(f"free gains: unmeasured {unmeasured:.2f}, measured {measured:.2f}")
         return
-    gain = args.gain or trust_gain(load(args.model).folder) or DEFAULT_GAIN
-    found = cases(HELD_BACK, args)
-    rows = bins(found, gain)
+    gain = args.gain or read_trust_gain(load(args.model).folder) or DEFAULT_GAIN
+    found = fill_all(HELD_BACK, args)
+    rows = group_by_trust(found, gain)
     whole: dict[str, Any] = {
         "model": args.model,
         "width": args.width,
         "gain": gain,
-        "rank_correlation": {s.name: round(rank(s), 3) for s in found},
+        "rank_correlation": {s.name: round(correlate_ranks(s), 3) for s in found},
         "rank_correlation_of_all": round(
             float(
                 scipy.stats.spearmanr(
@@ -291,10 +301,10 @@ def main() -> None:
         ),
         "bins": rows,
     }
-    write_into_page(table(rows), whole)
-    (DOCS / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
-    (DOCS / "images" / "trust_calibration.svg").write_text(picture(rows))
-    print(table(rows))
+    write_into_page(render(whole))
+    (MEASURED / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (DOCS / "images" / "trust_calibration.svg").write_text(draw_curve(rows))
+    print(render(whole))
     print(f"rank correlation over all voxels: {whole['rank_correlation_of_all']}")
 
 

@@ -1,12 +1,12 @@
-"""Count the frames a second of the Compare window while its crosshair is dragged.
+"""Count the frames per second of the Compare window while its crosshair is dragged.
 
-    python benchmarks/compare_window.py [--size 512] [--seconds 5] [--write]
+    python -m benchmarks.speed.compare_window [--size 512] [--seconds 5] [--write]
 
 Four methods on cubes of random voxels, window of 1600 x 1000 pixels, real mouse events. Needs a
 display; under ``xvfb-run -s "-screen 0 1920x1200x24"`` everything is drawn by software. Prints
-frames a second as the clock has it, and milliseconds of this process' own time a frame, which say
-how many frames there would be on a core that nothing else uses; the display server's share is left
-out. ``--write`` puts the figures into docs/compare.md.
+frames per second by the clock, and milliseconds of this process' own time per frame, which say
+how many frames there would be on an otherwise idle core; the display server's share is left out.
+``--write`` puts the figures into docs/compare.md.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ from qtpy.QtCore import QEvent, QPointF, Qt
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
-from benchmarks.speed.page import machine
-from benchmarks.speed.sections import cores_in_words, table
+from benchmarks import DOCS
+from benchmarks.speed.page import describe_machine
+from benchmarks.speed.sections import count_in_words, format_table
 from napari_wedgefill._napari.compare.canvas import CompareCanvas
 from napari_wedgefill._napari.compare.columns import VolumeColumn
 from napari_wedgefill._napari.compare.model import CompareModel
@@ -32,9 +33,9 @@ from napari_wedgefill._napari.compare.planes import PLANES, SPECTRUM
 
 WINDOW = (1600, 1000)
 TITLES = ("WBP", "SART", "TVM", "GAN")
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "compare.md"
+PAGE = DOCS / "compare.md"
 #: Between these the page holds what this script prints.
-MARKS = ("<!-- benchmarks/compare_window.py -->", "<!-- end -->")
+MARKS = ("<!-- benchmarks/speed/compare_window.py -->", "<!-- end -->")
 
 
 @dataclass(frozen=True)
@@ -66,9 +67,9 @@ class CountingCanvas(CompareCanvas):
 
 
 def main() -> None:
-    args = arguments()
+    args = parse_arguments()
     application = QApplication.instance() or QApplication([])
-    model = model_of(args.size)
+    model = make_model(args.size)
     canvas = CountingCanvas(model)
     canvas.resize(*WINDOW)
     canvas.show()
@@ -88,10 +89,10 @@ def main() -> None:
         report("in XY, with difference and profile", drag(canvas, "XY", args.seconds)),
     )
     if args.write:
-        write_into_page(page_text(found, args.size))
+        write_into_page(render(found, args.size))
 
 
-def model_of(size: int) -> CompareModel:
+def make_model(size: int) -> CompareModel:
     """Four volumes of noise, each in memory of its own (half a gigabyte at 512^3)."""
     random = np.random.default_rng(0)
     model = CompareModel()
@@ -105,12 +106,12 @@ def model_of(size: int) -> CompareModel:
 
 
 def drag(canvas: CountingCanvas, row: str, seconds: float) -> tuple[float, float, float]:
-    """Drag along a figure of eight, one mouse event after another is dealt with.
+    """Drag along a figure of eight, one mouse event at a time.
 
     Returns
     -------
     tuple of float
-        Frames a second, milliseconds of this process a frame, longest frame in milliseconds.
+        Frames per second, milliseconds of this process per frame, longest frame in milliseconds.
     """
     panel = next(p for p in canvas.layout_now().panels if p.plane.name == row)
     rect = panel.rect
@@ -150,22 +151,22 @@ def report(what: str, measured: tuple[float, float, float]) -> Measured:
     rate, own, longest = measured
     print(
         f"drag {what:37s} {rate:6.1f} frames/s, longest {longest:5.1f} ms; "
-        f"own time {own:5.1f} ms a frame ({1e3 / own:.0f} frames/s)"
+        f"own time {own:5.1f} ms per frame ({1e3 / own:.0f} frames/s)"
     )
     return Measured(what, rate, own, longest)
 
 
-def page_text(found: list[Measured], size: int) -> str:
+def render(found: list[Measured], size: int) -> str:
     """Return what the page says: the machine, and a table."""
-    here = machine()
+    here = describe_machine()
     rows = [
         [m.what, f"{m.own_ms:.1f}", f"{1e3 / m.own_ms:.0f}", f"{m.frames_per_s:.0f}"] for m in found
     ]
-    head = ["drag", "own ms a frame", "frames/s of a free core", "frames/s by the clock"]
+    head = ["drag", "own ms per frame", "frames/s of a free core", "frames/s by the clock"]
     return (
         f"{len(TITLES)} volumes of {size} x {size} x {size} voxels, a window of {WINDOW[0]} x "
         f"{WINDOW[1]} pixels, drawn by software on a\nvirtual display; {here['processor']}, "
-        f"{cores_in_words(here['cores'])}, shared with other work.\n\n{table(head, rows)}"
+        f"{count_in_words(here['cores'])}, shared with other work.\n\n{format_table(head, rows)}"
     )
 
 
@@ -176,7 +177,7 @@ def write_into_page(text: str, page: Path = PAGE) -> None:
     page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
 
 
-def arguments() -> argparse.Namespace:
+def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=512, help="voxels along each edge")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each drag")

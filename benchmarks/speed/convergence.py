@@ -1,9 +1,10 @@
 """How fast TVM approaches its minimum, with its dual steps and with purely diagonal ones.
 
-    python benchmarks/convergence.py
+    python -m benchmarks.speed.convergence
 
-One object of each family on which settings were chosen, at a fixed weight, from SART. What is left
-is the distance from where it comes to rest, over the distance of SART. No time is measured.
+One object of each family that settings were chosen on, at a fixed weight, starting from SART. The
+figure is the distance from the minimum, divided by the distance from SART to it. No time is
+measured.
 """
 
 from __future__ import annotations
@@ -15,19 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.quality.conditions import Condition
-from benchmarks.quality.methods import normalised
-from benchmarks.quality.simulate import CHOSEN_ON, everything
+from benchmarks.quality.methods import normalise_rows
+from benchmarks.quality.simulate import CHOSEN_ON, simulate_all
 from benchmarks.speed.page import record
 from napari_wedgefill.joint_model.angular_grid import grid_for
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sart, iter_tvm, last
-from napari_wedgefill.reconstruct.dual_steps import FASTER
-from napari_wedgefill.reconstruct.tvm import rms, weight_for
+from napari_wedgefill.reconstruct.tvm import FASTER, rms, weight_for
 
 Floats = NDArray[np.float32]
 WIDTH, MISSING_DEG, STEP_DEG = 256, 60.0, 2.0
 DOSES = (np.inf, 400.0)
-#: Steps after which the distance is measured, and steps after which TVM has come to rest.
+#: Steps after which the distance is measured, and steps after which TVM has converged.
 STEPS, AT_REST = (75, 150, 300, 600, 900), 6000
 #: How far the dual steps go: as in a fill, and with diagonal preconditioning.
 RATES = {"as it is": FASTER, "diagonal": 1.0}
@@ -37,8 +37,8 @@ def measure(electrons: float) -> list[dict[str, Any]]:
     """What is left of the way after some steps, of each kind of steps: means over the slices."""
     condition = Condition(WIDTH, MISSING_DEG, STEP_DEG, electrons, 1)
     beam = ParallelBeam(condition.angles_deg, WIDTH)
-    objects = everything(condition, grid_for(condition.angles_deg, 120).angles_deg, CHOSEN_ON)
-    rows = np.concatenate([normalised(beam, o.rows).rows for o in objects], axis=2)
+    objects = simulate_all(condition, grid_for(condition.angles_deg, 120).angles_deg, CHOSEN_ON)
+    rows = np.concatenate([normalise_rows(beam, o.rows).rows for o in objects], axis=2)
     sart = last(iter_sart(beam, rows, 10))
     weight = weight_for(beam.n_tilts, rms(rows - beam(last(iter_tvm(beam, rows, x0=sart)))))
     end = last(iter_tvm(beam, rows, n_steps=AT_REST, weight=weight, x0=sart))
@@ -56,7 +56,7 @@ def _norms(volume: Floats) -> Floats:
 
 
 def main() -> None:
-    """Measure and print, and keep the figures in docs/speed.md."""
+    """Measure and print, and keep the figures in docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--dry", action="store_true", help="print, but leave docs as they are")
     given = parser.parse_args()

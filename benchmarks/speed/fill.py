@@ -1,10 +1,10 @@
 """How long a whole fill takes: every method, from a file on disk to files on disk.
 
-    python benchmarks/fill.py
+    python -m benchmarks.speed.fill
 
-One fresh process computes everything, as `wedgefill fill` does; what it compiles on a machine that
-has never run it is left to a first, tiny fill. Wall time is what a user waits for and means
-something only where nothing else runs; processor time adds up over cores.
+One fresh process computes everything, as `wedgefill fill` does. A first, tiny fill takes care of
+what has to be compiled. Wall time is what a user waits for, and means something only if nothing
+else runs; processor time adds up over the cores.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ import numpy as np
 
 from benchmarks.speed.page import record
 from napari_wedgefill.io import MrcSink, read_tilt_series
-from napari_wedgefill.joint_model.registry import available_models
-from napari_wedgefill.pipeline.pipeline import Done, FillOptions, Finished, iter_fill
+from napari_wedgefill.joint_model.registry import list_models
+from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.pipeline.fill import iter_fill
+from napari_wedgefill.pipeline.options import FillOptions
 
 METHODS = ("wbp", "sart", "tvm", "gan")
 ANGLES_DEG = np.arange(-60.0, 60.1, 2.0)
@@ -78,7 +80,7 @@ def _gan_seconds(figures: dict[str, Any]) -> float:
 
 
 def main() -> None:
-    """Fill, and put the table into docs/speed.md."""
+    """Fill, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--slices", type=int, default=256)
     parser.add_argument("--width", type=int, default=256)
@@ -93,7 +95,7 @@ def main() -> None:
             model.name: _gan_seconds(
                 fill(Path(folder), arguments.slices, arguments.width, model.name)
             )
-            for model in available_models()
+            for model in list_models()
             if model.name != TIER
         }
     print("gan with other tiers:", figures["gan_s_of"])

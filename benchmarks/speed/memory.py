@@ -1,6 +1,6 @@
 """Peak memory of a fill for few and for many slices, and under several limits.
 
-    python benchmarks/memory.py
+    python -m benchmarks.speed.memory
 
 Each case runs in a process of its own, from an MRC file on disk to MRC files on disk. Two figures
 matter: the memory of the process itself (RssAnon), and the resident set as a whole, which counts
@@ -18,16 +18,18 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import mrcfile
 import numpy as np
 
+from benchmarks import ROOT
 from benchmarks.speed.page import record
 
 ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
 #: Fewer sweeps than a fill takes: they change how long it takes, not what it holds.
-SWEEPS, TVM_STEPS = {"sart": 1}, 10
+EFFORTS = {"sart": 1, "tvm": 10}
 #: Slices, width, methods, limit.
 CASES = [
     (64, 512, "wbp,sart", "1GB"),
@@ -55,7 +57,7 @@ def write_series(path: Path, n_slices: int, width: int) -> None:
     np.savetxt(path.with_suffix(".tlt"), ANGLES_DEG, "%.2f")
 
 
-def own_mb() -> float:
+def read_own_mb() -> float:
     """Memory of this process that no file backs."""
     for line in Path("/proc/self/status").read_text().splitlines():
         if line.startswith("RssAnon:"):
@@ -67,16 +69,19 @@ def measure(path: Path, folder: Path, methods: str, limit: str) -> dict[str, flo
     """Fill in this process while another thread watches its memory."""
     from napari_wedgefill.io import MrcSink, read_tilt_series
     from napari_wedgefill.memory import parse_bytes
-    from napari_wedgefill.pipeline import events
-    from napari_wedgefill.pipeline.pipeline import FillOptions, iter_fill
+    from napari_wedgefill.methods import METHODS
+    from napari_wedgefill.pipeline.fill import iter_fill
+    from napari_wedgefill.pipeline.options import FillOptions
 
-    events.SWEEPS |= SWEEPS
-    events.TVM_STEPS = TVM_STEPS
-    peak, done = [own_mb()], threading.Event()
+    for name, n_passes in EFFORTS.items():
+        method = METHODS[name]
+        assert method.effort is not None
+        METHODS[name] = replace(method, effort=replace(method.effort, usual=n_passes))
+    peak, done = [read_own_mb()], threading.Event()
 
     def watch() -> None:
         while not done.wait(0.01):
-            peak[0] = max(peak[0], own_mb())
+            peak[0] = max(peak[0], read_own_mb())
 
     threading.Thread(target=watch, daemon=True).start()
     start = time.monotonic()
@@ -97,8 +102,9 @@ def run_case(folder: Path, case: tuple[int, int, str, str]) -> dict[str, object]
     path, out = folder / f"{n_slices}.mrc", folder / "out"
     out.mkdir()
     write_series(path, n_slices, width)
-    command = [sys.executable, __file__, "--measure", str(path), str(out), methods, limit]
-    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.speed.memory", "--measure", str(path), str(out)]
+    command += [methods, limit]
+    ran = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
     found = json.loads(ran.stdout.splitlines()[-1])
     written = sum(file.stat().st_size for file in out.iterdir()) / 1e6
     shutil.rmtree(out)
@@ -114,7 +120,7 @@ def run_case(folder: Path, case: tuple[int, int, str, str]) -> dict[str, object]
 
 
 def main() -> None:
-    """Run every case and put the table into docs/speed.md."""
+    """Run every case and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--measure", nargs=4, metavar=("FILE", "DIR", "METHODS", "LIMIT"))
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the cases to run")
@@ -133,8 +139,7 @@ def main() -> None:
     what = (
         f"slices of 512 x 512 ({CASES[-1][1]} x {CASES[-1][1]} for gan) from {ANGLES_DEG.size} "
         f"tilts stored as int16, file to file; "
-        + "".join(f"{m} with sweeps: {n}, " for m, n in SWEEPS.items())
-        + f"tvm with steps: {TVM_STEPS}."
+        + f"sart with sweeps: {EFFORTS['sart']}, tvm with steps: {EFFORTS['tvm']}."
     )
     if not arguments.dry:
         record("memory", {"what": what, "cases": results})

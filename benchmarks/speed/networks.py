@@ -1,10 +1,10 @@
 """How fast the networks run on a CPU, beside the rate at which it multiplies matrices.
 
-    python benchmarks/networks.py [--beside FOLDER]
+    python -m benchmarks.speed.networks [--beside FOLDER]
 
-Twice: all cores share a slice, and each has one of its own, as `fill` does it. With `--beside`
-an earlier model's networks run in turns with the present ones. Wall time of the fastest of several
-turns, which means something only where nothing else runs.
+Measured twice: with all cores sharing each slice, and with one slice per core, as in a fill. With
+`--beside`, an earlier model's networks take turns with the present ones. Wall time of the fastest
+of several turns, which means something only if nothing else runs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from napari_wedgefill.projector.threads import available_cores
 WIDTH, SLICES, TURNS = 256, 16, 4
 
 
-def multiplications(path: Path, height: int, width: int) -> float:
+def count_multiplications(path: Path, height: int, width: int) -> float:
     """Multiply-adds of a network's convolutions for one slice."""
     model = onnx.load(str(path))
     for axis, size in ((0, 1), (2, height), (3, width)):
@@ -47,8 +47,8 @@ def multiplications(path: Path, height: int, width: int) -> float:
     return total
 
 
-def matrix_rate(n: int = 2048) -> float:
-    """Multiply-adds a second of this machine's matrix product in float32, on all its cores."""
+def measure_matrix_rate(n: int = 2048) -> float:
+    """Multiply-adds per second of this machine's matrix product in float32, on all its cores."""
     a = np.random.default_rng(0).random((n, n), dtype=np.float32)
     best = np.inf
     for _ in range(TURNS):
@@ -58,8 +58,8 @@ def matrix_rate(n: int = 2048) -> float:
     return n**3 / best
 
 
-def opened(path: Path, threads: int, height: int) -> onnxruntime.InferenceSession:
-    """Open a network as `fill` does, but with so many threads a slice."""
+def open_network(path: Path, threads: int, height: int) -> onnxruntime.InferenceSession:
+    """Open a network as `fill` does, but with this number of threads per slice."""
     options = onnxruntime.SessionOptions()
     for name, size in {"batch": 1, "height": height, "width": WIDTH}.items():
         options.add_free_dimension_override_by_name(name, size)
@@ -68,8 +68,8 @@ def opened(path: Path, threads: int, height: int) -> onnxruntime.InferenceSessio
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def seconds(network: onnxruntime.InferenceSession, at_once: int, batch: Any) -> float:
-    """Seconds a slice, so many of them at once."""
+def time_slices(network: onnxruntime.InferenceSession, at_once: int, batch: Any) -> float:
+    """Seconds per slice, with this many slices at once."""
     given = {network.get_inputs()[0].name: batch}
     start = time.perf_counter()
     with ThreadPoolExecutor(at_once) as pool:
@@ -83,7 +83,7 @@ def measure(stage: str, height: int, folders: dict[str, Path], peak: float) -> d
     ways = {"shared": (cores, 1), "side by side": (1, cores)}
     path = folders["now"] / f"{stage}.onnx"
     networks = {
-        (when, way): (opened(folder / f"{stage}.onnx", threads, height), at_once)
+        (when, way): (open_network(folder / f"{stage}.onnx", threads, height), at_once)
         for when, folder in folders.items()
         for way, (threads, at_once) in ways.items()
     }
@@ -92,15 +92,15 @@ def measure(stage: str, height: int, folders: dict[str, Path], peak: float) -> d
     best = dict.fromkeys(networks, np.inf)
     for _ in range(TURNS):
         for key, (network, at_once) in networks.items():
-            best[key] = min(best[key], seconds(network, at_once, batch))
-    work = multiplications(path, height, WIDTH)
+            best[key] = min(best[key], time_slices(network, at_once, batch))
+    work = count_multiplications(path, height, WIDTH)
     row = {f"{when}, {way}": 1e3 * value for (when, way), value in best.items()}
     of_peak = work / best["now", "side by side"] / peak
     return {"network": stage, "giga": work / 1e9, **row, "of_peak": of_peak}
 
 
 def main() -> None:
-    """Measure, and put the table into docs/speed.md."""
+    """Measure, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--beside", type=Path, help="folder of an earlier model; writes no page")
     given = parser.parse_args()
@@ -108,7 +108,7 @@ def main() -> None:
     folders = {"now": model.folder} | ({"before": given.beside} if given.beside else {})
     heights = dict.fromkeys(model.stages, WIDTH) | {"sinogram": model.contract.n_rows}
     heights["sinogram"] += -heights["sinogram"] % model.contract.multiple
-    peak = matrix_rate()
+    peak = measure_matrix_rate()
     rows = [measure(stage, height, folders, peak) for stage, height in heights.items()]
     for row in rows:
         print(row, flush=True)

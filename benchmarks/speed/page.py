@@ -1,4 +1,4 @@
-"""docs/speed.json and docs/speed.md: what the benchmarks measured, kept by part and shown as one.
+"""What the speed benchmarks measured: speed.json keeps it by part, speed.md shows it as one page.
 
 Each benchmark puts its part in with `record`; the page is rendered from all parts that are there.
 """
@@ -10,13 +10,15 @@ import platform
 from pathlib import Path
 from typing import Any
 
+from benchmarks import MEASURED
 from benchmarks.speed.sections import SECTIONS
 from napari_wedgefill.projector.threads import available_cores
 
-PAGE = Path(__file__).parent.parent / "docs" / "speed.md"
+PAGE = MEASURED / "speed.md"
+NOTES = Path(__file__).with_name("notes.md")
 
 
-def machine() -> dict[str, Any]:
+def describe_machine() -> dict[str, Any]:
     """Processor and the cores that may be used."""
     name = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
@@ -27,7 +29,7 @@ def machine() -> dict[str, Any]:
 
 
 def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
-    """Keep the figures of one benchmark and render the page anew.
+    """Keep the figures of one benchmark and render the page again.
 
     Parameters
     ----------
@@ -40,7 +42,7 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
     """
     data = page.with_suffix(".json")
     parts = json.loads(data.read_text()) if data.is_file() else {}
-    parts[part] = {"machine": machine(), **figures}
+    parts[part] = {"machine": describe_machine(), **figures}
     data.write_text(json.dumps(parts, indent=1) + "\n")
     page.write_text(render(parts))
     print(SECTIONS[part](parts[part]))
@@ -48,7 +50,10 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
 
 def render(parts: dict[str, Any]) -> str:
     """Return the page as Markdown."""
-    blocks = ["# Speed and memory", "Printed by `make bench`; `docs/speed.json` holds the figures."]
+    blocks = [
+        "# Speed and memory",
+        "Printed by `make bench`; `docs/measured/speed.json` holds the figures.",
+    ]
     blocks += [SECTIONS[part](parts[part]) for part in SECTIONS if part in parts]
-    blocks.append(Path(__file__).with_name("speed_notes.md").read_text().strip())
+    blocks.append(NOTES.read_text(encoding="utf-8").strip())
     return "\n\n".join(blocks) + "\n"

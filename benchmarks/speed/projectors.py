@@ -1,10 +1,10 @@
 """Speed and accuracy of the CPU projectors and solvers beside ASTRA's, in one run.
 
-    python benchmarks/projectors.py
+    python -m benchmarks.speed.projectors
 
-Both run on the same cores with the same geometry. ASTRA's CPU code takes slices one by one on one
-core, so it is timed on one and quoted a slice; ours is timed on a whole strip. Ratios count,
-seconds do not.
+Both run on the same cores with the same geometry. ASTRA's CPU code computes one slice at a time on
+one core, so it is timed on one slice; ours is timed on a whole strip and quoted per slice. The
+ratios matter, not the seconds.
 """
 
 from __future__ import annotations
@@ -17,12 +17,19 @@ import numpy as np
 
 from benchmarks.quality.families import CHOSEN_ON as FAMILIES
 from benchmarks.speed.page import record
-from napari_wedgefill.bench import SWEEPS, Astra, compare, memory_rate, operations, vector_limit
+from napari_wedgefill.bench import (
+    SWEEPS,
+    Astra,
+    compare_with_astra,
+    list_operations,
+    measure_memory_rate,
+    measure_vector_limit,
+)
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.projector.numba_kernels import LANES
+from napari_wedgefill.projector.processor import SART_LANES
+from napari_wedgefill.projector.processor_tvm import TVM_LANES
+from napari_wedgefill.projector.strips import LANES
 from napari_wedgefill.reconstruct import iter_sart
-from napari_wedgefill.reconstruct.primal_dual import TILE_LANES as TVM_LANES
-from napari_wedgefill.reconstruct.sart import TILE_LANES as SART_LANES
 from napari_wedgefill.reconstruct.sart import spread_steps
 from napari_wedgefill.training.acquisition import Scheme
 from napari_wedgefill.training.acquisition import record as record_tilts
@@ -36,14 +43,14 @@ MOST_PASSES, RELAXATION = 12, 1.9
 CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
 
 
-def accuracy(
+def measure_accuracy(
     truth: np.ndarray, rows: np.ndarray, angles: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """PSNR of the middle slice against the simulated object, ours and ASTRA's."""
     width, middle = rows.shape[1], rows.shape[2] // 2
     beam, peer = ParallelBeam(angles, width), Astra(angles, width)
     image, own_rows = (np.ascontiguousarray(a[:, :, middle]) for a in (truth, rows))
-    ours = operations(beam, truth, rows)
+    ours = list_operations(beam, truth, rows)
     found = {}
     for name in ("WBP", "SIRT", "SART"):
         found[name] = {
@@ -58,8 +65,8 @@ def accuracy(
     return found
 
 
-def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
-    """What one pass of each solver cannot do without, a slice: arithmetic, and arrays moved.
+def compute_bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str]]:
+    """Compute what one pass of each solver needs per slice: arithmetic, and arrays moved.
 
     Arrays count once for each time they are read or written: a step of SIRT or SART reads the
     volume to project it and reads and writes it to correct it; one of TVM does so with two parts
@@ -73,7 +80,7 @@ def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str
         ("SART", n_steps, 3, 1, SART_LANES),
         ("TVM", n_steps, 9, 4, TVM_LANES),
     ):
-        tile, rate = held * lanes * array, memory_rate(held * lanes * array)
+        tile, rate = held * lanes * array, measure_memory_rate(held * lanes * array)
         found.append(
             {
                 "solver": name,
@@ -88,7 +95,7 @@ def bounds(width: int, n_tilts: int, limit: float) -> list[dict[str, float | str
 
 
 def main() -> None:
-    """Compare, and put the table into docs/speed.md."""
+    """Compare, and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--step", type=float, default=2.0)
@@ -103,12 +110,12 @@ def main() -> None:
     truth = average_pairs(fine)
     rows = record_tilts(fine, arguments.width, Scheme(angles, 0.0, np.zeros(angles.size)))
     clock = CLOCKS[arguments.clock]
-    results = compare(truth, rows, angles, arguments.repeats, clock)
-    quality = accuracy(truth, rows, angles)
+    results = compare_with_astra(truth, rows, angles, arguments.repeats, clock)
+    quality = measure_accuracy(truth, rows, angles)
     for result in results:
         result |= quality.get(str(result["operation"]), {})
         print(result, flush=True)
-    limit = vector_limit()
+    limit = measure_vector_limit()
     figures = {
         "width": arguments.width,
         "n_tilts": angles.size,
@@ -117,7 +124,7 @@ def main() -> None:
         "clock": arguments.clock,
         "astra": astra.__version__,
         "limit_giga_updates_a_core": limit,
-        "bounds": bounds(arguments.width, angles.size, limit),
+        "bounds": compute_bounds(arguments.width, angles.size, limit),
         "rows": results,
     }
     if not arguments.dry:

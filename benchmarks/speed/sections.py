@@ -1,25 +1,25 @@
-"""The sections of docs/speed.md, each from the figures of one benchmark."""
+"""The sections of docs/measured/speed.md, each from the figures of one benchmark."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, for other work shared the cores."}
+CLOCKS = {"wall": "Wall time.", "cpu": "Processor time, because other work shared the cores."}
 
 
-def cores_in_words(n: int) -> str:
+def count_in_words(n: int) -> str:
     """Say "one core" or "2 cores"."""
     return "one core" if n == 1 else f"{n} cores"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def format_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _memory(figures: dict[str, Any]) -> str:
+def _render_memory(figures: dict[str, Any]) -> str:
     rows = [
         [
             case["methods"],
@@ -33,20 +33,20 @@ def _memory(figures: dict[str, Any]) -> str:
         for case in figures["cases"]
     ]
     head = [
-        "methods", "slices", "allowed", "peak of its own (MB)", "peak with file pages (MB)",
+        "methods", "slices", "allowed", "own peak (MB)", "peak with file pages (MB)",
         "seconds", "written (MB/s)",
     ]  # fmt: skip
     return "\n\n".join(
         [
             "## Memory",
-            f"`benchmarks/memory.py` on {cores_in_words(figures['machine']['cores'])}: "
+            f"`benchmarks/speed/memory.py` on {count_in_words(figures['machine']['cores'])}: "
             f"{figures['what']}",
-            table(head, rows),
+            format_table(head, rows),
         ]
     )
 
 
-def _startup(figures: dict[str, Any]) -> str:
+def _render_startup(figures: dict[str, Any]) -> str:
     rows = []
     for row in figures["rows"]:
         aim = "" if row["aim"] is None else f"{row['aim']:g}"
@@ -54,14 +54,14 @@ def _startup(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Start-up",
-            f"`benchmarks/startup.py` on {cores_in_words(figures['machine']['cores'])}: the "
-            f"shortest of several fresh processes. {CLOCKS[figures['clock']]}",
-            table(["what", "seconds", "aim"], rows),
+            f"`benchmarks/speed/startup.py` on {count_in_words(figures['machine']['cores'])}: the "
+            f"shortest time of several fresh processes. {CLOCKS[figures['clock']]}",
+            format_table(["what", "seconds", "aim"], rows),
         ]
     )
 
 
-def _projectors(figures: dict[str, Any]) -> str:
+def _render_projectors(figures: dict[str, Any]) -> str:
     cores, sweeps = figures["machine"]["cores"], figures["sweeps"]
     rows = []
     for r in figures["rows"]:
@@ -84,24 +84,24 @@ def _projectors(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Projectors and solvers beside ASTRA",
-            f"`benchmarks/projectors.py` on {cores_in_words(cores)} of an "
+            f"`benchmarks/speed/projectors.py` on {count_in_words(cores)} of an "
             f"{figures['machine']['processor']}: slices of {figures['width']} x "
             f"{figures['width']} from {figures['n_tilts']} tilts over +-60 degrees, ASTRA "
-            f"{figures['astra']} (CPU, linear projector; it uses one core whatever there is) in "
-            "the same run. Milliseconds a slice; "
+            f"{figures['astra']} (CPU, linear projector, which always uses one core) in the same "
+            "run. Milliseconds per slice; "
             + ", ".join(f"{name} with {n}" for name, n in sweeps.items())
             + f" passes. {CLOCKS[figures['clock']]} PSNR is against the simulated object.",
-            f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates a second on "
-            "each core: the inner step of the kernels on operands in the first-level cache, "
-            "with nothing to work out.",
-            table(head, rows),
-            _same_accuracy(figures),
-            *_bounds(figures),
+            f"The limit is {figures['limit_giga_updates_a_core']:.0f} giga-updates per second and "
+            "core: the speed of the kernels' inner step when all its operands are in the "
+            "first-level cache and no index has to be computed.",
+            format_table(head, rows),
+            _compare_at_same_accuracy(figures),
+            *_render_bounds(figures),
         ]
     )
 
 
-def _bounds(figures: dict[str, Any]) -> list[str]:
+def _render_bounds(figures: dict[str, Any]) -> list[str]:
     """Compare a pass of each solver with what it cannot do without."""
     if "bounds" not in figures:
         return []
@@ -119,37 +119,37 @@ def _bounds(figures: dict[str, Any]) -> list[str]:
         for r in figures["bounds"]
     ]
     head = [
-        "a pass of", "measured (ms)", "arithmetic (ms)", "moved (MB)", "a tile holds (MB)",
+        "one pass of", "measured (ms)", "arithmetic (ms)", "moved (MB)", "tile size (MB)",
         "at (GB/s)", "memory (ms)",
     ]  # fmt: skip
     return [
-        "What bounds a pass, a slice and on one core: its arithmetic at the limit above, and the "
-        "arrays that it must read and write, at the rate at which this core changes as much "
-        "memory as a tile of slices holds.",
-        table(head, rows),
+        "What bounds one pass, per slice and on one core: its arithmetic at the limit above, and "
+        "the arrays that it must read and write. Memory counts at the rate at which this core can "
+        "update an array as large as a tile of slices.",
+        format_table(head, rows),
     ]
 
 
-def _same_accuracy(figures: dict[str, Any]) -> str:
+def _compare_at_same_accuracy(figures: dict[str, Any]) -> str:
     """Say what SART's ratio is when ours may take as many passes as its accuracy needs."""
     passes = figures["sweeps"]["SART"]
     sart = next(r for r in figures["rows"] if r["operation"] == "SART")
     said = (
-        "Our SART takes four tilts a step where ASTRA's takes one, which is what lets it run from "
-        "cache and in vectors, and a pass of it goes less far. "
+        "Our SART takes four tilts per step where ASTRA's takes one. This is what lets it run from "
+        "the cache and in vectors, but each pass converges a little less. "
     )
     if "passes_to_match" not in sart:
-        return said + "In the passes that were tried it did not reach ASTRA's PSNR."
+        return said + "It did not reach ASTRA's PSNR in the passes that were tried."
     needed = sart["passes_to_match"]
     ratio = sart["ratio"] * passes / needed
     return said + (
-        f"With a relaxation of {figures['relaxation_to_match']:g} it reaches the PSNR of ASTRA's "
-        f"{passes} passes after {needed}: at the same accuracy the ratio is {ratio:.0f}."
+        f"With a relaxation of {figures['relaxation_to_match']:g} it needs {needed} passes to "
+        f"reach the PSNR of ASTRA's {passes}: at the same accuracy the ratio is {ratio:.0f}."
     )
 
 
-def _fill(figures: dict[str, Any]) -> str:
-    cores, n = cores_in_words(figures["machine"]["cores"]), figures["slices"]
+def _render_fill(figures: dict[str, Any]) -> str:
+    cores, n = count_in_words(figures["machine"]["cores"]), figures["slices"]
     rows = [
         [
             row["what"],
@@ -165,22 +165,24 @@ def _fill(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## A whole fill",
-            f"`benchmarks/fill.py` on {cores} of an {figures['machine']['processor']}: {n} slices "
-            f"of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, all four "
-            f"methods with the small tier, file to file.{aim} `tvm` starts from the SART, and "
-            "`gan` from both, that are there already.",
-            table(["method", "seconds", "processor seconds", "milliseconds a slice"], rows),
+            f"`benchmarks/speed/fill.py` on {cores} of an {figures['machine']['processor']}: {n} "
+            f"slices of {figures['width']} x {figures['width']} from {figures['n_tilts']} tilts, "
+            f"all four methods with the small model, from file to file.{aim} `tvm` starts from the "
+            "finished SART, and `gan` from both.",
+            format_table(
+                ["method", "seconds", "processor seconds", "milliseconds per slice"], rows
+            ),
             f"Share of each stage: {shares}."
             + "".join(
-                f" With the {tier} tier `gan` takes {seconds:.0f} s."
+                f" With the {tier} model `gan` takes {seconds:.0f} s."
                 for tier, seconds in figures.get("gan_s_of", {}).items()
             ),
         ]
     )
 
 
-def _networks(figures: dict[str, Any]) -> str:
-    cores, ways = cores_in_words(figures["machine"]["cores"]), ("shared", "side by side")
+def _render_networks(figures: dict[str, Any]) -> str:
+    cores, ways = count_in_words(figures["machine"]["cores"]), ("shared", "side by side")
     rows = [
         [row["network"], f"{row['giga']:.1f}"]
         + [f"{row[f'now, {way}']:.1f}" for way in ways]
@@ -191,17 +193,17 @@ def _networks(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## The networks",
-            f"`benchmarks/networks.py` on {cores} of an {figures['machine']['processor']}: "
-            f"milliseconds a slice of {figures['width']} x {figures['width']}, where all cores "
-            "share a slice and where each has one of its own, as in a fill; and how near that "
-            f"comes to the {figures['matrix_giga']:.0f} giga-multiply-adds a second of this "
-            "machine's matrix product. Wall time.",
-            table(head, rows),
+            f"`benchmarks/speed/networks.py` on {cores} of an {figures['machine']['processor']}: "
+            f"milliseconds per slice of {figures['width']} x {figures['width']}, once with all "
+            "cores sharing each slice, and once with one slice per core, as in a fill. The last "
+            "column compares the second way with this machine's matrix product, which does "
+            f"{figures['matrix_giga']:.0f} giga-multiply-adds per second. Wall time.",
+            format_table(head, rows),
         ]
     )
 
 
-def _convergence(figures: dict[str, Any]) -> str:
+def _render_convergence(figures: dict[str, Any]) -> str:
     cases = figures["cases"]
     steps = list(dict.fromkeys(case["steps"] for case in cases))
     left = {(c["dose"], c["rates"], c["steps"]): f"{c['left']:.3f}" for c in cases}
@@ -210,19 +212,20 @@ def _convergence(figures: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             "## Convergence of TVM",
-            f"`benchmarks/convergence.py`: {figures['what']}. How far TVM is from where it comes "
-            "to rest, as a share of the way from SART, after so many steps at a fixed weight: with "
-            "the dual steps that it takes, and with those of diagonal preconditioning.",
-            table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
+            f"`benchmarks/speed/convergence.py`: {figures['what']}. The distance of TVM "
+            "from its minimum, as a fraction of the distance from SART to that minimum, after the "
+            "given number of steps at a fixed weight: with the dual steps in use, and with those "
+            "of diagonal preconditioning.",
+            format_table(["dose (e/px)", "dual steps", *map(str, steps)], rows),
         ]
     )
 
 
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "projectors": _projectors,
-    "convergence": _convergence,
-    "fill": _fill,
-    "networks": _networks,
-    "startup": _startup,
-    "memory": _memory,
+    "projectors": _render_projectors,
+    "convergence": _render_convergence,
+    "fill": _render_fill,
+    "networks": _render_networks,
+    "startup": _render_startup,
+    "memory": _render_memory,
 }

@@ -1,9 +1,9 @@
 """How long it takes until something can be done: import, help, window, first press.
 
-    python benchmarks/startup.py
+    python -m benchmarks.speed.startup
 
-Each figure is the shortest of several fresh processes, without the time that Python itself takes
-to start where that is said. The window needs a display; its figure is left out where there is none.
+Each figure is the shortest time of several fresh processes, without the start of Python itself
+unless the row says so. The window needs a display; without one, its figure is left out.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ WIDGET = """
 import time, napari
 viewer = napari.Viewer(show=False)
 t = time.perf_counter()
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
-viewer.window.add_dock_widget(FillWedgeWidget(viewer))
+from napari_wedgefill._napari.fill.dock import FillWedge
+viewer.window.add_dock_widget(FillWedge(viewer))
 print(time.perf_counter() - t, flush=True)
 viewer.close()
 """
@@ -40,7 +40,9 @@ print(time.perf_counter() - t)
 """
 PREVIEW = """
 import time
-from napari_wedgefill.pipeline.pipeline import FillOptions, Finished, iter_preview
+from napari_wedgefill.pipeline.events import Finished
+from napari_wedgefill.pipeline.fill import iter_preview
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.samples import needle_path
 series = read_tilt_series(needle_path())
@@ -59,7 +61,7 @@ CLOCKS = {"wall": "perf_counter", "cpu": "process_time"}
 clock = CLOCKS["wall"]
 
 
-def shortest(code: str, repeats: int, **environment: str) -> float:
+def time_shortest(code: str, repeats: int, **environment: str) -> float:
     """Run code in fresh processes; each prints the seconds it took."""
     times = []
     code = code.replace("perf_counter", clock)
@@ -75,7 +77,7 @@ def shortest(code: str, repeats: int, **environment: str) -> float:
     return min(times)
 
 
-def help_seconds(repeats: int) -> float:
+def time_help(repeats: int) -> float:
     """Return the whole process of `wedgefill --help`, Python included."""
     times = []
     for _ in range(repeats):
@@ -96,24 +98,27 @@ def measure(repeats: int) -> list[dict[str, object]]:
         found.append({"what": what, "seconds": seconds, "aim": aim})
         print(found[-1], flush=True)
 
-    add("`import napari_wedgefill`", shortest(IMPORT, repeats), 0.05)
-    add("`wedgefill --help`, Python included", help_seconds(repeats), 0.3)
+    add("`import napari_wedgefill`", time_shortest(IMPORT, repeats), 0.05)
+    add("`wedgefill --help`, Python included", time_help(repeats), 0.3)
     if os.environ.get("DISPLAY") or sys.platform in ("win32", "darwin"):
-        add("the widget in an open napari", shortest(WIDGET, max(1, repeats // 2)), 1.0)
+        add("the widget in an open napari", time_shortest(WIDGET, max(1, repeats // 2)), 1.0)
     with tempfile.TemporaryDirectory() as folder:
         cached = {"NUMBA_CACHE_DIR": str(Path(folder))}
-        add("first projection after installing (compiles)", shortest(KERNELS, 1, **cached))
-        add("first projection of any later process", shortest(KERNELS, repeats, **cached))
+        add("first projection after installing (compiles)", time_shortest(KERNELS, 1, **cached))
+        add("first projection of any later process", time_shortest(KERNELS, repeats, **cached))
     for presses, name in ((1, "first"), (2, "second")):
         code = PREVIEW.format(presses=presses, until="wbp")
-        add(f"preview of the needle, {name} press: WBP shown", shortest(code, max(1, repeats // 2)))
+        add(
+            f"preview of the needle, {name} press: WBP shown",
+            time_shortest(code, max(1, repeats // 2)),
+        )
     code = PREVIEW.format(presses=2, until="gan")
-    add("preview of the needle, second press: all four methods", shortest(code, 1))
+    add("preview of the needle, second press: all four methods", time_shortest(code, 1))
     return found
 
 
 def main() -> None:
-    """Measure, print and put the table into docs/speed.md."""
+    """Measure, print and put the table into docs/measured/speed.md."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument(

@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .errors import WedgefillError
     from .io import read_tilt_series, read_volume, write_tilt_series, write_volume
-    from .pipeline.pipeline import FillOptions, FillResult, fill, iter_fill
+    from .pipeline.events import FillResult
+    from .pipeline.fill import fill, iter_fill
+    from .pipeline.options import FillOptions
+    from .pipeline.session import Session
     from .projector import ParallelBeam
+    from .run.options import RunOptions
+    from .run.run import iter_run
     from .tilt_series import TiltSeries
     from .volume import Volume
 
@@ -24,12 +29,15 @@ __all__ = [
     "FillOptions",
     "FillResult",
     "ParallelBeam",
+    "RunOptions",
+    "Session",
     "TiltSeries",
     "Volume",
     "WedgefillError",
     "__version__",
     "fill",
     "iter_fill",
+    "iter_run",
     "read_tilt_series",
     "read_volume",
     "write_tilt_series",
@@ -37,14 +45,17 @@ __all__ = [
 ]
 
 _ROOM_OF = {
-    "FillOptions": "pipeline.pipeline",
-    "FillResult": "pipeline.pipeline",
+    "FillOptions": "pipeline.options",
+    "FillResult": "pipeline.events",
     "ParallelBeam": "projector",
+    "RunOptions": "run.options",
+    "Session": "pipeline.session",
     "TiltSeries": "tilt_series",
     "Volume": "volume",
     "WedgefillError": "errors",
-    "fill": "pipeline.pipeline",
-    "iter_fill": "pipeline.pipeline",
+    "fill": "pipeline.fill",
+    "iter_fill": "pipeline.fill",
+    "iter_run": "run.run",
     "read_tilt_series": "io",
     "read_volume": "io",
     "write_tilt_series": "io",

@@ -11,10 +11,9 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .projector import ParallelBeam
-from .projector.numba_kernels import LANES
+from .projector import ParallelBeam, strip_width
 from .projector.threads import available_cores
-from .projector.vectors import VECTOR, aligned_zeros, load, multiply_add, spread, store
+from .projector.vectors import VECTOR, load, make_aligned_zeros, multiply_add, spread, store
 from .reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Astra:
         self.astra.algorithm.delete(algorithm)
 
 
-def operations(
+def list_operations(
     beam: ParallelBeam, volume: Floats, rows: Floats
 ) -> dict[str, tuple[Callable[[], Floats], int]]:
     """Our operations on a strip of slices, by name, and how often each passes over the tilts."""
@@ -85,7 +84,7 @@ def operations(
     }
 
 
-def seconds(
+def time_shortest(
     function: Callable[[], object],
     repeats: int,
     clock: Callable[[], float] = time.perf_counter,
@@ -100,7 +99,7 @@ def seconds(
     return min(times)
 
 
-def compare(
+def compare_with_astra(
     volume: Floats,
     rows: Floats,
     angles_deg: NDArray[np.float64],
@@ -129,7 +128,7 @@ def compare(
         "astra_ms" and "ratio".
     """
     width, n_slices = rows.shape[1:]
-    beam, limit = ParallelBeam(angles_deg, width), vector_limit() * available_cores()
+    beam, limit = ParallelBeam(angles_deg, width), measure_vector_limit() * available_cores()
     try:
         peer = Astra(angles_deg, width)
     except ImportError:
@@ -139,27 +138,27 @@ def compare(
     # CPU time adds up over cores; wall time does not.
     cores = available_cores() if clock is time.process_time else 1
     found = []
-    for name, (run, passes) in operations(beam, volume, rows).items():
-        ours = seconds(run, repeats, clock) / n_slices / cores
+    for name, (run, passes) in list_operations(beam, volume, rows).items():
+        ours = time_shortest(run, repeats, clock) / n_slices / cores
         speed = width * width * len(angles_deg) * passes / ours / 1e9
         result: dict[str, Any] = {"operation": name, "ours_ms": 1e3 * ours}
         result |= {"giga_updates": speed, "share_of_limit": speed / limit}
         if peer is not None and name != "TVM":
-            theirs = seconds(partial(peer.run, name, middle, own_rows), repeats, clock)
+            theirs = time_shortest(partial(peer.run, name, middle, own_rows), repeats, clock)
             result |= {"astra_ms": 1e3 * theirs, "ratio": theirs / ours}
         found.append(result)
     return found
 
 
-def vector_limit() -> float:
+def measure_vector_limit() -> float:
     """Giga-updates a second that one core could do if nothing had to be fetched or worked out.
 
     The kernels' own inner step, eight weighted vectors added up, on operands that stay in the
     first-level cache and with weights that stay in registers.
     """
-    out, source = aligned_zeros((64 * VECTOR,)), aligned_zeros((80 * VECTOR,))
+    out, source = make_aligned_zeros((64 * VECTOR,)), make_aligned_zeros((80 * VECTOR,))
     n = 20_000
-    time_of_one = seconds(lambda: _accumulate_much(out, source, n), 5, time.process_time)
+    time_of_one = time_shortest(lambda: _accumulate_much(out, source, n), 5, time.process_time)
     # Four taps a vector count as four updates: an update is one voxel (or ray sample) and one tilt.
     return n * 64 * 4 * VECTOR / time_of_one / 1e9
 
@@ -177,11 +176,11 @@ def _accumulate_much(out: Floats, source: Floats, n: int) -> None:
             store(out, o, total)
 
 
-def memory_rate(n_bytes: int) -> float:
+def measure_memory_rate(n_bytes: int) -> float:
     """Gigabytes a second, read and written, of one core that changes `n_bytes` over and over."""
-    data = aligned_zeros((n_bytes // 4,))
+    data = make_aligned_zeros((n_bytes // 4,))
     rounds = max(1, (64 << 20) // n_bytes)
-    time_of_all = seconds(lambda: _change_all(data, rounds), 5, time.process_time)
+    time_of_all = time_shortest(lambda: _change_all(data, rounds), 5, time.process_time)
     return 2.0 * data.nbytes * rounds / time_of_all / 1e9
 
 
@@ -193,11 +192,12 @@ def _change_all(data: Floats, rounds: int) -> None:
             store(data, i, multiply_add(factor, load(data, i), factor))
 
 
-def quick(width: int = 256, repeats: int = 2) -> list[dict[str, Any]]:
+def compare_quickly(width: int = 256, repeats: int = 2) -> list[dict[str, Any]]:
     """Compare on a simulated strip of noise, for `wedgefill bench`."""
     angles = np.arange(-60.0, 60.1, 2.0)
-    volume = np.random.default_rng(0).random((width, width, LANES), dtype=np.float32)
-    return compare(volume, ParallelBeam(angles, width)(volume), angles, repeats)
+    n_slices = strip_width(width, width)
+    volume = np.random.default_rng(0).random((width, width, n_slices), dtype=np.float32)
+    return compare_with_astra(volume, ParallelBeam(angles, width)(volume), angles, repeats)
 
 
 def _run_all(model: JointModel, stage: str, batch: Floats) -> None:
@@ -205,10 +205,10 @@ def _run_all(model: JointModel, stage: str, batch: Floats) -> None:
         pass
 
 
-def networks(width: int = 256) -> dict[str, Any]:
+def time_networks(width: int = 256) -> dict[str, Any]:
     """Seconds a slice of each network of the small model, where it runs when left to choose."""
     from .joint_model.model import JointModel
-    from .joint_model.onnx_session import side_by_side
+    from .joint_model.onnx_session import count_side_by_side
     from .joint_model.registry import load
 
     model = JointModel(load("small"))
@@ -216,9 +216,9 @@ def networks(width: int = 256) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     found: dict[str, Any] = {"width": width, "provider": model.open(width)}
     heights = {stage: width for stage in model.model.stages} | {"sinogram": contract.n_rows}
-    n = 2 * side_by_side() if found["provider"].startswith("CPU") else 16
+    n = 2 * count_side_by_side() if found["provider"].startswith("CPU") else 16
     for stage, height in heights.items():
         channels = model.channels(stage)
         batch = rng.random((n, channels, height, width), dtype=np.float32)
-        found[f"{stage}_s"] = seconds(partial(_run_all, model, stage, batch), 2) / n
+        found[f"{stage}_s"] = time_shortest(partial(_run_all, model, stage, batch), 2) / n
     return found

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from . import __version__
 from .commands import COMMANDS
-from .commands.interrupt import heeded
+from .commands.interrupt import remember_interrupts
 from .errors import WedgefillError
 
 EXIT_FAILURE = 1
@@ -72,11 +72,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         A command line that cannot be read exits with status 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    args = build_parser().parse_args(arguments)
+    args = build_parser().parse_args(join_typed_angles(arguments))
     args.command_line = ["wedgefill", *arguments]
     debug = getattr(args, "debug", False)
     try:
-        with heeded():
+        with remember_interrupts():
             args.run(args)
     except KeyboardInterrupt:
         print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
@@ -88,12 +88,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         else:
-            print(f"wedgefill: {one_line(error)}", file=sys.stderr)
+            print(f"wedgefill: {write_in_one_line(error)}", file=sys.stderr)
         return EXIT_FAILURE
     return 0
 
 
-def one_line(error: Exception) -> str:
+def join_typed_angles(arguments: Sequence[str]) -> list[str]:
+    """Write ``--angles -60:60`` as ``--angles=-60:60``: argparse takes the range for an option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] == "--angles" and word[:1] == "-" and word[1:2] in "0123456789.":
+            joined[-1] = f"--angles={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
+def write_in_one_line(error: Exception) -> str:
     """Tell an error in one line: ours as it is, an unforeseen one with its kind."""
     text = " ".join(str(error).split())
     if isinstance(error, WedgefillError):

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from .errors import WedgefillError
 from .memory import release_pages
+from .methods import label_of
 from .volume import Volume
 
 #: Planes from top to bottom and the axis of (z, y, x) that each cuts; the first letter runs to the
@@ -28,7 +29,6 @@ FAINT = (150, 150, 150)
 PAPER = (24, 24, 27)
 #: Share of the voxels allowed to be darker, and brighter, than the grey scale reaches.
 CLIPPED = (0.005, 0.0005)
-LABELS = {"wbp": "WBP", "sart": "SART", "sirt": "SIRT", "tvm": "TVM", "gan": "GAN"}
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def compare(volumes: Mapping[str, Volume], *, title: str = "") -> Image.Image:
             "give one or more of equal shape."
         )
     last = list(volumes.values())[-1]
-    point = centre_of_object(last.data)
+    point = find_centre_of_object(last.data)
     slices = {
         (plane, method): cut_plane(volume.data, cut, point[cut])
         for plane, cut in PLANES
@@ -107,7 +107,7 @@ def compare(volumes: Mapping[str, Volume], *, title: str = "") -> Image.Image:
     return canvas.image
 
 
-def centre_of_object(data: NDArray[np.float32]) -> tuple[int, int, int]:
+def find_centre_of_object(data: NDArray[np.float32]) -> tuple[int, int, int]:
     """Index (z, y, x) of the centre of mass of what stands out from the background.
 
     The background is the median; what is further from it than half of the strongest contrast
@@ -183,7 +183,7 @@ class _Canvas:
         self.draw = ImageDraw.Draw(self.image)
         for method, x in self.left.items():
             centre = (x + self.column_px // 2, MARGIN + TITLE_PX // 2 - 4)
-            self._text(centre, LABELS.get(method, method), 22, anchor="mm")
+            self._text(centre, label_of(method), 22, anchor="mm")
         for plane, y in self.top.items():
             self._text((MARGIN, y + self.sizes[plane][1] // 2), plane, 18, anchor="lm", ink=FAINT)
 

@@ -2,76 +2,95 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import WedgefillError
 from .memory import release_pages
 
 Floats = NDArray[np.float32]
 
 
+#: So many images, spread over the series, are looked at when a file is opened, and of large ones
+#: evenly spaced rows with so many pixels.
+N_SURVEYED, SURVEYED_PIXELS = 5, 2_000_000
+
+
 @dataclass(frozen=True)
 class Survey:
-    """What one pass over all pixels found: the finite extremes and what is not finite."""
+    """What a look at a few images found: the finite extremes and what is not finite.
+
+    Attributes
+    ----------
+    low, high : float
+        Extremes of the pixels that are numbers.
+    n_unmendable : int
+        Pixels of images that hold no number at all.
+    n_mended : int
+        Other pixels that are NaN or infinite.
+    n_images : int
+        How many images were looked at.
+    """
 
     low: float
     high: float
     n_unmendable: int
     n_mended: int
+    n_images: int
 
 
 @dataclass(frozen=True, eq=False)
 class DiskImages:
-    """A stack of images mapped from a file, seen as float32 (n, h, w).
+    """A stack of images in a file, seen as float32 (n, h, w).
 
     Indexing reads: ``images[3]``, ``images[:, 10:20]`` and ``images[order]`` give arrays. `tilts`
-    and `rows` select without reading.
+    and `rows` select without reading. Single pixels that are NaN or infinite take the median of
+    their image as they are read.
 
     Attributes
     ----------
-    source : ndarray, any real type and byte order, (n_in_file, h_in_file, w)
-        A memory map, or a view of one.
+    source : array_like, any real type and byte order, (n_in_file, h_in_file, w)
+        A memory map, a view of one, or a lazy array of chunks (dask).
     order : ndarray, int64, (n,)
         Which image of `source` each one is.
     first_row, n_rows : int
         Rows of `source` that are seen.
-    fills : mapping of int to float
-        By image of `source`: the value that stands in for pixels that are NaN or infinite.
     survey : Survey
-        Of the whole file.
+        Of a few images of the file.
+    fills : dict of int to float
+        Medians found so far, by image of `source`.
     """
 
-    source: NDArray[Any]
+    source: Any
     order: NDArray[np.int64]
     first_row: int
     n_rows: int
-    fills: Mapping[int, float]
     survey: Survey
+    fills: dict[int, float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, source: NDArray[Any]) -> DiskImages:
-        """Look once at every pixel; isolated ones that are no numbers take their image's median."""
-        low, high, n_unmendable = np.inf, -np.inf, 0
-        fills: dict[int, float] = {}
-        n_mended = 0
-        for i, image in enumerate(source):
-            pixels = np.asarray(image)
+    def of(cls, source: Any) -> DiskImages:
+        """Look at a few images, so that a file without signal is refused before it is used."""
+        low, high, n_unmendable, n_mended = np.inf, -np.inf, 0, 0
+        chosen = np.unique(np.linspace(0, len(source) - 1, N_SURVEYED).astype(int))
+        step = -(-int(source.shape[1] * source.shape[2]) // SURVEYED_PIXELS)
+        for i in chosen:
+            pixels = np.asarray(source[int(i), ::step])
             if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
                 good = pixels[np.isfinite(pixels)]
                 if good.size == 0:
                     n_unmendable += pixels.size
                     continue
-                fills[i] = float(np.median(good))
                 n_mended += pixels.size - good.size
                 pixels = good
             low, high = min(low, float(pixels.min())), max(high, float(pixels.max()))
             release_pages(source)
-        survey = Survey(low, high, n_unmendable, n_mended)
-        return cls(source, np.arange(len(source)), 0, source.shape[1], fills, survey)
+        survey = Survey(low, high, n_unmendable, n_mended, len(chosen))
+        return cls(source, np.arange(len(source)), 0, int(source.shape[1]), survey)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -151,7 +170,20 @@ class DiskImages:
     def _read(self, i: int, rest: tuple[Any, ...]) -> Floats:
         at = int(self.order[i])
         rows = self.source[at, self.first_row : self.first_row + self.n_rows]
-        part = np.array(rows[rest], dtype=np.float32)
-        if at in self.fills:
-            part = np.where(np.isfinite(part), part, np.float32(self.fills[at]))
+        part = np.array(np.asarray(rows)[rest], dtype=np.float32)
+        if self.source.dtype.kind == "f" and not np.isfinite(part).all():
+            part = np.where(np.isfinite(part), part, np.float32(self._fill(at)))
         return part
+
+    def _fill(self, at: int) -> float:
+        """Return the median of an image, which stands in for what is no number in it."""
+        if at not in self.fills:
+            image = np.asarray(self.source[at])
+            good = image[np.isfinite(image)]
+            if good.size == 0:
+                raise WedgefillError(
+                    f"every pixel of image {at} (counted from 0) is NaN or infinite; leave that "
+                    f"tilt out, or export the series again."
+                )
+            self.fills[at] = float(np.median(good))
+        return self.fills[at]

@@ -67,7 +67,7 @@ def diagnose() -> Diagnosis:
         "version": platform.python_version(),
         "program": sys.executable,
         "system": platform.platform(),
-        **installed(PACKAGES),
+        **list_installed(PACKAGES),
     }
     _look_at_processor(found)
     _look_at_runtime(found)
@@ -77,7 +77,7 @@ def diagnose() -> Diagnosis:
     return found
 
 
-def installed(names: tuple[str, ...]) -> dict[str, str]:
+def list_installed(names: tuple[str, ...]) -> dict[str, str]:
     """Versions of those of the packages that are installed."""
     found = {}
     for name in names:
@@ -88,7 +88,7 @@ def installed(names: tuple[str, ...]) -> dict[str, str]:
     return found
 
 
-def nvidia_gpus() -> list[str] | None:
+def list_nvidia_gpus() -> list[str] | None:
     """Names of the GPUs that NVIDIA's driver shows; None where there is no driver."""
     try:
         cuda = ctypes.CDLL(LIBCUDA[sys.platform])
@@ -105,7 +105,7 @@ def nvidia_gpus() -> list[str] | None:
     return names
 
 
-def runtime_repair(runtimes: Mapping[str, str]) -> str | None:
+def advise_runtime_repair(runtimes: Mapping[str, str]) -> str | None:
     """Say what is wrong with the installed ONNX Runtimes and how to mend it; None if nothing is.
 
     Parameters
@@ -136,12 +136,12 @@ def _look_at_processor(found: Diagnosis) -> None:
 
 
 def _look_at_runtime(found: Diagnosis) -> None:
-    from .joint_model.onnx_session import providers_report
+    from .joint_model.onnx_session import report_providers
 
-    runtimes = installed(("onnxruntime-gpu", "onnxruntime"))
-    if (repair := runtime_repair(runtimes)) is not None:
+    runtimes = list_installed(("onnxruntime-gpu", "onnxruntime"))
+    if (repair := advise_runtime_repair(runtimes)) is not None:
         found.problems.append(repair)
-    gpus, report = nvidia_gpus(), providers_report()
+    gpus, report = list_nvidia_gpus(), report_providers()
     found.facts["Networks"] = {
         **runtimes,
         "NVIDIA driver": "none" if gpus is None else ", ".join(gpus) or "present, but no GPU",
@@ -158,9 +158,9 @@ def _look_at_runtime(found: Diagnosis) -> None:
 
 
 def _look_at_projections(found: Diagnosis) -> None:
-    facts: dict[str, Any] = {"arrays": "numba, on the processor", **installed(("triton",))}
+    facts: dict[str, Any] = {"arrays": "numba, on the processor", **list_installed(("triton",))}
     found.facts["Projections"] = facts
-    if not installed(("torch",)):
+    if not list_installed(("torch",)):
         facts["CUDA tensors"] = "none, for torch is not installed"
         return
     try:
@@ -173,7 +173,7 @@ def _look_at_projections(found: Diagnosis) -> None:
         return
     if reason is None:
         facts["CUDA tensors"] = "Triton kernels"
-    elif not nvidia_gpus():
+    elif not list_nvidia_gpus():
         facts["CUDA tensors"] = f"none, for {reason}"
     else:
         facts["CUDA tensors"] = f"plain torch or none, for {reason}"
@@ -181,18 +181,18 @@ def _look_at_projections(found: Diagnosis) -> None:
 
 
 def _look_at_models(found: Diagnosis) -> None:
-    from .joint_model.registry import available_models, bundled_folder
+    from .joint_model.registry import find_bundled_folder, list_models
 
-    facts: dict[str, Any] = {"folder": str(bundled_folder())}
+    facts: dict[str, Any] = {"folder": str(find_bundled_folder())}
     try:
-        models = available_models()
+        models = list_models()
     except WedgefillError as error:
         found.problems.append(str(error))
         models = []
     for model in models:
         facts[model.name] = model.summary
         try:
-            facts[f"{model.name} runs on"] = provider_of(model.name)
+            facts[f"{model.name} runs on"] = find_provider(model.name)
         except WedgefillError as error:
             found.problems.append(str(error))
     if not models:
@@ -203,7 +203,7 @@ def _look_at_models(found: Diagnosis) -> None:
     found.facts["Models"] = facts
 
 
-def provider_of(model_name: str) -> str:
+def find_provider(model_name: str) -> str:
     """Check a model's hashes, open it as `fill` would, and say which provider really runs it.
 
     Raises
@@ -218,7 +218,7 @@ def provider_of(model_name: str) -> str:
 
 
 def _look_at_window(found: Diagnosis) -> None:
-    napari, bindings = installed(("napari", "qtpy")), installed(QT_BINDINGS)
+    napari, bindings = list_installed(("napari", "qtpy")), list_installed(QT_BINDINGS)
     found.facts["Window"] = {**napari, **bindings, "display": "yes" if has_display() else "no"}
     if "napari" not in napari:
         found.hints.append("for the window, install napari: pip install 'napari[pyqt6]'")

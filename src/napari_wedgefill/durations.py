@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def duration(seconds: float) -> str:
+def write_duration(seconds: float) -> str:
     """Write a time the way people say it: "8 s", "3 min 20 s", "1 h 05 min"."""
     whole = max(round(seconds), 0)
     if whole < 60:
@@ -13,7 +13,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def roughly(seconds: float) -> str:
+def write_rough_duration(seconds: float) -> str:
     """Write a time that is a guess: "8 s", "3 min", "1 h 20 min"."""
     whole = max(0, round(seconds))
     if whole < 90:

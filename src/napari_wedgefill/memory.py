@@ -44,14 +44,14 @@ def parse_bytes(text: str) -> int:
     return int(value * factor)
 
 
-def in_words(n_bytes: float) -> str:
+def format_bytes(n_bytes: float) -> str:
     """Write an amount of memory the way `parse_bytes` reads it, rounded up: "3.2GB"."""
     if n_bytes < 0.95e9:
         return f"{-(-int(n_bytes) // 10**6)}MB"
     return f"{-(-int(n_bytes) // 10**8) / 10:g}GB"
 
 
-def free_bytes() -> int:
+def measure_free_bytes() -> int:
     """Memory that could be taken now without swapping, within the limits of a container."""
     if sys.platform == "win32":
         return _free_on_windows()
@@ -67,7 +67,7 @@ def free_bytes() -> int:
     return free
 
 
-def held_bytes() -> int:
+def measure_held_bytes() -> int:
     """Memory of this process that no file backs; 0 where the system does not tell."""
     return _field(Path("/proc/self/status"), "RssAnon") or 0
 

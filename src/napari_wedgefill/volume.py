@@ -4,12 +4,44 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import WedgefillError
+from .geometry import widest_gap_deg
+
+
+class TiltRange(NamedTuple):
+    """The tilts that a volume was made from, in short: what lies between them was measured.
+
+    Attributes
+    ----------
+    first_deg, last_deg : float
+        The angles on either side of the widest gap, first below last; all directions from the one
+        to the other, upwards, were measured.
+    n_tilts : int
+        How many images there were.
+    """
+
+    first_deg: float
+    last_deg: float
+    n_tilts: int
+
+    @classmethod
+    def of(cls, angles_deg: ArrayLike) -> TiltRange:
+        """Sum up the tilt angles of a series, (n_tilts,) in degrees."""
+        angles = np.asarray(angles_deg, dtype=np.float64)
+        start, gap = widest_gap_deg(angles)
+        first = start + gap
+        while first - 180.0 >= angles.min() - 1e-6:
+            first -= 180.0
+        return cls(first, first + 180.0 - gap, len(angles))
+
+    def spread_evenly(self) -> tuple[float, ...]:
+        """Return as many angles, evenly spread: good for drawing what was measured, no more."""
+        return tuple(np.linspace(self.first_deg, self.last_deg, self.n_tilts).tolist())
 
 
 @dataclass(frozen=True)
@@ -22,7 +54,7 @@ class VolumeOutline:
         Name for layers and files.
     shape : tuple of int
         (z, y, x).
-    voxel_nm, history
+    voxel_nm, history, first_slice, tilt_range
         As in `Volume`.
     """
 
@@ -30,6 +62,19 @@ class VolumeOutline:
     shape: tuple[int, int, int]
     voxel_nm: tuple[float, float, float] | None = None
     history: tuple[str, ...] = ()
+    first_slice: int = 0
+    tilt_range: TiltRange | None = None
+
+    def filled(self, data: NDArray[np.float32]) -> Volume:
+        """Return the volume that has these voxels, float32 (z, y, x)."""
+        return Volume(
+            data,
+            self.voxel_nm,
+            self.name,
+            self.history,
+            first_slice=self.first_slice,
+            tilt_range=self.tilt_range,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +93,10 @@ class Volume:
         What was done, oldest first; written to the MRC labels (80 ASCII characters each).
     path : Path or None
         The file it was read from.
+    first_slice : int
+        Where along y it begins, in voxels, if it holds only some slices of its tilt series.
+    tilt_range : TiltRange or None
+        The tilts it was made from, where that is known.
     """
 
     data: NDArray[np.float32]
@@ -55,6 +104,8 @@ class Volume:
     name: str = "volume"
     history: tuple[str, ...] = ()
     path: Path | None = None
+    first_slice: int = 0
+    tilt_range: TiltRange | None = None
 
     def __post_init__(self) -> None:
         """Check the number of axes, the type and the voxel size."""

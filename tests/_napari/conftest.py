@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from napari.layers import Layer
+from qtpy.QtCore import Qt
 from superqt.utils import GeneratorWorker
 
-from napari_wedgefill._napari.fill.widget import FillWedgeWidget
+from napari_wedgefill._napari.fill import preferences
+from napari_wedgefill._napari.fill import worker as worker_module
+from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import series_layer
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
@@ -36,6 +42,12 @@ def series() -> TiltSeries:
     )
 
 
+@pytest.fixture(autouse=True)
+def no_preferences(monkeypatch):
+    """Keep the settings of whoever runs the tests out of them, and the tests out of these."""
+    monkeypatch.setattr(preferences, "_find_settings", lambda: None)
+
+
 @pytest.fixture
 def viewer(make_napari_viewer):
     return make_napari_viewer(strict_qt="raise")
@@ -43,12 +55,67 @@ def viewer(make_napari_viewer):
 
 @pytest.fixture
 def loaded(viewer, series, qtbot):
-    """Return a viewer with the series in it, and the docked widget: classical methods, CPU."""
+    """Return a viewer with the series in it, and the dock: classical methods, CPU."""
     viewer.add_layer(Layer.create(*series_layer(series)))
-    widget = FillWedgeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fill wedge")
-    widget.method_panel.method_checks["gan"].setChecked(False)
-    widget.method_panel.device_box.setCurrentIndex(widget.method_panel.device_box.findData("cpu"))
-    yield viewer, widget
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock, name="Fill wedge")
+    dock.update(methods=("wbp", "sart", "tvm"), device="cpu")
+    yield viewer, dock
     GeneratorWorker.await_workers(20_000)
     qtbot.wait(20)
+
+
+@pytest.fixture
+def quick(loaded):
+    """Return the viewer and the dock with two quick methods checked."""
+    viewer, dock = loaded
+    dock.methods.value = ("wbp", "sart")
+    return viewer, dock
+
+
+class Hands:
+    """What a user does with the mouse."""
+
+    def __init__(self, qtbot) -> None:
+        self._qtbot = qtbot
+
+    def click(self, button) -> None:
+        self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+
+    def finish(self, dock) -> None:
+        self._qtbot.waitUntil(lambda: not dock.workbench.is_running, timeout=120_000)
+
+    def fill(self, dock) -> None:
+        self.click(dock.footer.fill_button)
+        self.finish(dock)
+
+
+@pytest.fixture
+def hands(qtbot):
+    return Hands(qtbot)
+
+
+@pytest.fixture
+def count_for_ever():
+    """Return a run that only counts."""
+
+    def count(series, options, session):
+        while True:
+            time.sleep(0.01)
+            yield Progress("counting", 0.5, 20.0)
+
+    return count
+
+
+@pytest.fixture
+def endless(monkeypatch, count_for_ever):
+    """Put a run that only counts into the place of the real one."""
+    monkeypatch.setattr(worker_module, "iter_run", count_for_ever)
+
+
+@pytest.fixture
+def other():
+    """Return the layer of another series, taller and with other angles."""
+    images = np.random.default_rng(3).random((9, 12, 32), dtype=np.float32)
+    angles = np.arange(-40.0, 41.0, 10.0)
+    return Layer.create(*series_layer(TiltSeries.from_arrays(images, angles, name="other")))

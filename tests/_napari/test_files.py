@@ -12,14 +12,18 @@ from qtpy.QtWidgets import QFileDialog, QMenu
 from superqt.utils import GeneratorWorker
 
 import napari_wedgefill
+from napari_wedgefill._napari.files import (
+    get_reader,
+    open_needle,
+    open_simulated_particle,
+    read_layers,
+    write_image,
+)
 from napari_wedgefill._napari.layers import TRUST, LayerMap, series_layer, volume_layer
-from napari_wedgefill._napari.reader import get_reader, read_layers
-from napari_wedgefill._napari.sample_data import open_needle, open_simulated_particle
-from napari_wedgefill._napari.writer import write_mrc
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import read_volume, write_tilt_series, write_volume
 from napari_wedgefill.trust.verdicts import TRUST_LABEL
-from napari_wedgefill.volume import Volume
+from napari_wedgefill.volume import TiltRange, Volume
 
 
 @pytest.fixture
@@ -78,8 +82,13 @@ def test_viewer_opens_a_dropped_file(plugin, viewer, series, tmp_path):
 
 
 def test_stack_without_angles_opens_with_a_word_of_advice(series, tmp_path):
-    path = write_tilt_series(tmp_path / "bare.st", series)
-    path.with_suffix(".tlt").unlink()
+    import mrcfile
+
+    path = tmp_path / "bare.st"
+    with mrcfile.new(path) as file:
+        file.set_data(series.images)
+        file.set_image_stack()
+        file.voxel_size = 25.0
     with notification_manager:
         (layer_data,) = read_layers(str(path))
         assert "no tilt angles were found" in notification_manager.records[-1].message
@@ -88,11 +97,112 @@ def test_stack_without_angles_opens_with_a_word_of_advice(series, tmp_path):
     assert LayerMap.of(layer).pixel_nm == pytest.approx(2.5)
 
 
-def test_plain_tiff_is_left_to_napari(tmp_path):
+def test_plain_tiff_opens_as_an_image_and_colour_is_refused_in_words(tmp_path):
+    """Whoever chooses this plugin for a TIFF gets an image or a reason, not a refusal of napari's.
+
+    Row 0 of a TIFF is the picture's top, and in memory the bottom row comes first.
+    """
     import tifffile
 
-    tifffile.imwrite(tmp_path / "photo.tif", np.zeros((8, 8), np.uint8))
-    assert get_reader(str(tmp_path / "photo.tif")) is None
+    picture = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    tifffile.imwrite(tmp_path / "photo.tif", picture)
+    with notification_manager:
+        ((data, attributes, kind),) = read_layers(str(tmp_path / "photo.tif"))
+        assert "this is one image" in notification_manager.records[-1].message
+    np.testing.assert_array_equal(data[0], picture[::-1])
+    assert (attributes["name"], kind) == ("photo", "image")
+    tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((8, 8, 3), np.uint8), photometric="rgb")
+    with pytest.raises(WedgefillError, match="colour"):
+        read_layers(str(tmp_path / "rgb.tif"))
+
+
+def test_a_dropped_folder_of_single_tilts_is_a_series(plugin, viewer, tmp_path):
+    import mrcfile
+
+    folder = tmp_path / "tilts"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for angle in (-30, 0, 30):
+        with mrcfile.new(folder / f"tilt_{angle:+04d}.mrc") as file:
+            file.set_data(rng.random((6, 8), dtype=np.float32))
+    (layer,) = viewer.open(folder, plugin="napari-wedgefill")
+    assert LayerMap.of(layer).angles_deg.tolist() == [-30, 0, 30]
+    (tmp_path / "empty").mkdir()
+    assert get_reader(str(tmp_path / "empty")) is None
+
+
+@pytest.mark.parametrize("packer", ["gzip", "bz2"])
+def test_compressed_series_open_with_their_angles(series, tmp_path, packer):
+    import importlib
+
+    ending = {"gzip": ".gz", "bz2": ".bz2"}[packer]
+    path = write_tilt_series(tmp_path / "discs.preali", series)
+    packed = tmp_path / f"discs.preali{ending}"
+    packed.write_bytes(importlib.import_module(packer).compress(path.read_bytes()))
+    path.unlink()
+    ((data, attributes, _),) = read_layers(str(packed))
+    np.testing.assert_array_equal(np.asarray(data), series.images)
+    assert attributes["name"] == "discs"
+
+
+def test_several_things_at_once_open_each_on_its_own(series, volume, tmp_path):
+    paths = [write_tilt_series(tmp_path / "discs.st", series)]
+    paths.append(write_volume(tmp_path / "object.rec", volume))
+    kinds = [LayerMap(*layer[:2]).kind for layer in read_layers([str(path) for path in paths])]
+    assert kinds == ["tilt series", "volume"]
+
+
+def test_angles_dropped_with_their_series_are_used(series, tmp_path):
+    path = write_tilt_series(tmp_path / "discs.st", series)
+    other = tmp_path / "mine.tlt"
+    np.savetxt(other, series.angles_deg / 2)
+    ((_, attributes, _),) = read_layers([str(path), str(other)])
+    back = LayerMap(None, attributes).angles_deg
+    np.testing.assert_allclose(back, series.angles_deg / 2, atol=1e-3)
+    with notification_manager:
+        assert read_layers(str(other)) == [(None,)]
+        assert "angles are read together" in notification_manager.records[-1].message
+
+
+@pytest.mark.parametrize("suffix", [".mrc", ".tif", ".emd", ".zarr"])
+def test_a_series_saved_in_any_format_keeps_angles_and_pixel_size(plugin, series, tmp_path, suffix):
+    layer = Layer.create(*series_layer(series))
+    path = tmp_path / f"saved{suffix}"
+    write(str(path), [layer.as_layer_data_tuple()], plugin_name="napari-wedgefill")
+    back = Layer.create(*read([str(path)], stack=False, plugin_name="napari-wedgefill")[0])
+    np.testing.assert_array_equal(back.data, series.images)
+    np.testing.assert_allclose(LayerMap.of(back).angles_deg, series.angles_deg, atol=5e-3)
+    assert LayerMap.of(back).pixel_nm == pytest.approx(2.5)
+
+
+def test_several_layers_are_saved_a_file_each_and_replace_nothing(plugin, series, volume, tmp_path):
+    layers = [series_layer(series), volume_layer(volume, name="object GAN")]
+    tuples = [Layer.create(*layer).as_layer_data_tuple() for layer in layers]
+    written = write(str(tmp_path / "out.mrc"), tuples, plugin_name="napari-wedgefill")
+    assert sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".mrc") == [
+        "out_discs.mrc",
+        "out_object_GAN.mrc",
+    ]
+    assert len(written) == 2
+    with pytest.raises(WedgefillError, match="there already"):
+        write(str(tmp_path / "out.mrc"), tuples, plugin_name="napari-wedgefill")
+
+
+def test_a_single_image_is_saved_as_a_stack_of_one(plugin, tmp_path):
+    layer = Layer.create(np.eye(4, dtype=np.float32), {"name": "eye"}, "image")
+    path = tmp_path / "eye.mrc"
+    write(str(path), [layer.as_layer_data_tuple()], plugin_name="napari-wedgefill")
+    np.testing.assert_array_equal(read_volume(path).data, np.eye(4)[None])
+
+
+def test_slices_of_a_volume_lie_where_they_belong_and_know_their_tilts(volume, tmp_path):
+    part = replace(volume, first_slice=100, tilt_range=TiltRange(-60.0, 60.0, 41))
+    layer = Layer.create(*read_layers(str(write_volume(tmp_path / "part.mrc", part)))[0])
+    np.testing.assert_allclose(layer.translate, (0, 100 * 2.5, 0))
+    angles = LayerMap.of(layer).angles_deg
+    assert (angles[0], angles[-1], len(angles)) == (-60, 60, 41)
+    again = LayerMap.of(layer).to_volume()
+    assert (again.first_slice, again.tilt_range) == (100, (-60, 60, 41))
 
 
 def test_broken_file_is_refused_in_one_sentence(tmp_path):
@@ -104,7 +214,7 @@ def test_broken_file_is_refused_in_one_sentence(tmp_path):
 
 def test_series_without_angles_is_not_saved(series, tmp_path):
     with pytest.raises(WedgefillError, match="no tilt angles are known"):
-        write_mrc(
+        write_image(
             str(tmp_path / "a.mrc"),
             series.images,
             {"name": "a", "metadata": {"napari_wedgefill": {"kind": "tilt series"}}},

@@ -5,6 +5,9 @@ import pytest
 from npe2 import PluginManifest
 
 import napari_wedgefill
+from napari_wedgefill._napari.fill.preferences import KEPT
+from napari_wedgefill.methods import DEFAULT_METHODS
+from napari_wedgefill.pipeline.options import FillOptions
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +40,14 @@ def test_menus_are_ones_that_napari_lets_plugins_fill(manifest):
     from napari._app_model.constants import MenuId
 
     assert set(manifest.contributions.menus) <= {str(menu) for menu in MenuId.contributables()}
+
+
+def test_preferences_are_the_fields_that_a_dock_keeps(manifest):
+    properties = manifest.contributions.configurations["fill"].properties
+    assert tuple(properties) == KEPT
+    assert tuple(properties["methods"].default.split()) == DEFAULT_METHODS
+    assert properties["model"].default == FillOptions.model
+    assert properties["device"].default == FillOptions.device
 
 
 def test_icon_is_shipped(manifest):

@@ -9,9 +9,9 @@ from benchmarks.quality.families import (
     alloy,
     cathode,
     chromatin,
+    list_sources,
     mesopore,
     nucleocapsids,
-    sources,
 )
 from benchmarks.quality.families.thylakoids import Membranes, Stack, draw_stack
 from napari_wedgefill.training import phantoms
@@ -46,7 +46,9 @@ def test_no_family_has_the_name_of_another():
 
 
 def test_results_on_a_family_depend_on_the_files_that_draw_it():
-    names = {name: {path.stem for path in sources(family)} for name, family in FAMILIES.items()}
+    names = {
+        name: {path.stem for path in list_sources(family)} for name, family in FAMILIES.items()
+    }
     assert names["head"] == {"head"}
     assert names["grana"] == {"grana", "thylakoids", "drawing"}
     assert names["virions"] == {"virions", "envelopes", "nucleocapsids", "drawing"}

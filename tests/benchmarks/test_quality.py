@@ -20,8 +20,19 @@ from benchmarks.quality import (
 )
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.families import aggregate
-from benchmarks.quality.measures import across_wedge, gain_db, prediction_error, rows_inside
-from benchmarks.quality.methods import TUNED, TVM, classical, normalised, quickly
+from benchmarks.quality.measures import (
+    find_rows_inside,
+    gain_db,
+    interpolate_across_wedge,
+    prediction_error,
+)
+from benchmarks.quality.methods import (
+    TUNED,
+    TVM,
+    normalise_rows,
+    reconstruct_classically,
+    reconstruct_quickly,
+)
 from benchmarks.quality.simulate import FAMILIES, SPHERES, simulate
 from napari_wedgefill.geometry import missing_range_deg
 from napari_wedgefill.joint_model.angular_grid import grid_for
@@ -34,7 +45,7 @@ SMALL = Condition(32, 60.0, 5.0, np.inf, 1)
 
 
 def test_the_missing_range_is_as_asked_for():
-    for condition in conditions.full():
+    for condition in conditions.list_all():
         assert missing_range_deg(condition.angles_deg) == pytest.approx(condition.missing_deg)
         steps = np.diff(condition.angles_deg)
         np.testing.assert_allclose(steps, condition.step_deg, rtol=0.01)
@@ -68,7 +79,7 @@ def test_the_linear_baseline_meets_both_sides_of_the_wedge():
     condition = Condition(32, 60.0, 1.5, np.inf, 1)
     grid = grid_for(condition.angles_deg, 120)
     found = simulate("branches", 0, condition, grid.angles_deg)
-    linear, ideal = across_wedge(grid, found.rows), found.ideal[rows_inside(grid)]
+    linear, ideal = interpolate_across_wedge(grid, found.rows), found.ideal[find_rows_inside(grid)]
     gains = [gain_db(linear[k] - ideal[k], ideal[k]) for k in (0, len(ideal) // 2, -1)]
     assert gains[0] > 12
     assert gains[2] > 12
@@ -78,9 +89,11 @@ def test_the_linear_baseline_meets_both_sides_of_the_wedge():
 def test_tuning_on_the_truth_is_never_behind_the_automatic_weight():
     found = [simulate(f, 0, SMALL, SMALL.angles_deg[:1]) for f in ("aggregate", "branches")]
     beam = ParallelBeam(SMALL.angles_deg, 32)
-    measured = [normalised(beam, o.rows) for o in found]
-    quick = quickly(beam, measured, InputContract())
-    volumes, _ = classical(beam, measured, quick, lambda k, v: psnr(v, found[k].truth))
+    measured = [normalise_rows(beam, o.rows) for o in found]
+    quick = reconstruct_quickly(beam, measured, InputContract())
+    volumes, _ = reconstruct_classically(
+        beam, measured, quick, lambda k, v: psnr(v, found[k].truth)
+    )
     for k, o in enumerate(found):
         assert psnr(volumes[TUNED][k], o.truth) >= psnr(volumes[TVM][k], o.truth)
 
@@ -90,13 +103,13 @@ def test_tuning_goes_on_where_the_best_weight_is_the_least_that_was_tried(monkey
     monkeypatch.setattr(methods, "FACTOR_LIMITS", (0.02, 50.0))
     beam = ParallelBeam(SMALL.angles_deg, 32)
     rows = beam(simulate("head", 0, SMALL, SMALL.angles_deg[:1]).truth[:, :, :2])
-    measured = normalised(beam, rows)
+    measured = normalise_rows(beam, rows)
 
     def agreement(k, volume):
         return -float(np.linalg.norm(beam(volume) - measured.rows))
 
-    quick = quickly(beam, [measured], InputContract())
-    assert min(classical(beam, [measured], quick, agreement)[1]) < 0.05
+    quick = reconstruct_quickly(beam, [measured], InputContract())
+    assert min(reconstruct_classically(beam, [measured], quick, agreement)[1]) < 0.05
 
 
 def test_predicted_images_of_the_object_itself_have_no_error():
@@ -171,19 +184,23 @@ def _results(gan: float) -> tables.Results:
     return {SMALL: rows}
 
 
+def render(results):
+    found = report.summarise(load("small"), results, [], [])
+    return report.render(json.loads(report.write_json(found)), None)
+
+
 def test_the_page_says_so_where_the_aim_is_missed():
-    model = load("small")
-    missed = report.page(model, _results(-0.5), [], [], None)
+    missed = render(_results(-0.5))
     assert "-0.50" in missed
     assert "is missed under 1 of 1 conditions" in missed
     assert "was not measured in this run" in missed  # the tooth
-    met = report.page(model, _results(2.5), [], [], None)
+    met = render(_results(2.5))
     assert "is met under every condition" in met
     assert "lost" in met  # spheres that nobody found have no elongation
 
 
 def test_the_numbers_are_valid_json():
-    found = json.loads(report.numbers(load("small"), _results(0.25), [], []))
+    found = json.loads(report.write_json(report.summarise(load("small"), _results(0.25), [], [])))
     assert found["conditions"][0]["families"]["cells"]["GAN"]["psnr"] == 30.25
     assert found["conditions"][0]["elongation"]["WBP"] is None
 
@@ -193,7 +210,7 @@ def test_measured_data_are_read_as_errors_where_less_is_better():
         {"method": m, "limit_deg": 60.0, "n_withheld": 16, "withheld": 0.04 + 0.01 * k}
         for k, m in enumerate(reversed(tables.METHODS))
     ]
-    line = real_tables.needle_section(rows)[-2]
+    line = real_tables.describe_needle(rows)[-2]
     assert line.startswith("| ±60° | 16 |")
     assert line.endswith("| **4.0** |")
 
@@ -206,17 +223,17 @@ def test_results_of_an_earlier_commit_stand_in_and_are_marked(tmp_path, monkeypa
         (before, wanted[0], 1.0), (before, wanted[1], 2.0), (now, wanted[1], 3.0),
     ):  # fmt: skip
         for part in simulated.PARTS:
-            path = simulated.path(kept, condition, part, "head")
+            path = simulated.locate_result(kept, condition, part, "head")
             row = {"method": TVM, "family": "head", "psnr": psnr_db}
             kept.get_or(path, lambda row=row: [row])
-    found = simulated.kept(now, wanted, (before, "abc1234"))
+    found = simulated.read_kept(now, wanted, (before, "abc1234"))
     assert [(c.electrons, c.earlier, rows[0]["psnr"]) for c, rows in found.items()] == [
         (100.0, "abc1234", 1.0),
         (400.0, "", 3.0),
     ]
-    assert [tables.condition_cells(c)[0] for c in found] == ["32 †", "32"]
-    assert "abc1234" in report._earlier(found)[0]
-    assert simulated.kept(now, wanted).keys() == {wanted[1]}
+    assert [tables.format_condition(c)[0] for c in found] == ["32 †", "32"]
+    assert "abc1234" in report._describe_earlier(found)[0]
+    assert simulated.read_kept(now, wanted).keys() == {wanted[1]}
 
 
 def test_a_page_without_measurements_says_that_there_are_none(tmp_path, monkeypatch):

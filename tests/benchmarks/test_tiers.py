@@ -1,21 +1,12 @@
-"""The page of a tier says what it gives more than the one that runs unasked."""
+"""The page of a tier says what it gains over the default model."""
 
-import importlib
 import json
-from pathlib import Path
 
-import pytest
-
-BENCHMARKS = Path(__file__).parent.parent.parent / "benchmarks"
+from benchmarks import MEASURED
+from benchmarks.quality import tiers
 
 
-@pytest.fixture
-def tiers(monkeypatch):
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("tiers")
-
-
-def write(tiers, path, gan_db, electrons=(400.0,)):
+def write(path, gan_db, electrons=(400.0,)):
     figures = {figure.key: 0.5 for figure in tiers.FIGURES}
     methods = {tiers.GAN: figures | {"psnr": gan_db}, tiers.TUNED: figures | {"psnr": 30.0}}
     families = dict.fromkeys(tiers.GROUPS["all"], methods)
@@ -24,12 +15,12 @@ def write(tiers, path, gan_db, electrons=(400.0,)):
     path.write_text(json.dumps({"conditions": each}))
 
 
-def test_only_what_both_were_measured_under_is_compared(tiers, tmp_path):
-    write(tiers, tmp_path / "quality.json", 31.0, electrons=(None, 400.0))
-    write(tiers, tmp_path / "quality-small.json", 31.5)
-    (tmp_path / "speed.json").write_text((BENCHMARKS.parent / "docs" / "speed.json").read_text())
-    page = tiers.page("small", tmp_path)
-    assert "were measured under: 1." in page
+def test_only_what_both_were_measured_under_is_compared(tmp_path):
+    write(tmp_path / "quality.json", 31.0, electrons=(None, 400.0))
+    write(tmp_path / "quality-small.json", 31.5)
+    (tmp_path / "speed.json").write_text((MEASURED / "speed.json").read_text())
+    page = tiers.render("small", tmp_path)
+    assert "under the same 1 conditions" in page
     assert "| PSNR (dB) | 31.00 / 31.50 |" in page
     assert "| 128 | 60° | 2° | 400 | +1.00 | +1.50 | +0.50 | +1.00 | +1.50 | +0.50 |" in page
     assert "noise-free" not in page

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from napari_wedgefill.cli import build_parser, main, one_line
+from napari_wedgefill.cli import build_parser, main, write_in_one_line
 from napari_wedgefill.commands import COMMANDS
 from napari_wedgefill.errors import WedgefillError
 
@@ -86,7 +86,7 @@ def test_without_debug_there_is_no_traceback(wedgefill):
     ],
 )
 def test_errors_are_one_line(error, words):
-    text = one_line(error)
+    text = write_in_one_line(error)
     assert words in text
     assert "\n" not in text
 

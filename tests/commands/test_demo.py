@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from napari_wedgefill import doctor, samples
+from napari_wedgefill import doctor, methods, samples
 from napari_wedgefill.commands import demo
-from napari_wedgefill.pipeline import pipeline
 
 
 @pytest.fixture
@@ -14,7 +13,7 @@ def opened(monkeypatch, tiny_path):
     """Replace the needle, leave out the networks, and catch the command that opens the window."""
     commands = []
     monkeypatch.setattr(samples, "needle_path", lambda: tiny_path)
-    monkeypatch.setattr(pipeline, "METHODS", ("wbp", "sart"))
+    monkeypatch.setattr(methods, "DEFAULT_METHODS", ("wbp", "sart"))
     monkeypatch.setattr(demo, "find_spec", lambda name: object())
     monkeypatch.setattr(demo.subprocess, "run", lambda command, check: commands.append(command))
     return commands

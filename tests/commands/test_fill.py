@@ -89,9 +89,13 @@ def test_the_networks_fill_a_tiny_series(wedgefill, tiny_path, tmp_path):
     assert "CPUExecutionProvider" in json.dumps(report)
 
 
-def test_an_older_result_is_replaced(wedgefill, tiny_path, tmp_path):
+def test_an_older_result_is_replaced_only_when_asked_for(wedgefill, tiny_path, tmp_path):
     (tmp_path / "report.json").write_text("old")
-    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp")
+    ran = wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp")
+    assert "there already" in ran.complaint
+    assert (tmp_path / "report.json").read_text() == "old"
+    assert not list(tmp_path.glob("*_wbp.mrc"))
+    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp", "--overwrite")
     assert json.loads((tmp_path / "report.json").read_text())["files"]
 
 
@@ -162,7 +166,7 @@ class TestRefusals:
         refuse(tiny_path, "--methods", "gan", "--model", copy, words="tomogram.onnx")
 
     def test_cuda_where_there_is_none(self, refuse, tiny_path, monkeypatch):
-        monkeypatch.setattr(session, "cuda_obstacle", lambda: "no NVIDIA driver was found")
+        monkeypatch.setattr(session, "find_cuda_obstacle", lambda: "no NVIDIA driver was found")
         found = refuse(tiny_path, "--methods", "gan", "--device", "cuda", words="CUDA")
         assert "no NVIDIA driver was found" in found
 
@@ -203,14 +207,14 @@ def test_ctrl_c_leaves_nothing_half_written(tmp_path: Path):
 
 def test_a_ctrl_c_that_was_dropped_stops_the_job_all_the_same(wedgefill, tiny_path, tmp_path):
     """A callback of a compiled library swallows the exception; the request must survive it."""
-    from napari_wedgefill.commands import filling
+    from napari_wedgefill.run import folder
 
     def swallow(*_: object) -> None:
         with contextlib.suppress(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(filling, "provenance", lambda *a: swallow() or {})
+        patch.setattr(folder, "describe_input", lambda *a: swallow() or {})
         ran = wedgefill("fill", tiny_path, "-o", tmp_path / "out", "--methods", "sart")
     assert ran.code == 130
     assert not (tmp_path / "out").exists()

@@ -9,8 +9,8 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_wedgefill.commands.report_file import write_report
 from napari_wedgefill.io import read_volume
+from napari_wedgefill.run.report import write_report
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import io
 import pytest
 
 from napari_wedgefill.commands.progress_line import ProgressLine
-from napari_wedgefill.durations import duration, roughly
+from napari_wedgefill.durations import write_duration, write_rough_duration
 
 
 class Terminal(io.StringIO):
@@ -44,11 +44,11 @@ def test_a_pipe_sees_no_progress():
     [(-1, "0 s"), (8.4, "8 s"), (60, "1 min 00 s"), (200, "3 min 20 s"), (3900, "1 h 05 min")],
 )
 def test_times_read_the_way_people_say_them(seconds, text):
-    assert duration(seconds) == text
+    assert write_duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(-1, "0 s"), (89, "89 s"), (125, "2 min"), (6000, "1 h 40 min")]
 )
 def test_guessed_times_promise_no_seconds(seconds, text):
-    assert roughly(seconds) == text
+    assert write_rough_duration(seconds) == text

@@ -161,7 +161,7 @@ def test_unknown_suffixes_and_missing_files_are_refused(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(WedgefillError, match=r"ending in '\.png' cannot be read"):
         read_tilt_series(path)
-    with pytest.raises(WedgefillError, match="holds no MRC or TIFF"):
+    with pytest.raises(WedgefillError, match="holds no images"):
         read_tilt_series(tmp_path)
 
 

@@ -33,7 +33,7 @@ def test_big_endian_becomes_native(stack, write_mrc, make_fei_records):
 @pytest.mark.parametrize(
     ("imod_flags", "limits", "signed"),
     [(1, (0, 200), True), (0, (-5, 5), False), (None, (-128, 127), True), (None, (0, 200), False),
-     (None, (0, 0), True)],
+     (None, (0, 0), False), (None, (-1, 255), False), (None, (-120, 140), True)],
 )  # fmt: skip
 def test_bytes_are_signed_or_not(write_mrc, imod_flags, limits, signed):
     data = np.arange(5 * 6 * 8, dtype=np.uint8).reshape(5, 6, 8)
@@ -115,7 +115,7 @@ def test_cell_wins_over_a_stale_extended_header(stack, write_mrc, make_fei_recor
     )
     series = read_tilt_series(path)
     assert series.pixel_nm == pytest.approx(4.0)
-    assert "says 2 nm" in series.warnings[0]
+    assert "2 nm by extended header" in series.warnings[0]
 
 
 def test_fei_records_may_hold_the_axis(stack, write_mrc, make_fei_records):
@@ -125,9 +125,24 @@ def test_fei_records_may_hold_the_axis(stack, write_mrc, make_fei_records):
     assert series.axis_deg == -90.0
     np.testing.assert_array_equal(series.images, np.rot90(stack, -1, axes=(1, 2)))
     log = path.with_suffix(".txt")
-    log.write_bytes(b"11/18/11 10:36:43   Tilt Axis Angle [\xb0]:90.00\r\n")
-    assert read_tilt_series(path).axis_deg == 90.0
-    assert read_tilt_series(path).sources["tilt_axis"] == "x.txt"
+    log.write_bytes(b"11/18/11 10:36:43   Tilt Axis Angle [\xb0]:-90,00\r\n")
+    with_log = read_tilt_series(path)
+    assert with_log.axis_deg == 90.0  # FEI counts clockwise
+    assert with_log.sources["tilt_axis"] == "x.txt"
+    assert "at 90 degrees by x.txt and at -90 degrees by extended" in " ".join(with_log.warnings)
+
+
+@pytest.mark.parametrize(
+    ("label", "axis_deg"),
+    [("Fei Company (C) Copyright 2003", 4.2), ("    Fei Company", -4.2), ("SomethingElse", -4.2)],
+)
+def test_feis_own_files_count_the_axis_clockwise(
+    stack, write_mrc, make_fei_records, label, axis_deg
+):
+    extended = make_fei_records(np.array(ANGLES), axis=-4.2)
+    path = write_mrc(stack, extended=extended, words_128=(0, 32), labels=(label,))
+    # As IMOD has it: the first label must begin with "Fei ".
+    assert read_tilt_series(path).axis_deg == pytest.approx(axis_deg)
 
 
 def test_empty_fei_records_are_no_angles(stack, write_mrc, make_fei_records):
@@ -214,3 +229,86 @@ def test_damaged_headers_give_a_series_or_one_sentence(
         else:
             sentence = ""
         assert "\n" not in sentence
+
+
+# Bytes
+
+
+@pytest.mark.parametrize("limits", [(0, 0), (0, -1), (0, 1), (-1, 255), (0, 300)])
+def test_bytes_of_unknown_sign_are_told_and_can_be_set(write_mrc, limits):
+    data = np.arange(5 * 6 * 8, dtype=np.uint8).reshape(5, 6, 8)
+    path = write_mrc(data, angles=ANGLES, dmin=limits[0], dmax=limits[1])
+    series = read_tilt_series(path)
+    np.testing.assert_array_equal(series.images, data)
+    assert "read as unsigned, so give --signed" in " ".join(series.warnings)
+    signed = read_tilt_series(path, signed_bytes=True)
+    np.testing.assert_array_equal(signed.images, data.view(np.int8))
+    assert "8-bit" not in " ".join(signed.warnings)
+
+
+def test_bytes_that_mean_the_same_signed_or_not_are_not_worth_a_word(write_mrc):
+    data = np.arange(5 * 6 * 8, dtype=np.uint8).reshape(5, 6, 8) // 4
+    series = read_tilt_series(write_mrc(data, angles=ANGLES, dmin=0, dmax=0))
+    assert "8-bit" not in " ".join(series.warnings)
+
+
+@pytest.mark.parametrize("edge", [1, 64, 256, 512])
+def test_the_stamp_tells_the_byte_order_of_edges_that_read_both_ways(write_mrc, edge):
+    """256 in the other order is 65536: as plausible an edge as any."""
+    data = np.zeros((3, 2, edge), np.uint8) + np.arange(3, dtype=np.uint8)[:, None, None]
+    kwargs = {"dmin": 0, "dmax": 255, "nx": edge}
+    for order in "<>":
+        path = write_mrc(data, f"v{order == '>'}.map", byte_order=order, **kwargs)
+        np.testing.assert_array_equal(read_volume(path).data, data)
+
+
+def test_without_a_stamp_the_length_of_the_file_tells(write_mrc):
+    data = np.zeros((256, 256, 256), np.uint8)
+    data[:, 3] = 9
+    path = write_mrc(data, "v.map", byte_order=">", dmin=0, dmax=255, machst=(0, 0, 0, 0))
+    assert read_volume(path).data.shape == data.shape
+
+
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_an_extended_header_that_is_promised_but_not_there(stack, write_mrc, suffix):
+    path = write_mrc(stack, angles=ANGLES, nsymbt=131072)
+    if suffix:
+        packed = path.with_name("x.mrc.gz")
+        packed.write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+        path = packed
+    series = read_tilt_series(path)
+    np.testing.assert_array_equal(series.images, stack)
+    assert "promises an extended header of 131,072 bytes that is not there" in " ".join(
+        series.warnings
+    )
+
+
+def packed(pixels):
+    """Two pixels of 4 bits a byte, the first one in the low half."""
+    if pixels.shape[-1] % 2:
+        pixels = np.concatenate([pixels, np.zeros_like(pixels[..., :1])], axis=-1)
+    return (pixels[..., ::2] | pixels[..., 1::2] << 4).astype(np.uint8)
+
+
+def test_4_bit_pixels_in_mode_0(write_mrc):
+    """IMOD's flag 16: the header counts bytes, each of which holds two pixels."""
+    pixels = np.random.default_rng(0).integers(0, 16, (5, 6, 8)).astype(np.uint8)
+    path = write_mrc(packed(pixels), angles=ANGLES, imod_flags=16, cella=(4 * 10, 6 * 5, 5 * 5))
+    series = read_tilt_series(path)
+    np.testing.assert_array_equal(series.images, pixels)
+    assert series.pixel_nm == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("width", [7, 8])
+def test_4_bit_pixels_in_mode_101(write_mrc, width):
+    pixels = np.random.default_rng(0).integers(0, 16, (5, 6, width)).astype(np.uint8)
+    path = write_mrc(packed(pixels), angles=ANGLES, mode=101, nx=width)
+    np.testing.assert_array_equal(read_tilt_series(path).images, pixels)
+
+
+@pytest.mark.parametrize(("mapc", "mapr", "maps"), [(1, -2, 3), (-1, 2, 3), (1, 2, -3)])
+def test_axes_that_run_backwards(stack, write_mrc, mapc, mapr, maps):
+    path = write_mrc(stack, angles=ANGLES, mapc=mapc, mapr=mapr, maps=maps)
+    reversed_axis = 2 - int(np.flatnonzero(np.array([mapc, mapr, maps]) < 0)[0])
+    np.testing.assert_array_equal(read_tilt_series(path).images, np.flip(stack, reversed_axis))

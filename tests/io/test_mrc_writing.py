@@ -39,7 +39,7 @@ def folder(tmp_path_factory):
 
 @given(data=float32_volumes, voxel_nm=st.none() | st.tuples(edges_nm, edges_nm, edges_nm))
 def test_volumes_there_and_back(folder, data, voxel_nm):
-    path = write_volume(folder / "v.mrc", Volume(data, voxel_nm=voxel_nm))
+    path = write_volume(folder / "v.mrc", Volume(data, voxel_nm=voxel_nm), overwrite=True)
     back = read_volume(path)
     np.testing.assert_array_equal(back.data, data)
     assert back.voxel_nm == (None if voxel_nm is None else pytest.approx(voxel_nm, rel=1e-5))
@@ -55,7 +55,7 @@ def test_volumes_there_and_back(folder, data, voxel_nm):
 def test_tilt_series_there_and_back(folder, angles, pixel_nm, shift):
     images = np.random.default_rng(1).normal(size=(len(angles), 4, 6)).astype(np.float32)
     series = TiltSeries.from_arrays(images, angles, pixel_nm=pixel_nm, axis_shift_px=shift)
-    back = read_tilt_series(write_tilt_series(folder / "s.mrc", series))
+    back = read_tilt_series(write_tilt_series(folder / "s.mrc", series, overwrite=True))
     np.testing.assert_array_equal(back.images, series.images)
     np.testing.assert_allclose(back.angles_deg, series.angles_deg, atol=1e-4)
     assert back.axis_shift_px == pytest.approx(shift, abs=1e-4)
@@ -106,9 +106,9 @@ def test_a_full_disk_leaves_nothing_half_written(tmp_path, stack, monkeypatch, o
         path.write_bytes(older)
     monkeypatch.setattr(mrc_writer.mrcfile, "new", full_disk(b"half a file"))
     with pytest.raises(WedgefillError, match="no room left on the disk"):
-        write_volume(path, Volume(stack))
+        write_volume(path, Volume(stack), overwrite=True)
     with pytest.raises(WedgefillError, match="no room left on the disk"):
-        write_tilt_series(path, TiltSeries.from_arrays(stack, [1, 2, 3, 4, 5]))
+        write_tilt_series(path, TiltSeries.from_arrays(stack, [1, 2, 3, 4, 5]), overwrite=True)
     assert [file.name for file in tmp_path.iterdir()] == ([] if older is None else ["v.mrc"])
     assert older is None or path.read_bytes() == older
 
@@ -128,7 +128,7 @@ def test_places_that_cannot_be_written(tmp_path, stack):
     volume = Volume(stack)
     with pytest.raises(WedgefillError, match="does not exist; make it first"):
         write_volume(tmp_path / "absent" / "v.mrc", volume)
-    with pytest.raises(WedgefillError, match=r"ends in \.mrc"):
+    with pytest.raises(WedgefillError, match=r"such as v\.mrc"):
         write_volume(tmp_path / "v.png", volume)
     (tmp_path / "folder.mrc").mkdir()
     with pytest.raises(WedgefillError, match="is a folder"):
@@ -147,6 +147,6 @@ def test_forbidden_places(tmp_path, stack, monkeypatch):
 def test_a_mapped_volume_can_be_written_over_itself(tmp_path, stack):
     path = write_volume(tmp_path / "v.mrc", Volume(stack))
     mapped = read_volume(path)
-    write_volume(path, mapped)
+    write_volume(path, mapped, overwrite=True)
     np.testing.assert_array_equal(read_volume(path).data, stack)
     np.testing.assert_array_equal(mapped.data, stack)

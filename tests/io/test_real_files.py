@@ -32,7 +32,7 @@ def raw_needle():
 def test_needle_has_its_angles_pixel_size_and_axis(needle):
     np.testing.assert_array_equal(needle.angles_deg, np.arange(-76, 77, 2))
     assert needle.pixel_nm == pytest.approx(3.36)  # the header's cell says 0.1
-    assert needle.axis_deg == 90.0
+    assert needle.axis_deg == -90.0  # the log says +90, and FEI counts clockwise
     assert dict(needle.sources) == {
         "angles_deg": "HAADF.rawtlt",
         "pixel_nm": "extended header (128-byte records)",
@@ -46,16 +46,16 @@ def test_needle_keeps_every_value_and_is_turned_not_mirrored(needle):
     raw = raw_needle()
     assert raw.min() < -30000  # signed offsets must survive
     for tilt in (0, 38, 76):
-        np.testing.assert_array_equal(needle.images[tilt], np.rot90(raw[tilt]))
+        np.testing.assert_array_equal(needle.images[tilt], np.rot90(raw[tilt], -1))
     assert needle.images.dtype == np.float32
     assert needle.images.dtype.isnative
     assert needle.images.flags.c_contiguous
 
 
 def test_needle_stands_upright(needle):
-    """The shaft leaves the images through the bottom: the tilt axis is along y."""
+    """The shaft leaves the images through one end: the tilt axis is along y."""
     middle = needle.images[38] - needle.images[38].min()
-    assert middle[-1].sum() > 20 * max(middle[:, 0].sum(), middle[:, -1].sum(), middle[0].sum())
+    assert middle[0].sum() > 20 * max(middle[:, 0].sum(), middle[:, -1].sum(), middle[-1].sum())
 
 
 def test_needle_without_its_sidecars(tmp_path):
@@ -164,7 +164,7 @@ def test_dose_symmetric_series_is_sorted_and_its_axis_turned_upright(
     assert series.axis_deg == pytest.approx(85.3)
     assert "interpolated" in " ".join(series.warnings)
     assert series.images.shape == (41, 16, 12)
-    assert series.sources["tilt_axis"] == "TS_01.mrc.mdoc"
+    assert series.sources["tilt_axis"] == "TS_01.mrc.mdoc, title"
 
 
 @pytest.fixture

@@ -66,8 +66,13 @@ def test_what_is_not_one_column_of_numbers_is_refused(folder, text):
 
 
 def test_files_that_cannot_hold_angles_are_refused(folder):
-    with pytest.raises(WedgefillError, match=r"not from '\.xf'"):
-        read_angles(folder / "x.xf")
+    with pytest.raises(WedgefillError, match=r"not from '\.png'"):
+        read_angles(folder / "x.png")
+    for name in ("x.xf", "x.tltxf"):
+        with pytest.raises(WedgefillError, match=r"moved and turned, not its tilt angle"):
+            read_angles(folder / name)
+    with pytest.raises(WedgefillError, match="about the x axis"):
+        read_angles(folder / "x.xtilt")
     with pytest.raises(WedgefillError, match="cannot be opened"):
         read_angles(folder / "absent.tlt")
 
@@ -90,7 +95,9 @@ def test_mdoc_sections_in_any_order(folder, angles, seed, pixel_a, axis, noise):
     mdoc = read_mdoc(path)
     assert mdoc.angles_deg().tolist() == angles
     assert mdoc.pixel_nm == pytest.approx(pixel_a / 10)
-    assert mdoc.axis_deg == axis
+    found, _ = mdoc.axis()
+    assert found is not None
+    assert found.value == pytest.approx(axis, abs=1e-9)
 
 
 @given(text=st.text(max_size=300))

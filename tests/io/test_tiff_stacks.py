@@ -30,19 +30,30 @@ def test_values_types_and_byte_orders(stack, write_tiff, dtype, compression):
     order = ">" if dtype[0] == ">" else "<"
     path = write_tiff(stack.astype(dtype), byteorder=order, compression=compression)
     images = read_tilt_series(path).images
-    np.testing.assert_array_equal(images, stack)
+    np.testing.assert_array_equal(images, stack[:, ::-1])  # row 0 is the bottom in memory
     assert images.dtype.isnative
 
 
-def test_axis_along_x_is_turned_the_other_way_than_in_mrc(stack, write_tiff):
-    """3dmod draws row 0 of a TIFF on top, so counter-clockwise there is the other sense here."""
+def test_axis_along_x_is_turned_as_the_picture_shows_it(stack, write_tiff):
+    """The axis is counted in the picture, whose top row a TIFF holds first."""
     series = read_tilt_series(write_tiff(stack), axis=90)
-    np.testing.assert_array_equal(series.images, np.rot90(stack, -1, axes=(1, 2)))
-    assert series.axis_deg == -90.0
+    np.testing.assert_array_equal(series.images, np.rot90(stack[:, ::-1], axes=(1, 2)))
+    assert series.axis_deg == 90.0
 
 
 @pytest.mark.parametrize(
-    ("unit", "nm"), [("nm", 1.0), ("micron", 1000.0), ("\\u00B5m", 1000.0), ("A", 0.1)]
+    ("unit", "nm"),
+    [
+        ("nm", 1.0),
+        ("micron", 1000.0),
+        ("\\u00B5m", 1000.0),
+        ("A", 0.1),
+        ("\\u00C5", 0.1),
+        ("nanometre", 1.0),
+        ("Nanometers", 1.0),
+        ("Angstroms", 0.1),
+        ("\\u212B", 0.1),
+    ],
 )
 def test_imagej_pixel_size(stack, write_tiff, unit, nm):
     path = write_tiff(

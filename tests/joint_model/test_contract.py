@@ -22,16 +22,21 @@ def measured():
 def test_filled_rows_are_used_only_where_nothing_was_measured(measured):
     beam, sinogram = measured
     scales = c.Scales(c.sinogram_scale(sinogram), 0.0)
-    quick = c.quick_reconstructions(beam, sinogram, CONTRACT)
+    quick = c.compute_first_estimates(beam, sinogram, CONTRACT)
     rows = c.sinogram_input(beam, sinogram, quick, scales, CONTRACT)
     assert rows.shape == (6, 3, 40, 24)
     filled = rows[:, :1].copy()
     measured_rows = rows[0, 2, :, 0] > 0.5
-    before = c.completed_wbp(beam, sinogram, filled, scales, CONTRACT)
+    before = c.reconstruct_completed(beam, sinogram, filled, scales, CONTRACT)
     filled[:, :, measured_rows] = 1e3  # what the network says of measured rows is never used
-    np.testing.assert_array_equal(c.completed_wbp(beam, sinogram, filled, scales, CONTRACT), before)
+    np.testing.assert_array_equal(
+        c.reconstruct_completed(beam, sinogram, filled, scales, CONTRACT), before
+    )
     filled[:, :, ~measured_rows] += 1
-    assert np.abs(c.completed_wbp(beam, sinogram, filled, scales, CONTRACT) - before).max() > 0.01
+    assert (
+        np.abs(c.reconstruct_completed(beam, sinogram, filled, scales, CONTRACT) - before).max()
+        > 0.01
+    )
 
 
 def test_a_true_volume_completes_its_own_sinogram(measured):
@@ -39,12 +44,12 @@ def test_a_true_volume_completes_its_own_sinogram(measured):
     beam, sinogram = measured
     truth = np.zeros((24, 24, 6), np.float32)
     truth[8:16, 6:15] = np.random.default_rng(0).random((8, 9, 6))
-    again = c.reprojected_wbp(beam, sinogram, truth, CONTRACT)
-    without = c.reprojected_wbp(beam, sinogram, np.zeros_like(truth), CONTRACT)
+    again = c.reconstruct_reprojected(beam, sinogram, truth, CONTRACT)
+    without = c.reconstruct_reprojected(beam, sinogram, np.zeros_like(truth), CONTRACT)
     assert np.linalg.norm(again - truth) < 0.6 * np.linalg.norm(without - truth)
     everywhere = ParallelBeam(np.arange(-90, 90, 4.5), 24)
     rows = everywhere(truth)
-    found = [c.reprojected_wbp(everywhere, rows, v, CONTRACT) for v in (truth, 0 * truth)]
+    found = [c.reconstruct_reprojected(everywhere, rows, v, CONTRACT) for v in (truth, 0 * truth)]
     np.testing.assert_array_equal(*found)
 
 
@@ -55,14 +60,14 @@ def test_the_scale_of_the_intensities_cancels(measured):
         b = sinogram * np.float32(factor)
         b /= np.float32(c.density_scale(last(iter_sirt(beam, b, 3))))
         scales = c.Scales(c.sinogram_scale(b), 0.01)
-        quick = c.quick_reconstructions(beam, b, CONTRACT)
+        quick = c.compute_first_estimates(beam, b, CONTRACT)
         inputs.append(c.sinogram_input(beam, b, quick, scales, CONTRACT))
     np.testing.assert_allclose(inputs[0], inputs[1], atol=1e-5)
 
 
 def test_neighbours_are_neighbours_and_ends_repeat():
     volume = np.arange(5, dtype=np.float32)[None, None, :] + np.zeros((4, 4, 1), np.float32)
-    channels = c.tomogram_input(volume, c.Quick(volume + 10, volume + 20), CONTRACT)
+    channels = c.tomogram_input(volume, c.FirstEstimates(volume + 10, volume + 20), CONTRACT)
     assert channels.shape == (5, 9, 4, 4)
     for k in range(5):
         own = [max(k - 1, 0), k, min(k + 1, 4)]

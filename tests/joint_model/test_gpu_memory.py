@@ -2,13 +2,13 @@
 
 import pytest
 
-from napari_wedgefill.joint_model.gpu_memory import (
+from napari_wedgefill.joint_model.model import (
     BYTES_PER_PIXEL,
     FALLBACK,
     LARGEST,
     SHARE,
-    batch_for,
-    free_gpu_bytes,
+    choose_batch,
+    measure_free_gpu_bytes,
 )
 
 
@@ -48,25 +48,25 @@ class Driver:
 
 def test_the_driver_tells_and_its_context_is_given_back():
     driver = Driver(6_000_000_000)
-    assert free_gpu_bytes(driver) == 6_000_000_000
+    assert measure_free_gpu_bytes(driver) == 6_000_000_000
     assert (driver.held, driver.pushed) == (0, 0)
 
 
 def test_a_driver_that_fails_or_knows_none_of_this_tells_nothing():
     failing = Driver(1, status=2)
-    assert free_gpu_bytes(failing) is None
+    assert measure_free_gpu_bytes(failing) is None
     assert (failing.held, failing.pushed) == (0, 0)
-    assert free_gpu_bytes(object()) is None
+    assert measure_free_gpu_bytes(object()) is None
 
 
 @pytest.mark.parametrize("edge", [64, 256, 512, 2048])
 @pytest.mark.parametrize("free", [1, 10**9, 8 * 10**9, 80 * 10**9])
 def test_a_batch_fits_unless_not_even_one_slice_does(edge, free):
-    batch = batch_for(edge**2, free)
+    batch = choose_batch(edge**2, free)
     assert 1 <= batch <= LARGEST
     assert batch == 1 or batch * edge**2 * BYTES_PER_PIXEL <= SHARE * free
     assert batch == LARGEST or (batch + 1) * edge**2 * BYTES_PER_PIXEL > SHARE * free
 
 
 def test_without_an_answer_the_batch_is_a_moderate_one():
-    assert batch_for(512**2, None) == FALLBACK
+    assert choose_batch(512**2, None) == FALLBACK

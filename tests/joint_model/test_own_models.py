@@ -11,7 +11,8 @@ import pytest
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import onnx_file, registry
 from napari_wedgefill.joint_model import onnx_session as session
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training import export
@@ -135,11 +136,11 @@ def test_another_number_of_channels_is_told_in_words():
 
 
 def test_bundled_networks_state_opset_stage_and_contract():
-    for model in registry.available_models():
+    for model in registry.list_models():
         for stage in model.stages:
             found = onnx.load(str(model.path(stage)))
             assert {i.domain: i.version for i in found.opset_import}[""] == export.OPSET
-            noted = onnx_file.signature(model.path(stage)).metadata
+            noted = onnx_file.read_signature(model.path(stage)).metadata
             assert noted["stage"] == stage
             assert noted["model"] == model.name
             assert not any(node.doc_string or node.metadata_props for node in found.graph.node)
@@ -156,12 +157,12 @@ def with_twins(mine):
 def test_half_precision_is_taken_on_cuda_and_nowhere_else(with_twins):
     model = registry.load(with_twins)
     path = model.path("sinogram")
-    assert onnx_file.file_for(path, session.CUDA).name == "sinogram_fp16.onnx"
-    assert onnx_file.file_for(path, session.CPU) == path
+    assert onnx_file.choose_file(path, session.CUDA).name == "sinogram_fp16.onnx"
+    assert onnx_file.choose_file(path, session.CPU) == path
     assert model.precision(session.CUDA) == "float16"
     assert model.precision(session.CPU) == "float32"
     assert registry.load("small").precision(session.CPU) == "float32"
-    sizes = [p.stat().st_size for p in (onnx_file.half_precision_twin(path), path)]
+    sizes = [p.stat().st_size for p in (onnx_file.name_half_precision_twin(path), path)]
     assert sizes[0] < 0.6 * sizes[1]
 
 
@@ -182,7 +183,7 @@ def test_half_precision_answers_as_single_does(with_twins, stage):
     """Inputs of order one are rounded at 5e-4 of their size, and each layer adds its rounding."""
     path = with_twins / f"{stage}.onnx"
     single = session.open_session(path, "cpu", {})
-    half = session.open_session(onnx_file.half_precision_twin(path), "cpu", {})
+    half = session.open_session(onnx_file.name_half_precision_twin(path), "cpu", {})
     channels = single.get_inputs()[0].shape[1]
     x = np.random.default_rng(0).random((1, channels, 48, 32), dtype=np.float32)
     if stage == "sinogram":
@@ -205,6 +206,8 @@ def test_half_precision_fills_as_single_does(with_twins, tmp_path, monkeypatch):
     single = fill(series, options).volumes["gan"].data
     other = shutil.copytree(with_twins, tmp_path / "half")  # a session may be kept for a folder
     options = replace(options, model=str(other))
-    monkeypatch.setattr(session, "file_for", lambda path, _: onnx_file.half_precision_twin(path))
+    monkeypatch.setattr(
+        session, "choose_file", lambda path, _: onnx_file.name_half_precision_twin(path)
+    )
     half = fill(series, options).volumes["gan"].data
     assert 0 < np.linalg.norm(half - single) < 5e-3 * np.linalg.norm(single)

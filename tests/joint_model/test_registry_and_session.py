@@ -12,9 +12,11 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import model as joint_model
 from napari_wedgefill.joint_model import onnx_session as session
 from napari_wedgefill.joint_model import registry
-from napari_wedgefill.joint_model.gpu_memory import BYTES_PER_PIXEL, LARGEST, SHARE
-from napari_wedgefill.memory import held_bytes
-from napari_wedgefill.pipeline import pipeline
+from napari_wedgefill.joint_model.model import BYTES_PER_PIXEL, LARGEST, SHARE
+from napari_wedgefill.memory import measure_held_bytes
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.pipeline.session import Session
 from napari_wedgefill.tilt_series import TiltSeries
 
 
@@ -26,7 +28,7 @@ def copied(tmp_path):
 
 
 def test_bundled_models_are_whole():
-    models = registry.available_models()
+    models = registry.list_models()
     assert "small" in [model.name for model in models]
     for model in models:
         assert registry.load(model.name) == model
@@ -77,7 +79,7 @@ def test_the_networks_run_where_they_say():
 
 
 def test_cuda_without_cuda_fails_clearly_and_auto_does_not():
-    obstacle = session.cuda_obstacle()
+    obstacle = session.find_cuda_obstacle()
     model = registry.load("small")
     if obstacle is None:
         assert session.open_session(model.path("sinogram"), "cuda", {}).get_providers()
@@ -142,7 +144,9 @@ def test_a_preview_does_not_decide_how_many_large_slices_fit(stingy, monkeypatch
     """Slices of 32 x 32 fit by the dozen where one of 512 x 512 is all that does."""
     model, tried = stingy
     monkeypatch.setattr(Stingy, "room", LARGEST)
-    monkeypatch.setattr(joint_model, "free_gpu_bytes", lambda: 2 * 512**2 * BYTES_PER_PIXEL / SHARE)
+    monkeypatch.setattr(
+        joint_model, "measure_free_gpu_bytes", lambda: 2 * 512**2 * BYTES_PER_PIXEL / SHARE
+    )
     for width, expected in ((32, LARGEST), (512, 2), (32, LARGEST)):
         tried.clear()
         list(model.run("sinogram", np.zeros((1, 3, 48, width), np.float32)))
@@ -165,7 +169,7 @@ def test_other_failures_of_a_network_are_not_taken_for_short_memory(stingy, monk
 
 
 def test_a_fill_opens_each_network_once(monkeypatch):
-    """No session is opened only to learn the provider, nor again for a second job."""
+    """No session is opened only to learn the provider, nor again for a second job of a session."""
     opened = []
     real = session.open_session
 
@@ -174,12 +178,12 @@ def test_a_fill_opens_each_network_once(monkeypatch):
         return real(path, *rest)
 
     monkeypatch.setattr(joint_model, "open_session", counting)
-    pipeline._last_model.clear()
     images = np.random.default_rng(0).normal(0, 0.1, (9, 3, 16))
     images[:, :, 6:10] += 5
     series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    kept = Session()
     for _ in range(2):
-        pipeline.fill(series, pipeline.FillOptions(methods=("gan",), device="cpu"))
+        fill(series, FillOptions(methods=("gan",), device="cpu"), session=kept)
     assert opened == list(registry.load("small").stages)
 
 
@@ -201,7 +205,7 @@ def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
         return part[:, :1]
 
     monkeypatch.setattr(joint_model, "run", waiting)
-    monkeypatch.setattr(joint_model, "side_by_side", lambda: 2)
+    monkeypatch.setattr(joint_model, "count_side_by_side", lambda: 2)
     model = joint_model.JointModel(registry.load("small"), "cpu")
     running = model.run("tomogram", np.zeros((20, 9, 16, 16), np.float32))
     next(running)
@@ -213,19 +217,21 @@ def test_a_cancelled_fill_drops_the_slices_that_wait_for_a_core(monkeypatch):
 KEPT_AND_LEFT = """
 import numpy as np
 from napari_wedgefill.joint_model import onnx_session as session, registry
-from napari_wedgefill.memory import held_bytes
+from napari_wedgefill.memory import measure_held_bytes
 
 path = registry.load("small").path("refinement")
 network = session.open_session(path, "cpu", {"height": 256, "width": 256, "batch": 1})
 slices = np.zeros((1, 9, 256, 256), np.float32)
-before = held_bytes()
+before = measure_held_bytes()
 for more in (True, False):
     session.run(network, slices, more=more)
-    print(held_bytes() - before)
+    print(measure_held_bytes() - before)
 """
 
 
-@pytest.mark.skipif(held_bytes() == 0, reason="the system does not say what a process holds")
+@pytest.mark.skipif(
+    measure_held_bytes() == 0, reason="the system does not say what a process holds"
+)
 def test_the_memory_of_the_layers_is_kept_for_the_next_slice_and_then_given_back():
     """In a process of its own: here, what earlier tests gave back would serve again."""
     ran = subprocess.run(

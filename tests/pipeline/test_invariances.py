@@ -12,8 +12,9 @@ import scipy.ndimage
 
 from napari_wedgefill.joint_model import model as joint_model
 from napari_wedgefill.normalise import vacuum_level
-from napari_wedgefill.pipeline import pipeline, slabs
-from napari_wedgefill.pipeline.pipeline import FillOptions, fill
+from napari_wedgefill.pipeline import slabs
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
@@ -123,12 +124,12 @@ def test_odd_widths_are_as_good_as_even_ones():
 
 def test_the_batch_does_not_matter(series, plain, monkeypatch):
     monkeypatch.setattr(joint_model, "CPU_BATCH", 4)
-    monkeypatch.setattr(pipeline, "_last_model", [])  # opened for the usual batch
     assert apart(filled(series, ("gan",))["gan"], plain["gan"]) < 1e-5
 
 
 def test_cutting_into_slabs_leaves_no_seam(series, plain, monkeypatch):
-    monkeypatch.setattr(slabs, "LANES", 7)  # one slice, and the three on either side it depends on
+    # One slice, and the three on either side it depends on.
+    monkeypatch.setattr(slabs, "strip_width", lambda *_: 7)
     for method, volume in filled(series).items():
         np.testing.assert_allclose(volume, plain[method], atol=1e-4)
 

@@ -5,18 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from napari_wedgefill import normalise
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.normalise import vacuum_level
-from napari_wedgefill.pipeline import job
-from napari_wedgefill.pipeline.pipeline import (
-    Done,
-    FillOptions,
-    Finished,
-    Progress,
-    fill,
-    iter_fill,
-    iter_preview,
-)
+from napari_wedgefill.pipeline import session as sessions
+from napari_wedgefill.pipeline.events import Done, Finished
+from napari_wedgefill.pipeline.fill import fill, iter_fill, iter_preview
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
@@ -163,27 +159,32 @@ def test_a_preview_lies_on_the_grid_of_the_series():
 def test_what_holds_for_a_series_is_measured_once(monkeypatch):
     """Preview, second preview, fill: vacuum, noise and scales are looked for once."""
     measured = []
-    real = job._measure
-    monkeypatch.setattr(job, "_measure", lambda series: measured.append(series) or real(series))
+    real = sessions.measure_calibration
+    monkeypatch.setattr(
+        sessions, "measure_calibration", lambda series: measured.append(series) or real(series)
+    )
+    kept = sessions.Session()
     series, _ = ball_series(n=16, n_slices=6, angles=np.arange(-60, 61, 10.0))
     options = FillOptions(methods=("wbp",))
     for _ in range(2):
-        list(iter_preview(series, 3, options))
-    fill(series, options)
+        list(iter_preview(series, 3, options, kept))
+    fill(series, options, session=kept)
     assert len(measured) == 1
-    fill(replace(series, axis_shift_px=1.0), options)
+    fill(replace(series, axis_shift_px=1.0), options, session=kept)
     assert len(measured) == 2
+    fill(series, options)  # in a session of its own
+    assert len(measured) == 3
 
 
 def test_stopping_at_the_noise_is_reported(monkeypatch):
-    monkeypatch.setattr(job, "vacuum_level", lambda series: 0.0)
+    monkeypatch.setattr(normalise, "vacuum_level", lambda series: 0.0)
     series, truth = ball_series()
     noise = np.random.default_rng(1).normal(0, 0.8, series.images.shape)
     series = TiltSeries.from_arrays(series.images + noise, series.angles_deg)
     options = FillOptions(methods=("sart",), stop="discrepancy")
     result = fill(series, options)
     fewest, most = result.report["sweeps_taken"]["sart"]
-    assert 1 <= fewest <= most < options.sweeps("sart") == 30
+    assert 1 <= fewest <= most < options.count_passes()["sart"] == 30
     assert psnr(result.volumes["sart"].data, truth) > 15
     with pytest.raises(WedgefillError, match="no stopping rule 'never'"):
         next(iter_fill(series, FillOptions(stop="never")))
@@ -205,5 +206,5 @@ def test_the_networks_take_the_sart_and_tvm_that_are_there_already(monkeypatch):
     def again(*_):
         raise AssertionError("computed twice")
 
-    monkeypatch.setattr(contract, "quick_reconstructions", again)
+    monkeypatch.setattr(contract, "compute_first_estimates", again)
     fill(series, FillOptions(("sart", "tvm", "gan"), device="cpu"))

@@ -12,10 +12,14 @@ import pytest
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import MrcSink, read_volume, write_volume
+from napari_wedgefill.methods import METHODS
 from napari_wedgefill.pipeline import slabs
-from napari_wedgefill.pipeline.pipeline import FillOptions, Finished, Progress, fill, iter_fill
-from napari_wedgefill.pipeline.sink import ArraySink
+from napari_wedgefill.pipeline.events import Finished
+from napari_wedgefill.pipeline.fill import fill, iter_fill
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.pipeline.sinks import ArraySink
 from napari_wedgefill.pipeline.streaming import read_ahead, write_behind
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.volume import Volume, VolumeOutline
@@ -36,7 +40,7 @@ def series():
 def test_every_slice_is_kept_once_with_its_neighbours(monkeypatch, method, height, cores):
     monkeypatch.setattr(slabs, "available_cores", lambda: cores)
     reach = 1 if method == "gan" else 0
-    found = slabs.cut(method, ParallelBeam(ANGLES_DEG, 16), height, None, reach)
+    found = slabs.cut_slabs(METHODS[method], ParallelBeam(ANGLES_DEG, 16), height, None, reach)
     kept = [i for slab in found for i in range(slab.start, slab.stop)]
     assert kept == list(range(height))
     for slab in found:
@@ -47,16 +51,17 @@ def test_every_slice_is_kept_once_with_its_neighbours(monkeypatch, method, heigh
 @pytest.mark.parametrize("width", [16, 1024])
 @pytest.mark.parametrize("reach", [3, 9, 40])
 def test_a_model_that_looks_far_still_keeps_every_slice(width, reach):
-    found = slabs.cut("gan", ParallelBeam(ANGLES_DEG, width), 100, 1 << 40, reach)
+    found = slabs.cut_slabs(METHODS["gan"], ParallelBeam(ANGLES_DEG, width), 100, 1 << 40, reach)
     assert [i for slab in found for i in range(slab.start, slab.stop)] == list(range(100))
 
 
 def test_less_memory_means_smaller_slabs(monkeypatch):
     monkeypatch.setattr(slabs, "available_cores", lambda: 8)
-    monkeypatch.setattr(slabs, "held_bytes", lambda: 0)
+    monkeypatch.setattr(slabs, "measure_held_bytes", lambda: 0)
     beam = ParallelBeam(ANGLES_DEG, 512)
     lengths = [
-        slabs.cut("sart", beam, 4096, int(limit), 0)[0].stop for limit in (1e9, 2e9, 4e9, 64e9)
+        slabs.cut_slabs(METHODS["sart"], beam, 4096, int(limit), 0)[0].stop
+        for limit in (1e9, 2e9, 4e9, 64e9)
     ]
     assert lengths == sorted(lengths)
     assert lengths[0] < lengths[-1] == 512
@@ -68,12 +73,12 @@ def test_too_little_memory_is_refused_before_any_work(series):
 
 
 def test_the_memory_that_is_asked_for_is_enough(monkeypatch):
-    monkeypatch.setattr(slabs, "held_bytes", lambda: 0)
+    monkeypatch.setattr(slabs, "measure_held_bytes", lambda: 0)
     beam = ParallelBeam(ANGLES_DEG, 2048)
     with pytest.raises(WedgefillError) as refusal:
-        slabs.cut("tvm", beam, 100, 10**8, 0)
+        slabs.cut_slabs(METHODS["tvm"], beam, 100, 10**8, 0)
     asked = str(refusal.value).split("about ")[1].split(" ")[0]
-    assert slabs.cut("tvm", beam, 100, slabs_bytes(asked), 0)
+    assert slabs.cut_slabs(METHODS["tvm"], beam, 100, slabs_bytes(asked), 0)
 
 
 def slabs_bytes(text):
@@ -104,7 +109,7 @@ def test_strips_that_overlap_are_joined_and_no_byte_changes(monkeypatch, tmp_pat
     images = series.images[:, :70].copy()
     images[:, 40:, 9:] += 40  # goes on outside the field
     series = replace(series, images=images)
-    monkeypatch.setattr(slabs, "strip_lanes", lambda method, beam: 24)
+    monkeypatch.setattr(slabs, "choose_strip_lanes", lambda memory, beam: 24)
     written, n_slabs = [], []
     for n_strips in (1, 2, 4):
         monkeypatch.setattr(slabs, "available_cores", lambda: 1)
@@ -124,11 +129,11 @@ def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):
     data = np.random.default_rng(0).normal(3, 2, (4, 9, 5)).astype(np.float32)
     outline = VolumeOutline("a", data.shape, (0.5, 0.6, 0.7), ("made of noise",))
     sink = MrcSink(tmp_path)
-    with sink.writing(outline) as stream:
+    with sink.open_writer(outline) as stream:
         for start, stop in ((4, 9), (0, 4)):
             stream.write(start, np.ascontiguousarray(data[:, start:stop].transpose(0, 2, 1)))
         assert not sink.path(outline).exists()
-    np.testing.assert_array_equal(sink.written(outline), data)
+    np.testing.assert_array_equal(sink.fetch(outline), data)
     write_volume(tmp_path / "whole.mrc", Volume(data, (0.5, 0.6, 0.7), history=("made of noise",)))
     streamed, whole = (read_volume(tmp_path / name) for name in ("a.mrc", "whole.mrc"))
     assert (streamed.voxel_nm, streamed.history) == (whole.voxel_nm, whole.history)
@@ -144,7 +149,8 @@ def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):
 def test_a_stream_that_fails_leaves_the_older_file(tmp_path):
     outline = VolumeOutline("a", (2, 3, 4))
     (tmp_path / "a.mrc").write_text("older")
-    with pytest.raises(KeyboardInterrupt), MrcSink(tmp_path).writing(outline):
+    sink = MrcSink(tmp_path, overwrite=True)
+    with pytest.raises(KeyboardInterrupt), sink.open_writer(outline):
         raise KeyboardInterrupt
     assert [path.name for path in tmp_path.iterdir()] == ["a.mrc"]
     assert (tmp_path / "a.mrc").read_text() == "older"
@@ -154,7 +160,7 @@ def test_a_disk_that_is_too_small_is_told_at_once(tmp_path):
     outline = VolumeOutline("a", (10**6, 10**5, 10**5))
     with (
         pytest.raises(WedgefillError, match="are left on the disk"),
-        MrcSink(tmp_path).writing(outline),
+        MrcSink(tmp_path).open_writer(outline),
     ):
         pass
     assert not list(tmp_path.iterdir())
@@ -187,7 +193,8 @@ def test_networks_do_not_see_where_memory_cut(monkeypatch, series):
     """Strips of the networks overlap; narrower ones agree to rounding."""
     options = FillOptions(methods=("gan",), device="cpu", slices=(0, 40))
     wide = fill(series, options).volumes["gan"].data
-    monkeypatch.setitem(slabs.STRIP_BYTES, "gan", 0)
+    small = replace(METHODS["gan"], memory=replace(METHODS["gan"].memory, strip_bytes=0))
+    monkeypatch.setitem(METHODS, "gan", small)
     narrow = fill(series, replace(options)).volumes["gan"].data
     np.testing.assert_allclose(narrow, wide, atol=1e-4 * np.abs(wide).max())
 

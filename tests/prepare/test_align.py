@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from napari_wedgefill.prepare import Aligned, AlignProgress, align, iter_align
+from napari_wedgefill.prepare import Aligned, align, iter_align
+from napari_wedgefill.progress import Progress
 from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SCALE, SIZE, jitter, needle
 
 
@@ -98,7 +99,7 @@ def test_contrast_may_be_reversed() -> None:
 def test_progress_rises_and_the_last_item_is_the_result() -> None:
     *steps, result = iter_align(needle(jitter()))
     assert isinstance(result, Aligned)
-    assert all(isinstance(step, AlignProgress) for step in steps)
+    assert all(isinstance(step, Progress) for step in steps)
     fractions = [step.fraction for step in steps]
     assert fractions == sorted(fractions)
     assert fractions[0] == 0.0

@@ -11,8 +11,10 @@ import sys
 import numpy as np
 import torch
 
-from napari_wedgefill.projector import ParallelBeam, torch_backend, triton_backend
-from napari_wedgefill.reconstruct import iter_tvm, last, tensor_primal_dual, triton_primal_dual
+from napari_wedgefill.projector import ParallelBeam, triton_backend
+from napari_wedgefill.projector.triton_backend import TritonBackend
+from napari_wedgefill.projector.triton_support import trial_error
+from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
 
 #: Geometry and slices: odd sizes, tilts on and across 45 degrees, deep and flat volumes.
 CASES = {
@@ -30,13 +32,14 @@ def operators(keep: dict[str, np.ndarray]) -> None:
     for name, (beam, n_slices) in CASES.items():
         x, y = draw(beam, n_slices)
         keep |= {f"{name} x": x, f"{name} y": y}
-        for what, operator, array in (
-            ("forward", beam, x),
-            ("adjoint", beam.T, y),
-            ("smear", beam.smear, y),
+        ours = beam.with_backend(TritonBackend())
+        for what, operator, expected, array in (
+            ("forward", ours, beam, x),
+            ("adjoint", ours.T, beam.T, y),
+            ("smear", ours.smear, beam.smear, y),
         ):
             keep[f"{name} {what}"] = operator(torch.from_numpy(array)).numpy()
-            keep[f"{name} {what} expected"] = operator(array)
+            keep[f"{name} {what} expected"] = expected(array)
 
 
 def far_offsets(keep: dict[str, np.ndarray]) -> None:
@@ -44,7 +47,7 @@ def far_offsets(keep: dict[str, np.ndarray]) -> None:
     beam, n_slices = CASES["shifted"]
     x, _ = draw(beam, n_slices)
     reach, triton_backend.FAR = triton_backend.FAR, 0
-    keep["far forward"] = beam(torch.from_numpy(x)).numpy()
+    keep["far forward"] = beam.with_backend(TritonBackend())(torch.from_numpy(x)).numpy()
     triton_backend.FAR = reach
     keep["far forward expected"] = beam(x)
 
@@ -53,9 +56,10 @@ def gradients(keep: dict[str, np.ndarray]) -> None:
     """Of both operators, through `ParallelBeam`."""
     beam, n_slices = CASES["shifted"]
     x, y = draw(beam, n_slices)
+    ours = beam.with_backend(TritonBackend())
     for what, operator, at, along in (
-        ("of forward", beam, x, y),
-        ("of adjoint", beam.T, y, x),
+        ("of forward", ours, x, y),
+        ("of adjoint", ours.T, y, x),
     ):
         variable = torch.from_numpy(at).requires_grad_()
         (operator(variable) * torch.from_numpy(along)).sum().backward()
@@ -71,26 +75,37 @@ def steps(keep: dict[str, np.ndarray]) -> None:
     rows = rng.random((beam.n_tilts, beam.width, 1), dtype=np.float32)
     columns = rng.random((beam.depth, beam.width, 1), dtype=np.float32)
     tensors = [torch.from_numpy(a) for a in (x, y, rows, columns)]
-    keep["residual"] = torch_backend.residual(beam, *tensors[:3]).numpy()
+    backend = TritonBackend()
+    keep["residual"] = backend.weigh_residual(beam.rays, *tensors[:3]).numpy()
     keep["residual expected"] = rows * (y - beam(x))
     for name, bound in (("bounded", 0.0), ("free", -np.inf)):
         moved = tensors[0].clone()
-        torch_backend.descend_(beam, moved, tensors[1], tensors[3], nonnegative=bound == 0.0)
+        backend.descend_(beam.rays, moved, tensors[1], tensors[3], bound)
         keep[f"{name} descent"] = moved.numpy()
         keep[f"{name} descent expected"] = np.maximum(x + columns * beam.T(y), bound)
 
 
-def minimise(keep: dict[str, np.ndarray]) -> None:
-    """Total variation in the kernel of its own, with a prior and without."""
+def solve(keep: dict[str, np.ndarray]) -> None:
+    """Every solver; total variation, in the kernel of its own, with a prior and without."""
+    keep["trial"] = np.asarray(trial_error(torch.device("cpu")))
     beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 11, 9, axis_shift_px=0.4)
     x, y = (np.abs(array) for array in draw(beam, 5))
-    device = torch.device("cpu")
-    assert tensor_primal_dual.step_for(device) is triton_primal_dual.descend  # passed its trial
-    for name, options in (("alone", {}), ("near a prior", {"prior": x, "share": 0.5})):
-        for key, as_array in (("", torch.from_numpy), (" expected", np.asarray)):
-            given = {k: as_array(v) if k == "prior" else v for k, v in options.items()}
-            steps = iter_tvm(beam, as_array(y), 2, weight=0.2, x0=as_array(x), **given)
-            keep[f"TVM {name}{key}"] = np.asarray(last(steps))
+    for operator, kind, key in (
+        (beam.with_backend(TritonBackend()), torch.from_numpy, ""),
+        (beam, np.asarray, " expected"),
+    ):
+        start, rows = kind(x), kind(y)
+        found = {
+            "WBP": wbp(operator, rows),
+            "SART": last(iter_sart(operator, rows, 2, x0=start)),
+            "SIRT": last(iter_sirt(operator, rows, 2)),
+            "SIRT, stopped": last(iter_sirt(operator, rows, 9, stop_at=0.8)),
+            "TVM alone": last(iter_tvm(operator, rows, 2, weight=0.2, x0=start)),
+            "TVM near a prior": last(
+                iter_tvm(operator, rows, 2, weight=0.2, x0=start, prior=start, share=0.5)
+            ),
+        }
+        keep |= {f"{name}{key}": np.asarray(volume) for name, volume in found.items()}
 
 
 def draw(beam: ParallelBeam, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
@@ -102,14 +117,12 @@ def draw(beam: ParallelBeam, n_slices: int) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     """Send CPU tensors where CUDA tensors go, and keep every answer."""
-    torch_backend.triton_kernels_for = lambda device: triton_backend
-    tensor_primal_dual.triton_kernels_for = torch_backend.triton_kernels_for
     keep: dict[str, np.ndarray] = {}
     operators(keep)
     far_offsets(keep)
     gradients(keep)
     steps(keep)
-    minimise(keep)
+    solve(keep)
     np.savez(sys.argv[1], **keep)
 
 

@@ -28,13 +28,13 @@ import sys
 from napari_wedgefill.projector import ParallelBeam
 import numba, numpy as np
 numba.config.CACHE_DIR = sys.argv[1]
-from napari_wedgefill.projector import adjoint_kernels, numba_kernels
-from napari_wedgefill.reconstruct import fused, iter_sart, iter_tvm, last
+from napari_wedgefill.projector import numba_kernels, numba_tvm
+from napari_wedgefill.reconstruct import iter_sart, iter_tvm, last
 beam, answers = ParallelBeam([0.0, 50.0], 4), []
 for n in map(int, sys.argv[2:]):
     rows = beam(np.arange(16 * n, dtype=np.float32).reshape(4, 4, n))
     answers += [float(last(solver(beam, rows, 3)).sum()) for solver in (iter_sart, iter_tvm)]
-kernels = numba_kernels.forward_rays, adjoint_kernels.descend_rays, fused.descend
+kernels = numba_kernels.project_rays, numba_kernels.descend_rays, numba_tvm.descend_tvm
 print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels), *answers)
 """
 

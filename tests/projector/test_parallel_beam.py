@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.projector.numba_kernels import LANES
+from napari_wedgefill.projector.strips import LANES
 
 
 def random(shape, seed=0):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from napari_wedgefill.projector import ParallelBeam, torch_backend
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.projector.torch_backend import TorchBackend
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 
@@ -18,9 +19,11 @@ def beam():
 def test_plain_torch_gives_what_the_kernels_give(beam, device):
     x = np.random.default_rng(0).random((17, 22, 3), dtype=np.float32)
     y = beam(x)
-    widths = np.maximum(np.abs(beam.cosines), np.abs(beam.sines))
-    rows = torch_backend.scatter_rows(beam, torch.from_numpy(x).to(device)).cpu().numpy()
-    back = torch_backend.gather_rows(beam, torch.from_numpy(y).to(device), widths).cpu().numpy()
+    plain = beam.with_backend(TorchBackend())
+    rows = plain(torch.from_numpy(x).to(device)).cpu().numpy()
+    back = plain.T(torch.from_numpy(y).to(device)).cpu().numpy()
+    smeared = plain.smear(torch.from_numpy(y).to(device)).cpu().numpy()
+    np.testing.assert_allclose(smeared, beam.smear(y), rtol=1e-5, atol=1e-4)
     np.testing.assert_allclose(rows, y, atol=1e-4)
     np.testing.assert_allclose(back, beam.T(y), rtol=1e-5, atol=1e-4)
 

@@ -5,9 +5,13 @@ import pytest
 
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_tvm, last
-from napari_wedgefill.reconstruct.dual_steps import FASTER, MOST_COMMON, dual_steps
-from napari_wedgefill.reconstruct.primal_dual import gradient_unit
 from napari_wedgefill.reconstruct.sart import spread_steps
+from napari_wedgefill.reconstruct.tvm import (
+    FASTER,
+    MOST_COMMON,
+    precondition_dual,
+    scale_gradient,
+)
 
 BALANCE = 0.4
 RANGES = {
@@ -27,7 +31,7 @@ RANGES = {
 def norm_of_a_step(beam, tilts, tau):
     """Largest eigenvalue of ``tau A.T S A``, S being the preconditioner, by power iteration."""
     step = beam.subset(tilts)
-    rates, common = dual_steps(step, BALANCE)
+    rates, common = precondition_dual(step, BALANCE)
     x = np.random.default_rng(0).random((beam.depth, beam.width, 1), dtype=np.float32)
     for _ in range(25):
         rows = step(x)
@@ -43,7 +47,7 @@ def norm_of_a_step(beam, tilts, tau):
 def test_every_step_is_one_that_converges(angles_deg, depth):
     beam = ParallelBeam(angles_deg, 48, depth, axis_shift_px=1.5)
     steps = spread_steps(beam.n_tilts)
-    coverage = beam.voxel_coverage + 4 * gradient_unit(beam)
+    coverage = beam.voxel_coverage + 4 * scale_gradient(beam)
     found = [norm_of_a_step(beam, tilts, BALANCE / coverage) for tilts in steps[:3]]
     assert len(steps) * max(found) < 1.0
 
@@ -51,7 +55,7 @@ def test_every_step_is_one_that_converges(angles_deg, depth):
 def test_only_what_tilts_share_is_held_back():
     """A uniform slice goes as slowly as with diagonal preconditioning, a fine pattern does not."""
     beam = ParallelBeam(np.array([-60.0, -30.0, 0.0, 30.0]), 64)
-    rates, common = dual_steps(beam, BALANCE)
+    rates, common = precondition_dual(beam, BALANCE)
     lengths = beam.ray_lengths[:, :, 0]
     for pattern, faster in ((1.0, 1.0), (np.cos(np.pi * np.arange(64)), FASTER)):
         rows = lengths * pattern
@@ -63,15 +67,15 @@ def test_only_what_tilts_share_is_held_back():
 def test_tilts_side_by_side_go_no_faster():
     side_by_side = ParallelBeam(np.array([0.0, 1.0, 2.0, 3.0]), 64)
     apart = ParallelBeam(np.array([0.0, 30.0, 60.0, 90.0]), 64)
-    assert dual_steps(side_by_side, BALANCE)[1].shape[1] == 0
-    assert 0 < dual_steps(apart, BALANCE)[1].shape[1] <= MOST_COMMON
-    lowest = [dual_steps(beam, BALANCE)[0].min() for beam in (side_by_side, apart)]
+    assert precondition_dual(side_by_side, BALANCE)[1].shape[1] == 0
+    assert 0 < precondition_dual(apart, BALANCE)[1].shape[1] <= MOST_COMMON
+    lowest = [precondition_dual(beam, BALANCE)[0].min() for beam in (side_by_side, apart)]
     assert lowest[1] > 3 * lowest[0]
 
 
 def test_steps_shorter_than_diagonal_ones_are_refused():
     with pytest.raises(ValueError, match=r"faster = 0\.5"):
-        dual_steps(ParallelBeam(RANGES["few"], 16), BALANCE, faster=0.5)
+        precondition_dual(ParallelBeam(RANGES["few"], 16), BALANCE, faster=0.5)
 
 
 @pytest.mark.parametrize("name", ["usual", "narrow", "few"])

@@ -6,14 +6,12 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.projector import ParallelBeam, processor, processor_tvm
 from napari_wedgefill.reconstruct import (
-    algebraic,
     iter_sart,
     iter_sirt,
     iter_tvm,
     last,
-    primal_dual,
     wbp,
 )
 from napari_wedgefill.reconstruct.tvm import noise_level
@@ -247,7 +245,7 @@ def test_cores_that_share_a_tile_change_nothing(monkeypatch, discs, solver, dept
     rows = beam(discs[:depth])
     answers = []
     for cores in (1, 3, 16):
-        for module in (algebraic, primal_dual):
+        for module in (processor, processor_tvm):
             monkeypatch.setattr(module, "available_cores", lambda n=cores: n)
         answers.append(last(solver(beam, rows, 3)))
     for answer in answers[1:]:

@@ -14,9 +14,9 @@ from napari_wedgefill.training.own_objects import (
     LONGEST,
     SHORTEST,
     OwnObjects,
-    as_density,
-    families_with,
+    add_family,
     read_objects,
+    to_density,
 )
 from napari_wedgefill.training.phantoms import FAMILIES, draw
 from napari_wedgefill.volume import Volume
@@ -32,13 +32,13 @@ def brick(edges=(12, 20, 28), box=40, empty=0.0, full=1.0):
 
 def refused(sentence, volume, **options):
     with pytest.raises(WedgefillError, match=sentence):
-        as_density(volume, "mine.mrc", **options)
+        to_density(volume, "mine.mrc", **options)
 
 
 @pytest.mark.parametrize(("empty", "full"), [(0.0, 7.0), (-500.0, 300.0), (250.0, 30.0)])
 def test_intensities_become_densities_and_margins_go(empty, full):
     """Whatever the detector's units, and for objects that are darker than their surroundings."""
-    density = as_density(brick(empty=empty, full=full), "mine.mrc")
+    density = to_density(brick(empty=empty, full=full), "mine.mrc")
     assert density.shape == (12, 20, 28)
     np.testing.assert_allclose(density, 1.0, atol=1e-5)
 
@@ -46,7 +46,7 @@ def test_intensities_become_densities_and_margins_go(empty, full):
 def test_an_object_that_fills_its_box_needs_the_level_of_the_surroundings():
     volume = np.full((16, 16, 16), 5.0, np.float32)
     volume[4:9, 4:9, 4:9] = 9.0
-    density = as_density(volume, "mine.mrc", empty=1.0)
+    density = to_density(volume, "mine.mrc", empty=1.0)
     assert density.shape == volume.shape
     np.testing.assert_allclose(density[0, 0, 0], 0.5, atol=1e-5)
 
@@ -54,7 +54,7 @@ def test_an_object_that_fills_its_box_needs_the_level_of_the_surroundings():
 def test_large_and_thin_volumes_are_brought_to_size():
     volume = np.zeros((10, 2 * LONGEST, 2 * LONGEST), np.float32)
     volume[:, 20:-20, 60:-60] = 1
-    density = as_density(volume, "mine.mrc", empty=0.0)
+    density = to_density(volume, "mine.mrc", empty=0.0)
     assert max(density.shape) <= LONGEST
     assert min(density.shape) == SHORTEST
     assert density.max() == 1
@@ -69,7 +69,7 @@ def test_what_is_no_object_is_refused():
 
 
 def test_draws_differ_repeat_for_a_seed_and_keep_their_densities():
-    own = OwnObjects((as_density(brick(), "brick"),))
+    own = OwnObjects((to_density(brick(), "brick"),))
     at = grid(64, 4)
     drawn = [own(np.random.default_rng(seed), at) for seed in range(30)]
     assert all(d.shape == (64, 64, 4) for d in drawn)
@@ -98,7 +98,7 @@ def test_the_share_of_own_objects_is_kept(share):
         return np.zeros((8, 8, 1), np.float32)
 
     rng, at = np.random.default_rng(0), grid(8, 1)
-    families = families_with(own, share)
+    families = add_family(own, share)
     built_in = {n: lambda rng, at: np.zeros((8, 8, 1), np.float32) for n in FAMILIES}
     quick = {n: own if f is own else built_in[n] for n, f in families.items()}
     for _ in range(400):
@@ -119,9 +119,9 @@ def test_volumes_are_read_from_files_and_folders(tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--groups", "0"], "Nothing is to be simulated"),
-        (["--groups", "1", "--share", "2"], "--share 2 is no share"),
-        (["--groups", "1", "--width", "50"], "--width 50 will not do"),
+        (["--groups", "0"], "There is nothing to simulate"),
+        (["--groups", "1", "--share", "2"], "--share 2 is not a share"),
+        (["--groups", "1", "--width", "50"], "--width 50 cannot be used"),
         (["--groups", "1", "--objects", "nowhere.mrc"], "nowhere.mrc: there is no such file"),
     ],
 )
@@ -135,10 +135,10 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(tmp_path, capsys, optio
 
 @pytest.mark.slow
 def test_from_own_volumes_to_a_filled_series(tmp_path, capsys, monkeypatch):
-    """simulate, train both networks, export, fill: a few steps of each, by the command line."""
-    from napari_wedgefill.training import batches
+    """simulate, train the three networks, export, fill: a few steps of each."""
+    from napari_wedgefill.training import groups
 
-    monkeypatch.setattr(batches, "N_VALIDATION", 1)
+    monkeypatch.setattr(groups, "N_VALIDATION", 1)
     write_volume(tmp_path / "brick.mrc", Volume(brick(), voxel_nm=(1.0, 1.0, 1.0)))
     data, run, mine = tmp_path / "data", tmp_path / "run", tmp_path / "mine"
 
@@ -152,7 +152,7 @@ def test_from_own_volumes_to_a_filled_series(tmp_path, capsys, monkeypatch):
     wedgefill("simulate", data, *objects, "--groups", 2, "--width", 32, "--share", 1)
     assert len(list(data.iterdir())) == 2
     assert all(path.stat().st_mtime_ns == when for path, when in made.items())  # kept, not redone
-    for stage in ("sinogram", "tomogram"):
+    for stage in ("sinogram", "tomogram", "refinement"):
         wedgefill("train", stage, data, run, "--steps", 5, "--batch", 2)
     wedgefill("export", run, mine, "--name", "bricks", "--summary", "knows bricks")
     (tmp_path / "tilts.tlt").write_text("\n".join(str(a) for a in range(-60, 61, 10)))

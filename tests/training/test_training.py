@@ -14,14 +14,13 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import registry
 from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.training import batches, export, frames, phantoms, train
+from napari_wedgefill.training import export, frames, groups, phantoms, train
 from napari_wedgefill.training.acquisition import (
     Scheme,
     add_noise,
     draw_scheme,
     record,
 )
-from napari_wedgefill.training.examples import simulate_group
 from napari_wedgefill.training.losses import (
     adversarial_discriminator,
     back_projected_l1,
@@ -29,12 +28,14 @@ from napari_wedgefill.training.losses import (
 from napari_wedgefill.training.networks import (
     SinogramGenerator,
     TomogramGenerator,
-    shipped_generator,
-    shipped_weights,
+    load_generator,
+    read_weights,
 )
-from napari_wedgefill.training.stages import STAGES
+from napari_wedgefill.training.run_folder import copy_earlier_networks
+from napari_wedgefill.training.simulate import simulate_group
+from napari_wedgefill.training.stages import STAGES, Plan
 
-CONTRACT = InputContract(n_rows=48, sart_sweeps=3, tvm_steps=9)
+CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", sorted(phantoms.FAMILIES))
@@ -119,7 +120,7 @@ def test_onnx_answers_as_torch_does_at_any_size(tmp_path, network, channels):
     torch.manual_seed(1)
     made = network() if channels == 3 else network(channels)
     path = tmp_path / "net.onnx"
-    export.export(made, channels, path, {"model": "test"}, 16)
+    export.export_onnx(made, channels, path, {"model": "test"}, 16)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     assert session.get_modelmeta().custom_metadata_map == {"model": "test"}
     assert str(tmp_path).encode() not in path.read_bytes()
@@ -131,11 +132,20 @@ def test_onnx_answers_as_torch_does_at_any_size(tmp_path, network, channels):
         np.testing.assert_allclose(answer, expected, atol=1e-4)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_validations():
+    """Six groups, and 25 times, as in earnest, would only take longer."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(groups, "N_VALIDATION", 1)
+        patch.setattr(train, "REPORT_EVERY", 0.3)
+        yield
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Eight tiny groups: six validate, two train."""
+    """Three tiny groups: one validates, two train."""
     folder = tmp_path_factory.mktemp("groups")
-    for seed in range(batches.N_VALIDATION + 2):
+    for seed in range(3):
         group = simulate_group(seed, 32, InputContract(sart_sweeps=2, tvm_steps=6))
         np.savez(folder / f"group_{1000 + seed}.npz", **group)
     return folder
@@ -144,10 +154,10 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(data, tmp_path_factory):
     """Every stage, for seconds: enough to run every part of the loop, adversarial term included."""
-    out = tmp_path_factory.mktemp("run")
+    run = tmp_path_factory.mktemp("run")
     for stage in STAGES:
-        train.main([stage, str(data), str(out), "--steps", "20", "--batch", "2"])
-    return out
+        train.main([stage, str(data), str(run), "--steps", "20", "--batch", "2"])
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -158,109 +168,151 @@ def exported(trained, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
-    """A tomogram network with weights that are not zero, and the folder that holds it alone."""
-    torch.manual_seed(3)
-    network, folder = TomogramGenerator(), tmp_path_factory.mktemp("shipped")
-    for weight in network.parameters():
-        torch.nn.init.normal_(weight, std=0.05)
-    export.export(network, 9, folder / "tomogram.onnx", {}, 16)
-    return network, folder
+def read_curves(run, stage):
+    return json.loads((run / f"{stage}.json").read_text())["curves"]
 
 
 def test_every_stage_trains_with_pixel_loss_then_adversarially(trained):
     for stage in STAGES:
-        record = json.loads((trained / f"{stage}.json").read_text())
-        curves = record["curves"]
+        curves = read_curves(trained, stage)
         assert "deceit" not in curves[0]
         assert "deceit" in curves[-1]
-        assert np.isfinite([c["validation"] for c in curves]).all()
-        assert curves[-1]["validation"] < 1.5 * curves[-1]["start"]
+        assert np.isfinite([[c["start"], c["validation"]] for c in curves]).all()
+        assert curves[-1]["validation"] < 1.01 * curves[0]["validation"]
+        assert curves[-1]["groups"] == 2
 
 
-def test_training_goes_on_where_it_stopped(trained, data):
-    before = json.loads((trained / "sinogram.json").read_text())["curves"]
-    train.main(["sinogram", str(data), str(trained), "--steps", "28", "--batch", "2"])
-    after = json.loads((trained / "sinogram.json").read_text())["curves"]
+def test_training_goes_on_where_it_stopped(trained, data, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    before = read_curves(run, "sinogram")
+    train.main(["sinogram", str(data), str(run), "--steps", "28", "--batch", "2"])
+    after = read_curves(run, "sinogram")
     assert after[: len(before)] == before
     assert after[-1]["step"] > before[-1]["step"]
 
 
-def test_a_discriminator_can_start_anew_beside_a_trained_generator(trained):
-    state = train.start(STAGES["tomogram"], train.Plan(steps=1), torch.device("cpu"))
-    judge = state.discriminator.last.weight.clone()
-    before = state.generator.last.weight.clone()
-    state.load(trained / "tomogram.ckpt", torch.device("cpu"), fresh_judge=True)
-    assert torch.equal(state.discriminator.last.weight, judge)
-    assert not torch.equal(state.generator.last.weight, before)
-    state.load(trained / "tomogram.ckpt", torch.device("cpu"))
-    assert not torch.equal(state.discriminator.last.weight, judge)
+def test_a_checkpoint_of_another_shape_is_refused(trained, data):
+    command = ["refinement", str(data), str(trained), "--steps", "30", "--size", "large"]
+    with pytest.raises(WedgefillError, match=r"refinement\.ckpt is of a network of another shape"):
+        train.main(command)
 
 
-def test_the_tomogram_stage_asks_for_the_sinogram_stage(data, tmp_path):
-    with pytest.raises(WedgefillError, match="train that stage to its end"):
-        train.main(["tomogram", str(data), str(tmp_path), "--steps", "2"])
+def test_a_folder_of_too_few_groups_is_refused(trained, tmp_path):
+    with pytest.raises(WedgefillError, match="holds too few groups"):
+        train.main(["tomogram", str(tmp_path), str(trained), "--steps", "40"])
 
 
-def test_what_a_run_made_of_a_group_is_its_own(trained, data, tmp_path):
-    """Another first stage completes sinograms otherwise; its tomogram network must see those."""
-    kept = sorted(p.name for p in (trained / "completed").iterdir())
-    assert kept == sorted(f"{p.stem}.npy" for p in data.glob("group_*.npz"))
-    torch.manual_seed(9)
-    other = SinogramGenerator()
-    torch.nn.init.normal_(other.last.bias, std=1.0)
-    torch.save(other.state_dict(), tmp_path / "sinogram.pt")
-    train.main(["tomogram", str(data), str(tmp_path), "--steps", "2", "--batch", "2"])
-    one, another = (np.load(run / "completed" / kept[0]) for run in (trained, tmp_path))
-    assert np.abs(one - another).max() > 0.01
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["sinogram", "--steps", "0"], "There is no time to train"),
+        (["tomogram", "--steps", "2", "--size", "small"], "--size is for the refinement"),
+        (["tomogram", "--steps", "2", "--taught", "1.5"], "--taught 1.5 is not a share"),
+        (["tomogram", "--steps", "2"], "no finished sinogram network"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(data, tmp_path, options, sentence):
+    with pytest.raises(WedgefillError, match=sentence):
+        train.main([options[0], str(data), str(tmp_path), *options[1:]])
 
 
-def test_the_refinement_asks_for_the_tomogram_stage(trained, data, tmp_path):
-    (tmp_path / "sinogram.pt").write_bytes((trained / "sinogram.pt").read_bytes())
-    with pytest.raises(WedgefillError, match="no finished tomogram stage"):
-        train.main(["refinement", str(data), str(tmp_path), "--steps", "2"])
+def test_groups_that_appear_while_training_runs_are_read_once(data, tmp_path):
+    for path in sorted(data.iterdir())[:2]:
+        shutil.copy(path, tmp_path)
+    arrivals = train.find_new_groups(tmp_path)
+    assert [getattr(next(arrivals), "stem", None) for _ in range(2)] == ["group_1001", None]
+    shutil.copy(data / "group_1002.npz", tmp_path)
+    assert [getattr(next(arrivals), "stem", None) for _ in range(2)] == ["group_1002", None]
 
 
-def test_the_refinement_begins_with_the_tomogram_network_and_no_correction(shipped):
-    network, folder = shipped
-    state = train.start(
-        STAGES["refinement"], train.Plan(steps=1), torch.device("cpu"), model=folder
+def test_the_learning_rate_rises_then_falls_to_a_fiftieth():
+    plan = Plan(steps=1000, warm_up=100)
+    state = train.start("sinogram", plan, CPU)
+    rates = []
+    for step in (0, 99, 500, 1000):
+        state.step = step
+        train.set_learning_rate(state, plan)
+        rates.append(state.optimisers[0].param_groups[0]["lr"] / plan.learning_rate)
+    assert rates == pytest.approx([0.01, 0.9765, 0.51, 0.02], abs=1e-3)
+
+
+def test_a_pupil_may_err_where_its_teacher_does():
+    """As far as the teacher counts, and as it errs from both sides."""
+
+    class Uneven(torch.nn.Module):
+        def forward(self, x):
+            return x + torch.linspace(0.0, 1.0, x.shape[-1])
+
+    x = torch.rand(2, 1, 4, 8)
+    for share in (0.0, 0.5, 1.0):
+        excused = train.Teacher(Uneven(), share).excuse_error(x, x)
+        torch.testing.assert_close(excused, torch.full_like(x, 0.5 * share))
+
+
+def test_where_only_the_teacher_counts_there_is_nothing_to_learn_from_the_truth(
+    trained, exported, data, tmp_path
+):
+    losses = []
+    for options in ([], ["--teacher", str(exported), "--taught", "1"]):
+        run = tmp_path / f"run{len(losses)}"
+        start = ["--from", str(exported), "--steps", "4", "--batch", "1"]
+        train.main(["tomogram", str(data), str(run), *start, *options])
+        losses.append(read_curves(run, "tomogram")[-1]["loss"])
+    assert losses[1] < 0.5 * losses[0]
+
+
+def test_a_run_takes_its_earlier_networks_and_its_first_weights_from_a_model(
+    trained, exported, data, tmp_path
+):
+    run = tmp_path / "run"
+    train.main(
+        ["refinement", str(data), str(run), "--from", str(exported), "--steps", "5", "--batch", "2"]
     )
-    torch.testing.assert_close(state.generator.enter.weight.detach(), network.enter.weight.detach())
-    x = torch.rand(1, 9, 16, 16)
-    with torch.no_grad():  # channel 7: the slice itself in the third kind of input
-        torch.testing.assert_close(state.generator(x), x[:, 7:8], atol=0.1, rtol=0)
+    for stage in ("sinogram", "tomogram"):
+        before, after = (torch.load(r / f"{stage}.pt", weights_only=True) for r in (trained, run))
+        for name, weight in before.items():
+            torch.testing.assert_close(after[name], weight, rtol=0, atol=0)
+    start, end = (read_curves(r, "refinement") for r in (run, trained))
+    assert start[0]["validation"] < end[0]["validation"]  # it goes on from what was learned
+    export.main([str(run), str(tmp_path / "again"), "--name", "again"])
+    assert registry.load(tmp_path / "again").refines
 
 
-def test_a_folder_that_lacks_an_earlier_network_is_told(shipped, data, tmp_path):
-    """With its own earlier stages a run needs no more of that folder than the one network."""
-    _, folder = shipped
-    command = ["tomogram", str(data), str(tmp_path / "run"), "--steps", "2", "--batch", "2"]
-    with pytest.raises(WedgefillError, match="sinogram network cannot be taken over") as found:
-        train.main([*command, "--from", str(folder)])
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_refinement_grows_into_a_size(exported, size):
+    """Nothing changes at first, whatever the size; and a size that is smaller is refused."""
+    known = load_generator(exported / "refinement.onnx")
+    state = train.start("refinement", Plan(steps=1), CPU, exported, size)
+    x = torch.rand(1, 9, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(state.generator(x), known(x), atol=1e-5, rtol=1e-4)
+
+
+def test_a_model_that_lacks_an_earlier_network_is_refused(exported, tmp_path):
+    (tmp_path / "lacking").mkdir()
+    shutil.copy(exported / "tomogram.onnx", tmp_path / "lacking")
+    with pytest.raises(WedgefillError, match="sinogram network cannot be used") as found:
+        copy_earlier_networks("tomogram", tmp_path / "lacking", tmp_path)
     assert "\n" not in str(found.value)
-    torch.save(SinogramGenerator().state_dict(), tmp_path / "run" / "sinogram.pt")
-    train.main([*command, "--from", str(folder)])
-    assert (tmp_path / "run" / "tomogram.ckpt").is_file()
 
 
-def test_training_can_go_on_from_a_shipped_model(tmp_path):
+def test_weights_come_back_from_an_exported_file(tmp_path):
     torch.manual_seed(3)
-    shipped = SinogramGenerator()
-    for weight in shipped.parameters():  # a fresh network's biases are zero, and stored once
+    network = SinogramGenerator()
+    for weight in network.parameters():  # a fresh network's biases are zero, and stored once
         torch.nn.init.normal_(weight, std=0.05)
-    export.export(shipped, 3, tmp_path / "sinogram.onnx", {}, 16)
-    plan = train.Plan(steps=1)
-    state = train.start(STAGES["sinogram"], plan, torch.device("cpu"), tmp_path)
+    export.export_onnx(network, 3, tmp_path / "sinogram.onnx", {}, 16)
     x = torch.rand(1, 3, 16, 16)
     with torch.no_grad():
-        torch.testing.assert_close(state.generator(x), shipped(x), atol=1e-4, rtol=1e-4)
-    with pytest.raises(WedgefillError, match="another network than TomogramGenerator"):
-        shipped_weights(TomogramGenerator(), tmp_path / "sinogram.onnx")
-    export.export(torch.nn.Conv2d(3, 1, 3), 3, tmp_path / "other.onnx", {}, 16)
-    with pytest.raises(WedgefillError, match="not hold a network that can be trained on"):
-        shipped_generator(tmp_path / "other.onnx")
+        again = load_generator(tmp_path / "sinogram.onnx")
+        torch.testing.assert_close(again(x), network(x), atol=1e-4, rtol=1e-4)
+    with pytest.raises(WedgefillError, match="another network than the TomogramGenerator"):
+        read_weights(tmp_path / "sinogram.onnx", TomogramGenerator())
+    export.export_onnx(torch.nn.Conv2d(3, 1, 3), 3, tmp_path / "other.onnx", {}, 16)
+    with pytest.raises(WedgefillError, match="not hold a network that can be trained further"):
+        load_generator(tmp_path / "other.onnx")
+    with pytest.raises(WedgefillError, match=r"nothing\.onnx does not exist"):
+        load_generator(tmp_path / "nothing.onnx")
 
 
 def test_a_trained_run_becomes_a_model_that_loads(exported):
@@ -271,55 +323,39 @@ def test_a_trained_run_becomes_a_model_that_loads(exported):
     assert dataclasses.asdict(model.contract) == InputContract().to_dict()
 
 
-def test_a_refinement_can_be_trained_for_an_exported_model(trained, exported, data, tmp_path):
-    """Its earlier networks are taken over, and can be exported again with the new one.
-
-    Its refinement goes over the groups of odd seeds before the new one sees them.
-    """
-    run = tmp_path / "run"
-    start = ["--from", str(exported), "--steps", "20", "--batch", "2"]
-    train.main(["refinement", str(data), str(run), *start])
-    before, after = (torch.load(r / "tomogram.pt", weights_only=True) for r in (trained, run))
-    assert all(torch.equal(before[name], after[name]) for name in before)
-    for path in data.glob("group_*.npz"):
-        one, other = (np.load(batches.estimate_path(path, r)) for r in (trained, run))
-        changed = np.linalg.norm((one - other).astype(float)) / np.linalg.norm(one.astype(float))
-        assert (changed > 0.01) == (int(path.stem.split("_")[1]) % 2 == 1)
-    export.main([str(run), str(tmp_path / "again"), "--name", "again"])
-    assert registry.load(tmp_path / "again").refines
+def test_a_model_is_not_replaced_unless_told_to(trained, exported):
+    before = (exported / "model.toml").read_bytes()
+    with pytest.raises(WedgefillError, match="holds a model already"):
+        export.main([str(trained), str(exported), "--name", "other"])
+    assert (exported / "model.toml").read_bytes() == before
 
 
 def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
     trained, exported, tmp_path
 ):
     """The others are the run's, and the model says what it was averaged with."""
-    nothing = ["--name", "m", "--average", str(tmp_path)]
-    with pytest.raises(WedgefillError, match="to average with; name the folder"):
-        export.main([str(trained), str(tmp_path / "m"), *nothing])
-    assert not (tmp_path / "m").exists()
+    mean = tmp_path / "m"
+    with pytest.raises(WedgefillError, match="nothing to average with"):
+        export.main([str(trained), str(mean), "--name", "m", "--average", str(tmp_path)])
+    assert not mean.exists()
     run = shutil.copytree(trained, tmp_path / "run")
     for stage in ("tomogram", "refinement"):
         own = torch.load(run / f"{stage}.pt", weights_only=True)
         torch.save({name: weight + 1.0 for name, weight in own.items()}, run / f"{stage}.pt")
-    export.main([str(run), str(tmp_path / "m"), "--name", "m", "--average", str(exported)])
-    for stage, moved in {"tomogram": 1.0, "refinement": 0.5}.items():
-        other, found = (
-            shipped_weights(TomogramGenerator(), folder / f"{stage}.onnx")
-            for folder in (exported, tmp_path / "m")
-        )
-        for name, weight in found.items():
-            torch.testing.assert_close(weight, other[name] + moved)
-    training = tomllib.loads((tmp_path / "m" / "model.toml").read_text())["training"]
+    export.main([str(run), str(mean), "--name", "m", "--average", str(exported)])
+    assert_moved(exported, mean, {"tomogram": 1.0, "refinement": 0.5})
+    training = tomllib.loads((mean / "model.toml").read_text())["training"]
     averaged = {s: p["averaged_with"] for s, p in training.items() if "averaged_with" in p}
-    own = registry.load(exported).sha256["refinement"]
-    assert averaged == {"refinement": [own]}
-    # Of three models, two of which are alike.
-    export.main(
-        [str(run), str(tmp_path / "m"), "--name", "m", "--average", str(exported), str(exported)]
-    )
-    other, found = (
-        shipped_weights(TomogramGenerator(), folder / "refinement.onnx")
-        for folder in (exported, tmp_path / "m")
-    )
-    for name, weight in found.items():
-        torch.testing.assert_close(weight, other[name] + 1 / 3)
+    assert averaged == {"refinement": [registry.load(exported).sha256["refinement"]]}
+    several = ["--average", str(exported), str(exported), "--overwrite"]
+    export.main([str(run), str(mean), "--name", "m", *several])
+    assert_moved(exported, mean, {"refinement": 1 / 3})
+
+
+def assert_moved(before, after, by):
+    """Every weight of these networks is larger by so much."""
+    for stage, amount in by.items():
+        network = load_generator(before / f"{stage}.onnx")
+        known, found = (read_weights(f / f"{stage}.onnx", network) for f in (before, after))
+        for name, weight in found.items():
+            torch.testing.assert_close(weight, known[name] + amount)

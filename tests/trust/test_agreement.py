@@ -5,7 +5,7 @@ import pytest
 
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.agreement import agreement
+from napari_wedgefill.trust.agreement import compare_with_images
 
 ANGLES = np.arange(-60, 61, 10.0)
 
@@ -26,20 +26,20 @@ def series(truth):
 
 def test_the_truth_leaves_no_residual_at_any_scale(series, truth):
     for scale in (1.0, 0.2):
-        seen = agreement(series, scale * truth)
+        seen = compare_with_images(series, scale * truth)
         assert seen.scale() == pytest.approx(1 / scale, rel=1e-3)
         assert seen.by_tilt().max() < 2e-3
 
 
 def test_a_part_is_compared_with_its_own_rows(series, truth):
-    assert agreement(series, truth[:, 3:9].copy(), 3).error() < 2e-3
-    assert agreement(series, truth[:, 3:9].copy(), 20).error() > 0.05
+    assert compare_with_images(series, truth[:, 3:9].copy(), 3).error() < 2e-3
+    assert compare_with_images(series, truth[:, 3:9].copy(), 20).error() > 0.05
 
 
 def test_a_spoiled_tilt_stands_out(series, truth):
     images = series.images.copy()
     images[4] = np.roll(images[4], 3, axis=1)
     spoiled = TiltSeries.from_arrays(images, ANGLES)
-    errors = agreement(spoiled, truth).by_tilt()
+    errors = compare_with_images(spoiled, truth).by_tilt()
     assert np.argmax(errors) == 4
     assert errors[4] > 20 * np.delete(errors, 4).max()

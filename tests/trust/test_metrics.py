@@ -8,7 +8,7 @@ from napari_wedgefill.reconstruct import wbp
 from napari_wedgefill.trust import (
     dice,
     elongation,
-    fitted,
+    fit_intensities,
     otsu_threshold,
     psnr,
     ssim,
@@ -28,7 +28,7 @@ def test_scale_and_offset_do_not_count(truth):
     noisy = truth + np.random.default_rng(0).normal(0, 0.1, truth.shape).astype(np.float32)
     for figure in (psnr, ssim):
         assert figure(5 * noisy - 3, truth) == pytest.approx(figure(noisy, truth), abs=1e-3)
-    np.testing.assert_allclose(fitted(5 * truth - 3, truth), truth, atol=1e-5)
+    np.testing.assert_allclose(fit_intensities(5 * truth - 3, truth), truth, atol=1e-5)
 
 
 def test_psnr_of_known_noise(truth):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from napari_wedgefill.pipeline.pipeline import FillOptions, Progress
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.resolution import ShellCorrelation, iter_resolution, shell_correlation
+from napari_wedgefill.trust.resolution import ShellCorrelation, correlate_shells, iter_resolution
 
 ANGLES = np.arange(-60, 61, 3.0)
 
@@ -25,10 +26,10 @@ def noisy_series(noise):
 def test_equals_correlate_and_strangers_do_not():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 64, 8, 64)).astype(np.float32)
-    same = shell_correlation(a, 3 * a + 7, ANGLES)
+    same = correlate_shells(a, 3 * a + 7, ANGLES)
     np.testing.assert_allclose(same.correlation, 1, atol=1e-4)
     assert same.resolution_px(0.143) == 2
-    assert np.abs(shell_correlation(a, b, ANGLES).correlation[12:]).max() < 0.25
+    assert np.abs(correlate_shells(a, b, ANGLES).correlation[12:]).max() < 0.25
 
 
 def test_the_wedge_does_not_count():
@@ -41,7 +42,7 @@ def test_the_wedge_does_not_count():
     direction = np.rad2deg(np.arctan2(np.abs(k[:, None]), np.abs(k)))
     wedge = (direction > 75)[:, None] * (k[:, None, None] != 0)
     b = a + 2 * np.real(np.fft.ifft2(spectrum * wedge, axes=(0, 2)))
-    found = shell_correlation(a.astype(np.float32), b.astype(np.float32), ANGLES)
+    found = correlate_shells(a.astype(np.float32), b.astype(np.float32), ANGLES)
     assert found.correlation[8:].min() > 0.9
 
 
@@ -73,7 +74,7 @@ def test_few_slices_do_not_pass_low_frequencies_for_high_ones(n_slices):
     coarse = scipy.ndimage.gaussian_filter(rng.normal(size=(n, n)), sigma, mode="wrap")
     coarse = 30 * coarse[:, None] * np.ones(n_slices)[:, None]
     halves = [np.float32(coarse + rng.normal(size=coarse.shape)) for _ in range(2)]
-    curve = shell_correlation(*halves, np.arange(-90, 90, 2.0))
+    curve = correlate_shells(*halves, np.arange(-90, 90, 2.0))
     fine = curve.frequency > 0.2
     assert np.abs(curve.correlation[fine]).max() < 0.5
     assert abs(curve.correlation[fine].mean()) < 0.1

@@ -7,11 +7,13 @@ import json
 import numpy as np
 import pytest
 
-from napari_wedgefill.pipeline.pipeline import FillOptions, Progress, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.measured_range import MeasuredRange
-from napari_wedgefill.trust.results import iter_results
+from napari_wedgefill.trust.results import MeasuredRange, iter_results
+from napari_wedgefill.trust.results_table import ResultsRow
 from napari_wedgefill.trust.verdicts import SelfCheck
 
 ANGLES = np.delete(np.arange(-60, 61, 5.0), 7)  # one image was lost
@@ -48,11 +50,26 @@ def test_figures_of_a_ball(events):
     residual = rows["residual at the measured tilts"]
     assert float(residual["sart"]) < float(residual["wbp"])
     area = np.pi * 7.5**2 / N**2
-    assert float(rows["fraction of the volume above it"]["sart"]) == pytest.approx(area, rel=0.25)
+    percent = float(rows["fraction of the volume above it"]["sart"])
+    assert percent == pytest.approx(100 * area, rel=0.25)
     resolution = rows["resolution, half series, FSC 0.5"]
     assert resolution["unit"] == "nm"
     assert float(resolution["sart"]) >= 4  # twice the voxel
-    assert rows["error at withheld tilts, inside"]["wbp"] == "0.2"
+    inside = rows["error at withheld tilts, inside"]
+    assert (inside["unit"], inside["wbp"]) == ("%", "20")
+
+
+def test_every_row_of_the_short_table_says_what_it_means(events):
+    for row in events[-1].figures:
+        assert row.is_detail or row.meaning.endswith("."), row.name
+
+
+def test_a_value_at_its_floor_is_no_measurement():
+    row = ResultsRow("resolution", "nm", {"tvm": 6.72, "wbp": 11.234}, floor=6.72)
+    assert row.write("tvm") == "not below 6.7"
+    assert row.write("tvm", plain=True) == "6.72"
+    assert row.write("wbp") == "11.23"
+    assert row.write("gan") == ""
 
 
 def test_details_are_in_the_csv_and_not_in_the_text(events):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.pipeline.pipeline import FillOptions
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.self_check import iter_self_check, withheld_tilts
+from napari_wedgefill.trust.self_check import choose_withheld_tilts, iter_self_check
 from napari_wedgefill.trust.verdicts import SelfCheck
 
 
@@ -40,6 +40,8 @@ def test_progress_rises_over_both_tests(checked):
 def test_the_sentence_says_who_wins():
     result = SelfCheck({}, {"sart": 0.10, "tvm": 0.08, "gan": 0.06}, (), (60.0,), (0, 16))
     assert "25 % better than TVM" in result.sentence
+    close = SelfCheck({}, {"tvm": 0.0361, "gan": 0.0347}, (), (60.0,), (0, 16))
+    assert "3 % better than TVM (3.5 % against 3.6 %)" in close.verdict
     worse = SelfCheck({}, {"tvm": 0.05, "gan": 0.06}, (), (60.0,), (0, 16))
     assert "20 % worse than TVM" in worse.sentence
     assert worse.to_dict()["sentence"] == worse.sentence
@@ -59,18 +61,18 @@ def test_every_withheld_angle_has_its_error(checked):
 def test_images_of_one_angle_are_withheld_together():
     """Otherwise a method would be asked for an image that it was given."""
     angles = np.repeat(np.arange(-60, 61, 5.0), 2) + np.tile((0.0, 0.01), 25)
-    for withheld in withheld_tilts(angles):
+    for withheld in choose_withheld_tilts(angles):
         kept = np.setdiff1d(np.arange(angles.size), withheld)
         assert np.abs(angles[withheld][:, None] - angles[kept]).min() > 4.9
     with pytest.raises(WedgefillError, match="at least 9 angles, but there are 8"):
-        withheld_tilts(np.repeat(np.arange(8.0), 2))
+        choose_withheld_tilts(np.repeat(np.arange(8.0), 2))
 
 
 def test_enough_tilts_are_left():
     for n in (9, 25, 77, 181):
-        spread, outermost = withheld_tilts(np.linspace(-60, 60, n))
+        spread, outermost = choose_withheld_tilts(np.linspace(-60, 60, n))
         assert not set(spread) & set(outermost)
         assert len(spread) < n / 4
         assert len(outermost) < n / 4
     with pytest.raises(WedgefillError, match="needs at least 9 angles, but there are 5"):
-        withheld_tilts(np.arange(5.0))
+        choose_withheld_tilts(np.arange(5.0))

@@ -5,7 +5,7 @@ import pytest
 
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct import iter_sirt, last
-from napari_wedgefill.trust.shape import expected_elongation, found_elongation
+from napari_wedgefill.trust.shape import compute_expected_elongation, measure_elongation
 
 N = 48
 
@@ -26,22 +26,24 @@ def rebuilt(angles):
 @pytest.mark.parametrize(("half", "factor"), [(45, 2.12), (60, 1.55), (70, 1.31), (90, 1.0)])
 def test_the_factor_of_the_tilt_range(half, factor):
     angles = np.linspace(-half, half, 181)
-    assert expected_elongation(angles) == pytest.approx(factor, abs=0.03)
+    assert compute_expected_elongation(angles) == pytest.approx(factor, abs=0.03)
 
 
 def test_a_ball_is_round_and_an_ellipse_is_not():
     angles = np.arange(-60, 61, 5.0)
-    assert found_elongation(ball(), angles) == pytest.approx(1, abs=0.01)
-    assert found_elongation(ball(1.5), angles) == pytest.approx(1.5, abs=0.15)
+    assert measure_elongation(ball(), angles) == pytest.approx(1, abs=0.01)
+    assert measure_elongation(ball(1.5), angles) == pytest.approx(1.5, abs=0.15)
 
 
 def test_a_wedge_elongates_along_itself_wherever_it_lies():
     full, limited = np.arange(-90, 90, 5.0), np.arange(-50, 51, 5.0)
-    assert found_elongation(rebuilt(full), limited) == pytest.approx(1, abs=0.03)
-    upright = found_elongation(rebuilt(limited), limited)
+    assert measure_elongation(rebuilt(full), limited) == pytest.approx(1, abs=0.03)
+    upright = measure_elongation(rebuilt(limited), limited)
     assert upright > 1.1
-    assert found_elongation(rebuilt(limited + 20), limited + 20) == pytest.approx(upright, abs=0.1)
+    assert measure_elongation(rebuilt(limited + 20), limited + 20) == pytest.approx(
+        upright, abs=0.1
+    )
 
 
 def test_a_volume_without_contrast_has_no_shape():
-    assert np.isnan(found_elongation(np.ones((8, 2, 8), np.float32), np.arange(-60, 61, 5.0)))
+    assert np.isnan(measure_elongation(np.ones((8, 2, 8), np.float32), np.arange(-60, 61, 5.0)))

@@ -7,15 +7,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.pipeline.pipeline import FillOptions, Progress, fill
+from napari_wedgefill.pipeline.fill import fill
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust import trust_map
-from napari_wedgefill.trust.gain import trust_gain
 from napari_wedgefill.trust.metrics import wedge_mask
-from napari_wedgefill.trust.trust_map import Movement, iter_trust_map
+from napari_wedgefill.trust.trust_map import OTHER_VIEWS, Movement, iter_trust_map, read_trust_gain
 from napari_wedgefill.trust.verdicts import TrustMap
-from napari_wedgefill.trust.views import OTHER_VIEWS
 from napari_wedgefill.volume import Volume
 
 ANGLES = np.arange(-56, 65, 4.0)
@@ -55,7 +55,7 @@ def test_every_view_is_the_same_measurement(series, view):
     """A method without a memory of what objects look like gives the same volume from each."""
     options = FillOptions(methods=("sart",))
     plain = fill(series, options).volumes["sart"].data
-    turned = view.undo(fill(view.of(series), options).volumes["sart"].data)
+    turned = view.undo(fill(view.apply(series), options).volumes["sart"].data)
     assert np.abs(turned - plain).mean() < 0.01 * plain.std()
 
 
@@ -87,18 +87,18 @@ def test_progress_voxels_and_summary(events):
 
 def test_the_gain_is_the_models_own(tmp_path):
     (tmp_path / "model.toml").write_text('name = "mine"\n')
-    assert trust_gain(tmp_path) is None
+    assert read_trust_gain(tmp_path) is None
     (tmp_path / "model.toml").write_text("[trust]\ngain = 4.5\n")
-    assert trust_gain(tmp_path) == 4.5
+    assert read_trust_gain(tmp_path) == 4.5
     (tmp_path / "model.toml").write_text("[trust]\ngain = 'much'\n")
     with pytest.raises(WedgefillError, match="not a number above zero"):
-        trust_gain(tmp_path)
+        read_trust_gain(tmp_path)
     volume = Volume(np.ones((2, 2, 2), np.float32))
     assert "no gain of its own" in TrustMap(volume, 0.1, 0.9, is_fitted=False).sentence
 
 
 def test_slabs_and_a_known_volume_change_nothing(events, series, monkeypatch):
-    monkeypatch.setattr(trust_map, "slab_size", lambda width, reach: 4)
+    monkeypatch.setattr(trust_map, "choose_slab_size", lambda method, series, reach: 4)
     filled = fill(series, GAN).volumes["gan"]
     out = np.full(events[-1].volume.data.shape, np.nan, np.float32)
     again = list(iter_trust_map(series, GAN, filled, out))[-1]
@@ -140,6 +140,6 @@ def test_movement_in_the_wedge_weighs_more_than_the_same_elsewhere():
     for moved in (along_z, along_z.transpose(2, 1, 0), 0 * along_z):
         movement = Movement(np.zeros((n, 2, n), np.float32), mask)
         movement.add(moved)
-        errors.append(movement.weighted()[8:24, :, 8:24].mean())
+        errors.append(movement.weigh()[8:24, :, 8:24].mean())
     assert errors[0] > 1.5 * errors[1] > 0
     assert errors[2] == 0

@@ -38,7 +38,7 @@ UNTOUCHED: dict[str, Family] = {"cathode": cathode.cathode, "virions": virions.v
 FAMILIES: dict[str, Family] = CHOSEN_ON | KNOWN | UNTOUCHED
 
 
-def sources(family: Family) -> list[Path]:
+def list_sources(family: Family) -> list[Path]:
     """Files of this package that a family is drawn by: its own, and those that it imports from."""
     found: dict[str, Path] = {}
     queue = [family.__module__]

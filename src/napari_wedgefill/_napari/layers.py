@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from napari.layers import Image, Layer
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
-from ..volume import Volume
+from ..volume import TiltRange, Volume
+
+if TYPE_CHECKING:
+    import napari
 
 #: Key of our entry in `Layer.metadata`.
 KEY = "napari_wedgefill"
@@ -21,6 +25,7 @@ SERIES_AXES = ("tilt", "y", "x")
 VOLUME_AXES = ("z", "y", "x")
 #: Kind of the layers that hold a trust map: no densities, so not compared with volumes.
 TRUST = "trust map"
+SERIES, VOLUME = "tilt series", "volume"
 #: From doubtful to trusted: red, orange, and nothing.
 DOUBT_COLOURS = ((0.85, 0.1, 0.1, 1.0), (1.0, 0.65, 0.1, 0.8), (1.0, 0.9, 0.5, 0.0))
 TRUST_LIMITS = (0.7, 1.0)
@@ -119,7 +124,7 @@ class LayerMap:
         WedgefillError
             If the layer cannot be a tilt series with these angles.
         """
-        if self.kind == "volume":
+        if self.kind == VOLUME:
             raise WedgefillError(
                 f"{self.name}: this layer is a volume, not a tilt series; choose the layer that "
                 "holds the projection images."
@@ -142,21 +147,40 @@ class LayerMap:
         return series
 
     def to_volume(self) -> Volume:
-        """Build the volume; raise `WedgefillError` where the layer does not have three axes."""
+        """Build the volume, an image becoming one section.
+
+        Raises
+        ------
+        WedgefillError
+            If the layer has neither two nor three axes.
+        """
+        data = np.asarray(self.data)
         edges = self._edges_nm()
+        if data.ndim == 2:
+            data, edges = data[None], None if edges is None else (edges[-1], *edges)
+        angles = self.angles_deg
         return Volume(
-            np.ascontiguousarray(np.asarray(self.data), dtype=np.float32),
+            np.ascontiguousarray(data, dtype=np.float32),
             voxel_nm=edges if edges is not None and len(edges) == 3 else None,
             name=self.name,
             history=tuple(self.fields.get("history", ())),
+            first_slice=self._first_slice() if self.kind and data.ndim == 3 else 0,
+            tilt_range=None if angles is None or len(angles) < 2 else TiltRange.of(angles),
         )
+
+    def _first_slice(self) -> int:
+        """Where along y the volume begins, by where the layer lies."""
+        scale, place = self.attributes.get("scale"), self.attributes.get("translate")
+        if scale is None or place is None or len(place) != 3:
+            return 0
+        return max(round(float(place[1]) / float(scale[1])), 0)
 
 
 def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
     """Describe the image layer of a tilt series: (tilt, y, x), scale (1, pixel, pixel)."""
     order = series.file_order
     fields = {
-        "kind": "tilt series",
+        "kind": SERIES,
         "angles_deg": tuple(float(angle) for angle in series.angles_deg),
         "axis_deg": series.axis_deg,
         "axis_shift_px": series.axis_shift_px,
@@ -182,15 +206,14 @@ def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
     )
 
 
-def bare_stack_layer(stack: Volume) -> LayerData:
-    """Describe the layer of a stack of images without angles: what it is stays open."""
-    pixel = None if stack.voxel_nm is None else stack.voxel_nm[-1]
+def bare_stack_layer(images: Any, name: str, pixel_nm: float | None) -> LayerData:
+    """Describe the layer of images (n, h, w) without angles: what they are stays open."""
     return (
-        stack.data,
+        images,
         {
-            "name": stack.name,
-            "scale": (1.0, pixel or 1.0, pixel or 1.0),
-            "units": _units(pixel),
+            "name": name,
+            "scale": (1.0, pixel_nm or 1.0, pixel_nm or 1.0),
+            "units": _units(pixel_nm),
             "axis_labels": SERIES_AXES,
             "colormap": "gray",
         },
@@ -214,7 +237,7 @@ def volume_layer(
     **attributes
         Further attributes of the layer, such as ``metadata`` entries of ours under ``fields``.
     """
-    fields = {"kind": "volume", "history": tuple(volume.history), **attributes.pop("fields", {})}
+    fields = {"kind": VOLUME, "history": tuple(volume.history), **attributes.pop("fields", {})}
     voxel = volume.voxel_nm or (1.0, 1.0, 1.0)
     return (
         volume.data,
@@ -248,9 +271,49 @@ def trust_layer(trust: Volume, *, first_slice: int = 0) -> LayerData:
     return volume_layer(trust, name=f"{name} trust", first_slice=first_slice, **attributes)
 
 
+def list_volumes(viewer: napari.Viewer) -> list[Image]:
+    """Return this plugin's volumes in a viewer, previews left out."""
+    return [
+        layer
+        for layer in viewer.layers
+        if (seen := LayerMap.of(layer)).kind == VOLUME and not seen.fields.get("preview")
+    ]
+
+
+def list_trust_maps(viewer: napari.Viewer) -> list[Image]:
+    """Return the trust maps in a viewer."""
+    return [layer for layer in viewer.layers if LayerMap.of(layer).kind == TRUST]
+
+
+def list_series(viewer: napari.Viewer) -> list[Image]:
+    """Return the layers that may be tilt series: stacks of grey images that are no volumes."""
+    return [layer for layer in viewer.layers if why_no_series(layer) == ""]
+
+
+def was_opened(layer: Image) -> bool:
+    """Whether a layer came as a tilt series or from a file, and not from a work on others."""
+    is_series = LayerMap.of(layer).kind == SERIES or layer.axis_labels[0] == SERIES_AXES[0]
+    return bool(is_series or layer.source.path)
+
+
+def why_no_series(layer: Layer) -> str:
+    """Say in a sentence why a layer cannot be a tilt series; nothing where it can."""
+    if not isinstance(layer, Image):
+        return f"{layer.name} holds no images."
+    if layer.rgb:
+        return f"{layer.name} is in colour; a tilt series is grey."
+    if layer.multiscale:
+        return f"{layer.name} is a pyramid; open the full resolution alone."
+    if layer.ndim != 3:
+        return f"{layer.name} has {layer.ndim} axes; a tilt series has three: tilt, y, x."
+    if LayerMap.of(layer).kind in (VOLUME, TRUST):
+        return f"{layer.name} is a volume."
+    return ""
+
+
 def remember_angles(layer: Any, angles_deg: Sequence[float], source: str) -> None:
     """Keep edited angles with the layer, so that they survive a change of selection."""
-    fields = dict(layer.metadata.get(KEY, {"kind": "tilt series"}))
+    fields = dict(layer.metadata.get(KEY, {"kind": SERIES}))
     fields["angles_deg"] = tuple(float(angle) for angle in angles_deg)
     fields["sources"] = {**fields.get("sources", {}), "angles_deg": source}
     layer.metadata = {**layer.metadata, KEY: fields}

@@ -9,9 +9,11 @@ from pathlib import Path
 import napari
 from napari.layers import Layer
 
-from .fill.volume_view import volumes_in
-from .fill.widget import FillWedgeWidget
-from .reader import read_layers
+from .files import read_layers
+from .fill.dock import FillWedge
+from .layers import list_volumes
+from .shared_contrast import share_contrast
+from .stage import find_stage
 
 
 def open_results(paths: Sequence[str | Path]) -> napari.Viewer:
@@ -31,10 +33,12 @@ def open_results(paths: Sequence[str | Path]) -> napari.Viewer:
     for path in paths:
         for data in read_layers(str(path)):
             viewer.add_layer(Layer.create(*data))
-    widget = FillWedgeWidget(viewer)
-    viewer.window.add_dock_widget(widget, name="Fill wedge", area="right")
-    if volumes := volumes_in(viewer):
-        widget.compare(volumes)
+    viewer.window.add_dock_widget(FillWedge(viewer), name="Fill wedge", area="right")
+    if volumes := list_volumes(viewer):
+        limits = share_contrast([layer.data for layer in volumes])
+        for layer in volumes:
+            layer.contrast_limits = limits
+        find_stage(viewer).show_volumes(volumes)
     return viewer
 
 

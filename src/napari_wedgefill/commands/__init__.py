@@ -11,6 +11,7 @@ from types import ModuleType
 from . import (
     align,
     bench,
+    convert,
     demo,
     doctor,
     export,
@@ -30,6 +31,7 @@ COMMANDS: dict[str, ModuleType] = {
     "prepare": prepare,
     "align": align,
     "project": project,
+    "convert": convert,
     "self-check": self_check,
     "simulate": simulate,
     "train": train,

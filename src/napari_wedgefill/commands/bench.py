@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure and print."""
-    from ..bench import networks, quick
+    from ..bench import compare_quickly, time_networks
     from ..errors import WedgefillError
     from ..projector.threads import available_cores
 
@@ -33,8 +33,8 @@ def run(args: argparse.Namespace) -> None:
     found = {
         "cores": available_cores(),
         "width": args.width,
-        "operations": quick(args.width),
-        "networks": networks(args.width),
+        "operations": compare_quickly(args.width),
+        "networks": time_networks(args.width),
     }
     if args.json:
         print(json.dumps(found, indent=2))

@@ -13,6 +13,8 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+from .convert import add_overwrite_argument
+
 SUMMARY = "fill a real tilt series that comes with the package"
 
 
@@ -26,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for the results (demo-output)",
     )
+    add_overwrite_argument(parser)
     parser.add_argument(
         "--no-window", action="store_true", help="do not open napari even if there is a display"
     )
@@ -35,29 +38,29 @@ def run(args: argparse.Namespace) -> None:
     """Fill the needle with every method, then open napari or say where the pictures are."""
     from ..doctor import has_display
     from ..io import read_tilt_series
-    from ..pipeline.pipeline import METHODS, FillOptions
+    from ..methods import DEFAULT_METHODS
+    from ..pipeline.options import FillOptions
+    from ..run.events import Done
+    from ..run.folder import Provenance, iter_run_into
+    from ..run.options import RunOptions
     from ..samples import needle_path
-    from .filling import fill_into
+    from .follow import follow
     from .progress_line import ProgressLine
 
     needle = needle_path()
-    with ProgressLine() as progress:
-        progress.say("Reading and aligning the needle, then filling its wedge with every method")
-        written = fill_into(
-            args.output,
-            read_tilt_series(needle),
-            FillOptions(methods=METHODS),
-            source=needle,
-            progress=progress,
-            align_first=True,
-            png=True,
-            command_line=args.command_line,
-        )
+    options = RunOptions(FillOptions(methods=DEFAULT_METHODS), align=True, picture=True)
+    with ProgressLine() as line:
+        line.say("Reading and aligning the needle, then filling its wedge with every method")
+        series = read_tilt_series(needle)
+        provenance = Provenance(needle, args.command_line)
+        events = iter_run_into(args.output, series, options, provenance, overwrite=args.overwrite)
+        done = follow(events, line, Done)
+    files = {what: args.output / name for what, name in done.report["files"].items()}
     if args.no_window or not has_display() or find_spec("napari") is None:
-        print(f"The comparison is a picture: {written['png']}")
+        print(f"The comparison is a picture: {files['png']}")
         print(f"The volumes are beside it, in {args.output}; napari shows them.")
         return
     print("Opening napari")
-    shown = [str(needle), *(str(written[method]) for method in METHODS)]
+    shown = [str(needle), *(str(files[method]) for method in DEFAULT_METHODS)]
     # In a process of its own: only _napari may import napari, and a window that dies is not ours.
     subprocess.run([sys.executable, "-m", "napari_wedgefill._napari.window", *shown], check=False)

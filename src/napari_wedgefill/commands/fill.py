@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import WedgefillError
 from ..memory import parse_bytes
+from ..methods import DEFAULT_METHODS, METHODS
+from .convert import add_overwrite_argument
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 if TYPE_CHECKING:
-    from ..pipeline.pipeline import FillOptions
+    from ..pipeline.options import FillOptions
+    from ..run.options import RunOptions
 
 SUMMARY = "fill the missing wedge of a tilt series"
 
 
-def slices(text: str) -> tuple[int, int]:
+def read_slices(text: str) -> tuple[int, int]:
     """Read `--slices A:B`."""
     match = re.fullmatch(r"(\d+):(\d+)", text)
     if not match or int(match[1]) >= int(match[2]):
@@ -29,7 +32,7 @@ def slices(text: str) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def method_names(text: str) -> tuple[str, ...]:
+def read_method_names(text: str) -> tuple[str, ...]:
     """Read `--methods`: names separated by commas, each once, in the order given."""
     names = tuple(dict.fromkeys(name.strip().lower() for name in text.split(",") if name.strip()))
     if not names:
@@ -37,7 +40,7 @@ def method_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def amount_of_memory(text: str) -> int:
+def read_amount_of_memory(text: str) -> int:
     """Read `--max-memory`, in bytes."""
     try:
         return parse_bytes(text)
@@ -53,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_method_arguments(parser)
     add_shaping_arguments(parser)
+    add_overwrite_argument(parser)
     parser.add_argument("--align", action="store_true", help="align the images first")
     parser.add_argument(
         "--self-check",
@@ -82,12 +86,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to compute, where, and on which slices."""
+    *others, last = METHODS
     parser.add_argument(
         "--methods",
-        type=method_names,
-        default=("wbp", "sart", "tvm", "gan"),
+        type=read_method_names,
+        default=DEFAULT_METHODS,
         metavar="A,B",
-        help="of wbp, sart, sirt, tvm and gan, separated by commas (wbp,sart,tvm,gan)",
+        help=f"of {', '.join(others)} and {last}, separated by commas "
+        f"({','.join(DEFAULT_METHODS)})",
     )
     parser.add_argument(
         "--model", default="small", metavar="NAME|FOLDER", help="trained model for gan (small)"
@@ -106,21 +112,21 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-memory",
-        type=amount_of_memory,
+        type=read_amount_of_memory,
         metavar="SIZE",
         help="memory that may be held, such as 4GB (half of what is free)",
     )
     parser.add_argument(
         "--slices",
-        type=slices,
+        type=read_slices,
         metavar="A:B",
         help="only these slices along the tilt axis, counted after binning",
     )
 
 
-def options_from(args: argparse.Namespace) -> FillOptions:
-    """Return the pipeline's options."""
-    from ..pipeline.pipeline import FillOptions
+def make_fill_options(args: argparse.Namespace) -> FillOptions:
+    """Return what the pipeline is asked for."""
+    from ..pipeline.options import FillOptions
 
     return FillOptions(
         methods=args.methods,
@@ -132,37 +138,45 @@ def options_from(args: argparse.Namespace) -> FillOptions:
     )
 
 
+def make_run_options(args: argparse.Namespace) -> RunOptions:
+    """Return what the run is asked for."""
+    from ..run.options import RunOptions
+
+    return RunOptions(
+        fill=make_fill_options(args),
+        align=args.align,
+        self_check=args.self_check,
+        trust=args.trust,
+        table=args.table,
+        picture=args.png,
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Read, align if asked to, fill, and write."""
-    from .filling import fill_into
+    from ..run.events import Done
+    from ..run.folder import Provenance, iter_run_into
+    from ..run.repeat import check_series, find_differences
+    from .follow import follow
+    from .from_report import collect_settings, restore_arguments
     from .progress_line import ProgressLine
-    from .repeating import check_series, repeated, settings_of, tell_differences
-    from .report_file import read_report
 
     repeats: dict[str, Any] | None = None
-    with ProgressLine() as progress:
+    with ProgressLine() as line:
         if args.from_report is not None:
-            args, repeats = repeated(args)
+            args, repeats = restore_arguments(args)
         elif args.file is None:
             raise WedgefillError("No FILE was given; name a tilt series, or give --from-report.")
         series = read_series(args)
         if repeats is not None:
             check_series(series, repeats)
         for warning in series.warnings:
-            progress.say(f"note: {warning}")
-        written = fill_into(
-            args.output,
-            series,
-            options_from(args),
-            source=args.file,
-            progress=progress,
-            align_first=args.align,
-            self_check=args.self_check,
-            trust=args.trust,
-            table=args.table,
-            png=args.png,
-            command_line=args.command_line,
-            settings=settings_of(args),
+            line.say(f"note: {warning}")
+        provenance = Provenance(args.file, args.command_line, collect_settings(args))
+        events = iter_run_into(
+            args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
         )
+        done = follow(events, line, Done)
         if repeats is not None:
-            tell_differences(repeats, read_report(written["report"]), progress)
+            for sentence in find_differences(repeats, done.report):
+                line.say(sentence)

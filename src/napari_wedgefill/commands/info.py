@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .series_arguments import add_reading_arguments
+from .series_arguments import add_reading_arguments, reading_options
 
 SUMMARY = "say what a file holds and where each value was found"
 
@@ -22,23 +22,25 @@ def run(args: argparse.Namespace) -> None:
     """Print the description of a file."""
     from ..io import describe
 
-    facts = describe(args.file, angles=args.angles, pixel_nm=args.pixel_nm, axis=args.axis)
-    print(json.dumps(facts, indent=2) if args.json else as_text(facts))
+    facts = describe(args.file, **reading_options(args))
+    print(json.dumps(facts, indent=2) if args.json else write_as_text(facts))
 
 
-def as_text(facts: Mapping[str, Any]) -> str:
+def write_as_text(facts: Mapping[str, Any]) -> str:
     """Write a description for people: a line a value, with where it was found."""
     shape = " x ".join(str(n) for n in facts["shape"])
     sources = facts.get("sources", {})
     rows = [("file", facts["path"]), ("kind", facts["kind"])]
-    order = {"tilt series": "tilt, y, x", "volume": "z, y, x"}.get(facts["kind"], "y, x")
+    order = {"tilt series": "tilt, y, x", "volume": "z, y, x"}.get(facts["kind"], "image, y, x")
     rows.append(("shape", f"{shape} ({order}), {facts['dtype']}"))
     if "pixel_nm" in facts:
-        rows.append(("pixel size", _measure(facts["pixel_nm"], sources.get("pixel_nm"))))
+        rows.append(("pixel size", _write_pixel_size(facts["pixel_nm"], sources.get("pixel_nm"))))
     if facts.get("voxel_nm"):
         rows.append(("voxel size", " x ".join(f"{edge:g}" for edge in facts["voxel_nm"]) + " nm"))
     if facts["kind"] == "tilt series":
-        rows.append(("tilt angles", f"{_angles(facts['angles_deg'])} ({sources['angles_deg']})"))
+        rows.append(
+            ("tilt angles", f"{_write_angles(facts['angles_deg'])} ({sources['angles_deg']})")
+        )
         turned = facts["tilt_axis_deg"]
         how = (
             f"images are turned by {turned:g} degrees to bring it along y" if turned else "along y"
@@ -50,12 +52,12 @@ def as_text(facts: Mapping[str, Any]) -> str:
     return "\n".join(f"{name + ':':<13}{value}" for name, value in rows)
 
 
-def _measure(pixel_nm: float | None, source: str | None) -> str:
+def _write_pixel_size(pixel_nm: float | None, source: str | None) -> str:
     size = "unknown (give --pixel-nm)" if pixel_nm is None else f"{pixel_nm:g} nm"
     return f"{size} ({source})" if source and pixel_nm is not None else size
 
 
-def _angles(angles_deg: Sequence[float]) -> str:
+def _write_angles(angles_deg: Sequence[float]) -> str:
     from ..geometry import median_step_deg, missing_range_deg
 
     return (

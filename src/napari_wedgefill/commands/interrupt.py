@@ -1,8 +1,8 @@
 """Ctrl-C that is not lost.
 
 Python raises KeyboardInterrupt wherever it happens to be; inside a compiler's callback or a
-finaliser it is printed and dropped. The request is therefore also remembered, and `check` raises
-it again at the next report of progress.
+finaliser it is printed and dropped. The request is therefore also remembered, and
+`raise_if_interrupted` raises it again at the next report of progress.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _requested = threading.Event()
 
 
 @contextmanager
-def heeded() -> Iterator[None]:
+def remember_interrupts() -> Iterator[None]:
     """Remember Ctrl-C while the block runs; only the main thread can listen for it."""
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -31,7 +31,7 @@ def heeded() -> Iterator[None]:
         _requested.clear()
 
 
-def check() -> None:
+def raise_if_interrupted() -> None:
     """Raise KeyboardInterrupt if Ctrl-C was pressed."""
     if _requested.is_set():
         raise KeyboardInterrupt

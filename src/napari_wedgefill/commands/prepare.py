@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> None:
         done = _prepared(series, options, _like(args, series, options, progress), progress)
         for sentence in done.report.history:
             progress.say(sentence)
-        progress.say(f"wrote {write_tilt_series(args.output, done.series)}")
+        progress.say(f"wrote {write_tilt_series(args.output, done.series, overwrite=True)}")
         report = done.report.to_dict()
         write_recipe(beside, report)
         if args.transforms is not None:

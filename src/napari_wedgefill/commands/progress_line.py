@@ -8,8 +8,8 @@ import time
 from types import TracebackType
 from typing import TextIO
 
-from ..durations import duration
-from .interrupt import check
+from ..durations import write_duration
+from .interrupt import raise_if_interrupted
 
 REFRESH_SECONDS = 0.1
 
@@ -45,12 +45,12 @@ class ProgressLine:
 
         Raises KeyboardInterrupt if Ctrl-C was pressed and lost.
         """
-        check()
+        raise_if_interrupted()
         now = time.monotonic()
         if not self.live or (now - self._last < REFRESH_SECONDS and fraction < 1):
             return
         self._last = now
-        left = "" if seconds_left is None else f"  {duration(seconds_left)} left"
+        left = "" if seconds_left is None else f"  {write_duration(seconds_left)} left"
         self._write(f"{fraction:4.0%}  {stage}{left}")
 
     def say(self, text: str) -> None:

@@ -1,9 +1,11 @@
-"""Project a volume at the tilt angles of a file and write the images as an MRC tilt series."""
+"""Project a volume at the tilt angles of a file and write the images as a tilt series."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+
+from .convert import add_overwrite_argument
 
 SUMMARY = "project a volume to a tilt series"
 
@@ -21,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT.mrc", help="file for the images"
     )
+    add_overwrite_argument(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,11 +31,12 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..errors import WedgefillError
-    from ..io import read_angles, read_volume, write_tilt_series
+    from ..io import check_target, read_angles, read_volume, write_tilt_series
     from ..projector import ParallelBeam
     from ..tilt_series import TiltSeries
     from .progress_line import ProgressLine
 
+    check_target(args.output, overwrite=args.overwrite)
     with ProgressLine() as progress:
         volume = read_volume(args.volume)
         voxel_nm = volume.voxel_nm
@@ -51,4 +55,5 @@ def run(args: argparse.Namespace) -> None:
             pixel_nm=None if voxel_nm is None else voxel_nm[2],
             name=args.output.stem,
         )
-        progress.say(f"wrote {write_tilt_series(args.output, series)}")
+        written = write_tilt_series(args.output, series, overwrite=args.overwrite)
+        progress.say(f"wrote {written}")

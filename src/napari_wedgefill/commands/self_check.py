@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from .fill import add_method_arguments, options_from
+from .fill import add_method_arguments, make_fill_options
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 SUMMARY = "predict withheld tilts with every method"
@@ -26,17 +26,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, align if asked to, check, and print a table."""
-    from .aligning import align_with_progress
-    from .checking import self_check_with_progress
-    from .filling import refuse_early
+    from ..pipeline.session import Session
+    from ..prepare import Aligned, iter_align
+    from ..run.options import RunOptions
+    from ..run.run import check_run
+    from ..trust.self_check import iter_self_check
+    from ..trust.verdicts import SelfCheck
+    from .follow import follow
     from .progress_line import ProgressLine
 
-    with ProgressLine() as progress:
-        series, options = read_series(args), options_from(args)
-        refuse_early(series, options)
+    with ProgressLine() as line:
+        series, options, session = read_series(args), make_fill_options(args), Session()
+        check_run(series, RunOptions(options, self_check=True), session)
         if args.align:
-            series, _ = align_with_progress(series, progress)
-        result = self_check_with_progress(series, options, progress)
+            series = follow(iter_align(series), line, Aligned).series
+        result = follow(iter_self_check(series, options, session), line, SelfCheck)
     if args.json:
         print(json.dumps(result.to_dict(), indent=2))
         return

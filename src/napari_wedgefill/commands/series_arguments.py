@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
 
-def axis(text: str) -> str | float:
+def read_axis(text: str) -> str | float:
     """Read `--axis`: "x", "y" or degrees."""
     if text.lower() in ("x", "y"):
         return text.lower()
@@ -21,7 +21,7 @@ def axis(text: str) -> str | float:
         raise argparse.ArgumentTypeError(f"'{text}' is neither x, y nor degrees") from None
 
 
-def positive(text: str) -> float:
+def read_positive(text: str) -> float:
     """Read a number above zero."""
     try:
         value = float(text)
@@ -32,30 +32,108 @@ def positive(text: str) -> float:
     return value
 
 
+def angles(text: str) -> str | Path:
+    """Read `--angles`: a file, or angles typed as a range or a list."""
+    from ..errors import WedgefillError
+    from ..io import angles_from_text
+
+    path = Path(text)
+    if path.exists() or path.suffix.strip(".").isalpha():
+        return path
+    try:
+        angles_from_text(text, n_images=2)
+    except WedgefillError:
+        return path  # reading it will say what is wrong with it
+    return text
+
+
+class OneOrMore(argparse.Action):
+    """Keep one path as it is and several as a list."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store what was given; nothing given leaves the default."""
+        if values:
+            setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
+
+
 def add_reading_arguments(parser: argparse.ArgumentParser, *, is_optional: bool = False) -> None:
-    """Add FILE (which may be left out if `is_optional`), --angles, --pixel-nm and --axis."""
+    """Add FILE (which may be left out if `is_optional`) and what overrides its own values."""
     parser.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        nargs="?" if is_optional else None,
-        help="tilt series (MRC or TIFF)",
+        nargs="*" if is_optional else "+",
+        action=OneOrMore,
+        help="tilt series: MRC, TIFF, DM3/DM4, EMD, HSPY, MATLAB and more; or a folder, or several "
+        "files in order, with one tilt each",
     )
     parser.add_argument(
         "--angles",
-        type=Path,
-        metavar="FILE",
-        help="tilt angles (.tlt, .rawtlt or .mdoc) instead of those found in or beside FILE",
+        type=angles,
+        metavar="FILE|RANGE",
+        help="tilt angles instead of those found in or beside FILE: a file (.tlt, .rawtlt, .mdoc, "
+        ".csv, .aln), or a range such as -60:60:2, or -60:60, whose step follows from the images",
     )
     parser.add_argument(
-        "--pixel-nm", type=positive, metavar="X", help="pixel size in nm instead of the file's"
+        "--dataset", metavar="NAME", help="which series of a file that holds several"
+    )
+    parser.add_argument(
+        "--pixel-nm", type=read_positive, metavar="X", help="pixel size in nm instead of the file's"
     )
     parser.add_argument(
         "--axis",
-        type=axis,
+        type=read_axis,
         metavar="x|y|DEG",
         help="direction of the tilt axis in the images instead of the file's",
     )
+    parser.add_argument(
+        "--flip",
+        action="store_true",
+        help="turn the rows of the images over: they are upside down, which mirrors the volume",
+    )
+    signs = parser.add_mutually_exclusive_group()
+    signs.add_argument(
+        "--signed",
+        dest="signed_bytes",
+        action="store_true",
+        default=None,
+        help="8-bit pixels of an MRC file are signed, whatever its header says",
+    )
+    signs.add_argument(
+        "--unsigned",
+        dest="signed_bytes",
+        action="store_false",
+        default=None,
+        help="8-bit pixels of an MRC file are unsigned, whatever its header says",
+    )
+
+
+def reading_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Return what `add_reading_arguments` added, less FILE, as keywords of the readers."""
+    names = ("angles", "pixel_nm", "axis", "flip", "signed_bytes", "dataset")
+    return {name: getattr(args, name) for name in names}
+
+
+def paths_to_json(value: Any) -> Any:
+    """Turn a path or a list of paths into absolute names; typed angles stay as they are."""
+    if isinstance(value, Path):
+        return str(value.resolve())
+    return [paths_to_json(one) for one in value] if isinstance(value, list) else value
+
+
+def paths_from_json(value: Any, name: str) -> Any:
+    """Undo `paths_to_json` for the argument called `name`."""
+    if isinstance(value, list):
+        return [Path(one) for one in value]
+    if name == "angles" and isinstance(value, str):
+        return angles(value)
+    return None if value is None else Path(value)
 
 
 def add_shaping_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +164,7 @@ def read_series(args: argparse.Namespace) -> TiltSeries:
     """
     from ..io import read_tilt_series
 
-    series = read_tilt_series(args.file, angles=args.angles, pixel_nm=args.pixel_nm, axis=args.axis)
+    series = read_tilt_series(args.file, **reading_options(args))
     if args.axis_shift is not None:
         series = replace(series, axis_shift_px=args.axis_shift)
     if args.negate_angles:

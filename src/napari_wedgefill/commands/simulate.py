@@ -2,19 +2,21 @@
 
   wedgefill simulate DATA --groups N [--objects VOLUME_OR_FOLDER ...]
 
-DATA receives one file a group; a second call goes on where the first stopped. The page "Train
-your own" tells the whole way. `wedgefill simulate DATA --help` lists every option.
+DATA receives one file per group; a second call goes on where the first stopped. The page "Train
+your own" describes every step. `wedgefill simulate DATA --help` lists every option.
 """
 
 from __future__ import annotations
 
 import argparse
 
-SUMMARY = "simulate training examples, also of your own objects"
+from .train import call_training
+
+SUMMARY = "simulate training examples, also from your own objects"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Take everything as it comes: the simulation reads its own arguments."""
+    """Take all arguments as they are: the simulation reads them itself."""
     parser.add_argument(
         "arguments", nargs=argparse.REMAINDER, metavar="DATA --groups N [--objects PATH ...]"
     )
@@ -22,6 +24,4 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Hand the arguments to the simulation."""
-    from .training_call import call_training
-
     call_training("simulate", args.arguments)

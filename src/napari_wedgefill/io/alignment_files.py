@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..errors import WedgefillError
 from .text import read_text
 
@@ -175,6 +175,6 @@ def _aln_lines(transforms: ImageTransforms, angles_deg: Doubles) -> list[str]:
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> Path:
-    with written_beside(path) as partial:
+    with write_beside(path) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="ascii")
     return path

@@ -1,15 +1,15 @@
 """The tilt axis: where it lies in the file's images, and turning the images until it is upright.
 
 Sign convention. An axis of ``a`` degrees lies ``a`` degrees counter-clockwise from vertical in the
-picture as 3dmod shows it: IMOD's, SerialEM's and FEI's convention. 3dmod puts row 0 of an MRC file
-at the bottom and of a TIFF at the top. Bringing the axis upright is a proper rotation, never a
-mirror, so the hand of the object is kept; +90 and -90 differ by half a turn of the images, which
-reverses which way positive tilts go and so the hand of the volume.
+picture as 3dmod shows it: IMOD's and SerialEM's convention; FEI counts the other way. Bringing the
+axis upright is a proper rotation, never a mirror, so the hand of the object is kept; +90 and -90
+differ by half a turn of the images, which reverses which way positive tilts go and so the hand of
+the volume.
 
-As arrays are drawn in napari (row 0 on top), an MRC stack turns counter-clockwise by ``a``, which
-is ``np.rot90(image, a / 90)``, and a TIFF stack clockwise. The centre of rotation is the image
-centre ``(n - 1) / 2`` in both directions, between two pixels for even sizes, where the tilt axis is
-too.
+In memory row 0 is the bottom of the picture, whatever the format (`formats.open_stack` sees to it).
+As arrays are drawn in napari (row 0 on top) a stack therefore turns counter-clockwise by ``a``,
+which is ``np.rot90(image, a / 90)``. The centre of rotation is the image centre ``(n - 1) / 2`` in
+both directions, between two pixels for even sizes, where the tilt axis is too.
 """
 
 from __future__ import annotations

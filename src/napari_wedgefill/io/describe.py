@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .axis import rotated_shape
+from .choices import find_stack_angles
 from .formats import open_stack
-from .stack import Stack
+from .stack import Given, Stack
 from .tilt_reader import image_paths, open_series
 from .volume_reader import stack_kind
 
@@ -18,11 +20,19 @@ from .volume_reader import stack_kind
 def describe(
     path: str | Path | Sequence[str | Path],
     *,
-    angles: str | Path | None = None,
+    angles: str | Path | ArrayLike | None = None,
     pixel_nm: float | None = None,
     axis: str | float | None = None,
+    flip: bool = False,
+    signed_bytes: bool | None = None,
+    dataset: str | None = None,
 ) -> dict[str, Any]:
     """Describe a tilt series, volume or image without reading its pixels.
+
+    Parameters
+    ----------
+    path, angles, pixel_nm, axis, flip, signed_bytes, dataset
+        As in `read_tilt_series`.
 
     Returns
     -------
@@ -37,13 +47,14 @@ def describe(
     WedgefillError
         If the file cannot be read, or is to be a tilt series and cannot be one.
     """
+    given = Given(angles, pixel_nm, axis, flip, signed_bytes, dataset)
     paths = image_paths(path)
     if len(paths) == 1 and angles is None:
-        stack = open_stack(paths[0])
+        stack = open_stack(paths[0], given)
         kind = stack_kind(stack)
         if kind != "tilt series":
             return _common(stack, kind) | (_volume(stack) if kind == "volume" else _image(stack))
-    stack, choices = open_series(paths, angles=angles, pixel_nm=pixel_nm, axis=axis)
+    stack, choices = open_series(path, given)
     order = np.argsort(choices.angles_deg.value, kind="stable")
     return _common(stack, "tilt series") | {
         "shape": list(rotated_shape(stack.pixels.shape, choices.rotation_deg)),
@@ -81,9 +92,13 @@ def _volume(stack: Stack) -> dict[str, Any]:
 
 
 def _image(stack: Stack) -> dict[str, Any]:
-    found = stack.angles_deg
+    """Describe what may be a tilt series whose angles are missing, and why they are."""
+    misfits: list[str] = []
+    fitting = find_stack_angles(stack, misfits)
+    sizes = stack.pixels_found
     return {
-        "pixel_nm": None if stack.pixel_nm is None else stack.pixel_nm.value,
-        "angles_deg": None if found is None else found.value.tolist(),
+        "pixel_nm": sizes[0].value if sizes else None,
+        "angles_deg": None if fitting is None else fitting.value.tolist(),
         "labels": list(stack.labels),
+        "warnings": [*stack.warnings, *misfits],
     }

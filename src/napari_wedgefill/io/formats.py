@@ -1,54 +1,247 @@
-"""Which reader opens which file."""
+"""Every format: its suffixes, what reads it, and what writes it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ..errors import WedgefillError
-from .mrc import read_mrc
+from .compressed import unpacked
+from .notes import scaling_from
 from .sidecars import without_compression
-from .stack import Stack
-from .tiff import read_tiff
+from .stack import Given, Stack
 
-MRC_SUFFIXES = (".mrc", ".st", ".ali", ".preali", ".rec", ".map", ".mrcs")
-TIFF_SUFFIXES = (".tif", ".tiff")
 #: Suffixes that only stacks of images carry, never volumes.
 STACK_SUFFIXES = (".st", ".ali", ".preali", ".mrcs")
-IMAGE_SUFFIXES = (*MRC_SUFFIXES, *TIFF_SUFFIXES)
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of file.
+
+    Attributes
+    ----------
+    name : str
+        For the user.
+    suffixes : tuple of str
+        In lower case.
+    reader : str
+        Module of this room and function: ``path -> Stack or list of Stack``.
+    packages : tuple of str
+        What must be installed to read or write it, beyond what this package always brings.
+    volume_writer, series_writer : str
+        Module and function ``(path, volume or series, mode)``; empty where we do not write it.
+    is_folder : bool
+        A file of this format is a folder.
+    has_angle_file : bool
+        A written series gets a .tlt beside it.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    reader: str
+    packages: tuple[str, ...] = ()
+    volume_writer: str = ""
+    series_writer: str = ""
+    is_folder: bool = False
+    has_angle_file: bool = False
+
+    @property
+    def is_written(self) -> bool:
+        """Whether volumes and tilt series can be written in it."""
+        return bool(self.volume_writer)
+
+
+FORMATS = (
+    Format(
+        "MRC",
+        (".mrc", ".st", ".ali", ".preali", ".rec", ".map", ".mrcs"),
+        "mrc:read_mrc",
+        volume_writer="mrc_writer:write_mrc_volume",
+        series_writer="mrc_writer:write_mrc_series",
+        has_angle_file=True,
+    ),
+    Format(
+        "TIFF",
+        (".tif", ".tiff"),
+        "tiff:read_tiff",
+        volume_writer="tiff_writer:write_tiff_volume",
+        series_writer="tiff_writer:write_tiff_series",
+        has_angle_file=True,
+    ),
+    Format("DigitalMicrograph", (".dm3", ".dm4"), "rosetta:read_signals", ("rsciio",)),
+    Format(
+        "EMD",
+        (".emd",),
+        "emd:read_emd",
+        ("h5py",),
+        volume_writer="emd:write_emd_volume",
+        series_writer="emd:write_emd_series",
+    ),
+    Format("HyperSpy", (".hspy",), "rosetta:read_signals", ("rsciio", "h5py")),
+    Format("HyperSpy", (".zspy",), "rosetta:read_signals", ("rsciio", "zarr"), is_folder=True),
+    Format("HDF5", (".h5", ".hdf5", ".hdf", ".nxs"), "hdf5:read_hdf5", ("h5py",)),
+    Format("NumPy", (".npy", ".npz"), "arrays:read_numpy"),
+    Format("MATLAB", (".mat",), "matlab:read_matlab"),
+    Format(
+        "Zarr",
+        (".zarr",),
+        "zarr_files:read_zarr",
+        ("zarr",),
+        volume_writer="zarr_files:write_zarr_volume",
+        series_writer="zarr_files:write_zarr_series",
+        is_folder=True,
+    ),
+    Format("Bruker", (".bcf",), "rosetta:read_signals", ("rsciio",)),
+    Format("TIA", (".ser", ".emi"), "rosetta:read_signals", ("rsciio",)),
+    Format("PantaRhei", (".prz",), "rosetta:read_signals", ("rsciio",)),
+)
+BY_SUFFIX = {suffix: form for form in FORMATS for suffix in form.suffixes}
+IMAGE_SUFFIXES = tuple(BY_SUFFIX)
+MRC_SUFFIXES = FORMATS[0].suffixes
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format that a name asks for, compressed or not; None for an unknown suffix."""
+    return BY_SUFFIX.get(without_compression(path).suffix.lower())
+
+
+def written_suffixes() -> list[str]:
+    """Return the suffixes of what can be written."""
+    return [suffix for form in FORMATS if form.is_written for suffix in form.suffixes]
 
 
 def is_image_file(path: Path) -> bool:
-    """Tell by its name whether a file can be opened."""
-    return _suffix(path) in IMAGE_SUFFIXES and not path.name.startswith(".")
+    """Tell by its name whether a file (or a folder that is one file to its users) can be opened."""
+    return format_of(path) is not None and not path.name.startswith(".")
 
 
-def open_stack(path: str | Path) -> Stack:
-    """Open an image file with the reader for its suffix.
+def open_stack(path: str | Path, given: Given | None = None, *, alone: bool = False) -> Stack:
+    """Open one stack of images, whatever its format; row 0 becomes the bottom of the picture.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+    given : Given, optional
+        What the user says; `Given.dataset` names the stack where the file holds several,
+        `Given.flip` turns the rows over once more.
+    alone : bool
+        Read only what lies in this very file, even if it says that it belongs to a set of files.
+
+    Raises
+    ------
+    WedgefillError
+        If the file does not exist, its suffix is unknown, its reader refuses it, or it holds
+        several stacks and none or an unknown one was named.
+    """
+    given = given or Given()
+    return choose_stack(open_stacks(path, given, alone=alone), given.dataset or "")
+
+
+def open_stacks(
+    path: str | Path, given: Given | None = None, *, alone: bool = False
+) -> list[Stack]:
+    """Open every stack that a file holds; most hold one. No pixels are read where that can be.
+
+    Parameters
+    ----------
+    path, given, alone
+        As for `open_stack`.
 
     Raises
     ------
     WedgefillError
         If the file does not exist, its suffix is unknown, or its reader refuses it.
     """
-    path = Path(path)
-    readers: dict[str, Callable[[Path], Stack]] = {
-        **dict.fromkeys(MRC_SUFFIXES, read_mrc),
-        **dict.fromkeys(TIFF_SUFFIXES, read_tiff),
-    }
+    path, given = Path(path), given or Given()
     if not path.exists():
         raise WedgefillError(f"{path}: there is no such file; check the path.")
-    reader = readers.get(_suffix(path))
-    if reader is None:
+    form = format_of(path)
+    if form is None:
         raise WedgefillError(
             f"{path.name}: files ending in '{path.suffix}' cannot be read; convert it to one of "
             f"{' '.join(IMAGE_SUFFIXES)}."
         )
-    return reader(path)
+    if path.is_dir() and not form.is_folder:
+        raise WedgefillError(f"{path}: this is a folder, not a {form.name} file; check the path.")
+    check_installed(path, form)
+    options: dict[str, Any] = {}
+    if form.name == "MRC":
+        options = {"signed_bytes": given.signed_bytes}
+    elif form.name == "TIFF":
+        options = {"alone": alone}
+    opened = load(form.reader)(unpacked(path), **options)
+    stacks = opened if isinstance(opened, list) else [opened]
+    return [_finished(stack, path, given, len(stacks)) for stack in stacks]
 
 
-def _suffix(path: Path) -> str:
-    bare = without_compression(path)
-    # Only the MRC readers unpack on the way; a compressed TIFF would be unpacked as a whole anyway.
-    is_plain = bare == path or bare.suffix.lower() in MRC_SUFFIXES
-    return bare.suffix.lower() if is_plain else path.suffix.lower()
+def choose_stack(stacks: Sequence[Stack], dataset: str = "") -> Stack:
+    """Return the stack that `dataset` names, or the only one.
+
+    Raises
+    ------
+    WedgefillError
+        If several could be meant, or none has that name.
+    """
+    path = stacks[0].path
+    names = ", ".join(_in_words(stack) for stack in stacks)
+    if dataset:
+        found = [stack for stack in stacks if dataset in (stack.dataset, _last(stack.dataset))]
+        if len(found) == 1:
+            return found[0]
+        how = "several data sets are" if found else "no data set is"
+        raise WedgefillError(f"{path.name}: {how} called '{dataset}'; it holds {names}.")
+    if len(stacks) > 1:
+        raise WedgefillError(
+            f"{path.name}: it holds {len(stacks)} data sets: {names}; say which one with "
+            f"--dataset NAME."
+        )
+    return stacks[0]
+
+
+def check_installed(path: Path, form: Format) -> None:
+    """Raise `WedgefillError` where a package is missing that this format takes."""
+    from importlib.util import find_spec
+
+    missing = [package for package in form.packages if find_spec(package) is None]
+    if missing:
+        raise WedgefillError(
+            f"{path.name}: {form.name} files take the extra packages of this one, which are not "
+            f"installed; run: pip install 'napari-wedgefill[formats]'"
+        )
+
+
+def load(function: str) -> Callable[..., Any]:
+    """Import ``module:function`` of this room: readers bring packages that take a while to load."""
+    module, _, name = function.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f".{module}", __package__), name)
+    return found
+
+
+def _finished(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:
+    """Put the bottom row first, undo a scaling of ours, and name the stack for its user."""
+    scaling = scaling_from(stack.labels)
+    pixels = stack.pixels
+    if scaling is not None and pixels.dtype != np.float32:
+        scale, offset = scaling
+        pixels = (np.asarray(pixels).astype(np.float64) * scale + offset).astype(np.float32)
+    if stack.row_0_on_top != given.flip:
+        pixels = pixels[:, ::-1]
+    dataset, name = (stack.dataset, f"{stack.name} {_last(stack.dataset)}")
+    if n_stacks == 1:
+        dataset, name = "", stack.name
+    return replace(stack, path=path, pixels=pixels, row_0_on_top=False, dataset=dataset, name=name)
+
+
+def _in_words(stack: Stack) -> str:
+    return f"'{stack.dataset}' ({' x '.join(map(str, stack.pixels.shape))})"
+
+
+def _last(dataset: str) -> str:
+    return dataset.rpartition("/")[2]

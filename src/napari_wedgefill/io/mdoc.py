@@ -1,22 +1,23 @@
-"""SerialEM's .mdoc files: tilt angles, pixel size and tilt axis of a stack."""
+"""SerialEM's .mdoc files, which Thermo's Tomography writes too: angles, pixel size, tilt axis."""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from .text import read_text
+from .axis import wrapped
+from .stack import Found, Origin
+from .text import number_after, read_text, whole_number_text
 
-NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-#: SerialEM writes "Tilt axis angle = 85.3", Thermo's Tomography 5 "TiltAxisAngle = 85.3".
-AXIS_PATTERN = re.compile(rf"tilt\s*axis\s*angle\s*=\s*({NUMBER})", re.IGNORECASE)
-_HEADER = re.compile(r"^\[\s*(\w+)\s*=\s*(.*?)\s*\]$")
-_ITEM = re.compile(r"^(\w+)\s*=\s*(.*)$")
+#: SerialEM's "Tilt axis angle = 85.3" and Tomography's "TiltAxisAngle = 85.3", blanks aside.
+AXIS_WORDS = "tiltaxisangle"
+#: Two statements of one direction differ by no more than this: both are rounded.
+SAME_AXIS_DEG = 1.0
 
 
 @dataclass(frozen=True)
@@ -76,36 +77,93 @@ class Mdoc:
         return np.array([self._angle_deg(z) for z in sorted(self.images)], dtype=np.float64)
 
     def _angle_deg(self, z: int) -> float:
-        try:
-            return float(self.images[z]["TiltAngle"])
-        except (KeyError, ValueError):
+        angle = whole_number_text(self.images[z].get("TiltAngle", ""))
+        if angle is None:
             raise WedgefillError(
                 f"{self.path.name}: section [ZValue = {z}] has no readable TiltAngle; correct the "
                 f"mdoc or give a .tlt file with one angle per image."
-            ) from None
+            )
+        return angle
+
+    def file_names(self) -> list[str] | None:
+        """Name of the file that holds each tilt, in the order of `angles_deg`, or None.
+
+        From ``SubFramePath``, without its folder, which is one of the microscope's own computer.
+        """
+        paths = [self.images[z].get("SubFramePath", "") for z in sorted(self.images)]
+        return [PureWindowsPath(path).name for path in paths] if paths and all(paths) else None
 
     @property
     def pixel_nm(self) -> float | None:
         """Pixel size in nanometres (the file holds angstroms)."""
-        entries = [self.settings, *self.images.values()]
-        for text in (entry["PixelSpacing"] for entry in entries if "PixelSpacing" in entry):
-            if re.fullmatch(NUMBER, text) and float(text) > 0:
-                return float(text) / 10.0
-        return None
+        sizes = self._numbers("PixelSpacing")
+        return next((size / 10.0 for size in sizes if size > 0), None)
 
-    @property
-    def axis_deg(self) -> float | None:
-        """Tilt axis, degrees counter-clockwise from vertical as 3dmod shows the images."""
-        for title in self.titles:
-            if match := AXIS_PATTERN.search(title):
-                return float(match[1])
-        # RotationAngle is where stage x, the tilt axis, lies in the image plus 90 degrees in every
-        # SerialEM file seen (175.3 beside 85.3, 0 beside -90); other programs mean other things.
-        if any("SerialEM" in title for title in self.titles):
-            for image in self.images.values():
-                if re.fullmatch(NUMBER, image.get("RotationAngle", "")):
-                    return float(image["RotationAngle"]) - 90.0
-        return None
+    def axis(self) -> tuple[Found[float] | None, str]:
+        """Tilt axis, degrees counter-clockwise from vertical in the picture, and a warning or "".
+
+        SerialEM states it in a title, and a ``RotationAngle`` that is 90 degrees larger. Thermo's
+        Tomography states a ``TiltAxisAngle`` in the title whose meaning changed over the years.
+        IMOD's rule tells which, from title T and rotation R: where T = -(R + 90) the axis is R,
+        where T = R - 90 it is T, where T = -(R - 90) it is -T.
+        """
+        in_title = next((t for t in map(title_axis_deg, self.titles) if t is not None), None)
+        rotation = next(iter(self._numbers("RotationAngle")), None)
+        is_serialem = any("SerialEM" in title for title in self.titles)
+        is_tomography = any(
+            "".join(title.split()).lower().startswith(("tomography:", AXIS_WORDS))
+            for title in self.titles
+        )
+        if in_title is None:
+            if rotation is None or not (is_serialem or is_tomography):
+                return None, ""
+            axis = rotation - 90.0 if is_serialem else rotation
+            return self._found(axis, "RotationAngle"), ""
+        if rotation is None:
+            return self._found(in_title, "title"), ""
+        if is_tomography and not is_serialem:
+            return self._tomography_axis(in_title, rotation)
+        if _same_axis(in_title, rotation - 90.0):
+            return self._found(in_title, "title"), ""
+        return self._found(in_title, "title"), (
+            f"{self.path.name}: its title says {in_title:g} degrees for the tilt axis, its "
+            f"RotationAngle of {rotation:g} means {wrapped(rotation - 90.0):g}; the title is used."
+        )
+
+    def _tomography_axis(self, title: float, rotation: float) -> tuple[Found[float], str]:
+        """Apply IMOD's rule, and say so wherever the title alone would have misled."""
+        if _same_axis(title, -(rotation + 90.0)):
+            axis, source = rotation, "RotationAngle"
+        elif _same_axis(title, rotation - 90.0):
+            return self._found(title, "title"), ""
+        elif _same_axis(title, -(rotation - 90.0)):
+            axis, source = -title, "title, sign changed"
+        else:
+            return self._found(rotation, "RotationAngle"), (
+                f"{self.path.name}: its title says {title:g} degrees for the tilt axis and its "
+                f"RotationAngle {rotation:g}, which fit no known rule; RotationAngle is used, so "
+                f"check the volume or give the axis."
+            )
+        return self._found(axis, source), (
+            f"{self.path.name}: its title says {title:g} degrees for the tilt axis and its "
+            f"RotationAngle {rotation:g}; by IMOD's rule for such pairs the axis lies at "
+            f"{wrapped(axis):g} degrees."
+        )
+
+    def _found(self, axis_deg: float, source: str) -> Found[float]:
+        return Found(round(wrapped(axis_deg), 6), f"{self.path.name}, {source}", Origin.MDOC)
+
+    def _numbers(self, key: str) -> Iterable[float]:
+        """Every readable number under `key`, the settings' first, then in the order of sections."""
+        for entries in (self.settings, *self.images.values()):
+            number = whole_number_text(entries.get(key, ""))
+            if number is not None:
+                yield number
+
+
+def title_axis_deg(title: str) -> float | None:
+    """Return the tilt axis that a title or header label states, in its own sense, or None."""
+    return number_after(title, AXIS_WORDS, "=")
 
 
 def read_mdoc(path: str | Path) -> Mdoc:
@@ -123,18 +181,22 @@ def read_mdoc(path: str | Path) -> Mdoc:
     has_frame_sets = False
     entries = settings
     for line in map(str.strip, read_text(path).splitlines()):
-        if header := _HEADER.match(line):
-            kind, value = header.groups()
-            if kind == "T":
-                titles.append(value)
-                continue
-            has_frame_sets |= kind == "FrameSet"
+        is_header = line.startswith("[") and line.endswith("]")
+        key, equals, value = (line[1:-1] if is_header else line).partition("=")
+        key, value = key.strip(), value.strip()
+        if not equals:
+            continue
+        if key == "T":
+            titles.append(value)
+        elif is_header:
+            has_frame_sets |= key == "FrameSet"
             entries = {}
-            if kind == "ZValue" and value.isdecimal():
+            if key == "ZValue" and value.isdecimal() and len(value) <= 9:
                 images[int(value)] = entries
-        elif item := _ITEM.match(line):
-            if item[1] == "T":
-                titles.append(item[2])
-            else:
-                entries[item[1]] = item[2].strip()
+        else:
+            entries[key] = value
     return Mdoc(path, settings, titles, images, has_frame_sets)
+
+
+def _same_axis(a_deg: float, b_deg: float) -> bool:
+    return abs(wrapped(a_deg - b_deg)) <= SAME_AXIS_DEG

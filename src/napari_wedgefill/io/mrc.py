@@ -1,9 +1,4 @@
-"""Reading MRC files: header, extended header, labels, and pixels mapped from disk.
-
-The header is decoded here with mrcfile's own field table rather than through `mrcfile.open`, which
-refuses files without the MAP identifier unless told otherwise, takes files without a machine stamp
-for little-endian, calls every 8-bit file signed and ignores the order of the axes.
-"""
+"""Reading MRC files: header, extended header, labels, and pixels mapped from disk."""
 
 from __future__ import annotations
 
@@ -12,62 +7,33 @@ import gzip
 import math
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from mrcfile.dtypes import HEADER_DTYPE
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from .mrc_extended import ExtendedHeader, read_extended
+from .mrc_header import HEADER_BYTES, MODES, UNUSABLE_MODES, Header, are_bytes_signed, read_header
 from .mrc_labels import axis_from_labels, axis_shift_from_labels, is_our_own
 from .sidecars import without_compression
 from .stack import Found, Stack
 
-MODES = {0: "i1", 1: "i2", 2: "f4", 6: "u2", 12: "f2"}
-UNUSABLE_MODES = {3: "complex", 4: "complex", 16: "RGB", 101: "4-bit"}
-HEADER_BYTES = 1024
-EXTRA2_OFFSET = HEADER_DTYPE.fields["extra2"][1]
-IMOD_STAMP = 1146047817
-IMOD_SIGNED_BYTES = 1
-NM_PER_ANGSTROM = 0.1
-MAX_EDGE = 1_000_000
 OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 VOLUME_SUFFIXES = (".rec", ".map")
+PIECE_BYTES = 64 << 20
 
 
-@dataclass(frozen=True)
-class Header:
-    """The first 1024 bytes of an MRC file, decoded."""
-
-    fields: np.void
-    byte_order: str
-
-    def __getitem__(self, name: str) -> Any:
-        """Return one field of mrcfile's header table."""
-        return self.fields[name]
-
-    def extra(self, offset: int, dtype: str, count: int) -> list[int]:
-        """Integers at byte `offset` of the header, in the part that IMOD and SerialEM define."""
-        raw, start = bytes(self.fields["extra2"]), offset - EXTRA2_OFFSET
-        return [int(v) for v in np.frombuffer(raw, self.byte_order + dtype, count, start)]
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Sections, rows, columns."""
-        return int(self["nz"]), int(self["ny"]), int(self["nx"])
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The labels in use, without padding."""
-        n = min(max(int(self["nlabl"]), 0), 10)
-        return tuple(bytes(label).decode("latin-1").strip() for label in self["label"][:n])
-
-
-def read_mrc(path: Path) -> Stack:
+def read_mrc(path: Path, signed_bytes: bool | None = None) -> Stack:
     """Open an MRC file (.mrc .st .ali .rec .map .mrcs, also compressed with gzip or bzip2).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    signed_bytes : bool, optional
+        Whether 8-bit pixels are signed; by default the header decides.
 
     Returns
     -------
@@ -79,20 +45,41 @@ def read_mrc(path: Path) -> Stack:
     WedgefillError
         If the file cannot be opened, is not MRC, is truncated, or holds complex or RGB pixels.
     """
+    is_compressed = path.suffix.lower() in OPENERS
     try:
         with _open(path) as file:
-            header = _header(path, file.read(HEADER_BYTES))
-            raw = file.read(int(header["nsymbt"]))
-            sections = _pixels(path, header, file)
+            n_bytes = None if is_compressed else path.stat().st_size
+            header = read_header(path, file.read(HEADER_BYTES), n_bytes)
+            mode = int(header["mode"])
+            if mode in UNUSABLE_MODES:
+                raise WedgefillError(
+                    f"{path.name}: its pixels are {UNUSABLE_MODES[mode]} (MRC mode {mode}); "
+                    f"convert it to a real type such as float32 (mode 2)."
+                )
+            promised = int(header["nsymbt"])
+            raw = _read_up_to(file, promised + header.pixel_bytes) if is_compressed else b""
+            available = len(raw) if n_bytes is None else n_bytes - HEADER_BYTES
+            has_extended = _has_extended(path, header, available)
+            offset = promised if has_extended else 0
+            extended = b""
+            if has_extended:
+                extended = raw[:promised] if is_compressed else file.read(promised)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "damaged or cut short"
         raise WedgefillError(
             f"{path.name}: this file cannot be read ({reason}); check the path or copy it again."
         ) from None
-    extended = _extended(header, raw)
-    axes = _axis_order(header)
-    pixels = sections.transpose(axes) if axes != (0, 1, 2) else sections
-    return _stack(path, header, pixels, extended)
+    sections, warnings = _pixels(path, header, raw[offset:], offset, signed_bytes)
+    if promised and not has_extended:
+        warnings.append(
+            f"{path.name}: its header promises an extended header of {promised:,} bytes that is "
+            f"not there; the pixels were taken to begin right behind the header."
+        )
+    order, reversed_axes = header.axes()
+    if reversed_axes:
+        sections = np.flip(sections, reversed_axes)
+    pixels = sections.transpose(order) if order != (0, 1, 2) else sections
+    return _stack(path, header, pixels, _extended(header, extended), warnings)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -101,67 +88,69 @@ def _open(path: Path) -> IO[bytes]:
     return file
 
 
-def _header(path: Path, raw: bytes) -> Header:
-    """Decode the header in the byte order in which it makes sense; the stamp may be missing."""
-    if len(raw) == HEADER_BYTES:
-        for byte_order in "<>":
-            fields = np.frombuffer(raw, HEADER_DTYPE.newbyteorder(byte_order))[0]
-            edges = [int(fields[name]) for name in ("nx", "ny", "nz")]
-            known_mode = int(fields["mode"]) in (*MODES, *UNUSABLE_MODES)
-            plausible = all(0 < edge <= MAX_EDGE for edge in edges)
-            if known_mode and plausible and 0 <= int(fields["nsymbt"]) < 2**31 - 1:
-                return Header(fields, byte_order)
+def _read_up_to(file: IO[bytes], n_bytes: int) -> bytes:
+    """Read in pieces: a damaged header may promise more bytes than any memory holds."""
+    pieces = []
+    while n_bytes > 0 and (piece := file.read(min(n_bytes, PIECE_BYTES))):
+        pieces.append(piece)
+        n_bytes -= len(piece)
+    return b"".join(pieces)
+
+
+def _has_extended(path: Path, header: Header, available: int) -> bool:
+    """Tell whether the extended header that is promised is there, by the length of the file."""
+    promised, needed = int(header["nsymbt"]), header.pixel_bytes
+    if available >= promised + needed:
+        return True
+    if promised and available == needed:
+        return False
     raise WedgefillError(
-        f"{path.name}: its first {HEADER_BYTES} bytes are not an MRC header; "
-        f"check that it is an MRC file and complete."
+        f"{path.name}: the header promises {needed:,} bytes of pixels, but the file holds "
+        f"{max(available - promised, 0):,}; it is cut short, so copy or export it again."
     )
 
 
-def _pixels(path: Path, header: Header, file: IO[bytes]) -> NDArray[Any]:
-    """Map the pixels from disk, or read them if they are compressed; (sections, rows, columns)."""
+def _pixels(
+    path: Path, header: Header, raw: bytes, offset: int, signed_bytes: bool | None
+) -> tuple[NDArray[Any], list[str]]:
+    """Map the pixels from disk, or take them from `raw`; (sections, rows, columns), warnings."""
     mode = int(header["mode"])
-    if mode in UNUSABLE_MODES:
-        raise WedgefillError(
-            f"{path.name}: its pixels are {UNUSABLE_MODES[mode]} (MRC mode {mode}); "
-            f"convert it to a real type such as float32 (mode 2)."
-        )
-    dtype = np.dtype(header.byte_order + MODES[mode])
-    if mode == 0 and not _bytes_are_signed(header):
-        dtype = np.dtype("u1")
-    needed = math.prod(header.shape) * dtype.itemsize
-    offset = HEADER_BYTES + int(header["nsymbt"])
-    if path.suffix.lower() in OPENERS:
-        raw = file.read(needed)
-        available = len(raw)
+    is_8_bit = mode == 0 and not header.is_packed
+    dtype = np.dtype("u1" if header.is_packed else header.byte_order + MODES[mode])
+    is_sure = True
+    if is_8_bit:
+        is_signed, is_sure = are_bytes_signed(header)
+        if signed_bytes is not None:
+            is_signed, is_sure = signed_bytes, True
+        dtype = np.dtype("i1" if is_signed else "u1")
+    n_sections, n_rows, n_columns = header.shape
+    width = (n_columns + 1) // 2 if header.is_packed else n_columns
+    shape = (n_sections, n_rows, width)
+    pixels: NDArray[Any]
+    if raw:
+        pixels = np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
     else:
-        available = path.stat().st_size - offset
-    if available < needed:
-        raise WedgefillError(
-            f"{path.name}: the header promises {needed:,} bytes of pixels, but the file holds "
-            f"{max(available, 0):,}; it is cut short, so copy or export it again."
+        pixels = np.memmap(path, dtype, "r", HEADER_BYTES + offset, shape)
+    warnings = []
+    if not is_sure and _matters(pixels[n_sections // 2]):
+        words = ("signed", "unsigned") if dtype.kind == "i" else ("unsigned", "signed")
+        warnings.append(
+            f"{path.name}: nothing in its header says whether its 8-bit pixels are signed; they "
+            f"are read as {words[0]}, so give --{words[1]} (signed_bytes={dtype.kind != 'i'} in "
+            f"Python) if bright and dark look swapped."
         )
-    if path.suffix.lower() in OPENERS:
-        return np.frombuffer(raw, dtype).reshape(header.shape)
-    return np.memmap(path, dtype, "r", offset, header.shape)
+    return (_unpacked(pixels, n_columns) if header.is_packed else pixels), warnings
 
 
-def _bytes_are_signed(header: Header) -> bool:
-    """Tell whether mode 0 means int8: IMOD's flag decides, else the range that the header states.
-
-    MRC2014 says signed, but files of before 2011 are unsigned and many writers still follow them.
-    """
-    stamp, flags = header.extra(152, "i4", 2)
-    if stamp == IMOD_STAMP:
-        return bool(flags & IMOD_SIGNED_BYTES)
-    return not (float(header["dmax"]) > 127.0 and float(header["dmin"]) >= 0.0)
+def _matters(section: NDArray[Any]) -> bool:
+    """Tell whether any byte means something else signed than unsigned."""
+    return bool((section.view("u1") > 127).any())
 
 
-def _axis_order(header: Header) -> tuple[int, ...]:
-    """Order in which (section, row, column) must be taken to give (z, y, x)."""
-    letters = [int(header[name]) for name in ("maps", "mapr", "mapc")]
-    if sorted(letters) != [1, 2, 3]:
-        return (0, 1, 2)  # never filled in
-    return tuple(letters.index(axis) for axis in (3, 2, 1))
+def _unpacked(pixels: NDArray[Any], n_columns: int) -> NDArray[np.uint8]:
+    """Split each byte into its two pixels of 4 bits, the first one in the low half."""
+    both = np.stack([pixels & 15, pixels >> 4], axis=-1)
+    return np.asarray(both.reshape(*pixels.shape[:2], -1)[:, :, :n_columns], dtype=np.uint8)
 
 
 def _extended(header: Header, raw: bytes) -> ExtendedHeader:
@@ -173,63 +162,54 @@ def _extended(header: Header, raw: bytes) -> ExtendedHeader:
         n_ints=n_ints,
         n_reals=n_reals,
         byte_order=header.byte_order,
+        is_feis=header.is_feis,
     )
 
 
-def _edges_nm(header: Header) -> tuple[float, float, float] | None:
-    """Return the edges (z, y, x) of a cell of the grid in nanometres, or None where not stated."""
-    edges = []
-    for axis in "zyx":
-        length, n = float(header["cella"][axis]), int(header["m" + axis])
-        edges.append(length / n * NM_PER_ANGSTROM if n > 0 and np.isfinite(length) else 0.0)
-    z, y, x = (float(f"{edge:.7g}") for edge in edges)
-    if x <= 0 or y <= 0:
-        return None
-    return (z if z > 0 else x), y, x
-
-
-def _stack(path: Path, header: Header, pixels: NDArray[Any], extended: ExtendedHeader) -> Stack:
-    edges_nm = _edges_nm(header)
-    pixel_nm, doubt, warnings = _pixel_size(edges_nm, extended, header.labels)
+def _stack(
+    path: Path,
+    header: Header,
+    pixels: NDArray[Any],
+    extended: ExtendedHeader,
+    warnings: list[str],
+) -> Stack:
+    edges_nm = header.edges_nm()
+    sizes, doubt = _pixel_sizes(edges_nm, extended, header.labels)
+    axis = axis_from_labels(header.labels)
     return Stack(
         path,
         pixels,
         without_compression(path).stem,
-        angles_deg=extended.angles_deg,
-        pixel_nm=pixel_nm,
+        angles_found=() if extended.angles_deg is None else (extended.angles_deg,),
+        pixels_found=sizes,
         pixel_doubt=doubt,
         voxel_nm=edges_nm,
-        axis_deg=axis_from_labels(header.labels) or extended.axis_deg,
+        axes_found=tuple(one for one in (axis, extended.axis_deg) if one is not None),
         axis_shift_px=axis_shift_from_labels(header.labels),
         volume_because=_volume_because(path, header),
         is_montage=extended.is_montage,
+        row_0_on_top=header.row_0_on_top,
         labels=header.labels,
-        warnings=warnings,
+        warnings=tuple(warnings),
     )
 
 
-def _pixel_size(
+def _pixel_sizes(
     edges_nm: tuple[float, float, float] | None, extended: ExtendedHeader, labels: tuple[str, ...]
-) -> tuple[Found[float] | None, str, tuple[str, ...]]:
-    """Choose between the cell and the extended header: (pixel size, doubt, warnings).
+) -> tuple[tuple[Found[float], ...], str]:
+    """Pixel sizes that can be believed, best first, and why the cell's was not.
 
     The cell comes first, for programs that bin keep it up to date and copy the extended header as
     it was; but exactly 1 A, or an absurd size, is what they write when they do not know.
     """
-    recorded = extended.pixel_nm
+    recorded = () if extended.pixel_nm is None else (extended.pixel_nm,)
     if edges_nm is None:
-        return recorded, "", ()
+        return recorded, ""
     cell_nm = edges_nm[2]
     unknown = math.isclose(cell_nm, 0.1, rel_tol=1e-5) and not is_our_own(labels)
     if unknown or not 1e-4 < cell_nm < 1e5:
-        return recorded, f"the header's {cell_nm * 10:g} A per pixel mean 'unknown'", ()
-    warnings: tuple[str, ...] = ()
-    if recorded is not None and not math.isclose(cell_nm, recorded.value, rel_tol=0.01):
-        warnings = (
-            f"The header's cell says {cell_nm:.4g} nm per pixel, the {recorded.source} says "
-            f"{recorded.value:.4g} nm; the cell is used.",
-        )
-    return Found(cell_nm, "header cell"), "", warnings
+        return recorded, f"the header's {cell_nm * 10:g} A per pixel mean 'unknown'"
+    return (Found(cell_nm, "header cell"), *recorded), ""
 
 
 def _volume_because(path: Path, header: Header) -> str:

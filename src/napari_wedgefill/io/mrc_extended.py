@@ -12,6 +12,7 @@ import numpy as np
 from mrcfile.dtypes import get_ext_header_dtype
 from numpy.typing import NDArray
 
+from .axis import wrapped
 from .stack import Found
 
 #: SerialEM flag bit -> bytes that the item takes in each section's record.
@@ -22,6 +23,12 @@ FEI_TILT_AXIS, FEI_PIXEL_SIZE = 10, 11
 NM_PER_M = 1e9
 
 
+#: Bits of a FEI1 or FEI2 record's first mask that say that a field was filled in.
+FEI_TILT_BIT, FEI_AXIS_BIT = 7, 12
+#: This version of FEI's software took degrees for radians and "converted" them.
+FEI_TWICE_CONVERTED = b"4.4.0.4981"
+
+
 @dataclass(frozen=True)
 class ExtendedHeader:
     """What an extended header says about a stack of images; None where it says nothing.
@@ -29,9 +36,11 @@ class ExtendedHeader:
     Attributes
     ----------
     angles_deg : Found of ndarray, float64, (n,), or None
+        As many as there are records in use, which is more than there are images in a header that
+        was copied when images were left out.
     pixel_nm : Found of float, or None
     axis_deg : Found of float, or None
-        Degrees counter-clockwise from vertical.
+        Degrees counter-clockwise from vertical in the picture.
     is_montage : bool
     """
 
@@ -42,7 +51,14 @@ class ExtendedHeader:
 
 
 def read_extended(
-    raw: bytes, n: int, *, exttyp: bytes, n_ints: int, n_reals: int, byte_order: str
+    raw: bytes,
+    n: int,
+    *,
+    exttyp: bytes,
+    n_ints: int,
+    n_reals: int,
+    byte_order: str,
+    is_feis: bool = False,
 ) -> ExtendedHeader:
     """Decode the extended header `raw` of a file with `n` images.
 
@@ -58,6 +74,8 @@ def read_extended(
         The 16-bit header words at bytes 128 and 130.
     byte_order : str
         "<" or ">".
+    is_feis : bool
+        The first label begins with "Fei ": the tilt axis of the old layout is counted clockwise.
     """
     code = exttyp.rstrip(b"\0 ")
     if code in (b"FEI1", b"FEI2"):
@@ -67,7 +85,9 @@ def read_extended(
     if code in (b"AGAR", b"SERI", b""):
         if code == b"" and n_reals == 0 and len(raw) == FEI_RECORDS * FEI_RECORD_FLOATS * 4:
             n_ints, n_reals = 0, FEI_RECORD_FLOATS
-        return _float_records(raw, n, n_ints, n_reals, byte_order)
+        if n_ints == 4 * FEI_RECORD_FLOATS and n_reals == FEI_RECORD_FLOATS:
+            n_ints = 0  # FEI's software has put the bytes of a record here
+        return _float_records(raw, n, n_ints, n_reals, byte_order, is_feis=is_feis)
     return ExtendedHeader()
 
 
@@ -82,30 +102,48 @@ def _serialem(raw: bytes, n: int, n_bytes: int, flags: int, byte_order: str) -> 
     is_montage = bool(flags & SERIALEM_PIECES)
     if not flags & SERIALEM_TILT or len(raw) < n * n_bytes:
         return ExtendedHeader(is_montage=is_montage)
-    records = np.frombuffer(raw, np.uint8, n * n_bytes).reshape(n, n_bytes)
+    n_records = len(raw) // n_bytes
+    records = np.frombuffer(raw, np.uint8, n_records * n_bytes).reshape(n_records, n_bytes)
     centidegrees = np.ascontiguousarray(records[:, :2]).view(f"{byte_order}i2")[:, 0]
     angles = centidegrees.astype(np.float64) / 100.0
+    angles = angles[: _n_in_use(_are_tilts(angles), n)]
     return ExtendedHeader(_angles(angles, "SerialEM extended header"), is_montage=is_montage)
 
 
+def _are_tilts(angles: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell which records hold a tilt; behind the last image lie zeros, and sometimes rubbish."""
+    return np.asarray(np.isfinite(angles) & (angles != 0) & (np.abs(angles) <= 180.0))
+
+
+def _n_in_use(is_filled: NDArray[np.bool_], n: int) -> int:
+    """Count the records up to the last one that holds something, but at least `n`."""
+    filled = np.flatnonzero(is_filled)
+    return max(n, int(filled[-1]) + 1) if filled.size else n
+
+
 def _float_records(
-    raw: bytes, n: int, n_ints: int, n_reals: int, byte_order: str
+    raw: bytes, n: int, n_ints: int, n_reals: int, byte_order: str, *, is_feis: bool
 ) -> ExtendedHeader:
     """Old FEI and Agard layout: per image `n_ints` integers, then `n_reals` floats, tilt first."""
     n_words = n_ints + n_reals
     if n_ints < 0 or n_reals < 1 or len(raw) < n * n_words * 4:
         return ExtendedHeader()
-    words = np.frombuffer(raw, f"{byte_order}f4", n * n_words).reshape(n, n_words)
+    n_records = len(raw) // (4 * n_words)
+    words = np.frombuffer(raw, f"{byte_order}f4", n_records * n_words).reshape(n_records, n_words)
+    words = words[: _n_in_use(_are_tilts(words[:, n_ints].astype(np.float64)), n)]
     records = words[:, n_ints:].astype(np.float64)
     # Records that all say zero were never filled in; unlike SerialEM, nothing flags them as absent.
     source = "extended header (128-byte records)"
     angles = _angles(records[:, 0], source) if records[:, 0].any() else None
     if n_reals < FEI_RECORD_FLOATS:
         return ExtendedHeader(angles)
+    axis = float(records[0, FEI_TILT_AXIS])
     return ExtendedHeader(
         angles,
         _pixel_nm(records[:, FEI_PIXEL_SIZE], source),
-        _axis(records[:, FEI_TILT_AXIS], source),
+        # FEI software writes 0 where it does not know. The needle that this package ships is the
+        # proof: its records say 0, its log and its images that the axis lies across.
+        _axis(-axis if is_feis else axis, source) if axis else None,
     )
 
 
@@ -119,14 +157,29 @@ def _fei(raw: bytes, n: int, code: bytes, byte_order: str) -> ExtendedHeader:
         n_bytes = dtype.itemsize
     if len(raw) < n * n_bytes:
         return ExtendedHeader()
-    records = np.frombuffer(raw, np.uint8, n * n_bytes).reshape(n, n_bytes)
-    records = np.ascontiguousarray(records[:, : dtype.itemsize]).view(dtype)[:, 0]
+    n_records = len(raw) // n_bytes
+    rows = np.frombuffer(raw, np.uint8, n_records * n_bytes).reshape(n_records, n_bytes)
+    records = np.ascontiguousarray(rows[:, : dtype.itemsize]).view(dtype)[:, 0]
+    # Records of no image hold their own length, and nothing else.
+    filled = (records["Bitmask 1"] != 0) | (records["Alpha tilt"] != 0)
+    records = records[: _n_in_use(filled, n)]
     source = f"{code.decode()} extended header"
+    is_scaled = bytes(records["Application version"][0]).rstrip(b"\0") == FEI_TWICE_CONVERTED
+    scale = np.pi / 180.0 if is_scaled else 1.0
+    angles = records["Alpha tilt"].astype(np.float64) * scale
+    axis = float(records["Tilt axis angle"][0]) * scale
     return ExtendedHeader(
-        _angles(records["Alpha tilt"].astype(np.float64), source),
+        _angles(angles, source) if _has(records, FEI_TILT_BIT) else None,
         _pixel_nm(records["Pixel size X"].astype(np.float64), source),
-        _axis(records["Tilt axis angle"].astype(np.float64), source),
+        # Counted clockwise, as IMOD knows too: it reports the "corrected sign".
+        _axis(-axis, source) if _has(records, FEI_AXIS_BIT) else None,
     )
+
+
+def _has(records: NDArray[np.void], bit: int) -> bool:
+    """Tell whether the first record's mask has a bit; a mask of 0 was never filled in."""
+    mask = int(records["Bitmask 1"][0])
+    return mask == 0 or bool(mask >> bit & 1)
 
 
 def _angles(angles: NDArray[np.float64], source: str) -> Found[NDArray[np.float64]] | None:
@@ -141,13 +194,10 @@ def _pixel_nm(metres: NDArray[np.float64], source: str) -> Found[float] | None:
     return Found(_round_trip(pixel_nm), source) if 1e-4 < pixel_nm < 1e5 else None
 
 
-def _axis(axis_deg: NDArray[np.float64], source: str) -> Found[float] | None:
-    """Return the axis, unless it is 0: FEI software writes 0 where it does not know.
-
-    The needle that this package ships is the proof: its records say 0, its log and images say 90.
-    """
-    axis = float(axis_deg[0])
-    return Found(axis, source) if np.isfinite(axis) and 0 < abs(axis) <= 360 else None
+def _axis(axis_deg: float, source: str) -> Found[float] | None:
+    if not np.isfinite(axis_deg) or abs(axis_deg) > 360.0:
+        return None
+    return Found(_round_trip(wrapped(axis_deg)), source)
 
 
 def _round_trip(value: float) -> float:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from .mdoc import AXIS_PATTERN, NUMBER
+from .mdoc import title_axis_deg
+from .notes import SIGNATURE
 from .stack import Found
 
 MAX_LABELS, LABEL_CHARS = 10, 80
-SIGNATURE = "napari-wedgefill"
-_SHIFT = re.compile(rf"{SIGNATURE}: tilt axis along y, at ({NUMBER}) px from the centre")
-
-
-def axis_label(axis_shift_px: float) -> str:
-    """Return the label of a stack whose tilt axis is upright, `axis_shift_px` from the centre."""
-    return f"{SIGNATURE}: tilt axis along y, at {axis_shift_px:+.4f} px from the centre"
+_SHIFT = re.compile(rf"{SIGNATURE}: tilt axis along y, at ([-+]?[0-9.]{{1,20}}) px from the centre")
 
 
 def is_our_own(labels: Sequence[str]) -> bool:
@@ -28,8 +23,9 @@ def axis_from_labels(labels: Sequence[str]) -> Found[float] | None:
     if any(_SHIFT.match(label) for label in labels):
         return Found(0.0, "header label of napari-wedgefill")
     for label in labels:
-        if match := AXIS_PATTERN.search(label):
-            return Found(float(match[1]), "header label 'Tilt axis angle'")
+        axis = title_axis_deg(label)
+        if axis is not None:
+            return Found(axis, "header label 'Tilt axis angle'")
     return None
 
 

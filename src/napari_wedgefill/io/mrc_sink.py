@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -13,11 +13,11 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import written_beside
+from ..atomic import refuse_to_replace, write_beside
 from ..errors import WedgefillError
-from ..memory import in_words
+from ..memory import format_bytes
 from ..volume import VolumeOutline
-from .mrc_writer import describe_voxels
+from .mrc_writer import describe_volume
 
 Floats = NDArray[np.float32]
 HEADER_BYTES = 1024
@@ -32,40 +32,61 @@ class MrcSink:
     ----------
     folder : Path
         Must be there.
+    overwrite : bool
+        Replace files of the same names; without it they are refused.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, overwrite: bool = False) -> None:
         self.folder = folder
+        self.overwrite = overwrite
 
     def path(self, outline: VolumeOutline) -> Path:
         """Return the file of a volume."""
         return self.folder / f"{outline.name}.mrc"
 
+    def check(self, names: Iterable[str]) -> None:
+        """Refuse names of volumes that are taken already, before anything is computed.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Of the volumes to come, such as ``needle_gan``.
+
+        Raises
+        ------
+        WedgefillError
+            If a file of one of them is there and may not be replaced.
+        """
+        for name in names:
+            refuse_to_replace(self.folder / f"{name}.mrc", overwrite=self.overwrite)
+
     @contextmanager
-    def writing(self, outline: VolumeOutline) -> Iterator[MrcStream]:
+    def open_writer(self, outline: VolumeOutline) -> Iterator[MrcStream]:
         """Give the stream that takes the slabs; the file is in place once the block has ended.
 
         Raises
         ------
         WedgefillError
-            If the place cannot be written or has too little room; nothing half-written is left.
+            If the file is there already and may not be replaced, or the place cannot be written or
+            has too little room; nothing half-written is left.
         """
         path = self.path(outline)
+        refuse_to_replace(path, overwrite=self.overwrite)
         needed = HEADER_BYTES + 4 * int(np.prod(outline.shape))
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             raise WedgefillError(
-                f"{path}: it will take {in_words(needed)}, but only {in_words(free)} are left on "
-                "the disk; free some, or write elsewhere."
+                f"{path}: it will take {format_bytes(needed)}, but only {format_bytes(free)} are "
+                "left on the disk; free some, or write elsewhere."
             )
-        with written_beside(path) as temporary:
+        with write_beside(path) as temporary:
             _lay_out(temporary, outline)
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)
                 yield stream
                 stream.finish()
 
-    def written(self, outline: VolumeOutline) -> Floats:
+    def fetch(self, outline: VolumeOutline) -> Floats:
         """Map a volume that is complete, read-only."""
         return np.memmap(self.path(outline), np.float32, "r", HEADER_BYTES, outline.shape)
 
@@ -117,4 +138,4 @@ def _lay_out(path: Path, outline: VolumeOutline) -> None:
     """Make the file with its header, and room for voxels that takes no space yet."""
     with mrcfile.new_mmap(path, outline.shape, mrc_mode=2) as file:
         file.set_volume()
-        describe_voxels(file, outline.voxel_nm, outline.history)
+        describe_volume(file, outline)

@@ -1,9 +1,8 @@
-"""Writing volumes and tilt series as MRC, complete or not at all."""
+"""Writing volumes and tilt series as MRC: float32, or integers and half floats on request."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,113 +10,111 @@ import mrcfile
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import written_beside
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
-from ..volume import Volume
-from .formats import MRC_SUFFIXES
-from .mrc_labels import SIGNATURE, axis_label, label_lines
+from ..volume import Volume, VolumeOutline
+from .mrc_labels import label_lines
+from .notes import scaling_note, series_notes, volume_notes, writing_note
 
 ANGSTROM_PER_NM = 10.0
+#: MRC mode -> type of its pixels and the range of values that the scaling aims at.
+WRITTEN_MODES: dict[int, tuple[str, tuple[float, float]]] = {
+    1: ("int16", (-32767.0, 32767.0)),
+    2: ("float32", (-np.inf, np.inf)),
+    6: ("uint16", (0.0, 65535.0)),
+    12: ("float16", (-32768.0, 32768.0)),
+}
+#: SerialEM's extended header that holds tilt angles alone: two bytes an image, flag 1.
+SERI_BYTES, SERI_TILT_FLAG, CENTIDEGREES = 2, 1, 100
+#: Byte of the header where the two words that describe the extended header stand.
+SERI_WORDS_AT = 128
 
 
-def write_volume(path: str | Path, volume: Volume) -> Path:
-    """Write a volume as MRC mode 2 (float32), voxel size in angstroms, origin 0, history in labels.
-
-    Parameters
-    ----------
-    path : path
-        Ends in one of the MRC suffixes. An existing file is replaced.
-    volume : Volume
-        Its `history` becomes the labels, at most ten of 80 ASCII characters.
-
-    Returns
-    -------
-    Path
-        Where it was written.
-
-    Raises
-    ------
-    WedgefillError
-        If the name does not fit or the place cannot be written; nothing half-written is left.
-    """
-    path = _checked(path)
-    with written_beside(path) as temporary:
-        _write(temporary, volume.data, volume.voxel_nm, volume.history, is_volume=True)
-    return path
-
-
-def write_tilt_series(path: str | Path, series: TiltSeries) -> Path:
-    """Write a tilt series as an MRC stack with its angles in a .tlt file of the same name.
-
-    The position of the tilt axis goes into a label, so that reading the file gives it back.
-
-    Returns
-    -------
-    Path
-        Of the MRC file.
-
-    Raises
-    ------
-    WedgefillError
-        As for `write_volume`.
-    """
-    path = _checked(path)
-    edge = series.pixel_nm
-    voxel_nm = None if edge is None else (edge, edge, edge)
-    labels = [axis_label(series.axis_shift_px), *_origin(series)]
-    with ExitStack() as files:
-        # Leaving in reverse order, the angles are in place before the images that need them.
-        stack = files.enter_context(written_beside(path))
-        angles = files.enter_context(written_beside(path.with_suffix(".tlt")))
-        _write(stack, series.array(), voxel_nm, labels, is_volume=False)
-        angles.write_text("".join(f"{angle:10.4f}\n" for angle in series.angles_deg), "ascii")
-    return path
-
-
-def _origin(series: TiltSeries) -> list[str]:
-    """Return notes on where a series came from."""
-    notes = [f"{SIGNATURE}: read from {series.path.name}"] if series.path is not None else []
-    if series.axis_deg:
-        notes.append(f"{SIGNATURE}: images turned by {series.axis_deg:g} degrees at load")
-    return notes
-
-
-def _checked(path: str | Path) -> Path:
-    path = Path(path)
-    if path.suffix.lower() not in MRC_SUFFIXES:
-        raise WedgefillError(
-            f"{path.name}: results are written as MRC; give a name that ends in .mrc."
-        )
-    return path
-
-
-def _write(
-    path: Path,
-    data: NDArray[np.float32],
-    voxel_nm: tuple[float, float, float] | None,
-    labels: Sequence[str],
-    *,
-    is_volume: bool,
-) -> None:
+def write_mrc_volume(path: Path, volume: Volume, mode: int = 2) -> None:
+    """Write a volume (z, y, x) to `path`, row 0 at the bottom."""
+    stored, note = _stored(volume.data, mode)
     with mrcfile.new(path) as file:
-        file.set_data(np.ascontiguousarray(data, dtype=np.float32))
-        # The order matters: either call of these two rescales the cell that voxel_size writes.
-        if is_volume:
-            file.set_volume()
-        else:
-            file.set_image_stack()
-        describe_voxels(file, voxel_nm, labels)
+        file.set_data(stored)
+        # The order matters: this call rescales the cell that voxel_size writes.
+        file.set_volume()
+        describe_volume(file, volume, [*_values(mode), *note])
 
 
-def describe_voxels(
-    file: Any, voxel_nm: tuple[float, float, float] | None, labels: Sequence[str]
+def write_mrc_series(path: Path, series: TiltSeries, mode: int = 2) -> None:
+    """Write a tilt series (tilt, y, x) to `path`, its angles in a SerialEM extended header."""
+    stored, note = _stored(series.array(), mode)
+    with mrcfile.new(path) as file:
+        file.set_data(stored)
+        file.set_image_stack()
+        angles = np.rint(series.angles_deg * CENTIDEGREES).astype(np.int16)
+        file.set_extended_header(np.frombuffer(angles.tobytes(), "V1"))
+        file.header.exttyp = b"SERI"
+        words = np.array([SERI_BYTES, SERI_TILT_FLAG], np.int16).tobytes()
+        _overwrite_extra(file, SERI_WORDS_AT, words)
+        edge = series.pixel_nm
+        _put_voxel_size(file, None if edge is None else (edge, edge, edge))
+        _put_labels(file, [*_values(mode), *note, *series_notes(series)])
+
+
+def describe_volume(
+    file: Any, volume: Volume | VolumeOutline, first_notes: Sequence[str] = ()
 ) -> None:
-    """Put voxel size (z, y, x) and labels into the header of an open file that has its shape."""
+    """Put voxel size, place and labels into the header of an open file that has its shape."""
+    _put_voxel_size(file, volume.voxel_nm)
+    # Where the first row lies in the whole volume: for programs that read the starts, and for those
+    # that read the origin (IMOD turns the sign of the origin in files that follow the standard).
+    file.header.nystart = volume.first_slice
+    if volume.voxel_nm is not None:
+        file.header.origin.y = volume.first_slice * volume.voxel_nm[1] * ANGSTROM_PER_NM
+    _put_labels(file, [*(first_notes or _values(2)), *volume_notes(volume)])
+
+
+def _values(mode: int) -> list[str]:
+    return [writing_note(f"{WRITTEN_MODES[mode][0]} (mode {mode})")]
+
+
+def _stored(data: NDArray[np.float32], mode: int) -> tuple[NDArray[Any], list[str]]:
+    """Return the data as the mode stores them, and a note where they had to be scaled.
+
+    Whole numbers that fit stay what they are, and so do half floats within their range.
+    """
+    if mode not in WRITTEN_MODES:
+        known = ", ".join(map(str, WRITTEN_MODES))
+        raise WedgefillError(f"MRC mode {mode}: values are written in one of the modes {known}.")
+    dtype, (low, high) = WRITTEN_MODES[mode]
+    if mode == 2:
+        return np.ascontiguousarray(data, dtype=np.float32), []
+    smallest, largest = float(data.min()), float(data.max())
+    if low <= smallest and largest <= high:
+        if mode == 12:
+            return data.astype(np.float16), []
+        if all(np.array_equal(plane, np.rint(plane)) for plane in data):
+            return data.astype(dtype), []
+    scale = (largest - smallest) / (high - low) or 1.0
+    offset = smallest - low * scale
+    stored = np.empty(data.shape, dtype)
+    for plane, result in zip(data, stored, strict=True):
+        scaled = (plane.astype(np.float64) - offset) / scale
+        result[:] = (scaled if mode == 12 else np.rint(scaled)).clip(low, high)
+    return stored, [scaling_note(scale, offset)]
+
+
+def _put_voxel_size(file: Any, voxel_nm: tuple[float, float, float] | None) -> None:
     z, y, x = (0.0, 0.0, 0.0) if voxel_nm is None else voxel_nm
     file.voxel_size = (x * ANGSTROM_PER_NM, y * ANGSTROM_PER_NM, z * ANGSTROM_PER_NM)
-    lines = label_lines([f"{SIGNATURE}: written as float32 (mode 2)", *labels])
+
+
+def _put_labels(file: Any, notes: Sequence[str]) -> None:
+    lines = label_lines(notes)
     file.header.label[:] = b""
     for i, line in enumerate(lines):
         file.header.label[i] = line.ljust(80)
     file.header.nlabl = len(lines)
+
+
+def _overwrite_extra(file: Any, offset: int, words: bytes) -> None:
+    """Put bytes into the part of the header that IMOD and SerialEM define."""
+    extra = bytearray(bytes(file.header.extra2))
+    start = offset - file.header.dtype.fields["extra2"][1]
+    extra[start : start + len(words)] = words
+    file.header.extra2 = bytes(extra)

@@ -1,23 +1,33 @@
-"""Files beside a tilt series that know more than it does: .tlt, .rawtlt, .mdoc, logs."""
+"""Files beside a tilt series that know more than it does: .tlt, .rawtlt, .mdoc, .xf, logs."""
 
 from __future__ import annotations
 
-import re
+import math
+import statistics
 from pathlib import Path
 
-from .mdoc import NUMBER, Mdoc, read_mdoc
-from .stack import Found
-from .text import read_text
+from ..errors import WedgefillError
+from .axis import wrapped
+from .fei_log import FeiLog
+from .mdoc import Mdoc, read_mdoc
+from .stack import Found, Origin
+from .text import read_note
 
 COMPRESSED = (".gz", ".bz2")
 #: Endings that IMOD gives to stacks derived from a raw one, whose angle files keep the raw name.
 DERIVED = ("_preali", "_ali")
-#: A .tlt comes first, for in IMOD it holds the angles refined by the alignment; a .rawtlt holds the
-#: nominal ones, extracted and perhaps corrected by hand; an mdoc is the microscope's own record.
-#: All are younger or better kept than the extended header, which programs copy without looking.
-ANGLE_SIDECARS = (".tlt", ".rawtlt", ".mdoc")
-_LOG_AXIS = re.compile(rf"Tilt Axis Angle\s*\[[^]]*\]\s*:\s*({NUMBER})", re.IGNORECASE)
-_LOG_PIXEL = re.compile(rf"Image pixel size\s*\[nm\]\s*:\s*({NUMBER})", re.IGNORECASE)
+#: Every kind of list that may lie beside the images, best first. All are younger or better kept
+#: than what the image file holds, which programs copy without looking.
+ANGLE_SIDECARS = {
+    ".tlt": Origin.REFINED,
+    ".rawtlt": Origin.NOMINAL,
+    ".mdoc": Origin.MDOC,
+    ".aln": Origin.LIST,
+    ".csv": Origin.LIST,
+    ".txt": Origin.LIST,
+}
+#: These hold anything under the sun; one that is no list of angles is not worth a word.
+_PERHAPS_ANGLES = (".csv", ".txt")
 
 
 def without_compression(path: Path) -> Path:
@@ -32,49 +42,63 @@ def is_aligned_stack(path: Path) -> bool:
 
 
 def beside(path: Path, suffix: str) -> Path | None:
-    """Find the sidecar of an image file, or None.
+    """Find the sidecar of an image file, or None; the suffix may be in capitals.
 
     For ``x.mrc`` and ``.mdoc``: ``x.mrc.mdoc`` (SerialEM's own way) before ``x.mdoc``; for the
     derived ``x_ali.mrc`` also ``x.mdoc``.
     """
     bare = without_compression(path)
-    names = [bare.name + suffix, bare.stem + suffix]
-    names += [bare.stem[: -len(end)] + suffix for end in DERIVED if bare.stem.endswith(end)]
-    for name in names:
-        candidate = path.with_name(name)
-        if candidate != path and candidate.is_file():
-            return candidate
+    stems = [bare.name, bare.stem]
+    stems += [bare.stem[: -len(end)] for end in DERIVED if bare.stem.lower().endswith(end)]
+    for stem in stems:
+        for spelling in (suffix, suffix.upper(), f".{suffix[1:].capitalize()}"):
+            candidate = path.with_name(stem + spelling)
+            if candidate != path and candidate.is_file():
+                return candidate
     return None
 
 
-def angle_sidecars(path: Path) -> list[Path]:
-    """Every file beside the images that may hold their angles, best first."""
-    found = (beside(path, suffix) for suffix in ANGLE_SIDECARS)
-    return [sidecar for sidecar in found if sidecar is not None]
+def angle_sidecars(path: Path) -> list[tuple[Path, Origin]]:
+    """Every file beside the images that may hold their angles, best first, and its kind."""
+    found = ((beside(path, suffix), origin) for suffix, origin in ANGLE_SIDECARS.items())
+    return [(sidecar, origin) for sidecar, origin in found if sidecar is not None]
+
+
+def may_be_something_else(sidecar: Path) -> bool:
+    """Tell whether files of this kind often hold no angles at all."""
+    return sidecar.suffix.lower() in _PERHAPS_ANGLES
 
 
 def mdoc_beside(path: Path) -> Mdoc | None:
-    """Return the parsed mdoc of an image file, if it has one."""
+    """Return the parsed mdoc of an image file, if it has one that can be read."""
     sidecar = beside(path, ".mdoc")
-    return None if sidecar is None else read_mdoc(sidecar)
+    try:
+        return None if sidecar is None else read_mdoc(sidecar)
+    except WedgefillError:
+        return None
 
 
-def axis_from_sidecars(path: Path, mdoc: Mdoc | None) -> Found[float] | None:
-    """Tilt axis in degrees counter-clockwise from vertical, from the mdoc or FEI's ``x.txt``."""
-    if mdoc is not None and mdoc.axis_deg is not None:
-        return Found(mdoc.axis_deg, mdoc.path.name)
-    return _from_log(path, _LOG_AXIS)
+def log_beside(path: Path) -> FeiLog | None:
+    """Return FEI's acquisition log of an image file; any other note has nothing to say."""
+    sidecar = beside(path, ".txt")
+    return None if sidecar is None else FeiLog(sidecar)
 
 
-def pixel_from_sidecars(path: Path, mdoc: Mdoc | None) -> Found[float] | None:
-    """Pixel size in nanometres from the mdoc or FEI's acquisition log."""
-    if mdoc is not None and mdoc.pixel_nm is not None:
-        return Found(mdoc.pixel_nm, mdoc.path.name)
-    found = _from_log(path, _LOG_PIXEL)
-    return found if found is not None and found.value > 0 else None
-
-
-def _from_log(path: Path, pattern: re.Pattern[str]) -> Found[float] | None:
-    log = beside(path, ".txt")
-    match = pattern.search(read_text(log)) if log is not None else None
-    return Found(float(match[1]), log.name) if log is not None and match is not None else None
+def axis_from_transforms(path: Path) -> Found[float] | None:
+    """Tilt axis from IMOD's ``x.xf``: it turns every image so that the axis becomes vertical."""
+    sidecar = beside(path, ".xf") or beside(path, ".tltxf")
+    if sidecar is None:
+        return None
+    turns = []
+    for line in read_note(sidecar).splitlines():
+        try:
+            a11, a12, a21, a22, _, _ = (float(word) for word in line.split())
+        except ValueError:
+            return None
+        turns.append(math.degrees(math.atan2(a12 - a21, a11 + a22)))
+    if not turns:
+        return None
+    first = turns[0]
+    # Angles near +-180 jump; counted from the first of them they do not.
+    mean = first + statistics.fmean(wrapped(turn - first) for turn in turns)
+    return Found(wrapped(round(mean, 2)), sidecar.name, Origin.LIST)

@@ -1,14 +1,29 @@
-"""Reading small text files whose encoding nobody wrote down."""
+"""Small text files whose encoding and language nobody wrote down, and numbers in them.
+
+No pattern here or in the readers that use it may take more than linear time: labels and notes of
+thousands of blanks occur.
+"""
 
 from __future__ import annotations
 
+import codecs
+import itertools
+import re
 from pathlib import Path
 
 from ..errors import WedgefillError
 
+#: A number, with a decimal point or comma; a comma that no digit follows ends it.
+_NUMBER = re.compile(
+    r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40}|,[0-9]{1,40})?|[.,][0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
+)
+#: "Start tilt (skipping angles) [deg]: -76" has the longest that occurs.
+MAX_REMARK_CHARS = 24
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
 
 def read_text(path: Path) -> str:
-    """Return the text of a file in UTF-8 (with or without a byte-order mark) or Latin-1.
+    """Return the text of a file in UTF-8, UTF-16 (with its byte-order mark) or Latin-1.
 
     Raises
     ------
@@ -21,9 +36,53 @@ def read_text(path: Path) -> str:
         raise WedgefillError(
             f"{path.name}: this file cannot be opened ({error.strerror}); check the path."
         ) from None
+    if raw.startswith(_BYTE_ORDER_MARKS):
+        try:
+            return raw.decode("utf-16").removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            raise _not_text(path) from None
     if b"\0" in raw:
-        raise WedgefillError(f"{path.name}: this is not a text file; give one angle per line.")
+        raise _not_text(path)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")  # microscope logs of older Windows systems: degree signs
+
+
+def read_note(path: Path) -> str:
+    """Return the text of a file that may be something else; "" if it cannot be read."""
+    try:
+        return read_text(path)
+    except WedgefillError:
+        return ""
+
+
+def leading_number(text: str) -> float | None:
+    """Return the number that `text` begins with, after blanks, or None."""
+    match = _NUMBER.match(text.lstrip()[:120])
+    return None if match is None else float(match[0].replace(",", "."))
+
+
+def whole_number_text(text: str) -> float | None:
+    """Return the number that `text` spells from end to end, or None."""
+    text = text.strip()
+    match = _NUMBER.fullmatch(text) if len(text) <= 120 else None
+    return None if match is None else float(match[0].replace(",", "."))
+
+
+def number_after(text: str, words: str, sign: str) -> float | None:
+    """Return the number after `words` and `sign`, blanks and letter case aside, or None.
+
+    ``number_after("Tilt axis angle = 85.3, binning = 1", "tiltaxisangle", "=")`` is 85.3. A remark
+    may stand between the words and the sign, such as a unit in brackets.
+    """
+    parts = text.split(sign)
+    for before, after in itertools.pairwise(parts):
+        _, found, remark = "".join(before.lower().split()).partition(words)
+        if found and len(remark) <= MAX_REMARK_CHARS:
+            return leading_number(after)
+    return None
+
+
+def _not_text(path: Path) -> WedgefillError:
+    return WedgefillError(f"{path.name}: this is not a text file; give one angle per line.")

@@ -12,19 +12,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from .mrc_labels import axis_from_labels, axis_shift_from_labels, is_our_own
+from .notes import angles_from
 from .stack import Found, Stack
 
 if TYPE_CHECKING:
     import tifffile
 
+#: Every spelling that was seen, as `nm_per_unit` makes them plain.
 NM_PER_UNIT = {
-    "m": 1e9, "cm": 1e7, "mm": 1e6, "um": 1e3, "micron": 1e3, "microns": 1e3, "nm": 1.0, "pm": 1e-3,
-    "a": 0.1, "å": 0.1, "angstrom": 0.1, "angstroms": 0.1,
+    "m": 1e9, "metre": 1e9, "cm": 1e7, "centimetre": 1e7, "mm": 1e6, "millimetre": 1e6,
+    "um": 1e3, "micron": 1e3, "micrometre": 1e3, "nm": 1.0, "nanometre": 1.0,
+    "a": 0.1, "angstrom": 0.1, "pm": 1e-3, "picometre": 1e-3,
 }  # fmt: skip
 
 
-def read_tiff(path: Path) -> Stack:
+def read_tiff(path: Path, *, alone: bool = False) -> Stack:
     """Open a TIFF stack of grey images.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    alone : bool
+        Read the pages of this file only. Each file of an OME data set describes the whole set, and
+        reading one otherwise reads all of them.
 
     Returns
     -------
@@ -41,10 +53,16 @@ def read_tiff(path: Path) -> Stack:
     _quiet()
     try:
         with tifffile.TiffFile(path) as tiff:
+            spacing_nm, height_nm, pixel_nm = _sizes(tiff)
+            notes = _notes(tiff)
+            members = _members(tiff.ome_metadata)
+        is_member = len(members) > 1
+        if is_member and not alone:
+            _check_all_there(path, members)
+        with tifffile.TiffFile(path, is_ome=False if is_member and alone else None) as tiff:
             series = tiff.series[0]
-            axes = _grey_axes(path, series.axes, series.shape)
+            axes = _grey_axes(path, series)
             pixels = _pixels(path, tiff)
-            spacing_nm, pixel_nm = _sizes(tiff)
     except WedgefillError:
         raise
     except OSError as error:
@@ -56,17 +74,22 @@ def read_tiff(path: Path) -> Stack:
             f"{path.name}: this TIFF cannot be decoded ({_first_line(error)}); "
             f"save it again without compression."
         ) from None
+    angles, axis = angles_from(notes), axis_from_labels(notes)
     edges = None
     if pixel_nm is not None:
-        edges = (spacing_nm or pixel_nm.value, pixel_nm.value, pixel_nm.value)
+        edges = (spacing_nm or pixel_nm.value, height_nm or pixel_nm.value, pixel_nm.value)
     return Stack(
         path,
         pixels,
         path.stem,
-        pixel_nm=pixel_nm,
+        angles_found=() if angles is None else (Found(angles, "note of napari-wedgefill"),),
+        pixels_found=() if pixel_nm is None else (pixel_nm,),
         voxel_nm=edges,
+        axes_found=() if axis is None else (axis,),
+        axis_shift_px=axis_shift_from_labels(notes),
         volume_because="its third axis is z" if "Z" in axes and pixels.shape[0] > 1 else "",
-        rows_point_up=False,
+        row_0_on_top=True,
+        labels=notes,
     )
 
 
@@ -79,8 +102,20 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _grey_axes(path: Path, axes: str, shape: tuple[int, ...]) -> str:
+def _notes(tiff: tifffile.TiffFile) -> tuple[str, ...]:
+    """Return the lines that this package left in ImageJ's info; those of others say nothing."""
+    info = (tiff.imagej_metadata or {}).get("Info", "")
+    lines = tuple(str(info).splitlines())
+    return lines if is_our_own(lines) else ()
+
+
+def _grey_axes(path: Path, series: tifffile.TiffPageSeries) -> str:
     """Return the axes that are longer than one; refuse colours and more than three of them."""
+    axes, shape = series.axes, series.shape
+    if series.dtype.kind == "f" and axes.startswith("S"):
+        # tifffile writes three or four images as the planes of a picture unless told otherwise;
+        # pictures are not made of real numbers.
+        axes = axes.replace("S", "Q")
     if "S" in axes:
         raise WedgefillError(
             f"{path.name}: this is a colour (RGB) image; convert it to grey values first."
@@ -95,7 +130,7 @@ def _grey_axes(path: Path, axes: str, shape: tuple[int, ...]) -> str:
 
 def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
     series = tiff.series[0]
-    h, w = series.shape[-2:]
+    h, w = series.keyframe.imagelength, series.keyframe.imagewidth
     if series.dataoffset is not None:
         n_bytes = series.dataoffset + series.size * series.dtype.itemsize
         if path.stat().st_size < n_bytes:
@@ -109,42 +144,98 @@ def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
     return np.asarray(series.asarray()).reshape(-1, h, w)
 
 
-def _sizes(tiff: tifffile.TiffFile) -> tuple[float | None, Found[float] | None]:
-    """Distance of slices and pixel size in nanometres, (z, (y and x)), None where not stated."""
+def _members(xml: str | None) -> set[str]:
+    """Return the names of the files that an OME data set is spread over."""
+    if not xml:
+        return set()
+    elements = ElementTree.fromstring(xml).iter()
+    names = (element.get("FileName") for element in elements if _tag(element) == "UUID")
+    return {name for name in names if name}
+
+
+def _check_all_there(path: Path, members: set[str]) -> None:
+    """Refuse a set with gaps, which would be filled with black images without a word."""
+    missing = sorted(name for name in members if not path.with_name(name).is_file())
+    if missing:
+        raise WedgefillError(
+            f"{path.name}: it is one of {len(members)} files of an OME data set, and "
+            f"{len(missing)} of them, such as {missing[0]}, do not lie beside it; copy them there, "
+            f"or open the folder as one file per tilt."
+        )
+
+
+Sizes = tuple[float | None, float | None, Found[float] | None]
+
+
+def _sizes(tiff: tifffile.TiffFile) -> Sizes:
+    """Distance of slices, height and width of a pixel in nanometres, None where not stated."""
     if tiff.ome_metadata:
         return _ome_sizes(tiff.ome_metadata)
     if tiff.imagej_metadata:
         return _imagej_sizes(tiff)
-    return None, None
+    return None, None, None
 
 
-def _imagej_sizes(tiff: tifffile.TiffFile) -> tuple[float | None, Found[float] | None]:
+def _imagej_sizes(tiff: tifffile.TiffFile) -> Sizes:
     metadata: dict[str, Any] = tiff.imagej_metadata or {}
-    factor = _nm_per(str(metadata.get("unit", "")))
-    resolution = tiff.pages.first.tags.get("XResolution")
-    if factor is None or resolution is None or 0 in resolution.value:
-        return None, None
+    factor = nm_per_unit(str(metadata.get("unit", "")))
+    if factor is None:
+        return None, None, None
+    width, height = (_length_of_pixel(tiff, tag, factor) for tag in ("XResolution", "YResolution"))
+    other = nm_per_unit(str(metadata.get("yunit", "")))
+    if height is not None and other is not None:
+        height *= other / factor
+    spacing = _positive(metadata.get("spacing")) * (
+        nm_per_unit(str(metadata.get("zunit", ""))) or factor
+    )
+    found = None if width is None else Found(width, "ImageJ resolution tag")
+    return spacing or None, height, found
+
+
+def _length_of_pixel(tiff: tifffile.TiffFile, tag: str, factor: float) -> float | None:
+    resolution = tiff.pages.first.tags.get(tag)
+    if resolution is None or 0 in resolution.value:
+        return None
     per_unit, parts = resolution.value
-    spacing = float(metadata.get("spacing", 0.0)) * factor
-    pixel_nm = float(f"{parts / per_unit * factor:.7g}")
-    return spacing if spacing > 0 else None, Found(pixel_nm, "ImageJ resolution tag")
+    return float(f"{parts / per_unit * factor:.7g}")
 
 
-def _ome_sizes(xml: str) -> tuple[float | None, Found[float] | None]:
+def _ome_sizes(xml: str) -> Sizes:
     edges: dict[str, float] = {}
     for element in ElementTree.fromstring(xml).iter():
-        if element.tag.rpartition("}")[2] != "Pixels":
+        if _tag(element) != "Pixels":
             continue
-        for axis in "XZ":
-            factor = _nm_per(element.get(f"PhysicalSize{axis}Unit", "µm"))
-            size = float(element.get(f"PhysicalSize{axis}", "0"))
+        for axis in "XYZ":
+            factor = nm_per_unit(element.get(f"PhysicalSize{axis}Unit", "µm"))
+            size = _positive(element.get(f"PhysicalSize{axis}"))
             if factor is not None and size > 0:
-                edges.setdefault(axis, size * factor)
+                edges.setdefault(axis, float(f"{size * factor:.7g}"))
     found = Found(edges["X"], "OME PhysicalSizeX") if "X" in edges else None
-    return edges.get("Z"), found
+    return edges.get("Z"), edges.get("Y"), found
 
 
-def _nm_per(unit: str) -> float | None:
-    """Nanometres in one `unit`; ImageJ writes the micro sign as an escape."""
-    plain = re.sub(r"\\u00b5|[µμ]", "u", unit.strip(), flags=re.IGNORECASE).lower()
+def _tag(element: ElementTree.Element) -> str:
+    return element.tag.rpartition("}")[2]
+
+
+def _positive(value: object) -> float:
+    """Return a positive number, or 0 for anything else that stands in its place."""
+    try:
+        number = float(str(value))
+    except ValueError:
+        return 0.0
+    return number if 0.0 < number < float("inf") else 0.0
+
+
+def nm_per_unit(unit: str) -> float | None:
+    r"""Nanometres in one `unit`, in any of its spellings, or None for what is no length.
+
+    ImageJ writes the micro sign and the ring of the angstrom as escapes (``\u00B5m``), and
+    spelling, plural and capitals differ between programs.
+    """
+    plain = unit.strip()
+    plain = re.sub(r"\\u00b5|[µμ]", "u", plain, flags=re.IGNORECASE)
+    plain = re.sub(r"\\u00c5|\\u212b|[åÅ\u212b]", "a", plain, flags=re.IGNORECASE).lower()
+    if len(plain) > 2:
+        plain = plain.removesuffix("s").replace("meter", "metre").replace("ö", "o").rstrip(".")
     return NM_PER_UNIT.get(plain)

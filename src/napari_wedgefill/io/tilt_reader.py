@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
@@ -16,7 +16,7 @@ from .axis import quarter_turns, rotate
 from .choices import Choices, choose, find_stack_angles
 from .file_per_tilt import join_files
 from .formats import is_image_file, open_stack
-from .stack import Found, Stack
+from .stack import Given, Stack
 
 PathLike = str | Path
 
@@ -27,9 +27,12 @@ IN_MEMORY_BYTES = 64 << 20
 def read_tilt_series(
     path: PathLike | Sequence[PathLike],
     *,
-    angles: PathLike | None = None,
+    angles: PathLike | ArrayLike | None = None,
     pixel_nm: float | None = None,
     axis: str | float | None = None,
+    flip: bool = False,
+    signed_bytes: bool | None = None,
+    dataset: str | None = None,
 ) -> TiltSeries:
     """Read a tilt series with its angles, pixel size and tilt axis.
 
@@ -37,16 +40,25 @@ def read_tilt_series(
     ----------
     path : path, or sequence of paths
         An MRC or TIFF stack; or a folder or list of files that hold one tilt each, whose frames are
-        averaged.
-    angles : path, optional
-        File with one angle per image (.tlt .rawtlt .txt .csv .mdoc). Without it, angles are looked
-        for beside the images (.tlt, then .rawtlt, then .mdoc) and then in the extended header.
+        averaged. A list is taken in the order given, a folder in natural order of the names.
+    angles : path, str or array_like, optional
+        A file with one angle per image (.tlt .rawtlt .txt .csv .mdoc .aln), a range such as
+        "-60:60:2" or "-60:60" (the step follows from the number of images), or the angles in
+        degrees in the order of the file. Without it, every source in and beside the file is looked
+        at, and contradictions are told.
     pixel_nm : float, optional
         Pixel size in nanometres, in place of the one found.
     axis : "x", "y" or float, optional
         Where the tilt axis lies in the file's images: "y" upright, "x" (the same as 90), or degrees
         counter-clockwise from vertical as 3dmod shows the images. The images are turned to bring it
         along y.
+    flip : bool
+        The pictures are upside down, because a program turned them over and no file says so. Turns
+        the rows over, which mirrors the volume.
+    signed_bytes : bool, optional
+        Whether 8-bit pixels of an MRC file are signed, in place of what its header says.
+    dataset : str, optional
+        Which series, where the file holds several.
 
     Returns
     -------
@@ -59,19 +71,24 @@ def read_tilt_series(
         If the file cannot be read, holds a volume or a montage, has no angles or another number of
         angles than images, or its images hold nothing; the message is one sentence for the user.
     """
-    stack, choices = open_series(path, angles=angles, pixel_nm=pixel_nm, axis=axis)
+    given = Given(angles, pixel_nm, axis, flip, signed_bytes, dataset)
+    stack, choices = open_series(path, given)
     turns, rest_deg = quarter_turns(choices.rotation_deg)
     images: NDArray[Any] | DiskImages
-    if _stays_on_disk(stack.pixels) and not rest_deg:
+    looked_at = ""
+    if stays_on_disk(stack.pixels) and not rest_deg:
         images = DiskImages.of(np.rot90(stack.pixels, turns, axes=(1, 2)))
         n_mended = images.survey.n_mended
+        if images.survey.n_images < stack.n:
+            looked_at = f" in the {images.survey.n_images} images that were looked at"
     else:
         mended, n_mended = _mended(stack)
         images = rotate(mended, choices.rotation_deg)
     warnings = list(choices.warnings)
     if n_mended:
         warnings.append(
-            f"{n_mended} pixels were NaN or infinite; they now hold their image's median."
+            f"{n_mended} pixels were NaN or infinite{looked_at}; such pixels now hold their "
+            f"image's median."
         )
     if rest_deg:
         warnings.append(
@@ -92,26 +109,22 @@ def read_tilt_series(
 
 
 def open_series(
-    path: PathLike | Sequence[PathLike],
-    *,
-    angles: PathLike | None = None,
-    pixel_nm: float | None = None,
-    axis: str | float | None = None,
+    path: PathLike | Sequence[PathLike], given: Given | None = None
 ) -> tuple[Stack, Choices]:
     """Open the images and decide on their angles, pixel size and axis, without reading pixels."""
+    given = given or Given()
     paths = image_paths(path)
-    settled: PathLike | Found[NDArray[np.float64]] | None = angles
+    settled = None
     if len(paths) > 1:
-        stack = join_files(paths, angles)
-        settled = stack.angles_deg
+        stack, settled = join_files(paths, given, in_order=not isinstance(path, (str, Path)))
     else:
-        stack = open_stack(paths[0])
+        stack = open_stack(paths[0], given)
     if stack.n == 1:
         raise WedgefillError(
             f"{stack.path.name}: this is one image, not a tilt series; give the stack, or the "
             f"folder that holds one file per tilt."
         )
-    choices = choose(stack, angles=settled, pixel_nm=pixel_nm, axis=axis)
+    choices = choose(stack, given, settled=settled)
     found = choices.angles_deg.value
     if np.ptp(found) < 1e-3:
         raise WedgefillError(
@@ -121,7 +134,9 @@ def open_series(
     return stack, choices
 
 
-def find_angles(path: PathLike) -> tuple[NDArray[np.float64], str] | None:
+def find_angles(
+    path: PathLike, *, dataset: str | None = None
+) -> tuple[NDArray[np.float64], str] | None:
     """Look for the tilt angles of an image file, beside it and in its extended header.
 
     Returns
@@ -129,7 +144,7 @@ def find_angles(path: PathLike) -> tuple[NDArray[np.float64], str] | None:
     tuple of ndarray and str, or None
         Degrees, (n,), in the file's order, and where they were found; None where nothing fits.
     """
-    found = find_stack_angles(open_stack(path), [])
+    found = find_stack_angles(open_stack(path, Given(dataset=dataset)), [])
     return None if found is None else (found.value, found.source)
 
 
@@ -142,23 +157,25 @@ def image_paths(path: PathLike | Sequence[PathLike]) -> list[Path]:
         If a folder or list holds no image file.
     """
     paths = [Path(path)] if isinstance(path, (str, Path)) else [Path(p) for p in path]
-    if len(paths) == 1 and paths[0].is_dir():
+    if len(paths) == 1 and paths[0].is_dir() and not is_image_file(paths[0]):
         folder = paths[0]
-        paths = [file for file in folder.iterdir() if file.is_file() and is_image_file(file)]
+        paths = [file for file in folder.iterdir() if is_image_file(file)]
         if not paths:
-            raise WedgefillError(f"{folder}: this folder holds no MRC or TIFF images.")
+            raise WedgefillError(f"{folder}: this folder holds no images that can be read.")
     if not paths:
         raise WedgefillError("no file was given; give a tilt series.")
     return paths
 
 
-def _stays_on_disk(pixels: NDArray[Any]) -> bool:
-    return isinstance(pixels, np.memmap) and 4 * pixels.size > IN_MEMORY_BYTES
+def stays_on_disk(pixels: Any) -> bool:
+    """Tell whether images are too large to be read whole, and lie where parts can be read."""
+    is_lazy = isinstance(pixels, np.memmap) or not isinstance(pixels, np.ndarray)
+    return is_lazy and 4 * pixels.size > IN_MEMORY_BYTES
 
 
 def _mended(stack: Stack) -> tuple[NDArray[Any], int]:
     """Replace isolated pixels that are no numbers by their image's median; (images, how many)."""
-    images, n_mended = stack.pixels, 0
+    images, n_mended = np.asanyarray(stack.pixels), 0
     if images.dtype.kind != "f":
         return images, 0
     for i in range(stack.n):

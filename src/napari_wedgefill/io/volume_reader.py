@@ -11,32 +11,42 @@ from ..tilt_series import MIN_TILTS
 from ..volume import Volume
 from .choices import find_stack_angles
 from .formats import STACK_SUFFIXES, open_stack
+from .notes import first_slice_from, tilt_range_from
 from .sidecars import without_compression
-from .stack import Stack
+from .stack import Given, Stack
 from .tilt_reader import image_paths
 
 
-def read_volume(path: str | Path) -> Volume:
+def read_volume(
+    path: str | Path,
+    *,
+    dataset: str | None = None,
+    flip: bool = False,
+    signed_bytes: bool | None = None,
+) -> Volume:
     """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
 
-    A little-endian float32 file stays on disk and is mapped.
+    A little-endian float32 file stays on disk and is mapped. `dataset`, `flip` and `signed_bytes`
+    are those of `read_tilt_series`.
 
     Raises
     ------
     WedgefillError
         If the file cannot be read.
     """
-    stack = open_stack(path)
+    stack = open_stack(path, Given(dataset=dataset, flip=flip, signed_bytes=signed_bytes))
     return Volume(
         np.ascontiguousarray(stack.pixels, dtype=np.float32),
         voxel_nm=stack.voxel_nm,
         name=stack.name,
         history=stack.labels,
         path=stack.path,
+        first_slice=first_slice_from(stack.labels),
+        tilt_range=tilt_range_from(stack.labels),
     )
 
 
-def kind_of(path: str | Path | Sequence[str | Path]) -> str:
+def kind_of(path: str | Path | Sequence[str | Path], *, dataset: str | None = None) -> str:
     """Tell what a file is: "tilt series", "volume" or "image".
 
     Angles make a tilt series; so do a folder or list of files, and suffixes that only stacks carry.
@@ -48,7 +58,11 @@ def kind_of(path: str | Path | Sequence[str | Path]) -> str:
         If it cannot be read.
     """
     paths = image_paths(path)
-    return "tilt series" if len(paths) > 1 else stack_kind(open_stack(paths[0]))
+    return (
+        "tilt series"
+        if len(paths) > 1
+        else stack_kind(open_stack(paths[0], Given(dataset=dataset)))
+    )
 
 
 def stack_kind(stack: Stack) -> str:

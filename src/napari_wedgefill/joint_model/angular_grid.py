@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import median_step_deg, widest_gap_deg
-from ..projector.arrays import Array, alike, namespace
+from ..projector.arrays import Array, convert_like, namespace
 
 Floats = NDArray[np.float32]
 
@@ -86,10 +86,10 @@ class AngularGrid:
         nearest = np.argsort(weights == 0, axis=1, kind="stable")
         ahead, behind = np.where(mirrored, 0.0, weights), np.where(mirrored, weights, 0.0)
         each = np.arange(len(weights))
-        out = back = alike(np.zeros((len(weights), 1, 1)), rows) * rows[:1]
+        out = back = convert_like(np.zeros((len(weights), 1, 1)), rows) * rows[:1]
         for tilts in nearest.T[: np.count_nonzero(weights, axis=1).max()]:
-            out = out + alike(ahead[each, tilts][:, None, None], rows) * rows[tilts]
-            back = back + alike(behind[each, tilts][:, None, None], rows) * rows[tilts]
+            out = out + convert_like(ahead[each, tilts][:, None, None], rows) * rows[tilts]
+            back = back + convert_like(behind[each, tilts][:, None, None], rows) * rows[tilts]
         return out + _mirror(back, axis_u)
 
     @cached_property
@@ -116,7 +116,7 @@ def _mirror(rows: Array, axis_u: float) -> Array:
     width = rows.shape[1]
     source = 2.0 * axis_u - np.arange(width)
     lower = np.floor(source).astype(int)
-    upper_weight = alike((source - lower)[None, :, None], rows)
+    upper_weight = convert_like((source - lower)[None, :, None], rows)
     xp = namespace(rows)
     nothing = xp.zeros_like(rows[:, :1])
     padded = xp.concatenate([nothing, rows, nothing], axis=1)

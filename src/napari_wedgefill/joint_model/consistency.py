@@ -7,11 +7,11 @@ from collections.abc import Generator
 import numpy as np
 from numpy.typing import NDArray
 
+from ..progress import drain
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace, packed
+from ..projector.arrays import Array, convert_like, make_contiguous, namespace
 from ..reconstruct import iter_tvm
 from ..reconstruct.tvm import rms
-from ..steps import drain
 from .contract import Scales
 
 #: Steps, how smooth (`iter_tvm`), and how much of the total variation is that of the difference
@@ -105,8 +105,8 @@ def iter_consistency(
     G.-H. Chen, J. Tang and S. Leng, Med. Phys. 35, 660-663 (2008).
     """
     projected = beam(volume)
-    misfit = _within(sinogram - projected, _beyond(sinogram, scales))
-    share, signal = _above_noise(misfit, scales), _agreed(misfit)
+    misfit = _leave_out_outside(sinogram - projected, _estimate_outside(sinogram, scales))
+    share, signal = _estimate_signal_share(misfit, scales), _correlate_neighbours(misfit)
     if cautious:
         share = namespace(misfit).minimum(share, signal)
     wrong = share > 0
@@ -114,11 +114,11 @@ def iter_consistency(
     if wrong.any():
         # Slices that are picked are copied one voxel at a time; mostly there are none to leave out.
         these = slice(None) if wrong.all() else wrong
-        prior = packed(volume[..., these])
+        prior = make_contiguous(volume[..., these])
         begun = None if dual is None else (dual * (signal / CERTAIN).clip(0.0, 1.0))[..., these]
         sweeps = iter_tvm(
             beam,
-            packed((projected + share * misfit)[..., these]),
+            make_contiguous((projected + share * misfit)[..., these]),
             n_steps=LAST_STEPS if cautious else STEPS,
             strength=STRENGTH,
             balance=BALANCE,
@@ -138,31 +138,33 @@ def iter_consistency(
     return restored
 
 
-def _beyond(sinogram: Array, scales: Scales) -> Array:
+def _estimate_outside(sinogram: Array, scales: Scales) -> Array:
     """How surely each slice's specimen goes on outside the field of view, (n_slices,), 0 to 1."""
     n = max(1, round(END * sinogram.shape[1]))
     ends = (sinogram[:, :n].mean((0, 1)) + sinogram[:, -n:].mean((0, 1))) / 2
-    share = ends / alike(scales.sinogram, sinogram)
+    share = ends / convert_like(scales.sinogram, sinogram)
     return ((share - INSIDE) / (OUTSIDE - INSIDE)).clip(0.0, 1.0)
 
 
-def _within(misfit: Array, beyond: Array) -> Array:
+def _leave_out_outside(misfit: Array, beyond: Array) -> Array:
     """What of a misfit (n_tilts, width, n_slices) is not due to matter outside the field."""
     if (beyond > 0).any():
         xp = namespace(misfit)
         # Slice by slice: what a matrix product is rounded to depends on its size.
-        slices = packed(xp.moveaxis(misfit, 2, 0)) @ alike(_slow(misfit.shape[1]).T, misfit)
+        slices = make_contiguous(xp.moveaxis(misfit, 2, 0)) @ convert_like(
+            _make_smoother(misfit.shape[1]).T, misfit
+        )
         return misfit - beyond * xp.moveaxis(slices, 0, 2)
     return misfit
 
 
-def _above_noise(misfit: Array, scales: Scales) -> Array:
+def _estimate_signal_share(misfit: Array, scales: Scales) -> Array:
     """Share of each slice's misfit that is above the noise, (n_slices,), 0 to 1."""
-    noise = alike(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
+    noise = convert_like(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
     return (1 - noise**2).clip(0.0, 1.0)
 
 
-def _agreed(misfit: Array) -> Array:
+def _correlate_neighbours(misfit: Array) -> Array:
     """Share of each slice's misfit that neighbouring tilts agree on, (n_slices,), 0 to 1.
 
     Their correlation, but for what chance may bring about: noise has none, and a wrong volume is
@@ -173,7 +175,7 @@ def _agreed(misfit: Array) -> Array:
     return ((together / alone - CHANCE) / (1 - CHANCE)).clip(0.0, 1.0)
 
 
-def _slow(width: int) -> NDArray[np.float32]:
+def _make_smoother(width: int) -> NDArray[np.float32]:
     """Matrix (width, width) that leaves of a row what varies slowly along the detector."""
     u = np.arange(width) / (SLOW * width)
     weights = np.exp(-0.5 * (u[:, None] - u[None, :]) ** 2)

@@ -1,7 +1,7 @@
 """What the networks are given and what is made of their answers: written once.
 
 Training builds its examples with these very functions, so the networks meet in use what they met
-in training. Volumes and sinograms are numpy arrays or torch tensors, on a card or not, in units of
+in training. Volumes and sinograms are numpy arrays or torch tensors, on a GPU or not, in units of
 the series' density scale, so that densities are of order one. Everything is per slice but for the
 neighbours that the tomogram network sees, and the scales, which belong to the whole series.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, alike, namespace
+from ..projector.arrays import Array, convert_like, namespace
 from ..reconstruct import iter_sart, iter_tvm, last, wbp
 from .angular_grid import grid_for
 
@@ -69,8 +69,11 @@ class Scales:
 
 
 @dataclass(frozen=True, eq=False)
-class Quick:
-    """Quick reconstructions of measured data, each float32 (z, x, y), densities of order one."""
+class FirstEstimates:
+    """SART and TVM of measured data, from which the networks start.
+
+    Each float32 (z, x, y), densities of order one.
+    """
 
     sart: Array
     tvm: Array
@@ -86,22 +89,28 @@ def sinogram_scale(sinogram: Floats) -> float:
     return max(float(np.percentile(np.abs(sinogram), 99.5)), 1e-20)
 
 
-def believed_noise(noise: float | Floats, scale: float | Floats) -> Any:
+def raise_to_noise_floor(noise: float | Floats, scale: float | Floats) -> Any:
     """Standard deviation of the noise that is believed, for the scale of the path integrals."""
     return np.maximum(noise, NOISE_FLOOR * scale)
 
 
-def quick_reconstructions(beam: ParallelBeam, sinogram: Array, contract: InputContract) -> Quick:
+def compute_first_estimates(
+    beam: ParallelBeam, sinogram: Array, contract: InputContract
+) -> FirstEstimates:
     """SART and TVM of the measured sinogram (n_tilts, width, n_slices), for a fixed effort.
 
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
     sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
-    return Quick(sart, last(iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart)))
+    return FirstEstimates(sart, last(iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart)))
 
 
 def sinogram_input(
-    beam: ParallelBeam, sinogram: Array, quick: Quick, scales: Scales, contract: InputContract
+    beam: ParallelBeam,
+    sinogram: Array,
+    estimates: FirstEstimates,
+    scales: Scales,
+    contract: InputContract,
 ) -> Array:
     """Channels of the sinogram network, float32 (n_slices, 3, n_rows, width).
 
@@ -111,14 +120,14 @@ def sinogram_input(
     xp = namespace(sinogram)
     grid = grid_for(beam.angles_deg, contract.n_rows)
     rows = _beam_at(beam, grid.angles_deg)
-    warm = rows(quick.tvm) + grid.interpolate(sinogram - beam(quick.tvm), beam.axis_u)
-    unit = alike(scales.sinogram, sinogram)
-    measured = alike(grid.measured_fraction[:, None, None], sinogram)
-    channels = [warm / unit, rows(quick.sart) / unit, xp.broadcast_to(measured, warm.shape)]
+    warm = rows(estimates.tvm) + grid.interpolate(sinogram - beam(estimates.tvm), beam.axis_u)
+    unit = convert_like(scales.sinogram, sinogram)
+    measured = convert_like(grid.measured_fraction[:, None, None], sinogram)
+    channels = [warm / unit, rows(estimates.sart) / unit, xp.broadcast_to(measured, warm.shape)]
     return xp.stack([xp.moveaxis(channel, 2, 0) for channel in channels], axis=1)
 
 
-def completed_wbp(
+def reconstruct_completed(
     beam: ParallelBeam, sinogram: Array, filled: Array, scales: Scales, contract: InputContract
 ) -> Array:
     """WBP over 180 degrees of every measured row, verbatim, and the network's rows between.
@@ -137,11 +146,11 @@ def completed_wbp(
     grid = grid_for(beam.angles_deg, contract.n_rows)
     added = np.flatnonzero(grid.unmeasured)
     rows = namespace(filled).moveaxis(filled[:, 0][:, added], 0, 2)
-    rows = rows * alike(scales.sinogram, filled)
-    return _wbp_with(beam, sinogram, grid.angles_deg[added], rows)
+    rows = rows * convert_like(scales.sinogram, filled)
+    return _reconstruct_with(beam, sinogram, grid.angles_deg[added], rows)
 
 
-def reprojected_wbp(
+def reconstruct_reprojected(
     beam: ParallelBeam, sinogram: Array, volume: Array, contract: InputContract
 ) -> Array:
     """WBP over 180 degrees of every measured row, verbatim, and a volume's projections between.
@@ -163,10 +172,10 @@ def reprojected_wbp(
     angles = grid.angles_deg[grid.unmeasured]
     if not angles.size:
         return wbp(beam, sinogram)
-    return _wbp_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
+    return _reconstruct_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
 
 
-def _wbp_with(
+def _reconstruct_with(
     beam: ParallelBeam, sinogram: Array, angles_deg: NDArray[np.float64], rows: Array
 ) -> Array:
     """WBP of the measured rows and of `rows` at further angles."""
@@ -174,24 +183,24 @@ def _wbp_with(
     return wbp(_beam_at(beam, angles), namespace(sinogram).concatenate([sinogram, rows]))
 
 
-def tomogram_input(completed: Array, quick: Quick, contract: InputContract) -> Array:
+def tomogram_input(completed: Array, estimates: FirstEstimates, contract: InputContract) -> Array:
     """Channels of the tomogram network, float32 (n_slices, 3 (2 neighbours + 1), depth, width).
 
     WBP of the completed sinogram, SART and TVM, each with neighbouring slices.
     """
-    return _with_neighbours((completed, quick.sart, quick.tvm), contract.neighbours)
+    return _stack_neighbours((completed, estimates.sart, estimates.tvm), contract.neighbours)
 
 
 def refinement_input(again: Array, tvm: Array, estimate: Array, contract: InputContract) -> Array:
     """Channels of the refinement network, as many and as large as the tomogram network's.
 
-    WBP completed from the volume so far (`reprojected_wbp`), TVM, and that volume, which agrees
-    with the measurements (`restore_consistency`).
+    WBP completed from the volume so far (`reconstruct_reprojected`), TVM, and that volume, which
+    agrees with the measurements (`restore_consistency`).
     """
-    return _with_neighbours((again, tvm, estimate), contract.neighbours)
+    return _stack_neighbours((again, tvm, estimate), contract.neighbours)
 
 
-def _with_neighbours(volumes: tuple[Array, Array, Array], reach: int) -> Array:
+def _stack_neighbours(volumes: tuple[Array, Array, Array], reach: int) -> Array:
     """Slices (n_slices, channels, depth, width) of volumes, each with its neighbours, in order.
 
     The first and last slice stand in for neighbours that do not exist.

@@ -10,13 +10,13 @@ from ..errors import WedgefillError
 CUDA = "CUDAExecutionProvider"
 
 
-def file_for(path: Path, provider: str) -> Path:
+def choose_file(path: Path, provider: str) -> Path:
     """File of a network for a provider: on CUDA its half-precision twin, if it has one."""
-    twin = half_precision_twin(path)
+    twin = name_half_precision_twin(path)
     return twin if provider == CUDA and twin.is_file() else path
 
 
-def half_precision_twin(path: Path) -> Path:
+def name_half_precision_twin(path: Path) -> Path:
     """Where the float16 version of an ONNX file lies, ``sinogram_fp16.onnx`` for instance."""
     return path.with_stem(f"{path.stem}_fp16")
 
@@ -43,7 +43,7 @@ class Signature:
         return [len(shape) for shape in (*self.inputs, *self.outputs)] == [4, 4]
 
 
-def signature(path: Path) -> Signature:
+def read_signature(path: Path) -> Signature:
     """Read what an ONNX file takes and gives.
 
     Raises

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from ..projector.arrays import Array
+from ..projector.arrays import Array, is_tensor
 from ..projector.threads import available_cores
-from .onnx_file import file_for
+from .onnx_file import choose_file
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -34,7 +34,7 @@ class OutOfMemory(Exception):
     """A network did not fit into the memory of its device."""
 
 
-def obstacle_at_a_glance() -> str | None:
+def glance_at_cuda_obstacle() -> str | None:
     """Like `cuda_obstacle`, but without loading ONNX Runtime, which takes a second."""
     try:
         load_driver()
@@ -53,7 +53,7 @@ def load_driver() -> ctypes.CDLL:
 
 
 @lru_cache(maxsize=1)
-def cuda_obstacle() -> str | None:
+def find_cuda_obstacle() -> str | None:
     """Why CUDA cannot be used here, in a few words; None if nothing is known to stand against it.
 
     ONNX Runtime lists the CUDA provider wherever its GPU build is installed, so the driver is asked
@@ -101,7 +101,7 @@ def open_session(
     batches = batches or {}
     if device == "cpu":
         return _open(path, CPU, sizes, batches)
-    obstacle = cuda_obstacle()
+    obstacle = find_cuda_obstacle()
     if obstacle is None:
         try:
             return _open(path, CUDA, sizes, batches)
@@ -120,7 +120,7 @@ def _open(
 ) -> onnxruntime.InferenceSession:
     import onnxruntime
 
-    path = file_for(path, provider)
+    path = choose_file(path, provider)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     pinned = {**sizes, "batch": batches[provider]} if provider in batches else sizes
@@ -128,7 +128,7 @@ def _open(
         options.add_free_dimension_override_by_name(name, size)
     settings: dict[str, Any] = {}
     if provider == CPU:
-        options.intra_op_num_threads = -(-available_cores() // side_by_side())
+        options.intra_op_num_threads = -(-available_cores() // count_side_by_side())
         # Threads that spin while they wait take the cores from the projector's.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     else:
@@ -145,7 +145,7 @@ def _open(
     return session
 
 
-def side_by_side() -> int:
+def count_side_by_side() -> int:
     """How many inputs a session on the CPU should be given at once, from threads of their own."""
     return min(MOST_AT_ONCE, available_cores())
 
@@ -173,13 +173,15 @@ def run(session: onnxruntime.InferenceSession, batch: Array, more: bool = False)
         )
     name = taken.name
     try:
-        if not isinstance(batch, np.ndarray):
+        if is_tensor(batch):
             return _run_shared(session, name, batch)
         batch = np.ascontiguousarray(batch, dtype=np.float32)
         if session.get_providers()[0] == CUDA:
             answer = _run_bound(session, name, batch)
         else:
-            (answer,) = session.run(None, {name: batch}, None if more else _giving_back())
+            (answer,) = session.run(
+                None, {name: batch}, None if more else _make_shrinking_options()
+            )
     except Exception as error:  # its exceptions share no base class below this one
         if any(words in str(error).lower() for words in OUT_OF_MEMORY_WORDS):
             raise OutOfMemory(str(error)) from error
@@ -187,7 +189,7 @@ def run(session: onnxruntime.InferenceSession, batch: Array, more: bool = False)
     return np.asarray(answer, np.float32)
 
 
-def _giving_back() -> onnxruntime.RunOptions:
+def _make_shrinking_options() -> onnxruntime.RunOptions:
     """Options of a run after which the memory of the layers goes back to the system."""
     import onnxruntime
 
@@ -230,7 +232,7 @@ def _run_shared(session: onnxruntime.InferenceSession, name: str, batch: Tensor)
     return answer
 
 
-def providers_report() -> dict[str, Any]:
+def report_providers() -> dict[str, Any]:
     """What ONNX Runtime is installed and what truly runs, for `wedgefill doctor`."""
     versions: dict[str, str | None] = {}
     for package in ("onnxruntime", "onnxruntime-gpu"):
@@ -242,7 +244,7 @@ def providers_report() -> dict[str, Any]:
         import onnxruntime
     except ImportError as error:
         return {"installed": versions, "import_error": str(error)}
-    obstacle = cuda_obstacle()
+    obstacle = find_cuda_obstacle()
     return {
         "installed": versions,
         "claimed": onnxruntime.get_available_providers(),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import WedgefillError
-from .onnx_file import file_for, half_precision_twin, signature
+from .onnx_file import choose_file, name_half_precision_twin, read_signature
 
 if TYPE_CHECKING:
     from .contract import InputContract
@@ -70,26 +70,26 @@ class ModelInfo:
     def precision(self, provider: str | None) -> str:
         """Precision in which a provider runs the networks: "float32" or "float16"."""
         path = self.path(STAGES[0])
-        return "float32" if file_for(path, provider or "") == path else "float16"
+        return "float32" if choose_file(path, provider or "") == path else "float16"
 
 
-def bundled_folder() -> Path:
+def find_bundled_folder() -> Path:
     """Folder of the models that came with the package (a wheel's, or a checkout's)."""
     inside = _PACKAGE / "_models"
     return inside if inside.is_dir() else _PACKAGE.parent.parent / "models"
 
 
-def available_models() -> list[ModelInfo]:
+def list_models() -> list[ModelInfo]:
     """Bundled models, by name."""
-    folders = sorted(path.parent for path in bundled_folder().glob("*/model.toml"))
+    folders = sorted(path.parent for path in find_bundled_folder().glob("*/model.toml"))
     return [_read(folder) for folder in folders]
 
 
-def bundled_summaries() -> dict[str, str]:
+def read_summaries() -> dict[str, str]:
     """Name and summary of each bundled model, read without anything that is slow to import."""
     found: dict[str, str] = {}
-    for path in sorted(bundled_folder().glob("*/model.toml")):
-        described = _described(path)
+    for path in sorted(find_bundled_folder().glob("*/model.toml")):
+        described = _read_description(path)
         found[str(described.get("name", path.parent.name))] = str(described.get("summary", ""))
     return found
 
@@ -107,10 +107,10 @@ def load(name_or_folder: str | Path) -> ModelInfo:
     WedgefillError
         If there is no such model, or a file is missing or is not the one described.
     """
-    bundled = bundled_folder() / str(name_or_folder)
+    bundled = find_bundled_folder() / str(name_or_folder)
     folder = bundled if (bundled / "model.toml").is_file() else Path(name_or_folder)
     if not (folder / "model.toml").is_file():
-        names = ", ".join(model.name for model in available_models()) or "none"
+        names = ", ".join(model.name for model in list_models()) or "none"
         raise WedgefillError(
             f"There is no model {str(name_or_folder)!r}; bundled models: {names}; "
             "or give a folder that holds model.toml."
@@ -119,7 +119,7 @@ def load(name_or_folder: str | Path) -> ModelInfo:
     for file, expected in model.sha256.items():
         _check_hash(folder / f"{file}.onnx", expected)
     for stage in (*STAGES, REFINEMENT):
-        for path in (model.path(stage), half_precision_twin(model.path(stage))):
+        for path in (model.path(stage), name_half_precision_twin(model.path(stage))):
             if path.is_file() and path.stem not in model.sha256:
                 raise WedgefillError(
                     f"{path}: model.toml does not list this file; remove it or export the model "
@@ -134,7 +134,7 @@ def _read(folder: Path) -> ModelInfo:
     from .contract import InputContract  # compiled code: not while the window opens
 
     path = folder / "model.toml"
-    described = _described(path)
+    described = _read_description(path)
     try:
         contract, sha256 = described["contract"], described["sha256"]
         unknown = sorted(set(contract) - {field.name for field in fields(InputContract)})
@@ -151,17 +151,17 @@ def _read(folder: Path) -> ModelInfo:
             sha256={stage: sha256[stage] for stage in STAGES} | sha256,
         )
     except (KeyError, TypeError) as error:
-        raise _unusable(path, error) from error
+        raise _make_error(path, error) from error
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _read_description(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise _unusable(path, error) from error
+        raise _make_error(path, error) from error
 
 
-def _unusable(path: Path, error: Exception) -> WedgefillError:
+def _make_error(path: Path, error: Exception) -> WedgefillError:
     return WedgefillError(
         f"{path}: this model description cannot be used ({error!r}); export the model again."
     )
@@ -184,7 +184,7 @@ def _check_hash(path: Path, expected: str) -> None:
 def _check_network(model: ModelInfo, stage: str) -> None:
     """Refuse a file that is no network of this stage, or was trained on other inputs."""
     path = model.path(stage)
-    found = signature(path)
+    found = read_signature(path)
     if not found.maps_images or found.metadata.get("stage", stage) != stage:
         shapes = " and ".join(str(list(shape)) for shape in found.inputs)
         what = found.metadata.get("stage", "foreign")

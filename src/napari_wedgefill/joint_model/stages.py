@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
+from ..progress import relay
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, namespace, packed
-from ..steps import relayed
+from ..projector.arrays import Array, make_contiguous, namespace
 from . import contract as inputs
 from .consistency import iter_consistency
 from .model import JointModel
@@ -21,7 +21,7 @@ def iter_joint(
     beam: ParallelBeam,
     sinogram: Array,
     scales: inputs.Scales,
-    quick: inputs.Quick | None = None,
+    estimates: inputs.FirstEstimates | None = None,
 ) -> Generator[Step, None, Array]:
     """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
 
@@ -35,7 +35,7 @@ def iter_joint(
         Measured rows in units of the density scale; neighbouring slices must be neighbours.
     scales : Scales
         Of the whole series.
-    quick : Quick, optional
+    estimates : FirstEstimates, optional
         SART and TVM of these rows, of the same kind, if they are there already; computed otherwise.
 
     Yields
@@ -49,34 +49,31 @@ def iter_joint(
         Densities in units of the density scale.
     """
     contract = model.model.contract
-    if quick is None:
+    if estimates is None:
         yield "GAN: SART and TVM", 0.0
-        quick = inputs.quick_reconstructions(beam, sinogram, contract)
+        estimates = inputs.compute_first_estimates(beam, sinogram, contract)
     yield "GAN: sinogram network", 0.2
-    rows = inputs.sinogram_input(beam, sinogram, quick, scales, contract)
-    filled = yield from _through(model, "sinogram", rows, 0.2, 0.3)
+    rows = inputs.sinogram_input(beam, sinogram, estimates, scales, contract)
+    filled = yield from _run_stage(model, "sinogram", rows, 0.2, 0.3)
     yield "GAN: weighted back projection", 0.3
-    completed = inputs.completed_wbp(beam, sinogram, filled, scales, contract)
-    channels = inputs.tomogram_input(completed, quick, contract)
+    completed = inputs.reconstruct_completed(beam, sinogram, filled, scales, contract)
+    channels = inputs.tomogram_input(completed, estimates, contract)
     until = 0.4 if model.model.refines else 0.9
-    volume = _volume((yield from _through(model, "tomogram", channels, 0.3, until)))
+    volume = _turn_into_volume((yield from _run_stage(model, "tomogram", channels, 0.3, until)))
     if model.model.refines:
-        volume = yield from iter_refined(
-            model, beam, sinogram, quick.tvm, volume, scales, until, 0.9
-        )
+        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales)
+        volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
     steps = iter_consistency(beam, sinogram, volume, scales, cautious=True)
-    return (yield from _agreeing(steps, 0.9, 1.0))
+    return (yield from _restore(steps, 0.9, 1.0))
 
 
-def iter_refined(
+def iter_refine(
     model: JointModel,
     beam: ParallelBeam,
     sinogram: Array,
     tvm: Array,
     volume: Array,
     scales: inputs.Scales,
-    begin: float,
-    end: float,
     views: Sequence[Sequence[tuple[int, ...]]] = VIEWS,
 ) -> Generator[Step, None, Array]:
     """Repair a volume with the refinement network, each time from where it fits the measurements.
@@ -84,8 +81,7 @@ def iter_refined(
     Each time it is seen from another side: the network does not make the same errors there, and
     so repairs some of those that it made before. No pass follows the last to repair it, so it is
     the mean of two views, and half of that in which they differ goes.
-    Shapes and units are those of `iter_joint`; `begin` and `end` are the fractions of the slab
-    that are done before and after.
+    Shapes and units are those of `iter_joint`.
 
     Parameters
     ----------
@@ -95,7 +91,7 @@ def iter_refined(
     Yields
     ------
     tuple of str and float
-        The step at work and the fraction that is done.
+        The step at work and the fraction of the repair that is done, 0 to 1.
 
     Returns
     -------
@@ -103,28 +99,28 @@ def iter_refined(
         The repaired volume.
     """
     contract = model.model.contract
-    step = (end - begin) / len(views)
+    step = 1.0 / len(views)
     dual = sinogram * 0.0
     for k, sides in enumerate(views):
-        first = begin + k * step
-        agreeing = iter_consistency(beam, sinogram, volume, scales, dual=dual)
-        volume = yield from _agreeing(agreeing, first, first + 0.4 * step)
-        again = inputs.reprojected_wbp(beam, sinogram, volume, contract)
+        first = k * step
+        steps = iter_consistency(beam, sinogram, volume, scales, dual=dual)
+        volume = yield from _restore(steps, first, first + 0.4 * step)
+        again = inputs.reconstruct_reprojected(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, tvm, volume, contract)
-        volume = yield from _seen(model, channels, sides, first + 0.4 * step, first + step)
+        volume = yield from _average_views(model, channels, sides, first + 0.4 * step, first + step)
     return volume
 
 
-def _agreeing(
+def _restore(
     steps: Generator[float, None, Array], begin: float, end: float
 ) -> Generator[Step, None, Array]:
     """Report the steps of `iter_consistency`, and return its volume."""
     name = "GAN: consistency with the measurements"
     yield name, begin
-    return (yield from relayed(steps, lambda done: (name, begin + (end - begin) * done)))
+    return (yield from relay(steps, lambda done: (name, begin + (end - begin) * done)))
 
 
-def _seen(
+def _average_views(
     model: JointModel,
     channels: Array,
     sides: Sequence[tuple[int, ...]],
@@ -136,24 +132,24 @@ def _seen(
     volumes: list[Array] = []
     for k, axes in enumerate(sides):
         first = begin + k * each
-        answer = yield from _through(
-            model, "refinement", _flipped(channels, axes), first, first + each
+        answer = yield from _run_stage(
+            model, "refinement", _flip(channels, axes), first, first + each
         )
-        volumes.append(_volume(_flipped(answer, axes)))
-    return packed(sum(volumes) / len(volumes))
+        volumes.append(_turn_into_volume(_flip(answer, axes)))
+    return make_contiguous(sum(volumes) / len(volumes))
 
 
-def _flipped(slices: Array, axes: tuple[int, ...]) -> Array:
+def _flip(slices: Array, axes: tuple[int, ...]) -> Array:
     """Flip slices (..., depth, width) along some of their two axes."""
     return namespace(slices).flip(slices, axes) if axes else slices  # numpy's is a view
 
 
-def _volume(answer: Array) -> Array:
+def _turn_into_volume(answer: Array) -> Array:
     """Turn a network's answer (n_slices, 1, depth, width) into (depth, width, n_slices)."""
-    return packed(namespace(answer).moveaxis(answer[:, 0], 0, 2))
+    return make_contiguous(namespace(answer).moveaxis(answer[:, 0], 0, 2))
 
 
-def _through(
+def _run_stage(
     model: JointModel, stage: str, batch: Array, begin: float, end: float
 ) -> Generator[Step, None, Array]:
     answers: list[Array] = []

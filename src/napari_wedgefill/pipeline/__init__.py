@@ -1,4 +1,1 @@
-"""Running the joint model: the input contract, ONNX Runtime sessions, and the pipeline.
-
-Never imports torch. Training shares `contract`, so the networks meet in use what they met there.
-"""
+"""One fill: from a tilt series to the volumes of every method, slab by slab."""

@@ -10,24 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import WedgefillError
-from ..memory import DEFAULT_SHARE, free_bytes, held_bytes, in_words
-from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
+from ..memory import DEFAULT_SHARE, format_bytes, measure_free_bytes, measure_held_bytes
+from ..methods import Memory, Method
+from ..projector import ParallelBeam, strip_width
 from ..projector.threads import available_cores
 
-#: Narrower strips where one array of a full strip would be larger than this.
-STRIP_BYTES = {"gan": 64 << 20}
-OTHER_STRIP_BYTES = 256 << 20
-FEWEST_LANES = 16
 #: Strips of a slab at least, where memory allows, if strips overlap: what two of them share would
 #: otherwise be computed twice.
 JOINED = 4
-#: Arrays of a volume's size that a solver holds at once, its result included.
-VOLUMES = {"wbp": 1.0, "sart": 2.0, "sirt": 2.0, "tvm": 6.0, "gan": 28.0}
-#: Arrays of a sinogram's size that a solver holds at once.
-SINOGRAMS = {"wbp": 3.0, "sart": 3.0, "sirt": 3.0, "tvm": 4.0, "gan": 10.0}
-#: What the networks take beside that, for a slice and its pixels.
-NETWORK_BYTES, NETWORK_BYTES_PER_PIXEL = 300e6, 4e3
 #: What compiled code and libraries take that is not there yet when a job begins.
 SLACK_BYTES = 150e6
 
@@ -50,8 +40,8 @@ class Slab:
     last: int
 
 
-def cut(
-    method: str,
+def cut_slabs(
+    method: Method,
     beam: ParallelBeam,
     height: int,
     max_memory: int | None,
@@ -63,8 +53,8 @@ def cut(
 
     Parameters
     ----------
-    method : str
-        As in `FillOptions.methods`.
+    method : Method
+        Says how much memory a slab of it takes.
     beam : ParallelBeam
         The geometry.
     height : int
@@ -74,7 +64,7 @@ def cut(
     reach : int
         Neighbouring slices that the method looks at on either side.
     alone : bool
-        One strip at a time: there is one card, however many cores there are.
+        One strip at a time: there is one GPU, however many cores there are.
 
     Raises
     ------
@@ -82,43 +72,38 @@ def cut(
         If not even one strip fits into the memory that was given.
     """
     # A strip no wider than what is read for its neighbours' sake would keep nothing.
-    lanes = max(strip_lanes(method, beam), 3 * reach)
+    lanes = max(choose_strip_lanes(method.memory, beam), 3 * reach)
     most = max(available_cores(), JOINED if reach else 1)
-    need = [_bytes(method, beam, lanes, n) for n in range(1, most + 1)]
-    held = held_bytes()
-    budget = held + DEFAULT_SHARE * free_bytes() if max_memory is None else max_memory
+    need = [_estimate_bytes(method.memory, beam, lanes, n) for n in range(1, most + 1)]
+    held = measure_held_bytes()
+    budget = held + DEFAULT_SHARE * measure_free_bytes() if max_memory is None else max_memory
     if max_memory is not None and held + need[0] > budget:
         raise WedgefillError(
-            f"{method.upper()} of slices of {beam.width} x {beam.depth} takes about "
-            f"{in_words(held + need[0])} of memory, but only {in_words(budget)} may be used; "
-            "allow more (--max-memory) or bin the images (--bin 2)."
+            f"{method.label} of slices of {beam.width} x {beam.depth} takes about "
+            f"{format_bytes(held + need[0])} of memory, but only {format_bytes(budget)} may be "
+            "used; allow more (--max-memory) or bin the images (--bin 2)."
         )
     n_strips = 1 if alone else max(1, sum(held + n <= budget for n in need))
-    return _slabs(height, lanes, reach, n_strips)
+    return _join_strips(height, lanes, reach, n_strips)
 
 
-def strip_lanes(method: str, beam: ParallelBeam) -> int:
+def choose_strip_lanes(memory: Memory, beam: ParallelBeam) -> int:
     """Slices of a strip: as many as the kernels like best, fewer where slices are large."""
-    lanes, limit = LANES, STRIP_BYTES.get(method, OTHER_STRIP_BYTES)
-    while lanes > FEWEST_LANES and 4 * beam.depth * beam.width * lanes > limit:
-        lanes //= 2
-    return lanes
+    return strip_width(beam.depth, beam.width, memory.strip_bytes)
 
 
-def _bytes(method: str, beam: ParallelBeam, lanes: int, n_strips: int) -> float:
+def _estimate_bytes(memory: Memory, beam: ParallelBeam, lanes: int, n_strips: int) -> float:
     """What a slab of some strips takes while another is read and a third one written."""
-    volume = 4.0 * beam.depth * beam.width * lanes
-    sinogram = 4.0 * beam.n_tilts * beam.width * lanes
+    pixels = beam.depth * beam.width
+    volume, sinogram = 4.0 * pixels * lanes, 4.0 * beam.n_tilts * beam.width * lanes
     # One volume more is being written; two sinograms more are read ahead and normalised. Each
     # core at work holds a padded copy of a strip.
-    total = n_strips * (volume * (VOLUMES[method] + 1) + sinogram * (SINOGRAMS[method] + 2))
+    total = n_strips * (volume * (memory.volumes + 1) + sinogram * (memory.sinograms + 2))
     total += min(available_cores(), 2 * n_strips) * volume + SLACK_BYTES
-    if method == "gan":
-        total += NETWORK_BYTES + NETWORK_BYTES_PER_PIXEL * beam.depth * beam.width
-    return total
+    return total + memory.fixed_bytes + memory.bytes_per_pixel * pixels
 
 
-def _slabs(height: int, lanes: int, reach: int, n_strips: int) -> list[Slab]:
+def _join_strips(height: int, lanes: int, reach: int, n_strips: int) -> list[Slab]:
     """Join full strips; without neighbours a shorter last one stays alone: its kernel differs."""
     most = lanes * n_strips
     if height <= most and reach:

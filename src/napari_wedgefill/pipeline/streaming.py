@@ -1,14 +1,211 @@
-"""Reading ahead and writing behind, each in a thread of its own, while slabs are computed."""
+"""One method over all slices, slab by slab: the next is read and the last written meanwhile."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ..joint_model.model import JointModel
+from ..joint_model.onnx_session import CUDA
+from ..memory import release_pages
+from ..methods import Method, Problem, Solution, Step
+from ..normalise import Normalisation
+from ..progress import relay
+from ..projector import ParallelBeam
+from ..tilt_series import TiltSeries
+from .gpu import Gpu, find_gpu
+from .options import FillOptions
+from .session import Calibration
+from .sinks import SlabWriter
+from .slabs import Slab, cut_slabs
+
+Floats = NDArray[np.float32]
 Item = TypeVar("Item")
 Read = TypeVar("Read")
+
+#: What is left unexplained, over the noise, at which SART and SIRT may stop. Above one, for
+#: vacuum, alignment and projection model are never exact.
+DISCREPANCY = 1.25
+
+
+@dataclass(frozen=True, eq=False)
+class MethodRun:
+    """One method on the slices that a fill is asked for.
+
+    Attributes
+    ----------
+    method : Method
+        What to run.
+    series : TiltSeries
+        The slices to reconstruct.
+    calibration : Calibration
+        Of the whole series that they are a part of.
+    options : FillOptions
+        Of the fill.
+    model : JointModel or None
+        The networks, if any method of the fill needs them.
+    earlier : mapping of str to ndarray, float32, (z, y, x)
+        Volumes, in the units of the file, of the methods that this one starts from.
+    """
+
+    method: Method
+    series: TiltSeries
+    calibration: Calibration
+    options: FillOptions
+    model: JointModel | None
+    earlier: Mapping[str, Floats] = field(default_factory=dict)
+
+
+@dataclass
+class Tally:
+    """What running a method took: passes of each slab, and seconds by stage of the work."""
+
+    passes: list[int] = field(default_factory=list)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+
+def add_up(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """Add up seconds by stage."""
+    total: dict[str, float] = {}
+    for part in parts:
+        for stage, seconds in part.items():
+            total[stage] = total.get(stage, 0.0) + seconds
+    return total
+
+
+def plan_slabs(
+    method: Method, series: TiltSeries, model: JointModel | None, options: FillOptions
+) -> list[Slab]:
+    """Cut the slices of a series into slabs for one method; see `slabs.cut_slabs`."""
+    beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
+    is_alone = choose_gpu(method, model, options) is not None
+    reach = method.reach(model)
+    return cut_slabs(method, beam, series.height, options.max_memory, reach, alone=is_alone)
+
+
+def choose_gpu(method: Method, model: JointModel | None, options: FillOptions) -> Gpu | None:
+    """Return the GPU that a method's slabs go to; None where they stay in main memory."""
+    if options.stop == "discrepancy":  # slices that stop apart are a matter for processors
+        return None
+    if method.needs_model and (model is None or model.provider != CUDA):
+        return None
+    return find_gpu(options.device)
+
+
+def choose_starts(
+    method: Method,
+    finished: Mapping[str, Floats],
+    model: JointModel | None,
+    options: FillOptions,
+) -> dict[str, Floats]:
+    """Return the volumes of a fill that a method starts from: all that it uses, or none.
+
+    None where slices stopped apart from each other: they are no fixed effort.
+    """
+    if options.stop == "discrepancy" or not set(method.uses) <= set(finished):
+        return {}
+    suits = None if options.preview else method.suits
+    if suits is not None and not suits(options.count_passes(), model):
+        return {}
+    return {name: finished[name] for name in method.uses}
+
+
+def iter_slabs(
+    run: MethodRun, slabs: Sequence[Slab], writer: SlabWriter
+) -> Generator[Step, None, Tally]:
+    """Reconstruct slab by slab; yields the stage and how far the method is, and returns a tally."""
+    tally, height = Tally(), run.series.height
+    normalisation = run.calibration.normalisation
+
+    def read(slab: Slab) -> Floats:
+        return normalisation.apply(run.series.sinograms(slab.first, slab.last))
+
+    with write_behind() as behind:
+        for slab, sinogram in read_ahead(slabs, read):
+            where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
+            steps = _time_stages(_solve_slab(run, slab, sinogram), run.method, tally)
+            solution = yield from relay(steps, partial(_place_step, slab, where, height))
+            if solution.n_passes is not None:
+                tally.passes.append(solution.n_passes)
+            start = time.monotonic()
+            behind(partial(_write_slab, writer, slab, solution.volume, normalisation))
+            tally.seconds["waiting for the disk"] += time.monotonic() - start
+            del solution
+    return tally
+
+
+def _place_step(slab: Slab, where: str, height: int, step: Step) -> Step:
+    """Say how far the whole method is, for how far it is in a slab."""
+    stage, fraction = step
+    return stage + where, (slab.start + fraction * (slab.stop - slab.start)) / height
+
+
+def _time_stages(
+    steps: Generator[Step, None, Solution], method: Method, tally: Tally
+) -> Generator[Step, None, Solution]:
+    """Add the seconds that a method spends to the stage that it was in."""
+    stage, now = method.label, time.monotonic()
+    try:
+        while True:
+            step = next(steps)
+            tally.seconds[stage] += time.monotonic() - now
+            yield step
+            stage, now = step[0], time.monotonic()
+    except StopIteration as ended:
+        tally.seconds[stage] += time.monotonic() - now
+        solution: Solution = ended.value
+        return solution
+
+
+def _write_slab(
+    writer: SlabWriter, slab: Slab, volume: Floats, normalisation: Normalisation
+) -> None:
+    """Write the slices that a slab keeps, in the units of the file; changes `volume`."""
+    kept = volume[:, :, slab.start - slab.first : slab.stop - slab.first]
+    normalisation.restore(kept, out=kept)
+    writer.write(slab.start, kept)
+
+
+def _solve_slab(run: MethodRun, slab: Slab, sinogram: Floats) -> Generator[Step, None, Solution]:
+    """Solve one slab, densities of order one; on a GPU if there is one and the slab fits."""
+    method, scales = run.method, run.calibration.scales
+    can_stop = method.effort is not None and method.effort.stops_at_noise
+    stops = can_stop and run.options.stop == "discrepancy"
+    problem = Problem(
+        beam=run.calibration.beam,
+        sinogram=sinogram,
+        scales=scales,
+        passes=run.options.count_passes(),
+        starts={name: _cut_start(volume, run, slab) for name, volume in run.earlier.items()},
+        stop_at=DISCREPANCY * float(scales.noise) if stops else None,
+        model=run.model,
+    )
+    gpu = choose_gpu(method, run.model, run.options)
+    if gpu is not None:
+        try:
+            solution = yield from method.solve(gpu.move(problem))
+            return Solution(gpu.get(solution.volume), solution.n_passes)
+        except gpu.short_of_memory:
+            pass  # main memory is larger
+    return (yield from method.solve(problem))
+
+
+def _cut_start(volume: Floats, run: MethodRun, slab: Slab) -> Floats:
+    """Cut a slab (z, x, n_slices) out of an earlier volume, and bring it to order one."""
+    kept = volume[:, slab.first : slab.last].transpose(0, 2, 1)
+    scale = np.float32(run.calibration.normalisation.scale)
+    start: Floats = np.ascontiguousarray(kept) / scale
+    release_pages(kept)
+    return start
 
 
 def read_ahead(items: Sequence[Item], read: Callable[[Item], Read]) -> Iterator[tuple[Item, Read]]:

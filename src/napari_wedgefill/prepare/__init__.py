@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from .bad_images import BadImage
 from .options import CleanOptions, PrepareOptions, RegionOptions, TiltOptions
-from .report import Aligned, AlignmentReport, AlignProgress
+from .report import Aligned, AlignmentReport
 
 if TYPE_CHECKING:
     from .coarse import align, iter_align
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "AlignProgress",
     "Aligned",
     "AlignmentReport",
     "BadImage",

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, find_bad_images
 from .pose import Binned, Pose
-from .report import Aligned, AlignmentReport, AlignProgress
+from .report import Aligned, AlignmentReport
 from .reprojection import doubt_px
 from .spikes import replace_spikes
 from .steps import Work, iter_search, prepare, with_least_movement
@@ -32,9 +33,7 @@ MAX_MOVE_SHARE = 0.5
 BAD_IMAGE_PX = 128  # images are binned to about this size to look for bad ones
 
 
-def align(
-    series: TiltSeries, *, on_progress: Callable[[AlignProgress], None] | None = None
-) -> Aligned:
+def align(series: TiltSeries, *, on_progress: Callable[[Progress], None] | None = None) -> Aligned:
     """Align a tilt series: shifts, tilt-axis position and rotation.
 
     Parameters
@@ -42,7 +41,7 @@ def align(
     series : TiltSeries
         Images (n_tilts, h, w), the tilt axis roughly along y. Any intensity offset.
     on_progress : callable, optional
-        Called with each `AlignProgress`.
+        Called with each `Progress`.
 
     Returns
     -------
@@ -71,18 +70,14 @@ def align(
     raise AssertionError("iter_align ends with its result")
 
 
-def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
+def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     """Align as `align`, yielding progress; the last item is the result.
 
     Closing the generator cancels.
     """
     started = time.perf_counter()
 
-    def progress(stage: str, fraction: float) -> AlignProgress:
-        spent = time.perf_counter() - started
-        left = spent * (1.0 - fraction) / fraction if fraction > 0.05 else None
-        return AlignProgress(stage, fraction, left)
-
+    progress = Clock().tell
     yield progress("Looking for hot pixels and blank images", 0.0)
     images = replace_spikes(series.array()).images
     left_out = useless_images(images, series)

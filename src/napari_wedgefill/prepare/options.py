@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from ..atomic import written_beside
+from ..atomic import write_beside
 from ..errors import WedgefillError
 
 
@@ -190,6 +190,6 @@ def read_recipe(path: Path) -> tuple[PrepareOptions, dict[str, Any]]:
 
 def write_recipe(path: Path, report: dict[str, Any]) -> Path:
     """Write what was asked for and what was found as JSON; returns the path."""
-    with written_beside(path) as partial:
+    with write_beside(path) as partial:
         partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     return path

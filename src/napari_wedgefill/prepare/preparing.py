@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import __version__
 from ..errors import WedgefillError
 from ..geometry import centre
+from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, find_bad_images, saturated_tilts
@@ -19,7 +20,7 @@ from .cleaning import as_thickness, evened, tilt_offset, without_plane
 from .coarse import BAD_IMAGE_PX, iter_align
 from .options import PrepareOptions, RegionOptions
 from .pose import Binned, Pose
-from .report import Aligned, AlignmentReport, AlignProgress
+from .report import Aligned, AlignmentReport
 from .spikes import Spikes, iter_replace_spikes
 
 Doubles = NDArray[np.float64]
@@ -197,7 +198,7 @@ def prepare_series(
 
 def iter_prepare(
     series: TiltSeries, options: PrepareOptions | None = None, like: Found | None = None
-) -> Iterator[AlignProgress | Prepared]:
+) -> Iterator[Progress | Prepared]:
     """Prepare as `prepare_series`, yielding progress; the last item is the result.
 
     Closing the generator cancels.
@@ -206,19 +207,19 @@ def iter_prepare(
     told: list[str] = []
     all_angles_deg = series.angles_deg
     series = take_region(series, options.region, told)
-    yield AlignProgress("Looking for hot pixels", 0.0)
+    yield Progress("Looking for hot pixels", 0.0)
     images = series.array()
     spikes: Spikes | None = None
     for step in iter_replace_spikes(images):
         if isinstance(step, Spikes):
             spikes = step
         else:
-            yield AlignProgress("Looking for hot pixels", 0.05 * step)
+            yield Progress("Looking for hot pixels", 0.05 * step)
     assert spikes is not None
     if options.clean.spikes:
         images = spikes.images
         told += [spikes.sentence] * bool(spikes.sentence)
-    yield AlignProgress("Looking for bad images", 0.05)
+    yield Progress("Looking for bad images", 0.05)
     bad = _bad_images(spikes.images, series, told)
     kept = kept_images(series, options, bad, told) if like is None else _kept_like(series, like)
     reasons = {each.tilt: each.reason for each in bad}
@@ -244,7 +245,7 @@ def iter_prepare(
         kept = kept[alignment.kept]
         residuals = alignment.residual_by_tilt
         pose = Pose(-alignment.shifts_px, alignment.axis_shift_px, alignment.axis_rotation_deg)
-    yield AlignProgress("Evening the intensities", 0.95)
+    yield Progress("Evening the intensities", 0.95)
     if options.clean.even_intensity:
         rows = pose.measured_rows(series.height, series.width)
         series = _evened(series, rows, told)

@@ -12,25 +12,6 @@ from ..tilt_series import TiltSeries
 from .bad_images import BadImage
 
 
-@dataclass(frozen=True)
-class AlignProgress:
-    """How far an alignment is.
-
-    Attributes
-    ----------
-    stage : str
-        What is being done, in words for a user.
-    fraction : float
-        Share of the whole work that is finished, 0 to 1.
-    seconds_left : float or None
-        Estimate of the remaining time.
-    """
-
-    stage: str
-    fraction: float
-    seconds_left: float | None = None
-
-
 @dataclass(frozen=True, eq=False)
 class AlignmentReport:
     """What was found and what was changed.

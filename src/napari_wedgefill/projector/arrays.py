@@ -1,7 +1,6 @@
-"""Arrays of two kinds: numpy's in main memory, and torch's on any device.
+"""Which backend computes an array: numpy's in main memory, or torch's on any device.
 
-torch takes numpy's names and spelling for all that is used of it here, so code that begins with
-`namespace` serves both, and what begins on a card stays there.
+Nothing else asks what an array is; what begins on a device stays there.
 """
 
 from __future__ import annotations
@@ -11,27 +10,51 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-Array = Any  # a numpy array or a torch tensor
+from .backend import Array, Backend
+
+__all__ = ["Array", "backend_for", "convert_like", "is_tensor", "make_contiguous", "namespace"]
+
+
+def backend_for(array: Array) -> Backend:
+    """Return the backend that computes an array where it lives.
+
+    numpy arrays are computed by numba on the processor. Tensors in main memory share its
+    projections, tensors on a CUDA device take the Triton kernels where those work, and plain torch
+    serves every other device, and CUDA without Triton.
+    """
+    if not is_tensor(array):
+        from .processor import Processor
+
+        return Processor()
+    from .torch_backend import MainMemoryBackend, TorchBackend
+
+    if array.device.type == "cpu":
+        return MainMemoryBackend()
+    if array.device.type == "cuda":
+        from .triton_support import obstacle
+
+        if obstacle(array.device.index or 0) is None:
+            from .triton_backend import TritonBackend
+
+            return TritonBackend()
+    return TorchBackend()
+
+
+def is_tensor(array: Array) -> bool:
+    """Tell a torch tensor from a numpy array."""
+    return not isinstance(array, np.ndarray)
 
 
 def namespace(array: Array) -> Any:
     """Return numpy or torch, whichever the array is of."""
-    if isinstance(array, np.ndarray):
-        return np
-    import torch
-
-    return torch
+    return backend_for(array).xp
 
 
-def alike(values: ArrayLike | Array, array: Array) -> Array:
+def convert_like(values: ArrayLike | Array, array: Array) -> Array:
     """Return values as float32, of an array's kind and on its device."""
-    if isinstance(array, np.ndarray):
-        return np.asarray(values, np.float32)
-    import torch
-
-    return torch.as_tensor(values, dtype=torch.float32, device=array.device)
+    return backend_for(array).convert_like(values, array)
 
 
-def packed(array: Array) -> Array:
+def make_contiguous(array: Array) -> Array:
     """Return the array itself if it is contiguous, and a contiguous copy if not."""
-    return np.ascontiguousarray(array) if isinstance(array, np.ndarray) else array.contiguous()
+    return backend_for(array).make_contiguous(array)

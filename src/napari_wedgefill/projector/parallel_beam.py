@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..geometry import centre
-from .arrays import Array
+from .arrays import backend_for
+from .backend import Array, Backend, Rays
 
 
 class ParallelBeam:
@@ -30,6 +30,8 @@ class ParallelBeam:
         Voxels along z; `width` by default.
     axis_shift_px : float
         Detector position of the tilt axis, in pixels from ``(width - 1) / 2``.
+    backend : Backend, optional
+        What computes everything; by default, what `backend_for` chooses for each array.
 
     References
     ----------
@@ -43,6 +45,7 @@ class ParallelBeam:
         depth: int | None = None,
         *,
         axis_shift_px: float = 0.0,
+        backend: Backend | None = None,
     ) -> None:
         self.angles_deg: NDArray[np.float64] = np.atleast_1d(
             np.asarray(angles_deg, dtype=np.float64)
@@ -50,8 +53,8 @@ class ParallelBeam:
         self.width = int(width)
         self.depth = int(depth or width)
         self.axis_shift_px = float(axis_shift_px)
-        self.cosines = np.cos(np.deg2rad(self.angles_deg))
-        self.sines = np.sin(np.deg2rad(self.angles_deg))
+        self.rays = Rays.at(self.angles_deg, self.width, self.depth, self.axis_shift_px)
+        self._backend = backend
 
     @property
     def n_tilts(self) -> int:
@@ -61,22 +64,17 @@ class ParallelBeam:
     @property
     def axis_u(self) -> float:
         """Detector index of the tilt axis."""
-        return centre(self.width) + self.axis_shift_px
+        return self.rays.axis_u
 
     def __call__(self, x: Array) -> Array:
         """Project a volume (depth, width, n_slices) to a sinogram (n_tilts, width, n_slices)."""
         self._check(x, (self.depth, self.width), "volume (z, x, y)")
-        if isinstance(x, np.ndarray):
-            from . import cpu
-
-            return cpu.forward(self, x)
-        from . import torch_backend
-
-        return torch_backend.forward(self, x)
+        return self.backend_for(x).forward(self.rays, x)
 
     def T(self, y: Array) -> Array:
         """Adjoint: (n_tilts, width, n_slices) to (depth, width, n_slices)."""
-        return self._gather(y, np.maximum(np.abs(self.cosines), np.abs(self.sines)))
+        self._check(y, (self.n_tilts, self.width), "sinogram (tilt, u, y)")
+        return self.backend_for(y).adjoint(self.rays, y)
 
     def smear(self, y: Array) -> Array:
         """Back project by linear interpolation; shapes as `T`.
@@ -85,17 +83,22 @@ class ParallelBeam:
         pixel near 45 degrees and sum to 0.83-1.41 depending on where a voxel falls between two
         pixels: right for a gradient, but a visible moire in a direct inversion.
         """
-        return self._gather(y, np.ones(self.n_tilts))
-
-    def _gather(self, y: Array, half_widths: NDArray[np.float64]) -> Array:
         self._check(y, (self.n_tilts, self.width), "sinogram (tilt, u, y)")
-        if isinstance(y, np.ndarray):
-            from . import cpu
+        return self.backend_for(y).smear(self.rays, y)
 
-            return cpu.adjoint(self, y, half_widths)
-        from . import torch_backend
+    def backend_for(self, array: Array) -> Backend:
+        """Return the backend that was chosen for this operator, or the one for an array."""
+        return self._backend or backend_for(array)
 
-        return torch_backend.adjoint(self, y, half_widths)
+    def with_backend(self, backend: Backend) -> ParallelBeam:
+        """Return the same operator, computed by another backend."""
+        return ParallelBeam(
+            self.angles_deg,
+            self.width,
+            self.depth,
+            axis_shift_px=self.axis_shift_px,
+            backend=backend,
+        )
 
     def subset(self, tilts: ArrayLike) -> ParallelBeam:
         """Return the operator of only the tilts at these indices."""
@@ -104,19 +107,22 @@ class ParallelBeam:
             self.width,
             self.depth,
             axis_shift_px=self.axis_shift_px,
+            backend=self._backend,
         )
 
     @cached_property
     def ray_lengths(self) -> NDArray[np.float32]:
         """``A 1``: the length of each ray inside the volume, (n_tilts, width, 1)."""
-        ones: NDArray[np.float32] = self(np.ones((self.depth, self.width, 1), np.float32))
-        return ones
+        ones = np.ones((self.depth, self.width, 1), np.float32)
+        lengths: NDArray[np.float32] = backend_for(ones).forward(self.rays, ones)
+        return lengths
 
     @cached_property
     def voxel_coverage(self) -> NDArray[np.float32]:
         """``A.T 1``: how often each voxel is seen, (depth, width, 1); at most `n_tilts`."""
-        ones: NDArray[np.float32] = self.T(np.ones((self.n_tilts, self.width, 1), np.float32))
-        return ones
+        ones = np.ones((self.n_tilts, self.width, 1), np.float32)
+        coverage: NDArray[np.float32] = backend_for(ones).adjoint(self.rays, ones)
+        return coverage
 
     @staticmethod
     def _check(array: Array, expected: tuple[int, int], what: str) -> None:

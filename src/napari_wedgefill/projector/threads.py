@@ -24,7 +24,7 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(available_cores(), thread_name_prefix="projector")
 
 
-def shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
+def cut_shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
     """Cut ``range(n)`` into at most `n_shares` parts that begin at multiples of `unit`."""
     parts = np.array_split(np.arange(-(-n // unit)), n_shares)
     return [np.arange(part[0] * unit, min((part[-1] + 1) * unit, n)) for part in parts if part.size]

@@ -20,7 +20,7 @@ ROWS = tl.constexpr(64)
 
 
 @triton.jit
-def tap(
+def add_tap(
     total, other, row, index, n, stride, weight, lanes, n_slices,
     EVEN: tl.constexpr, LANES: tl.constexpr, TWICE: tl.constexpr,
 ):  # fmt: skip
@@ -42,15 +42,17 @@ def tap(
 
 
 @triton.jit
-def taps(
+def add_taps(
     total, other, row, index, n, stride, below, above, lanes, n_slices,
     EVEN: tl.constexpr, LANES: tl.constexpr, TWICE: tl.constexpr,
 ):  # fmt: skip
     """Add the weighted samples at an index and the next, for both halves of the slices."""
-    total, other = tap(
+    total, other = add_tap(
         total, other, row, index, n, stride, below, lanes, n_slices, EVEN, LANES, TWICE
     )
-    return tap(total, other, row, index + 1, n, stride, above, lanes, n_slices, EVEN, LANES, TWICE)
+    return add_tap(
+        total, other, row, index + 1, n, stride, above, lanes, n_slices, EVEN, LANES, TWICE
+    )
 
 
 @triton.jit
@@ -81,7 +83,7 @@ def store_voxels(
 
 
 @triton.jit
-def forward_rays(
+def project_rays(
     volume,
     out,
     starts,
@@ -161,7 +163,7 @@ def forward_rays(
             upper = position - lower
             index = base + lower.to(tl.int32)
             at = volume + row * row_stride
-            total, other = taps(
+            total, other = add_taps(
                 total, other, at, index, n_across, stride, 1.0 - upper, upper, lanes, n_slices,
                 EVEN, LANES, TWICE,
             )  # fmt: skip
@@ -175,7 +177,7 @@ def forward_rays(
 
 
 @triton.jit
-def adjoint_rays(
+def back_project_rays(
     sinogram,
     out,
     starts,
@@ -198,8 +200,8 @@ def adjoint_rays(
 ):
     """Gather, for a tile of voxels, the detector pixels under a triangle at each tilt.
 
-    Joseph's weight of a voxel in a ray is a triangle of unit area with half width
-    ``max(|cos|, |sin|)``; a half width of one is linear interpolation.
+    With Joseph's triangles (`Rays.half_widths`) this is the exact adjoint of `project_rays`; a half
+    width of one is linear interpolation.
 
     Grid: (tiles along x, tiles along z, slice blocks), so that the programs that run together
     share a sinogram block that stays in the second-level cache.
@@ -239,7 +241,7 @@ def adjoint_rays(
         above = tl.maximum(1.0 - tl.abs(first + 1.0 - u) * scale, 0.0) * scale
         index = whole.to(tl.int32) + first.to(tl.int32)
         row = sinogram + tl.cast(tilt, tl.int64) * width * n_slices
-        total, other = taps(
+        total, other = add_taps(
             total, other, row, index, width, n_slices, below, above, lanes, n_slices,
             EVEN, LANES, TWICE,
         )  # fmt: skip

@@ -192,7 +192,7 @@ def fetch(typing: Any, array: Any, i: Any) -> Any:
     return types.void(array, i), generate
 
 
-def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
+def make_aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
     """Zeros, float32, that begin at a cache line: vectors that straddle two cost twice."""
     n_bytes = 4 * int(np.prod(shape))
     # Not np.zeros: only what np.empty returns may come in large pages.
@@ -203,7 +203,7 @@ def aligned_zeros(shape: tuple[int, ...]) -> NDArray[np.float32]:
 
 
 @numba.njit(nogil=True, cache=True)
-def aligned(n: int) -> NDArray[np.float32]:
+def make_aligned(n: int) -> NDArray[np.float32]:
     """Room for `n` floats that begins at a cache line, inside kernels."""
     room = np.empty(n + VECTOR, np.float32)
     return room[-(room.ctypes.data // 4) % VECTOR :]

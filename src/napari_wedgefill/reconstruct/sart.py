@@ -1,8 +1,7 @@
 """SART and SIRT: algebraic reconstruction with row and column sums as weights.
 
-Slices do not see each other, so a tile of slices goes through a whole sweep on one core before the
-next: its volume stays near that core, where a pass over all slices for every four tilts would wait
-for memory.
+This file chooses the steps and their weights, and when to stop; a backend of the projector takes
+the steps (`Processor.begin_algebraic` and its like).
 """
 
 from __future__ import annotations
@@ -14,18 +13,14 @@ from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
 from ..projector.arrays import Array
-from ..projector.numba_kernels import LANES
-from .algebraic import Algebraic, steps_of
+from ..projector.backend import AlgebraicStep
 from .sweeps import Sweep
 
 Floats = NDArray[np.float32]
 
 #: Tilts taken at once by SART. One at a time streams the volume from memory for every tilt; four
-#: fill the projector's group and converge alike.
+#: fill the projector's group and converge as well.
 TILTS_A_STEP = 4
-#: Slices in a full tile of SART: half a strip, for the volume passes by once for every four tilts,
-#: and less of it waits for memory.
-TILE_LANES = LANES // 2
 
 
 def iter_sart(
@@ -57,7 +52,7 @@ def iter_sart(
     stop_at : float or ndarray, (n_slices,), optional
         Noise of the path integrals, as a standard deviation. A slice is left alone once what it
         leaves unexplained is no larger (the discrepancy principle): from there on a solver fits
-        noise. `n_sweeps` is then the most that any slice gets. Of arrays only.
+        noise. `n_sweeps` is then the most that any slice gets.
 
     Yields
     ------
@@ -69,15 +64,8 @@ def iter_sart(
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984); V. A. Morozov, Soviet Math.
     Dokl. 7, 414-417 (1966) (when to stop).
     """
-    if not isinstance(sinogram, np.ndarray):
-        from . import tensors
-
-        yield from tensors.iter_sart(
-            beam, sinogram, n_sweeps, relaxation=relaxation, x0=x0, nonnegative=nonnegative
-        )
-        return
-    steps = steps_of(beam, sinogram, spread_steps(beam.n_tilts), relaxation)
-    yield from Algebraic(beam, steps, x0, nonnegative, TILE_LANES).sweeps(n_sweeps, stop_at)
+    steps = weigh_steps(beam, sinogram, spread_steps(beam.n_tilts), relaxation)
+    yield from _iterate(beam, steps, n_sweeps, x0, nonnegative, stop_at)
 
 
 def spread_steps(n_tilts: int) -> list[NDArray[np.intp]]:
@@ -107,12 +95,65 @@ def iter_sirt(
     ----------
     J. Gregor and T. Benson, IEEE Trans. Med. Imaging 27, 918-924 (2008).
     """
-    if not isinstance(sinogram, np.ndarray):
-        from . import tensors
+    steps = weigh_steps(beam, sinogram, [np.arange(beam.n_tilts)], relaxation)
+    yield from _iterate(beam, steps, n_sweeps, x0, nonnegative, stop_at)
 
-        yield from tensors.iter_sirt(
-            beam, sinogram, n_sweeps, relaxation=relaxation, x0=x0, nonnegative=nonnegative
+
+def weigh_steps(
+    beam: ParallelBeam, sinogram: Array, groups: list[NDArray[np.intp]], relaxation: float
+) -> list[AlgebraicStep]:
+    """Return a step for each of some groups of tilts, with row and column sums as weights.
+
+    Parameters
+    ----------
+    beam : ParallelBeam
+        Of all tilts.
+    sinogram : array, float32, (n_tilts, width, n_slices)
+        Of all tilts.
+    groups : list of ndarray of int
+        The tilts of each step.
+    relaxation : float
+        Factor on the steps.
+    """
+    backend = beam.backend_for(sinogram)
+    # A slice for each step, in which only its own tilts see anything: one back projection for all.
+    seen = np.zeros((beam.n_tilts, beam.width, len(groups)), np.float32)
+    for k, tilts in enumerate(groups):
+        seen[tilts, :, k] = 1.0
+    coverage = backend.adjoint(beam.rays, backend.convert_like(seen, sinogram))
+    coverage = backend.make_contiguous(backend.xp.moveaxis(coverage, 2, 0))
+    steps = []
+    for tilts, often in zip(groups, coverage, strict=True):
+        is_whole = tilts.size == beam.n_tilts
+        rows = 1.0 / np.maximum(beam.ray_lengths[tilts], 1.0)
+        steps.append(
+            AlgebraicStep(
+                (beam if is_whole else beam.subset(tilts)).rays,
+                sinogram if is_whole else sinogram[tilts],
+                backend.convert_like(rows, sinogram),
+                (relaxation / often.clip(1e-2, None))[:, :, None],
+            )
         )
-        return
-    steps = steps_of(beam, sinogram, [np.arange(beam.n_tilts)], relaxation)
-    yield from Algebraic(beam, steps, x0, nonnegative, LANES).sweeps(n_sweeps, stop_at)
+    return steps
+
+
+def _iterate(
+    beam: ParallelBeam,
+    steps: list[AlgebraicStep],
+    n_sweeps: int,
+    x0: Array | None,
+    nonnegative: bool,
+    stop_at: float | Floats | None,
+) -> Iterator[Sweep]:
+    """Yield after each sweep, until every slice has come down to its noise."""
+    measured = steps[0].measured
+    solver = beam.backend_for(measured).begin_algebraic(steps, x0, 0.0 if nonnegative else -np.inf)
+    active = None if stop_at is None else np.ones(measured.shape[2], bool)
+    for done in range(1, n_sweeps + 1):
+        squares = solver.sweep(active)
+        if active is not None and squares is not None:
+            unexplained = np.sqrt(squares / (beam.n_tilts * beam.width))
+            active &= unexplained > np.asarray(stop_at)
+        yield Sweep(done, n_sweeps, solver.x)
+        if active is not None and not active.any():
+            return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -9,10 +11,6 @@ from numpy.typing import NDArray
 from ..geometry import angular_weights
 from ..projector import ParallelBeam
 from ..projector.arrays import Array
-from ..projector.cpu import back_project
-from ..projector.tiles import SinogramTile
-from ..projector.vectors import VECTOR, aligned_zeros, vectors
-from .fourier_kernel import bit_reversed, filter_pair, roots_of_one
 
 
 def ramp_response(n: int, window: str = "ramp") -> NDArray[np.float32]:
@@ -69,26 +67,6 @@ def wbp(beam: ParallelBeam, sinogram: Array, window: str = "ramp") -> Array:
     ----------
     G. N. Ramachandran and A. V. Lakshminarayanan, PNAS 68, 2236-2240 (1971).
     """
-    if not isinstance(sinogram, np.ndarray):
-        from . import tensors
-
-        return tensors.wbp(beam, sinogram, window)
-    sinogram = np.asarray(sinogram, dtype=np.float32)
-    n = 1 << max(2, (2 * beam.width - 1).bit_length())
-    response, roots = bit_reversed(ramp_response(n, window)), roots_of_one(n)
-    # The last tilt of an odd number pairs with a row of zeros, which tiles have room for.
-    weights = np.zeros(beam.n_tilts + 1, np.float32)
-    weights[:-1] = angular_weights(beam.angles_deg)
-
-    def put_filtered(tile: SinogramTile, tilts: NDArray[np.intp], strip: slice) -> None:
-        """Filter two tilts at a time, which stay in the cache meanwhile."""
-        room, pitch = aligned_zeros((2 * n * VECTOR,)), tile.padded.shape[1] * tile.lanes
-        for tilt in tilts[::2]:
-            pair = slice(tilt, min(tilt + 2, beam.n_tilts))
-            tile.values[pair] = sinogram[pair, :, strip]
-            filter_pair(
-                vectors(tile.lanes), tile.padded.reshape(-1), tilt * pitch + tile.lanes, pitch,
-                beam.width, weights[tilt : tilt + 2], response, roots, room,
-            )  # fmt: skip
-
-    return back_project(beam, sinogram.shape[2], np.ones(beam.n_tilts), put_filtered)
+    return beam.backend_for(sinogram).filter_and_smear(
+        beam.rays, sinogram, angular_weights(beam.angles_deg), partial(ramp_response, window=window)
+    )

@@ -21,7 +21,7 @@ class Scheme:
     angles_deg : ndarray, float64, (n_tilts,)
         Measured tilts, ascending.
     axis_error_px : float
-        By how much the true axis lies off the assumed one, in the network's pixels.
+        Distance of the true axis from the assumed one, in the network's pixels.
     jitter_px : ndarray, float64, (n_tilts,)
         Residual misalignment of each image.
     """
@@ -96,18 +96,18 @@ def _shift_rows(rows: Floats, shift_px: NDArray[np.float64]) -> Floats:
 def add_noise(
     rng: np.random.Generator, rows: Floats, electrons: float, readout: float, background: float
 ) -> Floats:
-    """Poisson noise of a mean of `electrons` a pixel, read-out noise, a constant background.
+    """Add Poisson noise at a mean of `electrons` per pixel, read-out noise and a background.
 
     Parameters
     ----------
     rows : ndarray, float32, (n_tilts, width, n_slices)
         Path integrals, at least zero.
     electrons : float
-        Mean detected electrons a pixel of the object; infinite for no shot noise.
+        Mean detected electrons per pixel of the object; infinite for no shot noise.
     readout : float
-        Standard deviation over the mean signal.
+        Standard deviation divided by the mean signal.
     background : float
-        Left-over background over the mean signal.
+        Remaining background divided by the mean signal.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def add_noise(
 
 
 def draw_noise(rng: np.random.Generator) -> dict[str, float]:
-    """Draw a dose, a read-out noise and a left-over background; a third is noise-free."""
+    """Draw a dose, a read-out noise and a remaining background; a third is noise-free."""
     if rng.random() < 1 / 3:
         return {"electrons": np.inf, "readout": 0.0, "background": 0.0}
     return {

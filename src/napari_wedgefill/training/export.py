@@ -1,6 +1,6 @@
-"""From trained weights to a model folder: ONNX files, `model.toml`, and a card.
+"""Export a training run as a model folder: ONNX files and `model.toml`.
 
-python -m napari_wedgefill.training.export runs/small models/small --name small
+wedgefill export RUN FOLDER --name NAME [--average MODEL ...]
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ from torch import nn
 
 from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
-from ..joint_model.onnx_file import half_precision_twin
+from ..joint_model.onnx_file import name_half_precision_twin
 from ..joint_model.registry import REFINEMENT, STAGES
-from .networks import generator_of, shipped_weights
+from .networks import read_weights
+from .run_folder import load_trained
 
 OPSET = 20
 DIMENSIONS = ("batch", "channels", "height", "width")
 
 
-def export(
+def export_onnx(
     network: nn.Module, channels: int, path: Path, metadata: dict[str, str], multiple: int
 ) -> str:
     """Write a network as ONNX with free batch, height and width.
@@ -64,7 +65,7 @@ def export(
         verbose=False,
     )
     assert program is not None
-    model = _without_traces(program.model_proto)
+    model = _remove_traces(program.model_proto)
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     onnx.checker.check_model(model, full_check=True)
@@ -91,13 +92,13 @@ def export_half_precision(path: Path) -> str:
     sorted_model = OnnxModel(converted)
     sorted_model.topological_sort()  # the converter appends its casts at the end
     onnx.checker.check_model(sorted_model.model, full_check=True)
-    twin = half_precision_twin(path)
+    twin = name_half_precision_twin(path)
     twin.write_bytes(sorted_model.model.SerializeToString())
     return hashlib.sha256(twin.read_bytes()).hexdigest()
 
 
-def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Remove what the exporter says of this machine, and name the free dimensions."""
+def _remove_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter wrote about this machine, and name the free dimensions."""
     del model.metadata_props[:]
     del model.graph.value_info[:]
     del model.graph.metadata_props[:]
@@ -119,23 +120,23 @@ def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
 def write_folder(
     run: Path, folder: Path, name: str, summary: str, average: Sequence[Path] = ()
 ) -> None:
-    """Export the stages of a run and describe them.
+    """Export the networks of a run and describe them.
 
     Parameters
     ----------
     run, folder : Path
         Where the weights are, and where the model goes.
     name, summary : str
-        For `model.toml`.
+        For `model.toml`, which is written last.
     average : sequence of Path
-        Other models. The run's last network becomes the mean of its own weights and of theirs,
-        which must have begun as its own did, or be what it began as: it then keeps more of what
-        each of them knew.
+        Other models. The run's last network becomes the mean of its own weights and theirs, so that
+        it keeps more of what each of them knew. They must be what its training began with, or have
+        begun with the same weights.
 
     Raises
     ------
     WedgefillError
-        If one of those models has no such network, or one of another shape.
+        If the run lacks a network, or one of those models has none of the same shape.
 
     References
     ----------
@@ -144,25 +145,20 @@ def write_folder(
     """
     contract = InputContract()
     stages = [*STAGES, *([REFINEMENT] if (run / f"{REFINEMENT}.pt").is_file() else [])]
-    for other in average:
-        if not (other / f"{stages[-1]}.onnx").is_file():
-            raise WedgefillError(
-                f"{other} holds no {stages[-1]}.onnx to average with; name the folder of a model "
-                f"that the training of {run} began with, or that began as it did."
-            )
+    networks = {stage: load_trained(stage, run) for stage in stages}
+    records = {stage: json.loads((run / f"{stage}.json").read_text()) for stage in stages}
+    training = {
+        stage: {"weights": sum(parameter.numel() for parameter in networks[stage].parameters())}
+        | summarise_training(records[stage])
+        for stage in stages
+    }
+    if average:
+        others = [other / f"{stages[-1]}.onnx" for other in average]
+        training[stages[-1]]["averaged_with"] = _average_weights(networks[stages[-1]], others)
     folder.mkdir(parents=True, exist_ok=True)
     hashes: dict[str, Any] = {}
-    training: dict[str, dict[str, Any]] = {}
-    for stage in stages:
-        stored = torch.load(run / f"{stage}.pt", map_location="cpu", weights_only=True)
-        network = generator_of(stored)
+    for stage, network in networks.items():
         n_channels = 3 if stage == "sinogram" else 3 * (2 * contract.neighbours + 1)
-        record = json.loads((run / f"{stage}.json").read_text())
-        weights = sum(parameter.numel() for parameter in network.parameters())
-        training[stage] = {"weights": weights} | summarise(record)
-        if average and stage == stages[-1]:
-            others = [other / f"{stage}.onnx" for other in average]
-            training[stage]["averaged_with"] = _average(network, others)
         metadata = {
             "model": name,
             "stage": stage,
@@ -170,10 +166,10 @@ def write_folder(
             "licence": "BSD-3-Clause",
         }
         path = folder / f"{stage}.onnx"
-        hashes[stage] = export(network, n_channels, path, metadata, contract.multiple)
-        hashes[half_precision_twin(path).stem] = export_half_precision(path)
-        (folder / f"{stage}_curves.json").write_text(json.dumps(record["curves"]) + "\n")
-    text = to_toml(
+        hashes[stage] = export_onnx(network, n_channels, path, metadata, contract.multiple)
+        hashes[name_half_precision_twin(path).stem] = export_half_precision(path)
+        (folder / f"{stage}_curves.json").write_text(json.dumps(records[stage]["curves"]) + "\n")
+    text = format_toml(
         {"name": name, "summary": summary, "opset": OPSET},
         {"sha256": hashes, "contract": contract.to_dict()}
         | {f"training.{stage}": figures for stage, figures in training.items()},
@@ -181,19 +177,25 @@ def write_folder(
     (folder / "model.toml").write_text(text)
 
 
-def _average(network: nn.Module, paths: Sequence[Path]) -> list[str]:
-    """Take the mean of a network's weights and of exported ones'; return those files' hashes."""
-    every = [network.state_dict(), *(shipped_weights(network, path) for path in paths)]
+def _average_weights(network: nn.Module, paths: Sequence[Path]) -> list[str]:
+    """Average a network's weights with those of exported files; return the files' hashes."""
+    for path in paths:
+        if not path.is_file():
+            raise WedgefillError(
+                f"{path} does not exist, so there is nothing to average with; name the folder of a "
+                "model that the training began with, or that began with the same weights."
+            )
+    every = [network.state_dict(), *(read_weights(path, network) for path in paths)]
     mean = {name: torch.stack([each[name] for each in every]).mean(0) for name in every[0]}
     network.load_state_dict(mean)
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-def summarise(record: dict[str, Any]) -> dict[str, Any]:
-    """Figures of a run for `model.toml`: its plan, its length, and its validation error.
+def summarise_training(record: dict[str, Any]) -> dict[str, Any]:
+    """Summarise a training for `model.toml`: its plan, its length, and its validation errors.
 
-    "validation" is the lowest error among the checkpoints that the rule allows (with the
-    adversarial term on), "pixel_loss_only" the last before it.
+    "validation" is the lowest error after the adversarial term joined, "pixel_loss_only" the last
+    one before.
     """
     curves = record["curves"]
     before = list(itertools.takewhile(lambda c: "deceit" not in c, curves))
@@ -209,8 +211,8 @@ def summarise(record: dict[str, Any]) -> dict[str, Any]:
     return record["plan"] | figures
 
 
-def to_toml(top: dict[str, Any], tables: dict[str, dict[str, Any]]) -> str:
-    """TOML of plain values."""
+def format_toml(top: dict[str, Any], tables: dict[str, dict[str, Any]]) -> str:
+    """Write plain values as TOML."""
     lines = [f"{key} = {json.dumps(value)}" for key, value in top.items()]
     for table, values in tables.items():
         lines += ["", f"[{table}]"]
@@ -220,9 +222,9 @@ def to_toml(top: dict[str, Any], tables: dict[str, dict[str, Any]]) -> str:
 
 def main(arguments: list[str] | None = None) -> None:
     """Export a training run as a model folder."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("folder", type=Path)
+    parser = argparse.ArgumentParser(prog="wedgefill export", description=main.__doc__)
+    parser.add_argument("run", type=Path, metavar="RUN")
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
     parser.add_argument("--name", required=True)
     parser.add_argument("--summary", default="trained by its owner")
     parser.add_argument(
@@ -231,10 +233,15 @@ def main(arguments: list[str] | None = None) -> None:
         nargs="+",
         default=[],
         metavar="MODEL",
-        help="make the last network the mean of its weights and of those models', from which its "
-        "training began, or which began as it did: it keeps more of what each of them knew",
+        help="make the last network the mean of its weights and those of models with which its "
+        "training began, or which began with the same weights: it keeps more of what each knew",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace a model in FOLDER")
     given = parser.parse_args(arguments)
+    if (given.folder / "model.toml").exists() and not given.overwrite:
+        raise WedgefillError(
+            f"{given.folder} holds a model already; name another folder, or add --overwrite."
+        )
     write_folder(given.run, given.folder, given.name, given.summary, given.average)
 
 

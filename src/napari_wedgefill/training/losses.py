@@ -19,54 +19,38 @@ def wedge_l1(error: Tensor, measured_fraction: Tensor) -> Tensor:
     return (error.abs() * unknown).sum() / unknown.sum().clamp(min=1.0)
 
 
-def filtered_back_projection(rows: Tensor, rows_deg: Tensor) -> Tensor:
-    """Back project evenly spaced rows through the ramp filter, with the gradient of its adjoint.
-
-    Parameters
-    ----------
-    rows : Tensor, (n, 1, n_rows, width)
-        As the sinogram network answers.
-    rows_deg : Tensor, (n_rows,)
-        Angle of each row.
-
-    Returns
-    -------
-    Tensor, (width, width, n)
-    """
-    width = rows.shape[-1]
-    n = 2 * width
-    response = torch.from_numpy(ramp_response(n)).to(rows)
-    filtered = torch.fft.irfft(torch.fft.rfft(rows, n=n) * response, n=n)[..., :width]
-    beam = ParallelBeam(rows_deg.cpu().numpy(), width)
-    image: Tensor = beam.T(filtered[:, 0].permute(1, 2, 0).contiguous())
-    return image * (torch.pi / rows_deg.numel())
-
-
 def back_projected_l1(difference: Tensor, rows_deg: Tensor) -> Tensor:
     """Mean absolute value of the filtered back projection of a sinogram error.
 
-    Weighs an error by what it does to the tomogram: a row's mean hurts less than its edges.
+    Weighs an error by what it does to the tomogram: a wrong mean of a row hurts less than a wrong
+    edge.
 
     Parameters
     ----------
     difference : Tensor, (n, 1, n_rows, width)
-        Error of the answer.
+        Error of the sinogram network's answer.
     rows_deg : Tensor, (n_rows,)
         Angle of each row.
     """
-    return filtered_back_projection(difference, rows_deg).abs().mean()
+    width = difference.shape[-1]
+    n = 2 * width
+    response = torch.from_numpy(ramp_response(n)).to(difference)
+    filtered = torch.fft.irfft(torch.fft.rfft(difference, n=n) * response, n=n)[..., :width]
+    beam = ParallelBeam(rows_deg.cpu().numpy(), width)
+    image: Tensor = beam.T(filtered[:, 0].permute(1, 2, 0).contiguous())
+    return image.abs().mean() * (torch.pi / rows_deg.numel())
 
 
 def pixel_loss(error: Tensor) -> Tensor:
-    """Absolute error plus squared error: edges stay sharp and PSNR counts."""
+    """Absolute error, which keeps edges sharp, plus squared error, which PSNR measures."""
     return error.abs().mean() + 4.0 * error.square().mean()
 
 
-def importance(start: Tensor, target: Tensor) -> Tensor:
-    """Weight of each example: about one over how far its starting point is from the target.
+def weigh_examples(start: Tensor, target: Tensor) -> Tensor:
+    """Weight of each example: about one over the error of its starting point.
 
-    Errors then count by how much of them is left, as decibels do. Otherwise the noisy examples
-    would outweigh the clean ones a hundredfold, and the network would never learn precision.
+    What counts is then the share of the error that is left, as in decibels. Otherwise the noisy
+    examples would outweigh the clean ones a hundredfold, and the network would not learn precision.
 
     Parameters
     ----------

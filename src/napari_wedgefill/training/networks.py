@@ -1,7 +1,8 @@
-"""The generators and their discriminator.
+"""The networks: two generators and a discriminator.
 
-No normalisation layers anywhere: their statistics would see the tile, and tiles would disagree.
-All are fully convolutional; inputs are multiples of `InputContract.multiple` in height and width.
+The tomogram network and the refinement are both a `TomogramGenerator`. There are no normalisation
+layers: their statistics would depend on the tile, and neighbouring tiles would disagree. All are
+fully convolutional; height and width of the input are multiples of `InputContract.multiple`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,12 @@ from torch.nn import functional as F
 from ..errors import WedgefillError
 
 SLOPE = 0.2
+#: Shapes of a refinement, as the models of these names have it: features at each scale, and
+#: residual blocks at each.
+REFINEMENT_SIZES: dict[str, tuple[tuple[int, ...], int]] = {
+    "small": ((16, 48, 64, 96), 1),
+    "large": ((32, 64, 96, 96, 96), 2),
+}
 Network = TypeVar("Network", bound=nn.Module)
 
 
@@ -108,12 +115,12 @@ class TomogramGenerator(nn.Module):
         self.down = nn.ModuleList(
             nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in itertools.pairwise(widths)
         )
-        self.encode = nn.ModuleList(_residuals(w, blocks) for w in widths)
+        self.encode = nn.ModuleList(_make_residuals(w, blocks) for w in widths)
         # Before the interpolation and one pixel wide: 3 x 3 after it would cost more than a scale.
         # Added, not stacked: a stack of both and a convolution over it would say the same, slower.
         self.up = nn.ModuleList(nn.Conv2d(b, a, 1) for a, b in itertools.pairwise(widths))
         self.merge = nn.ModuleList(nn.Conv2d(w, w, 1, bias=False) for w in widths[:-1])
-        self.decode = nn.ModuleList(_residuals(w, blocks) for w in widths[:-1])
+        self.decode = nn.ModuleList(_make_residuals(w, blocks) for w in widths[:-1])
         self.last = nn.Conv2d(widths[0], 1, 3, padding=1)
         self.blend = nn.Conv2d(channels, 1, 1, bias=False)
         _start_small(self, self.last)
@@ -135,26 +142,30 @@ class TomogramGenerator(nn.Module):
         return (x * self.blend.weight).sum(dim=1, keepdim=True) + self.last(y)
 
 
-def generator_of(weights: Mapping[str, Tensor]) -> nn.Module:
-    """Return the generator whose weights these are, with them."""
-    network = _shaped_for(weights)
+def make_generator(weights: Mapping[str, Tensor]) -> nn.Module:
+    """Make the generator whose weights these are, with them."""
+    network = make_generator_like(weights)
     network.load_state_dict(weights)
     return network
 
 
-def tomogram_generator_of(weights: Mapping[str, Tensor]) -> TomogramGenerator:
-    """Return a generator of the shape that these weights have; it does not have the weights."""
+def make_generator_like(weights: Mapping[str, Tensor]) -> SinogramGenerator | TomogramGenerator:
+    """Make a new generator of the shape that these weights have.
+
+    Raises
+    ------
+    KeyError
+        If they are not those of a generator of this file.
+    """
+    if "shrink.weight" in weights:
+        return SinogramGenerator()
     downs = sum(name.startswith("down.") and name.endswith(".weight") for name in weights)
     widths = (len(weights["enter.bias"]), *(len(weights[f"down.{k}.bias"]) for k in range(downs)))
     blocks = sum(name.startswith("encode.0.") for name in weights) // 4
     return TomogramGenerator(weights["enter.weight"].shape[1], widths, blocks)
 
 
-def _shaped_for(weights: Mapping[str, Tensor]) -> nn.Module:
-    return SinogramGenerator() if "shrink.weight" in weights else tomogram_generator_of(weights)
-
-
-def _residuals(width: int, n: int) -> nn.Module:
+def _make_residuals(width: int, n: int) -> nn.Module:
     blocks = [Residual(width) for _ in range(n)]
     return blocks[0] if n == 1 else nn.Sequential(*blocks)
 
@@ -192,44 +203,52 @@ class Discriminator(nn.Module):
         return score
 
 
-def placed(network: Network, device: torch.device) -> Network:
-    """Move a network to a device, in the memory layout that its convolutions are fastest in."""
+def to_device(network: Network, device: torch.device) -> Network:
+    """Move a network to a device, in the memory layout in which its convolutions are fastest."""
     nn.utils.convert_conv2d_weight_memory_format(network.to(device), torch.channels_last)
     return network
 
 
-def shipped_weights(network: nn.Module, path: Path) -> dict[str, Tensor]:
-    """Weights of an exported network, by their names in `network`: training can go on from them.
+def read_weights(path: Path, network: nn.Module) -> dict[str, Tensor]:
+    """Read the weights of `network` from an exported ONNX file.
 
     Raises
     ------
     WedgefillError
         If the file was exported from a network of another shape.
     """
-    stored = _stored(path)
+    stored = _read_initializers(path)
     expected = network.state_dict()
     if any(n not in stored or stored[n].shape != w.shape for n, w in expected.items()):
-        raise WedgefillError(f"{path} holds another network than {type(network).__name__}.")
+        raise WedgefillError(
+            f"{path} holds another network than the {type(network).__name__} of this shape; name "
+            "a model whose network has the same shape."
+        )
     return {name: stored[name] for name in expected}
 
 
-def shipped_generator(path: Path) -> nn.Module:
-    """Return the generator that was exported to a file, whatever its widths and depth.
+def load_generator(path: Path) -> nn.Module:
+    """Load the generator of an exported ONNX file, whatever its shape.
 
     Raises
     ------
     WedgefillError
-        If the file does not hold a generator of this package.
+        If the file is missing or does not hold a generator of this package.
     """
+    if not path.is_file():
+        raise WedgefillError(f"{path} does not exist; name a folder that wedgefill export wrote.")
     try:
-        network = _shaped_for(_stored(path))
+        network = make_generator_like(_read_initializers(path))
     except KeyError as error:
-        raise WedgefillError(f"{path} does not hold a network that can be trained on.") from error
-    network.load_state_dict(shipped_weights(network, path))
+        raise WedgefillError(
+            f"{path} does not hold a network that can be trained further; name a folder that "
+            "wedgefill export wrote."
+        ) from error
+    network.load_state_dict(read_weights(path, network))
     return network
 
 
-def _stored(path: Path) -> dict[str, Tensor]:
+def _read_initializers(path: Path) -> dict[str, Tensor]:
     import onnx
     from onnx import numpy_helper
 

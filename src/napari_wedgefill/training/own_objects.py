@@ -1,7 +1,7 @@
-"""Volumes of the user's own as a family of objects to train on.
+"""The user's own volumes as a family of objects to train on.
 
 Each draw takes a piece of a volume, turned, scaled, moved and perhaps thresholded, so that a few
-volumes show the networks many objects.
+volumes give many different objects.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class OwnObjects:
     Parameters
     ----------
     volumes : tuple of ndarray, float32, (z, y, x)
-        Densities between 0, the surroundings, and about 1; see `as_density`.
+        Densities between 0, the surroundings, and about 1; see `to_density`.
     turn_all_ways : bool
         Turn about every axis; otherwise about the tilt axis alone, for objects that are mounted
         along it, such as needles.
@@ -44,14 +44,14 @@ class OwnObjects:
 
     def __call__(self, rng: np.random.Generator, at: Coordinates) -> Floats:
         """Draw a piece of a volume at coordinates (z, x, y) in half fields of view."""
-        piece = self._piece(rng)
+        piece = self._draw_piece(rng)
         half_shape = np.array(piece.shape) / 2.0
         # The largest half edge of the piece reaches from a third of the field to all of it.
         voxels_per_unit = half_shape.max() / rng.uniform(0.35, 0.95)
         spacing = float(at[1][0, 1, 0] - at[1][0, 0, 0]) * voxels_per_unit
         if spacing > 1.5:  # the grid is coarser than the voxels: average, or edges become jagged
             piece = scipy.ndimage.uniform_filter(piece, round(spacing), mode="constant")
-        axes = rotation(rng) if self.turn_all_ways else _about_tilt_axis(rng)
+        axes = rotation(rng) if self.turn_all_ways else _rotate_about_tilt_axis(rng)
         centre = np.array([*rng.uniform(-0.25, 0.25, 2), 0.0])
         # Along the tilt axis any part of the piece may meet the slab.
         centre[2] = rng.uniform(-0.7, 0.7) * half_shape.max() / voxels_per_unit
@@ -65,7 +65,7 @@ class OwnObjects:
         drawn = scipy.ndimage.map_coordinates(piece, positions, order=1, mode="constant")
         return np.asarray(drawn * rng.uniform(0.3, 1.0), np.float32)
 
-    def _piece(self, rng: np.random.Generator) -> Floats:
+    def _draw_piece(self, rng: np.random.Generator) -> Floats:
         """Return a volume or a part of one, mirrored at random, perhaps without its faint parts."""
         piece = self.volumes[rng.integers(len(self.volumes))]
         if rng.random() < 0.5:
@@ -78,13 +78,13 @@ class OwnObjects:
         return piece
 
 
-def _about_tilt_axis(rng: np.random.Generator) -> NDArray[np.float64]:
+def _rotate_about_tilt_axis(rng: np.random.Generator) -> NDArray[np.float64]:
     angle = rng.uniform(0, 2 * np.pi)
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]])
 
 
-def as_density(volume: Floats, name: str, empty: float | None = None) -> Floats:
+def to_density(volume: Floats, name: str, empty: float | None = None) -> Floats:
     """Bring a volume to densities: the surroundings to 0, the object to about 1, trimmed to it.
 
     Parameters
@@ -104,7 +104,7 @@ def as_density(volume: Floats, name: str, empty: float | None = None) -> Floats:
     Raises
     ------
     WedgefillError
-        If the volume is thin, constant, or holds values that are no numbers.
+        If the volume is thin or constant, or some of its values are NaN or infinite.
     """
     if volume.ndim != 3 or min(volume.shape) < SHORTEST:
         raise WedgefillError(
@@ -113,22 +113,24 @@ def as_density(volume: Floats, name: str, empty: float | None = None) -> Floats:
         )
     if not np.isfinite(volume).all():
         raise WedgefillError(f"{name}: some voxels are NaN or infinite; replace them first.")
-    density = _averaged(volume) - np.float32(_faces_median(volume) if empty is None else empty)
+    density = _average_down(volume) - np.float32(
+        _median_of_faces(volume) if empty is None else empty
+    )
     low, high = np.percentile(density, [0.1, 99.9])
     if low == high == 0:  # a speck in a large box
         low, high = density.min(), density.max()
     strongest = high if high >= -low else low
     if strongest == 0:
         raise WedgefillError(f"{name}: every voxel has the same value; there is no object in it.")
-    return _trimmed((density / np.float32(strongest)).clip(0, 1.5))
+    return _trim((density / np.float32(strongest)).clip(0, 1.5))
 
 
-def _faces_median(volume: Floats) -> float:
+def _median_of_faces(volume: Floats) -> float:
     faces = [np.take(volume, (0, -1), axis=axis).ravel() for axis in range(3)]
     return float(np.median(np.concatenate(faces)))
 
 
-def _averaged(volume: Floats) -> Floats:
+def _average_down(volume: Floats) -> Floats:
     """Average blocks of voxels until no edge is longer than `LONGEST`."""
     n = -(-max(volume.shape) // LONGEST)
     if n == 1:
@@ -140,8 +142,8 @@ def _averaged(volume: Floats) -> Floats:
     return np.asarray(crop.reshape(shape).mean(axis=(1, 3, 5), dtype=np.float32))
 
 
-def _trimmed(density: Floats) -> Floats:
-    """Cut away empty margins; what is thinner than `SHORTEST` then gets some back."""
+def _trim(density: Floats) -> Floats:
+    """Cut away empty margins, but leave at least `SHORTEST` voxels along each axis."""
     box = scipy.ndimage.find_objects((density > FAINT).astype(np.int8))[0]
     inner = density[box]
     missing = [max(0, SHORTEST - n) for n in inner.shape]
@@ -165,11 +167,11 @@ def read_objects(paths: Sequence[Path], empty: float | None = None) -> tuple[Flo
         if not inside:
             raise WedgefillError(f"{path}: this folder holds no volume, neither MRC nor TIFF.")
         files += inside
-    return tuple(as_density(read_volume(file).data, file.name, empty) for file in files)
+    return tuple(to_density(read_volume(file).data, file.name, empty) for file in files)
 
 
-def families_with(own: Family, share: float) -> dict[str, Family]:
-    """Return families among which `own` is drawn with a probability, the built-in ones otherwise.
+def add_family(own: Family, share: float) -> dict[str, Family]:
+    """Return the built-in families and `own`, which is drawn with the probability `share`.
 
     Parameters
     ----------

@@ -1,191 +1,483 @@
-"""What differs between the stages of training: network, examples, loss, validation."""
+"""The three stages of training: what each network sees, what it is to answer, and its loss."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..errors import WedgefillError
-from ..joint_model.contract import InputContract
-from . import batches
-from .losses import back_projected_l1, importance, pixel_loss, wedge_l1
-from .networks import SinogramGenerator, TomogramGenerator, generator_of, placed
-
-Examples = tuple[Tensor, Tensor]
-Prepare = Callable[[Path, InputContract], None]
-#: The weights of a run's folder that refine a group before the refinement learns from it.
-FIRST_PASS = "first_pass"
+from ..joint_model.angular_grid import grid_for
+from ..joint_model.consistency import restore_consistency
+from ..joint_model.contract import (
+    InputContract,
+    Scales,
+    raise_to_noise_floor,
+    reconstruct_completed,
+    reconstruct_reprojected,
+)
+from ..joint_model.registry import VIEWS
+from ..projector import ParallelBeam
+from ..projector.arrays import Array
+from ..reconstruct.tvm import noise_level
+from .groups import (
+    N_SLICES,
+    Batch,
+    Group,
+    answer,
+    augment,
+    is_current,
+    load_saved,
+    log_rmse,
+    read_arrays,
+    read_tensors,
+    save_half,
+    stack_neighbours,
+    to_slices,
+    to_volume,
+)
+from .losses import back_projected_l1, pixel_loss, wedge_l1, weigh_examples
+from .networks import REFINEMENT_SIZES, SinogramGenerator, TomogramGenerator, to_device
+from .run_folder import load_trained
+from .simulate import repeat_per_object
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One stage of the joint model.
+class Plan:
+    """The settings of a training; stored with its curves and, by export, in `model.toml`.
 
     Attributes
     ----------
-    name : str
-        "sinogram", "tomogram" or "refinement".
-    network : callable
-        Makes the generator.
-    judged : int
-        Channels that the discriminator sees.
-    examples, context : callable
-        A group's inputs and targets, of a run, and what else the loss needs.
-    loss : callable
-        ``(answer, target, input, context) -> scalar``.
-    judge : callable
-        ``(rows or slice, input) -> `` what the discriminator sees.
-    prepare : callable
-        Given a run and a device, returns what makes a group ready: earlier stages work on it, once.
-    begins_as : str
-        Stage whose network has the same shape, if any: training may begin with its weights.
+    minutes : float
+        Training time, over all sessions.
+    steps : int
+        Number of steps instead, if not zero.
+    adversarial_after : float
+        Fraction of the training after which the adversarial term joins.
+    adversarial_weight, penalty : float
+        Weight of the adversarial term, and of the gradient penalties.
+    learning_rate : float
+        Of both networks at the start; the generator's falls along a cosine to a fiftieth.
+    warm_up : int
+        Steps over which the generator's learning rate rises first: Adam's first steps are rash.
+    batch : int
+        Slices of 128 x 128 pixels per step; fewer of larger ones.
+    average : float
+        Decay per step of the exponential moving average of the weights.
+    bfloat16 : bool
+        Run the generator in bfloat16 (twice as fast where the processor multiplies it).
+    seed : int
+        Of new weights, the order of the examples and the augmentation.
     """
 
-    name: str
-    network: Callable[[], nn.Module]
-    judged: int
-    examples: Callable[[Path, Path, InputContract], Examples]
-    context: Callable[[Path, InputContract], Tensor | None]
-    loss: Callable[[Tensor, Tensor, Tensor, Tensor | None], Tensor]
-    judge: Callable[[Tensor, Tensor], Tensor]
-    prepare: Callable[[Path, torch.device], Prepare]
-    begins_as: str = ""
+    minutes: float = 0.0
+    steps: int = 0
+    adversarial_after: float = 0.8
+    adversarial_weight: float = 2e-3
+    penalty: float = 1e-3
+    learning_rate: float = 5e-4
+    warm_up: int = 200
+    batch: int = 8
+    average: float = 0.995
+    bfloat16: bool = False
+    seed: int = 0
+
+
+G = TypeVar("G", bound=Group)
+
+
+class Stage(ABC, Generic[G]):
+    """One stage of the joint model.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of the run; holds the networks of earlier stages.
+    device : torch.device
+        Where to train.
+    contract : InputContract
+        What the networks are given.
+
+    Attributes
+    ----------
+    groups, validating : list of Group
+        What is trained on so far, and what validates.
+    """
+
+    name: ClassVar[str]
+    #: Plan by default; the command fills in the time.
+    plan: ClassVar[Plan] = Plan()
+    #: Groups from which the slices of a batch are drawn, at most.
+    mixed: ClassVar[int] = 8
+    #: Channels that the discriminator sees.
+    judged: ClassVar[int] = 4
+
+    def __init__(self, run: Path, device: torch.device, contract: InputContract) -> None:
+        self.run, self.device, self.contract = run, device, contract
+        self.groups: list[G] = []
+        self.validating: list[G] = []
+
+    @staticmethod
+    @abstractmethod
+    def make_network() -> nn.Module:
+        """Make the generator, untrained."""
+
+    @abstractmethod
+    def read_group(self, path: Path) -> G:
+        """Read a group; earlier networks work on it unless the run holds what they made of it."""
+
+    def add_group(self, path: Path, *, validation: bool = False) -> None:
+        """Read a group, to train on or to validate with."""
+        (self.validating if validation else self.groups).append(self.read_group(path))
+
+    @staticmethod
+    @abstractmethod
+    def find_start(x: Tensor) -> Tensor:
+        """Return that part of an input which the network corrects, (n, 1, h, w)."""
+
+    @staticmethod
+    def find_unknown(x: Tensor) -> Tensor | None:
+        """Return the weights of the pixels that count when validating; None for all alike."""
+        return None
+
+    @staticmethod
+    @abstractmethod
+    def loss(values: Tensor, batch: Batch) -> Tensor:
+        """Compute the loss of the generator's answer."""
+
+    @staticmethod
+    @abstractmethod
+    def judge_input(values: Tensor, x: Tensor) -> Tensor:
+        """Stack an answer, or the truth, with that part of its input which the judge sees."""
+
+    def draw_batch(self, rng: np.random.Generator, size: int) -> Batch:
+        """Draw the slices of a step, mirrored and varied: `size` of 128 pixels, fewer of wider."""
+        one = self.groups[rng.integers(len(self.groups))]
+        alike = [group for group in self.groups if group.width == one.width]
+        n_groups, each = split_batch(size, one.width, self.mixed)
+        chosen = [one]
+        if n_groups > 1:
+            chosen = [alike[k] for k in rng.integers(len(alike), size=n_groups)]
+        parts = []
+        for group in chosen:
+            slices = torch.from_numpy(rng.permutation(N_SLICES)[:each]).to(self.device)
+            parts.append((group.inputs(slices), group.targets(slices)))
+        x, y = (torch.cat(column) for column in zip(*parts, strict=True))
+        return Batch(*augment(rng, x, y), one.rows_deg)
+
+    def revisit(self, rng: np.random.Generator, network: nn.Module) -> None:
+        """Renew what the network will be given; only the refinement sees its own answers."""
 
     @torch.no_grad()
-    def validate(
-        self, network: nn.Module, paths: list[Path], run: Path, contract: InputContract
-    ) -> dict[str, float]:
-        """Mean error of the answer and of the starting point over the validation groups.
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Compute the mean errors of the answer ("validation") and of what it corrects ("start").
 
-        "validation" is the geometric mean over the slices of their root mean square error, over
-        unmeasured rows (sinogram) or the slice (tomogram): a mean of decibels. "start" is the same
-        for what the network corrects.
+        Each is the geometric mean over the slices of their root mean square errors, over the rows
+        that were not measured (sinogram) or the whole slice.
         """
-        device = next(network.parameters()).device
-        errors: list[Tensor] = []
-        starts: list[Tensor] = []
-        for path in paths:
-            inputs, target = self.examples(path, run, contract)
-            x = inputs[::4].to(device, memory_format=torch.channels_last)
-            y = target[::4].to(device)
-            unknown = 1 - x[:, 2:3] if self.name == "sinogram" else torch.ones_like(y)
-            first = x[:, :1] if self.name == "sinogram" else starting_point(x)
-            for part, kept in ((network(x), errors), (first, starts)):
-                mean = ((part - y).square() * unknown).sum((1, 2, 3)) / unknown.sum((1, 2, 3))
-                kept.append(0.5 * mean.clamp(min=1e-12).log())
-        return {
-            "validation": float(torch.cat(errors).mean().exp()),
-            "start": float(torch.cat(starts).mean().exp()),
-        }
+        slices = torch.arange(0, N_SLICES, 4, device=self.device)
+        errors: dict[str, list[Tensor]] = {"start": [], "validation": []}
+        for group in self.validating:
+            x, y = group.inputs(slices), group.targets(slices)
+            where = self.find_unknown(x)
+            errors["start"].append(log_rmse(self.find_start(x), y, where))
+            errors["validation"].append(log_rmse(answer(network, x), y, where))
+        return average_errors(errors)
 
 
-def _sinogram_loss(answer: Tensor, target: Tensor, x: Tensor, rows_deg: Tensor | None) -> Tensor:
-    assert rows_deg is not None
-    error = (answer - target) * importance(x[:, :1], target)
-    return wedge_l1(error, x[:, 2:3]) + 2.0 * back_projected_l1(error, rows_deg)
+def split_batch(size: int, width: int, most: int) -> tuple[int, int]:
+    """Split a batch among groups, `most` at most.
 
-
-def _tomogram_loss(answer: Tensor, target: Tensor, x: Tensor, context: Tensor | None) -> Tensor:
-    return pixel_loss((answer - target) * importance(starting_point(x), target))
-
-
-def starting_point(x: Tensor) -> Tensor:
-    """Return what a tomogram network corrects: the slice itself in its last kind of input."""
-    return x[:, [x.shape[1] * 5 // 6]]
-
-
-def _judge_sinogram(rows: Tensor, x: Tensor) -> Tensor:
-    return torch.cat([rows, x], dim=1)
-
-
-def _judge_tomogram(image: Tensor, x: Tensor) -> Tensor:
-    third = x.shape[1] // 3
-    return torch.cat([image, x[:, third // 2 :: third]], dim=1)
-
-
-def _completing(run: Path, device: torch.device) -> Prepare:
-    """Complete groups with the run's first stage."""
-    network = finished("sinogram", run, device)
-
-    def prepare(path: Path, contract: InputContract) -> None:
-        if not batches.completed_path(path, run).exists():
-            batches.complete(path, run, network, contract)
-
-    return prepare
-
-
-def _estimating(run: Path, device: torch.device) -> Prepare:
-    """Complete and reconstruct groups with the run's two stages, and refine some, if it can."""
-    complete = _completing(run, device)
-    network = finished("tomogram", run, device)
-    refines = (run / f"{FIRST_PASS}.pt").is_file()
-    first = finished(FIRST_PASS, run, device) if refines else None
-
-    def prepare(path: Path, contract: InputContract) -> None:
-        complete(path, contract)
-        if not batches.estimate_path(path, run).exists():
-            batches.estimate(path, run, network, first, contract)
-
-    return prepare
-
-
-def finished(stage: str, out: Path, device: torch.device) -> nn.Module:
-    """Return the network of a stage that was trained before.
-
-    Raises
-    ------
-    WedgefillError
-        If the run holds none.
+    Returns
+    -------
+    n_groups, n_slices : int
+        Slices of each; together `size`, or as many as have no more pixels than `size` slices of
+        128 x 128.
     """
-    path = out / f"{stage}.pt"
-    if not path.is_file():
-        raise WedgefillError(
-            f"{out} holds no finished {stage} stage ({path.name}); train that stage to its end "
-            "first."
+    n = max(1, round(size * min(1.0, (128 / width) ** 2)))
+    n_groups = min(most, n)
+    return n_groups, max(1, round(n / n_groups))
+
+
+def average_errors(logarithms: dict[str, list[Tensor]]) -> dict[str, float]:
+    """Average `log_rmse` of several groups, and undo the logarithm."""
+    return {name: float(torch.cat(values).mean().exp()) for name, values in logarithms.items()}
+
+
+@dataclass
+class SinogramGroup(Group):
+    """Inputs (64, 3, n_rows, width) and targets (64, 1, n_rows, width), float16."""
+
+    stacks: Tensor
+    rows: Tensor
+    rows_deg: Tensor | None
+
+    def __post_init__(self) -> None:
+        self.width = self.rows.shape[-1]
+
+    def inputs(self, slices: Tensor) -> Tensor:
+        """Return warm start, second start and measured fraction."""
+        return self.stacks[slices].float()
+
+    def targets(self, slices: Tensor) -> Tensor:
+        """Return the ideal rows."""
+        return self.rows[slices].float()
+
+
+class SinogramStage(Stage[SinogramGroup]):
+    """Completes the rows of a sinogram that were not measured."""
+
+    name = "sinogram"
+    mixed = 1  # the rows of a batch share their angles
+
+    @staticmethod
+    def make_network() -> nn.Module:
+        """Make the RRDB generator, untrained."""
+        return SinogramGenerator()
+
+    def read_group(self, path: Path) -> SinogramGroup:
+        """Read a group."""
+        (angles,) = read_arrays(path, "angles_deg")
+        stacks, rows = (t.half() for t in read_tensors(path, self.device, "input", "target"))
+        rows_deg = torch.from_numpy(grid_for(angles, self.contract.n_rows).angles_deg)
+        return SinogramGroup(stacks, rows, rows_deg)
+
+    @staticmethod
+    def find_start(x: Tensor) -> Tensor:
+        """Return the warm start: the reprojected TVM, corrected where rows were measured."""
+        return x[:, :1]
+
+    @staticmethod
+    def find_unknown(x: Tensor) -> Tensor | None:
+        """Return the fraction of each row that was not measured."""
+        return 1 - x[:, 2:3]
+
+    @staticmethod
+    def loss(values: Tensor, batch: Batch) -> Tensor:
+        """Absolute error in the wedge, and twice that of the back projection."""
+        x, y, rows_deg = batch
+        assert rows_deg is not None
+        error = (values - y) * weigh_examples(x[:, :1], y)
+        return wedge_l1(error, x[:, 2:3]) + 2.0 * back_projected_l1(error, rows_deg)
+
+    @staticmethod
+    def judge_input(values: Tensor, x: Tensor) -> Tensor:
+        """Stack the rows with the whole input."""
+        return torch.cat([values, x], dim=1)
+
+
+class SliceStage(Stage[G]):
+    """What the two stages share whose networks answer slices of the volume."""
+
+    @staticmethod
+    def find_start(x: Tensor) -> Tensor:
+        """Return the slice itself in the last kind of input: TVM, or the volume so far."""
+        return x[:, [x.shape[1] * 5 // 6]]
+
+    @staticmethod
+    def loss(values: Tensor, batch: Batch) -> Tensor:
+        """Absolute and squared error, each example weighted."""
+        start = SliceStage.find_start(batch.x)
+        return pixel_loss((values - batch.y) * weigh_examples(start, batch.y))
+
+    @staticmethod
+    def judge_input(values: Tensor, x: Tensor) -> Tensor:
+        """Stack the slice with the same slice in each kind of input."""
+        third = x.shape[1] // 3
+        return torch.cat([values, x[:, third // 2 :: third]], dim=1)
+
+
+@dataclass
+class TomogramGroup(Group):
+    """WBP of the completed sinogram, SART, TVM and truth, float16 (64, depth, width) each."""
+
+    completed: Tensor
+    sart: Tensor
+    tvm: Tensor
+    truth: Tensor
+
+    def __post_init__(self) -> None:
+        self.width = self.truth.shape[-1]
+
+    def inputs(self, slices: Tensor) -> Tensor:
+        """Return the three reconstructions with their neighbours (`contract.tomogram_input`)."""
+        return stack_neighbours((self.completed, self.sart, self.tvm), slices)
+
+    def targets(self, slices: Tensor) -> Tensor:
+        """Return the true slices."""
+        return self.truth[slices, None].float()
+
+
+class TomogramStage(SliceStage[TomogramGroup]):
+    """Clears what artifacts remain after the completed sinogram was back projected."""
+
+    name = "tomogram"
+
+    def __init__(self, run: Path, device: torch.device, contract: InputContract) -> None:
+        super().__init__(run, device, contract)
+        self.sinogram = to_device(load_trained("sinogram", run), device).eval()
+
+    @staticmethod
+    def make_network() -> nn.Module:
+        """Make the U-Net generator, untrained."""
+        return TomogramGenerator()
+
+    def read_group(self, path: Path) -> TomogramGroup:
+        """Read a group, and complete its sinogram unless the run did so with these weights."""
+        truth, sart, tvm = read_tensors(path, self.device, "truth", "sart", "tvm")
+        saved = self.run / "completed" / f"{path.stem}.npy"
+        if not is_current(saved, path, self.run / "sinogram.pt"):
+            angles, scale = read_arrays(path, "angles_deg", "sinogram_scale")
+            measured, x = read_tensors(path, self.device, "measured", "input")
+            beam, rows = ParallelBeam(angles, measured.shape[1]), answer(self.sinogram, x)
+            volume = reconstruct_completed(
+                beam, to_solver(measured), to_solver(rows), Scales(scale, 0.0), self.contract
+            )
+            save_half(saved, torch.as_tensor(volume))
+        return TomogramGroup(
+            *(to_slices(v) for v in (load_saved(saved, self.device), sart, tvm, truth))
         )
-    weights = torch.load(path, map_location=device, weights_only=True)
-    return placed(generator_of(weights), device).eval()
 
 
-def _nothing(run: Path, device: torch.device) -> Prepare:
-    """The first stage needs no preparation."""
-    return lambda path, contract: None
+def to_solver(values: Tensor) -> Array:
+    """Give values to the solvers: on a processor as numpy's array, for which they are fastest."""
+    return values.numpy() if values.device.type == "cpu" else values
 
 
-STAGES = {
-    "sinogram": Stage(
-        name="sinogram",
-        network=SinogramGenerator,
-        judged=4,
-        examples=batches.sinogram_examples,
-        context=batches.rows_deg,
-        loss=_sinogram_loss,
-        judge=_judge_sinogram,
-        prepare=_nothing,
-    ),
-    "tomogram": Stage(
-        name="tomogram",
-        network=TomogramGenerator,
-        judged=4,
-        examples=batches.tomogram_examples,
-        context=lambda path, contract: None,
-        loss=_tomogram_loss,
-        judge=_judge_tomogram,
-        prepare=_completing,
-    ),
-    "refinement": Stage(
-        name="refinement",
-        network=TomogramGenerator,
-        judged=4,
-        examples=batches.refinement_examples,
-        context=lambda path, contract: None,
-        loss=_tomogram_loss,
-        judge=_judge_tomogram,
-        prepare=_estimating,
-        begins_as="tomogram",
-    ),
+@dataclass
+class RefinementGroup(Group):
+    """A group as the refinement's passes find it; volumes are float16, (64, depth, width).
+
+    Attributes
+    ----------
+    beam : ParallelBeam
+        Its geometry.
+    measured : Tensor, float32, (n_tilts, width, 64)
+        Measured rows.
+    scales : Scales
+        Of each slice.
+    truth, tvm : Tensor
+        What is to come out, and what every pass sees.
+    first, now : tuple of Tensor
+        WBP completed from a volume, and that volume, which agrees with the measurements: of the
+        tomogram network, and of the last pass.
+    passes : int
+        Passes between the two.
+    """
+
+    beam: ParallelBeam
+    measured: Tensor
+    scales: Scales
+    truth: Tensor
+    tvm: Tensor
+    first: tuple[Tensor, Tensor]
+    now: tuple[Tensor, Tensor]
+    passes: int = 0
+
+    def __post_init__(self) -> None:
+        self.width = self.truth.shape[-1]
+
+    def inputs(self, slices: Tensor) -> Tensor:
+        """Return completed WBP, TVM and volume with neighbours (`contract.refinement_input`)."""
+        again, volume = self.now
+        return stack_neighbours((again, self.tvm, volume), slices)
+
+    def targets(self, slices: Tensor) -> Tensor:
+        """Return the true slices."""
+        return self.truth[slices, None].float()
+
+
+class RefinementStage(SliceStage[RefinementGroup]):
+    """Repairs the tomogram network's volume, then its own, as in the passes of a fill.
+
+    A group is learned from as the tomogram network left it, until a pass is made over it
+    (`revisit`), then as that pass left it, and so on; after the last pass it begins again.
+    """
+
+    name = "refinement"
+    plan = Plan(learning_rate=4e-4, batch=16, average=0.999)
+
+    def __init__(self, run: Path, device: torch.device, contract: InputContract) -> None:
+        super().__init__(run, device, contract)
+        self.earlier = TomogramStage(run, device, contract)
+        self.tomogram = to_device(load_trained("tomogram", run), device).eval()
+        self.all_slices = torch.arange(N_SLICES, device=device)
+
+    @staticmethod
+    def make_network() -> nn.Module:
+        """Make a U-Net generator of the shape of the model `small`, untrained."""
+        widths, blocks = REFINEMENT_SIZES["small"]
+        return TomogramGenerator(widths=widths, blocks=blocks)
+
+    def read_group(self, path: Path) -> RefinementGroup:
+        """Read a group, and reconstruct it unless the run did so with these earlier networks."""
+        angles, scale, rows = read_arrays(path, "angles_deg", "sinogram_scale", "measured")
+        measured, truth, tvm = read_tensors(path, self.device, "measured", "truth", "tvm")
+        scales = Scales(scale, raise_to_noise_floor(repeat_per_object(noise_level, rows), scale))
+        beam, nothing = ParallelBeam(angles, rows.shape[1]), (truth, truth)
+        group = RefinementGroup(
+            beam, measured, scales, to_slices(truth), to_slices(tvm), nothing, nothing
+        )
+        saved = self.run / "first" / f"{path.stem}.npy"
+        networks = [self.run / f"{name}.pt" for name in ("sinogram", "tomogram")]
+        if not is_current(saved, path, *networks):
+            slices = self.earlier.read_group(path).inputs(self.all_slices)
+            begun = self._begin_pass(group, answer(self.tomogram, slices))
+            save_half(saved, torch.stack(begun))
+        again, volume = (to_slices(v) for v in load_saved(saved, self.device))
+        group.first = group.now = (again, volume)
+        return group
+
+    def _begin_pass(self, group: RefinementGroup, answers: Tensor) -> tuple[Tensor, Tensor]:
+        """Make of a network's answers what a pass begins from, each (depth, width, 64)."""
+        measured = to_solver(group.measured)
+        volume = restore_consistency(
+            group.beam, measured, to_solver(to_volume(answers)), group.scales
+        )
+        again = reconstruct_reprojected(group.beam, measured, volume, self.contract)
+        return torch.as_tensor(again), torch.as_tensor(volume)
+
+    @torch.no_grad()
+    def run_pass(self, group: RefinementGroup, network: nn.Module) -> tuple[Tensor, Tensor]:
+        """Return a group's inputs and a network's answers, from where a fill's pass sees them."""
+        x = group.inputs(self.all_slices)
+        axes = VIEWS[group.passes][0]
+        return x, answer(network, x.flip(axes)).flip(axes)
+
+    @torch.no_grad()
+    def advance(self, group: RefinementGroup, network: nn.Module) -> None:
+        """Let a network pass over a group, or begin again with it after its last pass."""
+        if group.passes + 1 == len(VIEWS):
+            group.now, group.passes = group.first, 0
+            return
+        again, volume = self._begin_pass(group, self.run_pass(group, network)[1])
+        group.now, group.passes = (to_slices(again), to_slices(volume)), group.passes + 1
+
+    def revisit(self, rng: np.random.Generator, network: nn.Module) -> None:
+        """Let the network pass over one of the groups."""
+        self.advance(self.groups[rng.integers(len(self.groups))], network)
+
+    @torch.no_grad()
+    def validate(self, network: nn.Module) -> dict[str, float]:
+        """Compute mean errors: before the first pass, after it ("once") and after the second."""
+        errors: dict[str, list[Tensor]] = {"start": [], "once": [], "validation": []}
+        for group in self.validating:
+            seen, truth = copy.copy(group), group.targets(self.all_slices)
+            x, once = self.run_pass(seen, network)
+            self.advance(seen, network)
+            answers = (self.find_start(x), once, self.run_pass(seen, network)[1])
+            for kept, values in zip(errors.values(), answers, strict=True):
+                kept.append(log_rmse(values, truth))
+        return average_errors(errors)
+
+
+AnyStage = SinogramStage | TomogramStage | RefinementStage
+#: By name, in the order in which they are trained.
+STAGES: dict[str, type[SinogramStage] | type[TomogramStage] | type[RefinementStage]] = {
+    stage.name: stage for stage in (SinogramStage, TomogramStage, RefinementStage)
 }

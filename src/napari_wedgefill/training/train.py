@@ -1,21 +1,24 @@
-"""The training loop of every stage: time-boxed, resumable, pixel loss first, then adversarial.
+"""Train one of the networks on simulated groups.
 
-    python -m napari_wedgefill.training.train sinogram runs/data runs/small --minutes 25
-    python -m napari_wedgefill.training.train tomogram runs/data runs/small --minutes 40
+    wedgefill train sinogram DATA RUN --minutes 60
+    wedgefill train tomogram DATA RUN --minutes 120
+    wedgefill train refinement DATA RUN --minutes 60
 
-The checkpoint that is kept is the one whose averaged weights have the lowest validation error
-(`Stage.validate`) among those after the adversarial term is on: the rule stood before the runs.
+One loop serves all three: pixel loss first, with an adversarial term in the last fifth of the time.
+Groups are read while training goes on, as they appear in the folder, and stay in memory. The
+weights that are kept are the averaged ones with the lowest validation error (`Stage.validate`) of
+those after the adversarial term joined: the rule was set before the runs.
 """
 
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,222 +26,394 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
-from . import batches
+from ..joint_model.registry import VIEWS
+from .groups import Batch, list_groups, list_training_groups
+from .growth import grow
 from .losses import adversarial_discriminator, adversarial_generator
-from .stages import STAGES, Stage
-from .state import Plan, State, adopt_earlier, save_whole, start
-from .teaching import Teacher, add_options, asked_teacher, weighted
+from .networks import (
+    REFINEMENT_SIZES,
+    Discriminator,
+    TomogramGenerator,
+    load_generator,
+    to_device,
+)
+from .run_folder import copy_earlier_networks, save_complete
+from .stages import STAGES, AnyStage, Plan
 
-#: What the steps since the last report measured, by name.
-Running = dict[str, list[Tensor]]
+#: Steps after which new groups are read and the refinement passes over one group.
+ROUND = 50
+#: Groups that are read at the start and after each round, at most: training need not wait for all.
+NEW_GROUPS = 8
 #: Fraction of a training after which it is validated, reported and saved.
 REPORT_EVERY = 0.04
 
 
-def step(
+@dataclass
+class State:
+    """All that a training needs to go on where it stopped."""
+
+    generator: nn.Module
+    averaged: nn.Module
+    discriminator: nn.Module
+    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
+    minutes: float = 0.0
+    step: int = 0
+    best: float = float("inf")
+    curves: list[dict[str, float]] = field(default_factory=list)
+
+    def list_parts(self) -> dict[str, Any]:
+        """List what has a `state_dict`."""
+        return {
+            "generator": self.generator,
+            "averaged": self.averaged,
+            "discriminator": self.discriminator,
+            "generator_optimiser": self.optimisers[0],
+            "discriminator_optimiser": self.optimisers[1],
+        }
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint."""
+        parts = {name: part.state_dict() for name, part in self.list_parts().items()}
+        parts["scalars"] = {"minutes": self.minutes, "step": self.step, "best": self.best}
+        parts["curves"] = self.curves
+        save_complete(parts, path)
+
+    def load(self, path: Path, device: torch.device) -> None:
+        """Continue from a checkpoint.
+
+        Raises
+        ------
+        WedgefillError
+            If it is of a network of another shape.
+        """
+        parts = torch.load(path, map_location=device, weights_only=True)
+        try:
+            for name, part in self.list_parts().items():
+                part.load_state_dict(parts[name])
+        except RuntimeError as error:
+            raise WedgefillError(
+                f"{path} is of a network of another shape than the one asked for; train with the "
+                "options that the run began with, or in another folder."
+            ) from error
+        for name, value in parts["scalars"].items():
+            setattr(self, name, value)
+        self.curves = parts["curves"]
+
+    def progress(self, plan: Plan) -> float:
+        """Fraction of the training that is done, 0 to 1."""
+        return self.step / plan.steps if plan.steps else self.minutes / plan.minutes
+
+
+def start(
+    stage: str, plan: Plan, device: torch.device, model: Path | None = None, size: str | None = None
+) -> State:
+    """Make the state at step zero.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage.
+    plan : Plan
+        Seeds new weights and sets the learning rates.
+    device : torch.device
+        Where to train.
+    model : Path, optional
+        Exported model with whose weights to begin.
+    size : str, optional
+        Shape of a refinement, a key of `REFINEMENT_SIZES`. The model's refinement grows into it.
+    """
+    torch.manual_seed(plan.seed)
+    generator = to_device(make_first_generator(stage, model, size), device)
+    discriminator = to_device(Discriminator(STAGES[stage].judged), device)
+    averaged = copy.deepcopy(generator).requires_grad_(False)
+    adam = (
+        torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),
+        torch.optim.AdamW(discriminator.parameters(), plan.learning_rate, betas=(0.0, 0.99)),
+    )
+    return State(generator, averaged, discriminator, adam)
+
+
+def make_first_generator(stage: str, model: Path | None, size: str | None) -> nn.Module:
+    """Make the generator that training begins with; see `start`."""
+    known = None
+    # A model without a refinement can lend its other networks to the training of one.
+    if model is not None and (stage != "refinement" or (model / f"{stage}.onnx").is_file()):
+        known = load_generator(model / f"{stage}.onnx")
+    if size is None:
+        return STAGES[stage].make_network() if known is None else known
+    widths, blocks = REFINEMENT_SIZES[size]
+    asked = TomogramGenerator(widths=widths, blocks=blocks)
+    return asked if known is None else grow(known.state_dict(), asked)
+
+
+class Teacher:
+    """A trained network from whose answers another one learns, besides from the truth.
+
+    A small network learns the objects it is shown by heart before it does as well on others. What a
+    larger one answers, which has seen many more, is an easier target and says more about objects in
+    general.
+
+    Parameters
+    ----------
+    network : Module
+        Maps inputs (n, channels, h, w) to slices (n, 1, h, w); its mean over the views of the first
+        two passes is taken.
+    share : float
+        From 0, where only the truth counts, to 1, where only the teacher's answer does.
+
+    References
+    ----------
+    G. Hinton, O. Vinyals and J. Dean, Distilling the knowledge in a neural network,
+    arXiv:1503.02531, 2015.
+    """
+
+    def __init__(self, network: nn.Module, share: float) -> None:
+        self.network, self.share = network.eval(), share
+
+    @torch.no_grad()
+    def excuse_error(self, x: Tensor, truth: Tensor) -> Tensor:
+        """Return the part of the teacher's errors that its pupil may make too, (n, 1, h, w)."""
+        views = VIEWS[0] + VIEWS[1]
+        answers = [self.network(x.flip(axes)).float().flip(axes) for axes in views]
+        return self.share * (torch.stack(answers).mean(0) - truth)
+
+
+def take_step(
     state: State,
-    stage: Stage,
+    stage: AnyStage,
     plan: Plan,
-    x: Tensor,
-    y: Tensor,
-    context: Any,
+    batch: Batch,
+    *,
     adversarial: bool,
     teacher: Teacher | None = None,
 ) -> dict[str, Tensor]:
-    """One step of the generator, and of the discriminator once it plays; what it measured.
+    """Take a step of the generator, and of the discriminator once it takes part.
 
-    Nothing here waits for a card: it may be many steps behind.
+    Returns
+    -------
+    dict of str to Tensor
+        What was measured. Nothing here waits for a GPU, which may be many steps behind.
     """
+    x = batch.x.contiguous(memory_format=torch.channels_last)
+    y = batch.y
     with torch.autocast(x.device.type, torch.bfloat16, enabled=plan.bfloat16):
-        answer = state.generator(x).float()
-        excused = teacher.excused(x, y) if teacher else 0.0
-    loss = stage.loss(answer - excused, y, x, context)
+        values = state.generator(x).float()
+    excused = teacher.excuse_error(x, y) if teacher else 0.0
+    loss = stage.loss(values - excused, Batch(x, y, batch.rows_deg))
     figures = {"loss": loss.detach()}
     if adversarial:
-        real, fake = stage.judge(y, x), stage.judge(answer, x)
+        real, fake = stage.judge_input(y, x), stage.judge_input(values, x)
         state.discriminator.requires_grad_(False)
         deceit = adversarial_generator(state.discriminator(real), state.discriminator(fake))
         state.discriminator.requires_grad_(True)
         loss = loss + plan.adversarial_weight * deceit
-    _descend(state.optimisers[0], state.generator, loss)
+    descend(state.optimisers[0], state.generator, loss)
     if adversarial:
         judged, margin, slope = adversarial_discriminator(
             state.discriminator, real, fake, plan.penalty
         )
-        _descend(state.optimisers[1], state.discriminator, judged)
+        descend(state.optimisers[1], state.discriminator, judged)
         scalars = {"deceit": deceit, "margin": margin, "penalty": slope}
         figures |= {name: value.detach() for name, value in scalars.items()}
-    decay = min(plan.average, (1 + state.step) / (10 + state.step))
-    follow(state.averaged, state.generator, decay)
+    update_average(
+        state.averaged, state.generator, min(plan.average, (1 + state.step) / (10 + state.step))
+    )
+    state.step += 1
     return figures
 
 
-@torch.no_grad()
-def follow(averaged: nn.Module, network: nn.Module, decay: float) -> None:
-    """Take a step of the exponential moving average of a network's weights."""
-    kept: list[Tensor] = list(averaged.parameters())
-    torch._foreach_lerp_(kept, list(network.parameters()), 1 - decay)
-
-
-def _descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> None:
+def descend(optimiser: torch.optim.Optimizer, network: nn.Module, loss: Tensor) -> None:
+    """Move a network's weights down the gradient of a loss, clipped."""
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
 
 
-def train(
-    stage: Stage,
-    data: Path,
-    out: Path,
-    plan: Plan,
-    device: torch.device,
-    model: Path | None = None,
-    *,
-    network: Callable[[], nn.Module] | None = None,
-    teacher: Teacher | None = None,
-    fresh_judge: bool = False,
-) -> None:
-    """Train until the plan is fulfilled; go on from ``out/<stage>.ckpt`` if it exists."""
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / f"{stage.name}.ckpt"
-    state = start(stage, plan, device, model, network)
-    if model is not None:
-        adopt_earlier(stage, model, out, InputContract())
-    if checkpoint.exists():
-        state.load(checkpoint, device, fresh_judge=fresh_judge)
-    rng = np.random.default_rng(plan.seed + state.step)
-    contract = InputContract()
-    prepare = stage.prepare(out, device)
-    for path in batches.groups(data, validation=True):
-        prepare(path, contract)
-    clock = time.monotonic()
-    running: Running = {}
-    next_report = plan.progress(state) + REPORT_EVERY
-    while (progress := plan.progress(state)) < 1:
-        available = batches.to_train_on(data)  # there may be more by now
-        path = available[rng.integers(len(available))]
-        begun = time.monotonic()
-        prepare(path, contract)
-        clock += time.monotonic() - begun  # no training time
-        inputs, target = stage.examples(path, out, contract)
-        context = stage.context(path, contract)
-        adversarial = progress >= plan.adversarial_after
-        set_rate(state, plan, progress)
-        for x, y in batches.shuffled(rng, inputs, target, plan.batch, plan.batches_per_group):
-            x = x.to(device, memory_format=torch.channels_last)
-            figures = step(state, stage, plan, x, y.to(device), context, adversarial, teacher)
-            for name, value in figures.items():
-                running.setdefault(name, []).append(value)
-            state.step += 1
-        state.minutes += (time.monotonic() - clock) / 60
-        clock = time.monotonic()
-        if plan.progress(state) >= min(next_report, 1.0):
-            validating = batches.groups(data, validation=True)
-            validated = stage.validate(state.averaged, validating, out, contract)
-            report(state, stage, out, plan, running, validated, adversarial)
-            running.clear()
-            state.save(checkpoint)
-            clock = time.monotonic()
-            next_report = plan.progress(state) + REPORT_EVERY
+@torch.no_grad()
+def update_average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
+    """Update the exponential moving average of a network's weights."""
+    kept: list[Tensor] = list(averaged.parameters())
+    torch._foreach_lerp_(kept, list(network.parameters()), 1 - decay)
 
 
-def set_rate(state: State, plan: Plan, progress: float, share: float = 1.0) -> None:
-    """Let the generator's learning rate fall along a cosine, or set a share of that."""
+def set_learning_rate(state: State, plan: Plan) -> None:
+    """Raise the generator's learning rate over the first steps, then lower it along a cosine."""
+    warm = min(1.0, (state.step + 1) / plan.warm_up)
+    left = 0.51 + 0.49 * math.cos(math.pi * state.progress(plan))
     for group in state.optimisers[0].param_groups:
-        group["lr"] = share * plan.learning_rate * falling(progress)
+        group["lr"] = plan.learning_rate * warm * left
 
 
-def falling(progress: float) -> float:
-    """Share of the learning rate that is left: along a cosine, from one to a fiftieth."""
-    return 0.51 + 0.49 * math.cos(math.pi * progress)
+def train(
+    stage: AnyStage, state: State, plan: Plan, data: Path, teacher: Teacher | None = None
+) -> None:
+    """Train until the plan is fulfilled; go on from the run's checkpoint if there is one.
+
+    Parameters
+    ----------
+    stage : Stage
+        Of the run; its folder receives weights, curves and checkpoints.
+    state : State
+        As `start` makes it.
+    plan : Plan
+        Its minutes are those of training, without reading groups and validating.
+    data : Path
+        Folder of groups, which may grow meanwhile.
+    teacher : Teacher, optional
+        On the same device.
+
+    Raises
+    ------
+    WedgefillError
+        If the folder holds no group to train on.
+    """
+    list_training_groups(data)
+    checkpoint = stage.run / f"{stage.name}.ckpt"
+    if checkpoint.exists():
+        state.load(checkpoint, stage.device)
+    rng = np.random.default_rng(plan.seed + state.step)
+    for path in list_groups(data, validation=True):
+        stage.add_group(path, validation=True)
+    arrivals = find_new_groups(data)
+    read_new_groups(stage, arrivals)
+    measured: dict[str, list[Tensor]] = {}
+    if state.step == 0:
+        report(stage, state, plan, measured, adversarial=False)
+    next_report = state.progress(plan) + REPORT_EVERY
+    clock = time.monotonic()
+    while (progress := state.progress(plan)) < 1:
+        adversarial = progress >= plan.adversarial_after
+        set_learning_rate(state, plan)
+        batch = stage.draw_batch(rng, plan.batch)
+        figures = take_step(state, stage, plan, batch, adversarial=adversarial, teacher=teacher)
+        for name, value in figures.items():
+            measured.setdefault(name, []).append(value)
+        round_ends = state.step % ROUND == 0
+        if round_ends:
+            stage.revisit(rng, state.averaged)
+        state.minutes += (time.monotonic() - clock) / 60
+        if round_ends:
+            read_new_groups(stage, arrivals)
+        if state.progress(plan) >= min(next_report, 1.0):
+            report(stage, state, plan, measured, adversarial=adversarial)
+            state.save(checkpoint)
+            measured.clear()
+            next_report = state.progress(plan) + REPORT_EVERY
+        clock = time.monotonic()
+
+
+def find_new_groups(data: Path) -> Iterator[Path | None]:
+    """Yield each group to train on once, in the order of their seeds; None while there is none."""
+    known = set(list_groups(data, validation=True))
+    while True:
+        path = next((p for p in list_groups(data, validation=False) if p not in known), None)
+        yield path
+        if path is not None:
+            known.add(path)
+
+
+def read_new_groups(stage: AnyStage, arrivals: Iterator[Path | None]) -> None:
+    """Read up to `NEW_GROUPS` groups that were not read before."""
+    for _ in range(NEW_GROUPS):
+        path = next(arrivals)
+        if path is None:
+            return
+        stage.add_group(path)
 
 
 def report(
+    stage: AnyStage,
     state: State,
-    stage: Stage,
-    out: Path,
     plan: Plan,
-    running: Running,
-    validated: dict[str, float],
+    measured: dict[str, list[Tensor]],
+    *,
     adversarial: bool,
 ) -> None:
-    """Extend the curves; keep the averaged weights if they validated best."""
-    figures = {name: float(torch.stack(values).mean()) for name, values in running.items()}
-    figures |= {"minutes": state.minutes, "step": float(state.step)} | validated
+    """Validate, extend the curves, and keep the averaged weights if they are the best so far."""
+    figures = {name: float(torch.stack(values).mean()) for name, values in measured.items()}
+    figures |= {"minutes": state.minutes, "step": float(state.step)}
+    figures |= {"groups": float(len(stage.groups))} | stage.validate(state.averaged)
     state.curves.append(figures)
     print(" ".join(f"{k} {v:.5g}" for k, v in figures.items()), flush=True)
+    weights = state.averaged.state_dict()
     if not adversarial:
-        save_whole(state.averaged.state_dict(), out / f"{stage.name}_pixel.pt")
+        save_complete(weights, stage.run / f"{stage.name}_pixel.pt")
     elif figures["validation"] < state.best:
         state.best = figures["validation"]
-        save_whole(state.averaged.state_dict(), out / f"{stage.name}.pt")
-    record = {
-        "plan": asdict(plan),
-        "contract": InputContract().to_dict(),
-        "curves": state.curves,
-    }
-    (out / f"{stage.name}.json").write_text(json.dumps(record, indent=1))
+        save_complete(weights, stage.run / f"{stage.name}.pt")
+    record = {"plan": asdict(plan), "contract": stage.contract.to_dict(), "curves": state.curves}
+    (stage.run / f"{stage.name}.json").write_text(json.dumps(record, indent=1))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Train one stage from a folder of simulated groups."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("stage", choices=sorted(STAGES))
-    parser.add_argument("data", type=Path)
-    parser.add_argument("out", type=Path)
-    budget = parser.add_mutually_exclusive_group(required=True)
-    budget.add_argument("--minutes", type=float, default=0.0)
-    budget.add_argument("--steps", type=int, default=0)
-    parser.add_argument(
-        "--from", dest="model", type=Path, help="model folder to start from (a checkpoint wins)"
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of the command."""
+    made = argparse.ArgumentParser(prog="wedgefill train", description="Train one network.")
+    made.add_argument("stage", choices=list(STAGES), help="which network")
+    made.add_argument("data", type=Path, metavar="DATA", help="folder of simulated groups")
+    made.add_argument("run", type=Path, metavar="RUN", help="folder for weights and curves")
+    budget = made.add_mutually_exclusive_group(required=True)
+    budget.add_argument("--minutes", type=float, help="training time in all sessions")
+    budget.add_argument("--steps", type=int, help="number of steps instead")
+    made.add_argument(
+        "--from",
+        dest="model",
+        type=Path,
+        metavar="MODEL",
+        help="model folder with whose weights to begin, and whose earlier networks to use where "
+        "RUN has none; a run that was stopped goes on where it was instead",
     )
-    add_options(parser)
-    parser.add_argument("--learning-rate", type=float, default=Plan.learning_rate)
-    parser.add_argument("--penalty", type=float, default=Plan.penalty)
-    parser.add_argument(
-        "--adversarial-weight",
-        type=float,
-        default=Plan.adversarial_weight,
-        help="of the adversarial term; 0 leaves it out",
+    made.add_argument(
+        "--size",
+        choices=list(REFINEMENT_SIZES),
+        help="shape of the refinement; that of --from grows into it (that of --from, or small)",
     )
-    parser.add_argument(
-        "--restart-discriminator", action="store_true", help="go on, but with a new discriminator"
+    made.add_argument(
+        "--teacher", type=Path, metavar="MODEL", help="model folder to learn from beside the truth"
     )
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--batch", type=int, default=Plan.batch)
-    parser.add_argument(
+    made.add_argument(
+        "--taught", type=float, default=0.5, help="share of the teacher's answers, 0 to 1 (0.5)"
+    )
+    made.add_argument("--learning-rate", type=float, help="by default 5e-4; refinement 4e-4")
+    made.add_argument("--batch", type=int, help="slices per step (8; refinement 16)")
+    made.add_argument(
+        "--adversarial-weight", type=float, help="of the adversarial term (0.002); 0 leaves it out"
+    )
+    made.add_argument("--seed", type=int, help="of new weights and the order of examples (0)")
+    made.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    made.add_argument(
         "--bfloat16",
         action="store_true",
         help="faster on GPUs and processors that multiply it, many times slower on others",
     )
-    parser.add_argument("--threads", type=int, help="CPU threads; all cores by default")
-    given = parser.parse_args(arguments)
-    if given.threads:
-        torch.set_num_threads(given.threads)
-    plan = Plan(
-        given.minutes,
-        given.steps,
-        penalty=given.penalty,
-        learning_rate=given.learning_rate,
-        adversarial_weight=given.adversarial_weight,
-        batch=given.batch,
-        bfloat16=given.bfloat16,
-    )
-    stage = STAGES[given.stage]
+    return made
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Train one network on a folder of simulated groups."""
+    given = make_parser().parse_args(arguments)
+    if not (given.minutes or given.steps or 0) > 0:
+        raise WedgefillError("There is no time to train; give --minutes or --steps above 0.")
+    if given.size and given.stage != "refinement":
+        raise WedgefillError(f"--size is for the refinement; leave it out for the {given.stage}.")
+    if not 0 <= given.taught <= 1:
+        raise WedgefillError(f"--taught {given.taught:g} is not a share; give one from 0 to 1.")
+    names = ("minutes", "steps", "learning_rate", "batch", "adversarial_weight", "seed", "bfloat16")
+    asked = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
+    plan = replace(STAGES[given.stage].plan, **asked)
     device = torch.device(given.device)
-    train(
-        stage,
-        given.data,
-        given.out,
-        plan,
-        device,
-        given.model,
-        network=partial(weighted, given.weights) if given.weights else None,
-        teacher=asked_teacher(given, stage.name, device),
-        fresh_judge=given.restart_discriminator,
-    )
+    given.run.mkdir(parents=True, exist_ok=True)
+    if given.model is not None:
+        copy_earlier_networks(given.stage, given.model, given.run)
+    stage = STAGES[given.stage](given.run, device, InputContract())
+    state = start(given.stage, plan, device, given.model, given.size)
+    teacher = None
+    if given.teacher is not None:
+        network = load_generator(given.teacher / f"{given.stage}.onnx")
+        teacher = Teacher(to_device(network, device), given.taught)
+    train(stage, state, plan, given.data, teacher)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,20 @@ tilts, `trust_map` says where the networks' volume can be relied on, and `result
 residuals, resolution, elongation and volume fractions.
 """
 
-from .metrics import dice, elongation, fitted, otsu_threshold, psnr, ssim, wedge_correlation
+from .metrics import (
+    dice,
+    elongation,
+    fit_intensities,
+    otsu_threshold,
+    psnr,
+    ssim,
+    wedge_correlation,
+)
 
 __all__ = [
     "dice",
     "elongation",
-    "fitted",
+    "fit_intensities",
     "otsu_threshold",
     "psnr",
     "ssim",

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..normalise import vacuum_level
-from ..projector import ParallelBeam
-from ..projector.numba_kernels import LANES
+from ..projector import ParallelBeam, iter_strips
 from ..tilt_series import TiltSeries
 
 Floats = NDArray[np.float32]
@@ -54,7 +53,7 @@ class Agreement:
         return np.maximum(squares, 0.0)
 
 
-def agreement(series: TiltSeries, volume: Floats, first_slice: int = 0) -> Agreement:
+def compare_with_images(series: TiltSeries, volume: Floats, first_slice: int = 0) -> Agreement:
     """Compare a volume's projections with the images, a strip of slices at a time.
 
     Parameters
@@ -75,8 +74,8 @@ def agreement(series: TiltSeries, volume: Floats, first_slice: int = 0) -> Agree
     )
     vacuum = np.float32(vacuum_level(series))
     sums = np.zeros((3, series.n_tilts))
-    for start in range(0, volume.shape[1], LANES):
-        stop = min(start + LANES, volume.shape[1])
+    for strip in iter_strips(volume.shape[1]):
+        start, stop = strip.start, strip.stop
         predicted = beam(np.ascontiguousarray(volume[:, start:stop].transpose(0, 2, 1)))
         measured = series.sinograms(first_slice + start, first_slice + stop) - vacuum
         for k, (a, b) in enumerate(

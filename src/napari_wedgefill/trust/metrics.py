@@ -16,7 +16,7 @@ from ..geometry import widest_gap_deg
 Floats = NDArray[np.float32]
 
 
-def fitted(volume: Floats, truth: Floats) -> Floats:
+def fit_intensities(volume: Floats, truth: Floats) -> Floats:
     """`volume` after the scale and offset that bring it closest to `truth` (same shapes)."""
     v, t = volume.astype(np.float64).ravel(), truth.astype(np.float64).ravel()
     variance = float(np.var(v))
@@ -26,7 +26,7 @@ def fitted(volume: Floats, truth: Floats) -> Floats:
 
 def psnr(volume: Floats, truth: Floats) -> float:
     """Peak signal to noise ratio in decibels, with the data range of the truth."""
-    error = float(np.mean(np.square(fitted(volume, truth) - truth, dtype=np.float64)))
+    error = float(np.mean(np.square(fit_intensities(volume, truth) - truth, dtype=np.float64)))
     return float(20 * np.log10(np.ptp(truth)) - 10 * np.log10(max(error, 1e-20)))
 
 
@@ -37,7 +37,7 @@ def ssim(volume: Floats, truth: Floats, window: int = 7) -> float:
     ----------
     Z. Wang et al., IEEE Trans. Image Processing 13, 600-612 (2004).
     """
-    a, b = fitted(volume, truth).astype(np.float64), truth.astype(np.float64)
+    a, b = fit_intensities(volume, truth).astype(np.float64), truth.astype(np.float64)
     size = (window, window, 1)
 
     def mean(x: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -115,7 +115,24 @@ def otsu_threshold(volume: Floats, n_bins: int = 256) -> float:
     low, high = float(volume.min()), float(volume.max())
     if not high > low:
         return low
-    counts, edges = np.histogram(volume, n_bins, (low, high))
+    return split_counts(*np.histogram(volume, n_bins, (low, high)))
+
+
+def split_counts(counts: NDArray[np.int64], edges: NDArray[np.float64]) -> float:
+    """Otsu's threshold of a histogram.
+
+    Parameters
+    ----------
+    counts : ndarray, int64, (n_bins,)
+        Voxels of each bin.
+    edges : ndarray, float64, (n_bins + 1,)
+        Ends of the bins, ascending.
+
+    Returns
+    -------
+    float
+        The edge with the largest variance between what lies below and above it.
+    """
     middles = (edges[1:] + edges[:-1]) / 2
     below = np.cumsum(counts)[:-1]
     above = counts.sum() - below

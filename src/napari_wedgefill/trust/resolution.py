@@ -8,7 +8,7 @@ flatters; WBP's, SART's and SIRT's do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,18 +16,23 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from ..pipeline.pipeline import FillOptions, Finished, Progress, iter_fill
+from ..methods import METHODS
+from ..pipeline.events import Finished
+from ..pipeline.fill import iter_fill
+from ..pipeline.options import FillOptions
+from ..pipeline.session import Session
+from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
 from .metrics import wedge_mask
-from .middle import middle_slices
+from .self_check import choose_middle_slices
 from .shape import taper
-from .stopwatch import Stopwatch
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-CLASSICAL = ("wbp", "sart", "sirt", "tvm")
 THRESHOLDS = (0.5, 0.143)
+#: Period of the finest wave that voxels can show, in voxels.
+FINEST_PX = 2.0
 WARNING = (
     "Shell correlations are given for classical methods only: both halves of a network's volume "
     "share what the network made up, so that their agreement proves nothing; TVM's halves share "
@@ -57,7 +62,7 @@ class ShellCorrelation:
         """
         below = np.flatnonzero(self.correlation < threshold)
         if not below.size:
-            return 2.0
+            return FINEST_PX
         k = int(below[0])
         if k == 0:
             return float(1.0 / self.frequency[0])
@@ -107,7 +112,7 @@ class Resolution:
         }
 
 
-def shell_correlation(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorrelation:
+def correlate_shells(a: Floats, b: Floats, angles_deg: ArrayLike) -> ShellCorrelation:
     """Fourier shell correlation of two volumes over the frequencies that the tilts measured.
 
     The shells are cylinders around the tilt axis, of one frequency ``sqrt(kx^2 + kz^2)`` each:
@@ -152,7 +157,14 @@ def _spectra(volume: Floats) -> NDArray[np.complex64]:
     return np.asarray(scipy.fft.fft2((volume - mean) * fade, axes=(0, 2)), np.complex64)
 
 
-def iter_resolution(series: TiltSeries, options: FillOptions) -> Iterator[Progress | Resolution]:
+def choose_classical(methods: Iterable[str]) -> tuple[str, ...]:
+    """Return the methods whose half series can be compared: those that no network makes."""
+    return tuple(name for name in methods if not METHODS[name].needs_model)
+
+
+def iter_resolution(
+    series: TiltSeries, options: FillOptions, session: Session | None = None
+) -> Iterator[Progress | Resolution]:
     """Reconstruct the odd and the even tilts by every classical method and correlate them.
 
     Parameters
@@ -161,26 +173,28 @@ def iter_resolution(series: TiltSeries, options: FillOptions) -> Iterator[Progre
         Aligned images.
     options : FillOptions
         As for the fill; networks among the methods are left out.
+    session : Session, optional
+        As for the fill.
 
     Yields
     ------
     Progress or Resolution
         Progress often; the result last.
     """
-    methods = tuple(m for m in options.methods if m in CLASSICAL)
+    methods = choose_classical(options.methods)
     if not methods or series.n_tilts < 6:
         yield Resolution({}, series.pixel_nm)
         return
-    options = replace(options, methods=methods, slices=middle_slices(series, options.slices))
-    watch = Stopwatch()
+    options = replace(options, methods=methods, slices=choose_middle_slices(series, options.slices))
+    session, clock = session or Session(), Clock()
     halves: tuple[dict[str, Floats], dict[str, Floats]] = ({}, {})
     for k, half in enumerate(halves):
         tilts = series.tilts(np.arange(k, series.n_tilts, 2))
-        for event in iter_fill(tilts, options):
+        for event in iter_fill(tilts, options, session=session):
             if isinstance(event, Progress):
                 stage = f"resolution, {('even', 'odd')[k]} tilts: {event.stage}"
-                yield watch.progress(stage, (k + event.fraction) / 2)
+                yield clock.tell(stage, (k + event.fraction) / 2)
             elif isinstance(event, Finished):
                 half[event.method] = event.volume.data
-    curves = {m: shell_correlation(halves[0][m], halves[1][m], series.angles_deg) for m in methods}
+    curves = {m: correlate_shells(halves[0][m], halves[1][m], series.angles_deg) for m in methods}
     yield Resolution(curves, series.pixel_nm)

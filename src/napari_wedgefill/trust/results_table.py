@@ -10,9 +10,12 @@ from typing import Any
 
 import numpy as np
 
+#: A value this close to its floor says no more than that.
+AT_FLOOR = 1.0 + 1e-3
+
 
 @dataclass(frozen=True)
-class Figure:
+class ResultsRow:
     """One row: a figure of the series, or one for each method.
 
     Attributes
@@ -23,12 +26,32 @@ class Figure:
         By method, or under "series" for what holds for all.
     is_detail : bool
         Left out of the short table.
+    meaning : str
+        What the row says, in a sentence.
+    is_share : bool
+        Whether the values are parts of one, which tables show in percent.
+    floor : float or None
+        What no value can be below, by the way it was measured.
     """
 
     name: str
     unit: str
     values: Mapping[str, float]
     is_detail: bool = False
+    meaning: str = ""
+    is_share: bool = False
+    floor: float | None = None
+
+    def write(self, column: str, *, plain: bool = False) -> str:
+        """Write one value; `plain` leaves a number that a program can read."""
+        value = self.values.get(column)
+        if value is None or not np.isfinite(value):
+            return ""
+        if self.floor is not None and value <= self.floor * AT_FLOOR and not plain:
+            return f"not below {self.floor:.2g}"
+        if self.is_share:
+            return f"{100 * value:.1f}" if not plain else f"{100 * value:.4g}"
+        return f"{value:.4g}"
 
 
 @dataclass(frozen=True)
@@ -41,7 +64,7 @@ class ResultsTable:
         Of the series.
     methods : tuple of str
         In the order of the columns.
-    figures : tuple of Figure
+    figures : tuple of ResultsRow
         In the order of the rows.
     residuals : dict of str to tuple of float
         By method, the relative error at each measured tilt.
@@ -53,7 +76,7 @@ class ResultsTable:
 
     name: str
     methods: tuple[str, ...]
-    figures: tuple[Figure, ...]
+    figures: tuple[ResultsRow, ...]
     residuals: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     curves: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -64,8 +87,9 @@ class ResultsTable:
         for figure in self.figures:
             if figure.is_detail and not details:
                 continue
-            values = (figure.values.get(column) for column in ("series", *self.methods))
-            rows.append([figure.name, figure.unit, *(written(value) for value in values)])
+            columns = ("series", *self.methods)
+            values = [figure.write(column, plain=details) for column in columns]
+            rows.append([figure.name, "%" if figure.is_share else figure.unit, *values])
         return rows
 
     def to_csv(self) -> str:
@@ -92,8 +116,3 @@ class ResultsTable:
             for f in self.figures
         ]
         return {"figures": figures, **self.curves, "notes": list(self.notes)}
-
-
-def written(value: float | None) -> str:
-    """Four digits, and nothing where there is no figure."""
-    return "" if value is None or not np.isfinite(value) else f"{value:.4g}"

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import WedgefillError
-from ..pipeline.pipeline import FillOptions, Finished, Progress, iter_fill
+from ..pipeline.events import Finished
+from ..pipeline.fill import iter_fill
+from ..pipeline.options import FillOptions
+from ..pipeline.session import Session
+from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
-from .agreement import agreement
-from .middle import middle_slices
-from .stopwatch import Stopwatch
+from .agreement import compare_with_images
 from .verdicts import SelfCheck
 
 #: One angle in so many is withheld.
@@ -21,9 +23,19 @@ EVERY = 8
 FEWEST = 9
 #: Images closer than this are of one angle, and withheld together: one would predict the other.
 SAME_DEG = 0.05
+#: Slices at most on which the costlier checks are made, from the middle of those asked for:
+#: neighbours add little.
+MOST_SLICES = 16
 
 
-def withheld_tilts(angles_deg: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def choose_middle_slices(series: TiltSeries, slices: tuple[int, int] | None) -> tuple[int, int]:
+    """Start and stop of at most 16 slices around the middle of `slices` (of all, if None)."""
+    start, stop = slices or (0, series.height)
+    middle = (start + stop) // 2
+    return max(start, middle - MOST_SLICES // 2), min(stop, middle + MOST_SLICES // 2)
+
+
+def choose_withheld_tilts(angles_deg: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Choose what to withhold in the two tests: spread through the range, and outermost.
 
     Parameters
@@ -55,7 +67,9 @@ def withheld_tilts(angles_deg: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.
     return np.flatnonzero(np.isin(group, spread)), np.flatnonzero(np.isin(group, outermost))
 
 
-def iter_self_check(series: TiltSeries, options: FillOptions) -> Iterator[Progress | SelfCheck]:
+def iter_self_check(
+    series: TiltSeries, options: FillOptions, session: Session | None = None
+) -> Iterator[Progress | SelfCheck]:
     """Run the self-check on the user's own data.
 
     Parameters
@@ -64,33 +78,35 @@ def iter_self_check(series: TiltSeries, options: FillOptions) -> Iterator[Progre
         Aligned images.
     options : FillOptions
         Methods, model, device and slices, as for the fill.
+    session : Session, optional
+        Keeps the networks open.
 
     Yields
     ------
     Progress or SelfCheck
         Progress often; the result last.
     """
-    tests = withheld_tilts(series.angles_deg)
-    start, stop = middle_slices(series, options.slices)
+    tests = choose_withheld_tilts(series.angles_deg)
+    start, stop = choose_middle_slices(series, options.slices)
     options = replace(options, slices=(start, stop))
-    watch = Stopwatch()
+    session, clock = session or Session(), Clock()
     errors: list[dict[str, float]] = []
     by_tilt: list[dict[str, tuple[float, ...]]] = []
     for half, withheld in enumerate(tests):
         found: dict[str, float] = {}
         each: dict[str, tuple[float, ...]] = {}
         kept = np.setdiff1d(np.arange(series.n_tilts), withheld)
-        for event in iter_fill(series.tilts(kept), options):
+        for event in iter_fill(series.tilts(kept), options, session=session):
             if isinstance(event, Progress):
-                yield watch.progress(f"self-check: {event.stage}", (half + event.fraction) / 2)
+                yield clock.tell(f"self-check: {event.stage}", (half + event.fraction) / 2)
             elif isinstance(event, Finished):
                 # One scale that fits the kept tilts, for WBP, which loses the wedge's intensity.
-                seen = agreement(series, event.volume.data, start)
+                seen = compare_with_images(series, event.volume.data, start)
                 scale = seen.scale(kept)
                 found[event.method] = seen.error(withheld, scale)
                 each[event.method] = tuple(map(float, seen.by_tilt(scale)[withheld]))
-        errors.append(found)
-        by_tilt.append(each)
+        errors.append({name: found[name] for name in options.methods})
+        by_tilt.append({name: each[name] for name in options.methods})
     spread_deg, outermost_deg = (tuple(map(float, series.angles_deg[test])) for test in tests)
     yield SelfCheck(
         errors[0], errors[1], spread_deg, outermost_deg, (start, stop), by_tilt[0], by_tilt[1]

@@ -16,7 +16,7 @@ LOOKED_AT = 32
 CUTOFF = 0.25
 
 
-def expected_elongation(angles_deg: ArrayLike) -> float:
+def compute_expected_elongation(angles_deg: ArrayLike) -> float:
     """Elongation along the wedge that the tilt range alone brings, 1 for a full range.
 
     The point spread function of all directions within +-a is wider along the wedge than across by
@@ -41,7 +41,7 @@ def expected_elongation(angles_deg: ArrayLike) -> float:
     return float(np.sqrt((half + product) / max(half - product, 1e-9)))
 
 
-def found_elongation(volume: Floats, angles_deg: ArrayLike) -> float:
+def measure_elongation(volume: Floats, angles_deg: ArrayLike) -> float:
     """Elongation of a volume along the wedge, from its own power spectrum.
 
     The formula of `expected_elongation` is the ratio of two second moments, of the frequencies
@@ -68,12 +68,12 @@ def found_elongation(volume: Floats, angles_deg: ArrayLike) -> float:
     # A tilt of t measures frequencies along (kz, kx) = k (sin t, cos t).
     along = np.square(kz * np.sin(middle) + kx * np.cos(middle)) * within
     across = np.square(kx * np.sin(middle) - kz * np.cos(middle)) * within
-    power = power_spectrum(volume)
+    power = average_power(volume)
     narrow, wide = float(np.sum(power * along)), float(np.sum(power * across))
     return float(np.sqrt(wide / narrow)) if narrow > 0 else float("nan")
 
 
-def power_spectrum(volume: Floats) -> NDArray[np.float64]:
+def average_power(volume: Floats) -> NDArray[np.float64]:
     """Mean power of the slices of a volume (z, y, x) over half the frequencies (kz, kx >= 0).
 
     Each slice fades to its border, so that an object that leaves the field leaves no cross.

@@ -16,14 +16,17 @@ turned back::
     trust = max(0, 1 - e)
 
 The gain g belongs to the model. It is fitted on simulated objects of the training families
-(`benchmarks/trust_calibration.py --fit`) and checked on families that training never drew. A trust
-of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full density.
+(`benchmarks/quality/trust_calibration.py`) and checked on families that training never
+drew. A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
+density.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import tomllib
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,15 +36,18 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..joint_model.registry import load
-from ..pipeline.pipeline import Done, FillOptions, Finished, Progress, iter_fill
-from ..projector.numba_kernels import LANES
+from ..methods import METHODS, Method
+from ..pipeline.events import Done, Finished
+from ..pipeline.fill import iter_fill
+from ..pipeline.options import FillOptions
+from ..pipeline.session import Session
+from ..pipeline.slabs import choose_strip_lanes
+from ..progress import Clock, Progress
+from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
-from ..volume import Volume
-from .gain import DEFAULT_GAIN, trust_gain
+from ..volume import TiltRange, Volume
 from .metrics import wedge_mask
-from .stopwatch import Stopwatch
 from .verdicts import DOUBTFUL, TRUST_LABEL, TrustMap
-from .views import AS_MEASURED, OTHER_VIEWS
 
 Floats = NDArray[np.float32]
 
@@ -49,8 +55,44 @@ Floats = NDArray[np.float32]
 UNMEASURED_WEIGHT = 3.0
 #: Voxels over which movement is averaged in (z, x), as the standard deviation of a Gaussian.
 REACH = 2.0
-#: Fewer slices at once where a full strip of the projector would be larger than this.
-SLAB_BYTES, FEWEST_LANES = 64 << 20, 16
+#: For models that do not say their gain; of the small model when it was fitted.
+DEFAULT_GAIN = 3.3
+
+
+@dataclass(frozen=True)
+class MirrorView:
+    """One of the ways to look at the same measurements.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    mirrors_images, negates_angles : bool
+        What is done to the images, along x, and to their angles.
+    """
+
+    name: str
+    mirrors_images: bool
+    negates_angles: bool
+
+    def apply(self, series: TiltSeries) -> TiltSeries:
+        """Return the series as this view has it; the images are not copied."""
+        series = series.mirrored() if self.mirrors_images else series
+        return series.negated() if self.negates_angles else series
+
+    def undo(self, volume: Floats) -> Floats:
+        """Turn a volume (z, y, x) of this view back."""
+        if self.mirrors_images != self.negates_angles:
+            volume = volume[::-1]
+        return volume[:, :, ::-1] if self.mirrors_images else volume
+
+
+AS_MEASURED = MirrorView("as measured", False, False)
+OTHER_VIEWS = (
+    MirrorView("turned by 180 degrees", True, False),
+    MirrorView("mirrored in x", True, True),
+    MirrorView("mirrored in z", False, True),
+)
 
 
 def iter_trust_map(
@@ -58,6 +100,7 @@ def iter_trust_map(
     options: FillOptions,
     filled: Volume | None = None,
     out: Floats | None = None,
+    session: Session | None = None,
 ) -> Iterator[Progress | TrustMap]:
     """Compute the trust map of the networks' volume, slab by slab.
 
@@ -71,6 +114,8 @@ def iter_trust_map(
         What the fill gave with these options; saves a quarter of the time.
     out : ndarray, float32, (z, y, x), optional
         Receives the map, such as a memory map; made in memory by default.
+    session : Session, optional
+        Keeps the networks open.
 
     Yields
     ------
@@ -82,22 +127,25 @@ def iter_trust_map(
     WedgefillError
         Without the method "gan": the others give every view the same volume, moved by nothing.
     """
-    check_trust(options)
+    method = choose_learned(options.methods)
     start, stop = options.slices or (0, series.height)
     if out is None:
         out = np.empty((series.width, stop - start, series.width), np.float32)
     model = load(options.model)
     unmeasured = wedge_mask(series.width, series.angles_deg)
-    job = _Job(series, options, start, stop, model.reach, unmeasured, Stopwatch())
-    fitted_gain = trust_gain(model.folder)
+    options = replace(options, methods=(method.name,))
+    task = _Task(
+        series, options, start, stop, model.reach, unmeasured, session or Session(), Clock()
+    )
+    fitted_gain = read_trust_gain(model.folder)
     gain = DEFAULT_GAIN if fitted_gain is None else fitted_gain
     density, trusted, doubted = 1e-30, 0.0, 0.0
-    size = slab_size(series.width, model.reach)
+    size = choose_slab_size(method, series, model.reach)
     for first in range(start, stop, size):
         last = min(first + size, stop)
         at = slice(first - start, last - start)
         known = None if filled is None else filled.data[:, at]
-        base, error = yield from _slab(job, first, last, known)
+        base, error = yield from _fill_views(task, first, last, known)
         trust = np.clip(1.0 - np.float32(gain) * error, 0.0, 1.0, dtype=np.float32)
         out[:, at] = trust
         weight = np.maximum(base, 0.0)
@@ -107,28 +155,58 @@ def iter_trust_map(
     views = tuple(view.name for view in (AS_MEASURED, *OTHER_VIEWS))
     is_fitted = fitted_gain is not None
     summary = doubted / density, trusted / density
-    yield TrustMap(_as_volume(series, out), *summary, views, gain, is_fitted)
+    yield TrustMap(_make_volume(series, method, out, start), *summary, views, gain, is_fitted)
 
 
-def slab_size(width: int, reach: int) -> int:
-    """Slices at once for this width; with `reach` on either side, one slab of the pipeline."""
-    lanes = LANES
-    while lanes > FEWEST_LANES and 4 * width**2 * lanes > SLAB_BYTES:
-        lanes //= 2
-    return lanes - 4 * reach
+def choose_slab_size(method: Method, series: TiltSeries, reach: int) -> int:
+    """Slices at once; with `reach` on either side, one strip of the fill."""
+    beam = ParallelBeam(series.angles_deg, series.width)
+    return choose_strip_lanes(method.memory, beam) - 4 * reach
 
 
-def check_trust(options: FillOptions) -> None:
-    """Raise `WedgefillError` where there are no networks whose volume could be doubted."""
-    if "gan" not in options.methods:
+def choose_learned(methods: Sequence[str]) -> Method:
+    """Return the method among these whose volume can be doubted: that of the networks.
+
+    Raises
+    ------
+    WedgefillError
+        If there is none.
+    """
+    learned = [METHODS[name] for name in methods if METHODS[name].needs_model]
+    if not learned:
+        names = " or ".join(name for name, method in METHODS.items() if method.needs_model)
         raise WedgefillError(
-            "The trust map is of the networks' volume, but the method gan was not chosen; "
+            f"The trust map is of the networks' volume, but the method {names} was not chosen; "
             "add it, or leave the trust map out."
         )
+    return learned[0]
+
+
+def read_trust_gain(folder: Path) -> float | None:
+    """Error over movement, as ``[trust] gain`` in a model's `model.toml` says; None if it does not.
+
+    ``benchmarks/quality/trust_calibration.py --fit`` measures it.
+
+    Raises
+    ------
+    WedgefillError
+        If it is not a number above zero.
+    """
+    path = folder / "model.toml"
+    described = tomllib.loads(path.read_text(encoding="utf-8")).get("trust", {})
+    gain = described.get("gain") if isinstance(described, dict) else described
+    if gain is None:
+        return None
+    if not isinstance(gain, int | float) or not gain > 0:
+        raise WedgefillError(
+            f"{path}: the gain of its trust map is {gain!r}, not a number above zero; correct it, "
+            "or remove it."
+        )
+    return float(gain)
 
 
 @dataclass(frozen=True, eq=False)
-class _Job:
+class _Task:
     """What every slab needs to know."""
 
     series: TiltSeries
@@ -137,39 +215,40 @@ class _Job:
     stop: int
     reach: int
     unmeasured: NDArray[np.bool_]
-    watch: Stopwatch
+    session: Session
+    clock: Clock
 
-    def progress(self, view: str, slices_done: float) -> Progress:
+    def tell(self, view: str, slices_done: float) -> Progress:
         fraction = slices_done / (self.stop - self.start)
-        return self.watch.progress(f"trust map, {view}", fraction)
+        return self.clock.tell(f"trust map, {view}", fraction)
 
 
-def _slab(
-    job: _Job, first: int, last: int, known: Floats | None
+def _fill_views(
+    task: _Task, first: int, last: int, known: Floats | None
 ) -> Generator[Progress, None, tuple[Floats, Floats]]:
     """Return the filled volume and its weighted movement over the density scale, of one slab."""
     views = OTHER_VIEWS if known is not None else (AS_MEASURED, *OTHER_VIEWS)
     # Some slices more on either side: the networks see neighbours.
-    seen = max(first - job.reach, job.start), min(last + job.reach, job.stop)
+    seen = max(first - task.reach, task.start), min(last + task.reach, task.stop)
     inner = slice(first - seen[0], last - seen[0])
-    options = replace(job.options, methods=("gan",), slices=seen)
-    movement = None if known is None else Movement(known, job.unmeasured)
+    options = replace(task.options, slices=seen)
+    movement = None if known is None else Movement(known, task.unmeasured)
     scale = 1.0
     for k, view in enumerate(views):
-        for event in iter_fill(view.of(job.series), options):
+        for event in iter_fill(view.apply(task.series), options, session=task.session):
             if isinstance(event, Progress):
                 done = (k + event.fraction) / len(views) * (last - first)
-                yield job.progress(view.name, first - job.start + done)
+                yield task.tell(view.name, first - task.start + done)
             elif isinstance(event, Finished):
                 data = view.undo(event.volume.data)[:, inner]
                 if movement is None:
-                    movement = Movement(data, job.unmeasured)
+                    movement = Movement(data, task.unmeasured)
                 else:
                     movement.add(data)
             elif isinstance(event, Done):
                 scale = float(event.report["normalisation"]["scale"])
     assert movement is not None
-    return movement.base, movement.weighted() / np.float32(scale)
+    return movement.base, movement.weigh() / np.float32(scale)
 
 
 class Movement:
@@ -211,20 +290,22 @@ class Movement:
         share = inside / np.maximum(inside + outside, np.float32(1e-30))
         return np.asarray(total / np.float32(2 * self._views)), np.asarray(share)
 
-    def weighted(self) -> Floats:
+    def weigh(self) -> Floats:
         """Return the root of ``S (1 + 2 q)``: times the gain, the error to be expected."""
         total, share = self.powers()
         weights = 1.0 + np.float32(UNMEASURED_WEIGHT - 1.0) * share
         return np.asarray(np.sqrt(total * weights), np.float32)
 
 
-def _as_volume(series: TiltSeries, data: Floats) -> Volume:
+def _make_volume(series: TiltSeries, method: Method, data: Floats, first_slice: int) -> Volume:
     pixel = series.pixel_nm
     views = len(OTHER_VIEWS) + 1
     fields: dict[str, Any] = {"voxel_nm": None if pixel is None else (pixel, pixel, pixel)}
     return Volume(
         data,
         name=f"{series.name}_trust",
-        history=(f"{TRUST_LABEL} {series.name} by gan, {views} views",),
+        history=(f"{TRUST_LABEL} {series.name} by {method.name}, {views} views",),
+        first_slice=first_slice,
+        tilt_range=TiltRange.of(series.angles_deg),
         **fields,
     )

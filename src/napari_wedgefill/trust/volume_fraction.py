@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .metrics import split_counts
+
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
@@ -33,25 +35,9 @@ class Histogram:
     counts: NDArray[np.int64]
 
     @property
-    def otsu(self) -> float:
-        """Density that best parts the voxels into two classes.
-
-        The threshold with the largest variance between the classes.
-
-        References
-        ----------
-        N. Otsu, IEEE Trans. Systems, Man and Cybernetics 9, 62-66 (1979).
-        """
-        centres = (self.edges[1:] + self.edges[:-1]) / 2
-        below = np.cumsum(self.counts)[:-1]
-        above = below[-1] + self.counts[-1] - below
-        sums = np.cumsum(self.counts * centres)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            difference = sums[:-1] / below - (sums[-1] - sums[:-1]) / above
-        between = np.nan_to_num(below * above * difference**2)
-        # Between two far classes every threshold of the gap is as good: take its middle.
-        best = np.flatnonzero(between >= between.max() * (1 - 1e-9))
-        return float(self.edges[1:-1][best].mean())
+    def threshold(self) -> float:
+        """Density that best parts the voxels into two classes, by `metrics.split_counts`."""
+        return split_counts(self.counts, self.edges)
 
     def fraction_above(self, threshold: float) -> float:
         """Share of the voxels in bins above a threshold, which should be an edge."""
@@ -66,7 +52,7 @@ class Histogram:
         }
 
 
-def histogram(volume: Floats, n_bins: int = N_BINS) -> Histogram:
+def count_densities(volume: Floats, n_bins: int = N_BINS) -> Histogram:
     """Count the voxels of a volume (z, y, x) by density, a few slices at a time."""
     step = max(1, round((volume.size / LOOKED_AT) ** (1 / 3)))
     seen = volume[::step, :: min(step, volume.shape[1]), ::step]

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from napari_wedgefill._napari.compare.arrange import paper_layout, screen_layout
 from napari_wedgefill._napari.compare.columns import VolumeColumn
 from napari_wedgefill._napari.compare.layer_source import short_titles
+from napari_wedgefill._napari.compare.layout import paper_layout, screen_layout
 from napari_wedgefill._napari.compare.model import CompareModel
 from napari_wedgefill._napari.compare.planes import PLANES, ROWS, SPECTRUM, XY, XZ
 from napari_wedgefill._napari.compare.profile import Line

@@ -11,11 +11,10 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QImage, QWheelEvent
 from qtpy.QtWidgets import QApplication
 
-from napari_wedgefill._napari.compare.arrange import screen_layout
 from napari_wedgefill._napari.compare.canvas import CompareCanvas
 from napari_wedgefill._napari.compare.columns import VolumeColumn
-from napari_wedgefill._napari.compare.figure import Figure
-from napari_wedgefill._napari.compare.layout import PRINT
+from napari_wedgefill._napari.compare.figure import PrintedFigure
+from napari_wedgefill._napari.compare.layout import PRINT, screen_layout
 from napari_wedgefill._napari.compare.model import CompareModel
 from napari_wedgefill._napari.compare.pictures import Pictures
 from napari_wedgefill._napari.compare.planes import SPECTRUM, XY, XZ, YZ
@@ -297,7 +296,7 @@ def test_a_difference_reads_no_slice_again(model):
 
 def test_words_below_a_figure_stay_off_its_edge(canvas, model):
     model.set_difference("TVM", "WBP")
-    pixels = colours(Figure(model, canvas.layout_now()).image(dpi=300))
+    pixels = colours(PrintedFigure(model, canvas.layout_now()).image(dpi=300))
     foot = pixels[-round(PRINT.foot * 300 / 72) :]
     assert (foot < 200).any()
     assert (foot[:, -8:] == 255).all()
@@ -305,7 +304,7 @@ def test_words_below_a_figure_stay_off_its_edge(canvas, model):
 
 @pytest.mark.parametrize("crosshair", [False, True])
 def test_figure_for_print(canvas, model, tmp_path, crosshair):
-    figure = Figure(model, canvas.layout_now(), crosshair=crosshair)
+    figure = PrintedFigure(model, canvas.layout_now(), crosshair=crosshair)
     image = QImage(str(figure.save(tmp_path / "figure.png", dpi=300)))
     assert image.width() <= 180 / 25.4 * 300 + 1
     assert image.dotsPerMeterX() == pytest.approx(300 / 0.0254, abs=1)
@@ -316,7 +315,7 @@ def test_figure_for_print(canvas, model, tmp_path, crosshair):
 
 
 def test_figure_as_pdf_keeps_words_as_words(canvas, model, tmp_path):
-    path = Figure(model, canvas.layout_now()).save(tmp_path / "figure.pdf", dpi=150)
+    path = PrintedFigure(model, canvas.layout_now()).save(tmp_path / "figure.pdf", dpi=150)
     content = path.read_bytes()
     assert content.startswith(b"%PDF")
     assert b"/FontFile" in content
@@ -331,5 +330,5 @@ def test_figure_as_pdf_keeps_words_as_words(canvas, model, tmp_path):
 )
 def test_figures_that_cannot_be_written_are_told(canvas, model, tmp_path, name, says):
     with pytest.raises(WedgefillError, match=says):
-        Figure(model, canvas.layout_now()).save(tmp_path / name)
+        PrintedFigure(model, canvas.layout_now()).save(tmp_path / name)
     assert not list(tmp_path.iterdir())

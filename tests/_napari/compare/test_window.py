@@ -168,8 +168,8 @@ def test_a_closed_window_hears_nothing_more(window, filled, qtbot):
 
 
 def test_the_button_waits_for_two_volumes_and_opens_the_window(loaded, qtbot):
-    viewer, widget = loaded
-    button = widget.compare_button
+    viewer, dock = loaded
+    button = dock.footer.compare_button
     add(viewer, "discs WBP")
     assert not button.isEnabled()
     other = add(viewer, "discs TVM")
@@ -182,11 +182,9 @@ def test_the_button_waits_for_two_volumes_and_opens_the_window(loaded, qtbot):
     qtbot.wait(120)
 
 
-def test_volumes_of_a_fill_know_their_tilts_without_the_series(loaded, qtbot):
-    viewer, widget = loaded
-    widget.method_panel.method_checks["tvm"].setChecked(False)
-    widget.fill()
-    qtbot.waitUntil(lambda: not widget.is_running, timeout=30_000)
+def test_volumes_of_a_fill_know_their_tilts_without_the_series(quick, qtbot, hands):
+    viewer, dock = quick
+    hands.fill(dock)
     angles = tuple(viewer.layers["discs"].metadata["napari_wedgefill"]["angles_deg"])
     viewer.layers.remove("discs")
     window = open_compare(viewer, viewer.window._qt_window)

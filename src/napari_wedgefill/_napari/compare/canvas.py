@@ -9,8 +9,7 @@ from qtpy.QtCore import QEvent, QPointF, QSize, Qt, QTimer
 from qtpy.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QWheelEvent
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
-from .arrange import screen_layout
-from .layout import Layout, Panel
+from .layout import Layout, Panel, screen_layout
 from .model import CompareModel
 from .painting import Painting, Style
 from .pictures import Pictures

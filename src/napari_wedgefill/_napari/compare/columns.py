@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..side_by_side import LOOKED_AT
+from ..shared_contrast import LOOKED_AT
 from .planes import XZ, Plane, Point
 from .shading import gather
 
@@ -35,6 +35,8 @@ class VolumeColumn:
     has_own_scale : bool
         Whether its values are of another kind than the methods' densities, as trust is, so that
         they never share their contrast.
+    colour : str
+        Of its line in plots, as ``#rrggbb``; empty for any.
     """
 
     title: str
@@ -43,6 +45,7 @@ class VolumeColumn:
     voxel: Point = (1.0, 1.0, 1.0)
     angles_deg: tuple[float, ...] = ()
     has_own_scale: bool = False
+    colour: str = ""
 
     #: Whether zero is the middle of the colour scale.
     is_difference = False
@@ -71,7 +74,9 @@ class VolumeColumn:
 
     def positions(self, axis: int, step: int = 1) -> Positions:
         """World positions of the voxel centres along an axis, of every `step`-th."""
-        return self.origin[axis] + self.voxel[axis] * np.arange(0, self.shape[axis], step)
+        return self.origin[axis] + self.voxel[axis] * np.arange(
+            0, self.shape[axis], step, dtype=np.float64
+        )
 
     def nearest_centre(self, point: Point) -> Point:
         """Centre of the voxel at `point`, or of the outermost one towards it."""
@@ -133,6 +138,7 @@ class DifferenceColumn:
 
     is_difference = True
     has_own_scale = True
+    colour = ""
 
     @property
     def title(self) -> str:

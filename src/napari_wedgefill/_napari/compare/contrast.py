@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..side_by_side import SATURATED_PERCENT, shared_contrast
+from ..shared_contrast import SATURATED_PERCENT, share_contrast
 from .columns import Column, Floats
 
 #: Intensities shown in the first and in the last colour.
@@ -97,7 +97,7 @@ class Contrast:
 def _scale(volumes: Sequence[Floats]) -> Scale:
     low = min(float(values.min()) for values in volumes)
     high = max(float(values.max()) for values in volumes)
-    return Scale(shared_contrast(volumes), (low, high) if high > low else (low, low + 1.0))
+    return Scale(share_contrast(volumes), (low, high) if high > low else (low, low + 1.0))
 
 
 def _symmetric_scale(values: Floats) -> Scale:

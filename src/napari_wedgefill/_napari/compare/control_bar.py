@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
-from qtpy.QtCore import QSignalBlocker, Qt, Signal
+from psygnal import Signal
+from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
+    QWidgetAction,
 )
 from superqt import QDoubleRangeSlider, QFlowLayout
 
-from .layer_menu import LayerMenu
 from .model import CompareModel
 from .planes import AXES, ROWS
 from .shading import COLOURMAPS
 
-NONE = "none"
+OTHERS = "other volumes"
+NONE, MIXED = "none", "chosen volumes"
 PROFILES = ("off", "along x", "along y", "along z", "drawn line")
 OFF, DRAWN = PROFILES[0], PROFILES[-1]
 ROW_TIPS = {
@@ -44,10 +48,12 @@ class ControlBar(QWidget):
     copy_asked = Signal()
     save_asked = Signal()
     line_wanted = Signal()
+    run_chosen = Signal(str)
 
     def __init__(self, model: CompareModel) -> None:
         super().__init__()
         self._model = model
+        self.run_box = QComboBox()
         self.layer_menu = LayerMenu()
         self.row_buttons = {row.name: _toggle(row.name, ROW_TIPS[row.name]) for row in ROWS}
         self.minuend_box, self.reference_box, self.profile_box = (QComboBox() for _ in range(3))
@@ -67,7 +73,14 @@ class ControlBar(QWidget):
         self._connect()
         self.refresh()
 
+    def offer_runs(self, runs: Sequence[str], shown: str) -> None:
+        """List the runs, the newest first; `shown` is empty where volumes of several are mixed."""
+        with QSignalBlocker(self.run_box):
+            _offer(self.run_box, [MIXED, *runs] if not shown else list(runs), shown or MIXED)
+        self._run_group.setVisible(bool(runs))
+
     def _explain(self) -> None:
+        self.run_box.setToolTip("Which run to compare: a column for each of its methods.")
         self.minuend_box.setToolTip("Add a column that shows the difference of two volumes.")
         self.reference_box.setToolTip("The reference, which is subtracted.")
         self.profile_box.setToolTip(
@@ -85,6 +98,8 @@ class ControlBar(QWidget):
     def _lay_out(self) -> None:
         flow = QFlowLayout()
         flow.setContentsMargins(0, 0, 0, 0)
+        self._run_group = _group(QLabel("Run"), self.run_box)
+        flow.addWidget(self._run_group)
         for group in (
             (self.layer_menu,),
             (QLabel("Rows"), *self.row_buttons.values()),
@@ -118,10 +133,11 @@ class ControlBar(QWidget):
         self.minuend_box.currentTextChanged.connect(self._set_difference)
         self.reference_box.currentTextChanged.connect(self._set_difference)
         self.profile_box.currentTextChanged.connect(self._set_profile)
+        self.run_box.currentTextChanged.connect(self.run_chosen.emit)
         self.crosshair_check.toggled.connect(model.set_crosshair_shown)
         self.fit_button.clicked.connect(model.fit)
-        self.copy_button.clicked.connect(self.copy_asked)
-        self.save_button.clicked.connect(self.save_asked)
+        self.copy_button.clicked.connect(lambda: self.copy_asked.emit())
+        self.save_button.clicked.connect(lambda: self.save_asked.emit())
         self.contrast_slider.valueChanged.connect(model.set_limits)
         self.linked_check.toggled.connect(model.link_contrast)
         self.auto_button.clicked.connect(model.auto_contrast)
@@ -217,3 +233,43 @@ def _offer(box: QComboBox, choices: list[str], chosen: str) -> None:
         box.addItems(choices)
     if chosen in choices:
         box.setCurrentText(chosen)
+
+
+class LayerMenu(QPushButton):
+    """A button with a list of layers to tick; the list stays open meanwhile."""
+
+    ticked = Signal()
+
+    def __init__(self) -> None:
+        super().__init__("Volumes")
+        self.setToolTip("Which volumes to compare.")
+        self._menu = QMenu(self)
+        self.setMenu(self._menu)
+        self.checks: dict[str, QCheckBox] = {}
+
+    def offer(self, groups: Mapping[str, Sequence[str]], ticked: Sequence[str]) -> None:
+        """List layers by name, each group under its heading."""
+        self._menu.clear()
+        self.checks = {}
+        for heading, names in groups.items():
+            if len(groups) > 1 and heading:
+                self._menu.addSection(heading)
+            elif len(groups) > 1:
+                self._menu.addSection(OTHERS)
+            self._add(names, ticked)
+
+    def _add(self, names: Sequence[str], ticked: Sequence[str]) -> None:
+        for name in names:
+            check = QCheckBox(name)
+            check.setChecked(name in ticked)
+            check.setStyleSheet("padding: 3px 12px 3px 6px;")
+            check.toggled.connect(lambda: self.ticked.emit())
+            action = QWidgetAction(self._menu)
+            action.setDefaultWidget(check)
+            self._menu.addAction(action)
+            self.checks[name] = check
+
+    @property
+    def chosen(self) -> list[str]:
+        """Names of the ticked layers, in the order of the list."""
+        return [name for name, check in self.checks.items() if check.isChecked()]

@@ -9,10 +9,9 @@ from qtpy.QtCore import QMarginsF, QSizeF
 from qtpy.QtGui import QImage, QPageSize, QPainter, QPdfWriter
 
 from ... import __version__
-from ...atomic import written_beside
+from ...atomic import write_beside
 from ...errors import WedgefillError
-from .arrange import paper_layout
-from .layout import Layout
+from .layout import Layout, paper_layout
 from .model import CompareModel
 from .painting import Painting, Style
 from .pictures import Pictures
@@ -28,7 +27,7 @@ CREATOR = f"napari-wedgefill {__version__}"
 
 
 @dataclass(frozen=True)
-class Figure:
+class PrintedFigure:
     """A figure of what a window shows.
 
     Attributes
@@ -89,7 +88,7 @@ class Figure:
             raise WedgefillError(f"{path.name}: a figure is a .png or a .pdf; name it so.")
         if not path.parent.is_dir():
             raise WedgefillError(f"{path}: the folder {path.parent} does not exist; make it first.")
-        with written_beside(path) as temporary:
+        with write_beside(path) as temporary:
             if suffix == ".pdf":
                 self._write_pdf(temporary, dpi)
             elif not self.image(dpi).save(str(temporary), "PNG"):

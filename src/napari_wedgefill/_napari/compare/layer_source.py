@@ -10,8 +10,9 @@ import napari
 import numpy as np
 from napari.layers import Image, Layer
 
-from ..fill.inputs import METHOD_LABELS
+from ...methods import METHODS, label_of
 from ..layers import TRUST, LayerMap
+from ..runs import run_name_of
 from .columns import VolumeColumn
 
 #: Columns that are ticked when the window opens, at most; more are too narrow to judge.
@@ -23,15 +24,37 @@ _SHORT_UNITS = {"nanometer": "nm", "angstrom": "\N{ANGSTROM SIGN}", "micrometer"
 
 def offered(viewer: napari.Viewer) -> list[Image]:
     """Return the layers that can be compared: volumes along the axes, WBP first."""
-    found = [layer for layer in viewer.layers if _is_volume(layer)]
+    found = [layer for layer in viewer.layers if _is_volume(layer) and not _is_live(layer)]
     return sorted(found, key=lambda layer: not _is_first(layer))
 
 
-def ticked_at_first(layers: Sequence[Image]) -> list[Image]:
-    """Choose what is compared when the window opens: what lies on the newest volume's grid.
+def group_by_run(layers: Sequence[Image]) -> dict[str, list[Image]]:
+    """Group layers by the run that made them, the newest run first.
 
-    This plugin's own volumes go before those of other origin, whole ones before previews.
+    Layers of no run, such as volumes that were opened from files, are under an empty name.
     """
+    groups: dict[str, list[Image]] = {}
+    for layer in layers:
+        groups.setdefault(run_name_of(layer), []).append(layer)
+    runs = [name for name in reversed(groups) if name]
+    return {name: groups[name] for name in [*runs, *([""] if "" in groups else [])]}
+
+
+def methods_of_run(layers: Sequence[Image], run: str) -> list[Image]:
+    """Return the volumes of a run, one for each method; a trust map is no volume."""
+    group = group_by_run(layers).get(run, [])
+    return [layer for layer in group if LayerMap.of(layer).kind != TRUST]
+
+
+def ticked_at_first(layers: Sequence[Image]) -> list[Image]:
+    """Choose what is compared when the window opens: the newest run, a column for each method.
+
+    Without a run, what lies on the newest volume's grid: this plugin's own volumes before those of
+    other origin, whole ones before previews.
+    """
+    newest_run = next(iter(group_by_run(layers)), "")
+    if newest_run:
+        return methods_of_run(layers, newest_run)
     ours = [layer for layer in layers if LayerMap.of(layer).kind == "volume"]
     whole = [layer for layer in ours if not LayerMap.of(layer).fields.get("preview")]
     choice = next((group for group in (whole, ours, list(layers)) if len(group) > 1), list(layers))
@@ -56,9 +79,17 @@ def columns_of(layers: Sequence[Image], viewer: napari.Viewer) -> list[VolumeCol
                 tuple(voxel.tolist()),
                 angles_of(layer, viewer),
                 has_own_scale=LayerMap.of(layer).kind == TRUST,
+                colour=_colour_of(layer),
             )
         )
     return columns
+
+
+def _colour_of(layer: Image) -> str:
+    """Colour of the method that made a volume; empty where it is not known."""
+    known = LayerMap.of(layer).fields.get("method")
+    words = [known] if known else layer.name.replace("_", " ").lower().split()
+    return next((METHODS[word].colour for word in words if word in METHODS), "")
 
 
 def unit_of(layers: Sequence[Image]) -> str:
@@ -80,7 +111,7 @@ def short_titles(names: Sequence[str]) -> list[str]:
     words = [name.replace("_", " ").split() for name in names]
     n_common = len(list(takewhile(lambda group: len(set(group)) == 1, zip(*words, strict=False))))
     short = [" ".join(own[n_common:]) for own in words]
-    short = [METHOD_LABELS.get(title, title) for title in short]
+    short = [label_of(title) if title in METHODS else title for title in short]
     return short if all(short) and len(set(short)) == len(short) else list(names)
 
 
@@ -112,6 +143,11 @@ def _is_volume(layer: Layer) -> bool:
     if LayerMap.of(layer).kind == "tilt series" or layer.axis_labels[0] == "tilt":
         return False
     return _is_straight(layer)
+
+
+def _is_live(layer: Image) -> bool:
+    """Whether a layer repeats one slice along the tilt axis."""
+    return bool(layer.data.strides[1] == 0) if isinstance(layer.data, np.ndarray) else False
 
 
 def _is_straight(layer: Any) -> bool:

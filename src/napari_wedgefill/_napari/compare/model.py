@@ -17,7 +17,7 @@ MIN_MAGNIFICATION, MAX_MAGNIFICATION = 0.5, 64.0
 
 
 @dataclass(frozen=True)
-class View:
+class Viewpoint:
     """Where the panels look; one for all of them.
 
     Attributes
@@ -42,7 +42,7 @@ class CompareModel:
     ----------
     crosshair : tuple of float, (z, y, x)
         World position; always the centre of a voxel of the first column.
-    view : View
+    view : Viewpoint
         Zoom and pan.
     contrast : Contrast
         Contrast limits by column; use `set_limits` and `link_contrast` to change them.
@@ -61,7 +61,7 @@ class CompareModel:
         self.methods: tuple[VolumeColumn, ...] = ()
         self.unit = "nm"
         self.crosshair: Point = (0.0, 0.0, 0.0)
-        self.view = View()
+        self.view = Viewpoint()
         self.contrast = Contrast()
         self.colourmap = "gray"
         self.rows: tuple[Plane, ...] = ROWS
@@ -158,7 +158,7 @@ class CompareModel:
         """Show all of every volume."""
         low, high = self.extent
         z, y, x = ((a + b) / 2 for a, b in zip(low, high, strict=True))
-        self.view = View((z, y, x))
+        self.view = Viewpoint((z, y, x))
         self.changed.emit()
 
     def look_at(self, centre: Point, magnification: float | None = None) -> None:

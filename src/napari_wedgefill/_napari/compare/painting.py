@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 from qtpy.QtCore import QPointF, QRectF
 from qtpy.QtGui import QImage, QPainter
@@ -16,8 +17,7 @@ from .pictures import Pictures
 from .planes import AXES, SPECTRUM
 from .plot import draw_profiles
 from .spectra import wedge_edges_deg
-from .theme import Theme, line_colour
-from .words import LEFT, MIDDLE, RIGHT, pen_of, qt_rect, write
+from .theme import LEFT, MIDDLE, RIGHT, Theme, line_colours, pen_of, qt_rect, write
 
 #: Free of the crosshair around its point, in layout units of the screen.
 HOLE = 6.0
@@ -101,8 +101,10 @@ class Painting:
         n_rows = max(1, round(panel.rect.height * density))
         n_columns = max(1, round(panel.rect.width * density))
         pixels = pictures.picture(panel, (n_rows, n_columns), self._theme.outside)
-        # The image does not own its pixels; `pictures` keeps them until after it is drawn.
-        image = QImage(pixels.data, n_columns, n_rows, 4 * n_columns, QImage.Format.Format_RGB32)
+        # The image does not own its pixels; `pictures` keeps them until after it is drawn. It takes
+        # any buffer, but PyQt's stubs know of bytes alone.
+        buffer, form = cast("bytes", pixels.data), QImage.Format.Format_RGB32
+        image = QImage(buffer, n_columns, n_rows, 4 * n_columns, form)
         self._painter.drawImage(qt_rect(panel.rect), image)
 
     def _draw_crosshair(self, panel: Panel) -> None:
@@ -160,6 +162,7 @@ class Painting:
         model, font = self._model, self._metrics.font
         values = model.values() if self._style.values else []
         thick = 2 * self._metrics.line
+        colours = line_colours([column.colour for column in model.columns])
         for index, rect in enumerate(self._layout.titles):
             place = qt_rect(rect)
             title = model.columns[index].title
@@ -169,7 +172,7 @@ class Painting:
             write(self._painter, place, value, font, self._theme.faint, RIGHT, room=free)
             stripe = QRectF(rect.left, rect.top + rect.height - thick, rect.width, thick)
             if self._layout.profile is not None:
-                self._painter.fillRect(stripe, line_colour(index))
+                self._painter.fillRect(stripe, colours[index])
             elif self._style.values and not model.contrast.linked and index == model.active:
                 self._painter.fillRect(stripe, self._theme.mark)
 

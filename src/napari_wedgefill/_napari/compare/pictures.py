@@ -179,4 +179,4 @@ def _positions(panel: Panel, shape: tuple[int, int]) -> tuple[Positions, Positio
 
 
 def _centres(first: float, last: float, n: int) -> Positions:
-    return first + (np.arange(n) + 0.5) * ((last - first) / n)
+    return first + (np.arange(n, dtype=np.float64) + 0.5) * ((last - first) / n)

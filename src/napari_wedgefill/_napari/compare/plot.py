@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from qtpy.QtCore import QLineF, QPointF, QRectF, Qt
-from qtpy.QtGui import QPainter, QPolygonF
+from qtpy.QtGui import QColor, QPainter, QPolygonF
 
 from ...comparison import round_length
 from .layout import Layout, Rect
 from .model import CompareModel
 from .planes import AXES
 from .profile import Profile
-from .theme import Theme, line_colour
-from .words import MIDDLE, RIGHT, pen_of, write
+from .theme import MIDDLE, RIGHT, Theme, line_colours, pen_of, write
 
 #: Ticks along the distance and along the intensity, at least.
 N_TICKS = (6, 3)
@@ -44,13 +43,14 @@ def draw_profiles(
     painter.save()
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setClipRect(axes.inner)
-    for index, profile in enumerate(profiles):
-        axes.draw_curve(profile, index)
+    colours = line_colours([column.colour for column in model.columns])
+    for profile, colour in zip(profiles, colours, strict=True):
+        axes.draw_curve(profile, colour)
     painter.restore()
     line = model.line
-    if mark and line is not None and model.drawn_line is None:
-        at = model.crosshair[model.profile_axis] - line.start[model.profile_axis]
-        axes.draw_position(at)
+    axis = model.profile_axis
+    if mark and line is not None and axis is not None and model.drawn_line is None:
+        axes.draw_position(model.crosshair[axis] - line.start[axis])
 
 
 def _name(model: CompareModel) -> str:
@@ -110,23 +110,26 @@ class _Axes:
             place = QRectF(inner.left() - 100, y - 0.7 * font, 100 - 0.4 * font, 1.4 * font)
             write(self._painter, place, f"{index * step:.4g}", font, faint, RIGHT)
 
-    def draw_curve(self, profile: Profile, index: int) -> None:
+    def draw_curve(self, profile: Profile, colour: QColor) -> None:
         """Draw one column's curve, interrupted where there are no values."""
-        pen = pen_of(line_colour(index), 1.5 * self._metrics.line)
+        pen = pen_of(colour, 1.5 * self._metrics.line)
         pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         self._painter.setPen(pen)
         known = np.isfinite(profile.values)
-        x = self._x(profile.distances)
-        y = self._y(profile.values.astype(np.float64))
+        x = [self._x(distance) for distance in profile.distances.tolist()]
+        y = [self._y(value) for value in profile.values.tolist()]
         breaks = np.flatnonzero(np.diff(known)) + 1
         for part in np.split(np.arange(len(known)), breaks):
             if known[part[0]]:
-                self._draw_run(x[part].tolist(), y[part].tolist())
+                run = slice(int(part[0]), int(part[-1]) + 1)
+                self._draw_run(x[run], y[run])
 
     def _draw_run(self, x: list[float], y: list[float]) -> None:
         if self._metrics.is_pixels:
             # Thirty times as fast as a wide polyline, whose joints Qt works out.
-            self._painter.drawLines(list(map(QLineF, x, y, x[1:], y[1:])))
+            lines = list(map(QLineF, x, y, x[1:], y[1:]))
+            if lines:
+                self._painter.drawLines(lines[0], *lines[1:])
         else:
             # On paper, where ends that overlap would show as beads.
             self._painter.drawPolyline(QPolygonF(list(map(QPointF, x, y))))

@@ -92,4 +92,4 @@ def _along(column: Column, line: Line, n: int) -> Floats:
 def _index_along(column: VolumeColumn, line: Line, axis: int, n: int) -> NDArray[np.float64]:
     ends = (np.array([line.start[axis], line.end[axis]]) - column.origin[axis]) / column.voxel[axis]
     # Voxel centres are hit exactly, in spite of rounding: the outermost ones would be outside.
-    return np.round(np.linspace(ends[0], ends[1], n), 6)
+    return np.linspace(ends[0], ends[1], n, dtype=np.float64).round(6)

@@ -1,10 +1,14 @@
-"""Colours of the window and of the printed figure."""
+"""Colours, pens and words of the window and of the printed figure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qtpy.QtGui import QColor
+from qtpy.QtCore import QRectF, Qt
+from qtpy.QtGui import QColor, QFont, QFontMetricsF, QPainter, QPen
+
+from .layout import Rect
 
 #: Lines of a profile, one a column; told apart by colour-blind eyes as well (Okabe and Ito).
 LINES = tuple(
@@ -82,6 +86,95 @@ PAPER = Theme(
 )
 
 
-def line_colour(index: int) -> QColor:
-    """Colour of a column's profile."""
-    return LINES[index % len(LINES)]
+def line_colours(chosen: Sequence[str]) -> list[QColor]:
+    """Colours of the columns' profiles: each its own, unless another column took it before.
+
+    Parameters
+    ----------
+    chosen : sequence of str
+        Colour of each column as ``#rrggbb``; empty for any.
+    """
+    colours: list[QColor] = []
+    for index, name in enumerate(chosen):
+        own = [QColor(name)] if name else []
+        spare = [*LINES[index:], *LINES[:index]]
+        free = [colour for colour in (*own, *spare) if colour not in colours]
+        colours.append((free or spare)[0])
+    return colours
+
+
+LEFT = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+MIDDLE = Qt.AlignmentFlag.AlignCenter
+RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+
+
+def qt_rect(rect: Rect) -> QRectF:
+    """Return the rectangle as Qt's."""
+    return QRectF(rect.left, rect.top, rect.width, rect.height)
+
+
+def pen_of(colour: QColor, width: float) -> QPen:
+    """Return a pen."""
+    pen = QPen(colour)
+    pen.setWidthF(width)
+    return pen
+
+
+def write(
+    painter: QPainter,
+    place: QRectF,
+    text: str,
+    size: int,
+    colour: QColor,
+    alignment: Qt.AlignmentFlag,
+    *,
+    bold: bool = False,
+    rim: QColor | None = None,
+    room: float | None = None,
+) -> float:
+    """Write one line; a rim keeps it readable on any ground.
+
+    Parameters
+    ----------
+    painter : QPainter
+        Active.
+    place : QRectF
+        Where; of words that are too long the middle is left out.
+    text : str
+        What.
+    size : int
+        Height of the font in the painter's units.
+    colour : QColor
+        Of the words.
+    alignment : Qt.AlignmentFlag
+        Within `place`.
+    bold : bool
+        Heavier.
+    rim : QColor, optional
+        Colour around each letter.
+    room : float, optional
+        Nothing is written where the words are wider than this.
+
+    Returns
+    -------
+    float
+        Width of the words.
+    """
+    font = QFont(painter.font())
+    font.setPixelSize(size)
+    font.setBold(bold)
+    painter.setFont(font)
+    metrics = QFontMetricsF(font)
+    text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, place.width())
+    width = metrics.horizontalAdvance(text)
+    if room is not None and width > room:
+        return width
+    flags = int(alignment) | int(Qt.TextFlag.TextDontClip)
+    if rim is not None:
+        painter.setPen(rim)
+        offset = max(size / 13, 0.5)
+        for dx, dy in ((-offset, 0), (offset, 0), (0, -offset), (0, offset)):
+            painter.drawText(place.translated(dx, dy), flags, text)
+    painter.setPen(colour)
+    painter.drawText(place, flags, text)
+    return width

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import napari
+import numpy as np
 from napari.layers import Image
 from napari.utils.theme import get_theme
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
     QFileDialog,
@@ -21,15 +22,23 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import WedgefillError
-from ..fill.messages import announce
+from ..messages import announce
 from .canvas import CompareCanvas
 from .control_bar import ControlBar
-from .figure import Figure
-from .layer_source import MOST_TICKED, columns_of, offered, same_grid, ticked_at_first, unit_of
+from .figure import PrintedFigure
+from .layer_source import (
+    MOST_TICKED,
+    columns_of,
+    group_by_run,
+    methods_of_run,
+    offered,
+    same_grid,
+    ticked_at_first,
+    unit_of,
+)
 from .model import CompareModel
 from .planes import AXES
 from .theme import DARK, LIGHT
-from .viewer_link import ViewerLink
 
 HINT = (
     "Click or drag: crosshair. Wheel: slices. Ctrl+wheel: zoom. Right drag: pan. "
@@ -85,6 +94,7 @@ class CompareWidget(QWidget):
             event.connect(self._layers_changed)
         self._viewer.events.theme.connect(self._follow_theme)
         self.controls.layer_menu.ticked.connect(self._take_ticks)
+        self.controls.run_chosen.connect(self.show_run)
         self.controls.copy_asked.connect(self.copy)
         self.controls.save_asked.connect(self.ask_and_save)
         self.controls.line_wanted.connect(lambda: self.status.setText(LINE_HINT))
@@ -92,22 +102,42 @@ class CompareWidget(QWidget):
         self.destroyed.connect(lambda: self._detach())
 
     def refresh_layers(self) -> None:
-        """Offer the viewer's volumes; those that were compared stay, and their like join them."""
+        """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen."""
         found = offered(self._viewer)
+        groups = group_by_run(found)
+        fresh = [layer for layer in found if layer not in self._known]
+        newest = next(iter(groups), "")
         shown = [layer for layer in found if layer in self._shown]
-        if shown:
-            fresh = [layer for layer in found if layer not in self._known]
+        if self._known and newest and all(layer in fresh for layer in groups[newest]):
+            shown = methods_of_run(found, newest)
+        elif shown and not newest:
             alike = [layer for layer in fresh if same_grid(layer, shown[0])]
             joined = {*shown, *alike[: max(0, MOST_TICKED - len(shown))]}
             shown = [layer for layer in found if layer in joined]
-        else:
+        elif not shown:
             shown = ticked_at_first(found)
         self._watch(found)
         self._known = found
-        self.controls.layer_menu.offer(
-            [layer.name for layer in found], [layer.name for layer in shown]
-        )
+        self._offer(groups, shown)
         self.compare(shown)
+
+    def show_run(self, run: str) -> None:
+        """Show the volumes of one run, a column for each method."""
+        layers = methods_of_run(self._known, run)
+        if layers:
+            self._offer(group_by_run(self._known), layers)
+            self.compare(layers)
+
+    def _offer(self, groups: dict[str, list[Image]], shown: list[Image]) -> None:
+        names = {run: [layer.name for layer in layers] for run, layers in groups.items()}
+        self.controls.layer_menu.offer(names, [layer.name for layer in shown])
+        self._mark_run(shown)
+
+    def _mark_run(self, shown: Sequence[Image]) -> None:
+        """Say which run is shown, or that the columns were chosen one by one."""
+        runs = [run for run in group_by_run(self._known) if run]
+        whole = [run for run in runs if methods_of_run(self._known, run) == list(shown)]
+        self.controls.offer_runs(runs, whole[0] if whole else "")
 
     def compare(self, layers: Sequence[Image]) -> None:
         """Show some layers, one a column.
@@ -126,7 +156,9 @@ class CompareWidget(QWidget):
 
     def _take_ticks(self) -> None:
         chosen = self.controls.layer_menu.chosen
-        self.compare([layer for layer in self._known if layer.name in chosen])
+        shown = [layer for layer in self._known if layer.name in chosen]
+        self._mark_run(shown)
+        self.compare(shown)
 
     def _watch(self, layers: Sequence[Image]) -> None:
         for layer in self._known:
@@ -153,9 +185,11 @@ class CompareWidget(QWidget):
         )
         self.status.setText(f"{x}   {y}   {z}")
 
-    def figure(self) -> Figure:
+    def figure(self) -> PrintedFigure:
         """Return the figure of what is shown."""
-        return Figure(self.model, self.canvas.layout_now(), crosshair=self.model.show_crosshair)
+        return PrintedFigure(
+            self.model, self.canvas.layout_now(), crosshair=self.model.show_crosshair
+        )
 
     def copy(self) -> None:
         """Put the figure on the clipboard."""
@@ -191,7 +225,9 @@ class CompareWidget(QWidget):
         self.link.detach()
 
 
-def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareWidget:
+def open_compare(
+    viewer: napari.viewer.Viewer, main: QWidget | None, run: str | None = None
+) -> CompareWidget:
     """Open the Compare window of a viewer, or bring it to the front.
 
     Parameters
@@ -200,6 +236,8 @@ def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareW
         Its volumes are compared.
     main : QWidget or None
         The viewer's window, with which this one closes.
+    run : str, optional
+        Title of the run to show; by default the newest, or what the window shows already.
 
     Returns
     -------
@@ -217,6 +255,8 @@ def open_compare(viewer: napari.viewer.Viewer, main: QWidget | None) -> CompareW
         widget.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         widget.resize((widget.screen().availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
+    if run is not None:
+        widget.show_run(run)
     widget.show()
     widget.raise_()
     widget.activateWindow()
@@ -227,4 +267,57 @@ def open_from_menu(viewer: napari.viewer.Viewer) -> None:
     """Layers > Visualize > Compare volumes."""
     windows = [w for w in QApplication.topLevelWidgets() if isinstance(w, QMainWindow)]
     active = [w for w in windows if w.isActiveWindow()]
-    open_compare(viewer, (active or windows or [None])[0])
+    open_compare(viewer, next(iter([*active, *windows]), None))
+
+
+#: The main viewer takes far longer to draw than this window, so it follows when a drag rests.
+REST_MS = 80
+
+
+class ViewerLink(QObject):
+    """Keeps a model's crosshair and a viewer's current point at the same place.
+
+    Parameters
+    ----------
+    model : CompareModel
+        Its crosshair.
+    viewer : napari.Viewer
+        Its last three dimensions are (z, y, x).
+    parent : QObject
+        Owns this link.
+    """
+
+    def __init__(self, model: CompareModel, viewer: napari.Viewer, parent: QObject) -> None:
+        super().__init__(parent)
+        self._model, self._viewer = model, viewer
+        self._is_following = False
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.setInterval(REST_MS)
+        self._timer.timeout.connect(self.push)
+        model.moved.connect(self._moved)
+        viewer.dims.events.point.connect(self.follow)
+
+    def follow(self, event: Any = None) -> None:
+        """Move the crosshair to where the viewer's sliders are."""
+        if self._viewer.dims.ndim < 3:
+            return
+        z, y, x = self._viewer.dims.point[-3:]
+        self._is_following = True
+        self._model.move_to((float(z), float(y), float(x)))
+        self._is_following = False
+
+    def push(self) -> None:
+        """Move the viewer's sliders to the crosshair."""
+        dims = self._viewer.dims
+        if dims.ndim < 3 or np.allclose(dims.point[-3:], self._model.crosshair):
+            return
+        dims.set_point(range(dims.ndim - 3, dims.ndim), self._model.crosshair)
+
+    def detach(self) -> None:
+        """Stop."""
+        self._viewer.dims.events.point.disconnect(self.follow)
+
+    def _moved(self) -> None:
+        if not self._is_following:
+            self._timer.start()

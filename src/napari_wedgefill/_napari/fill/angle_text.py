@@ -2,74 +2,34 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ...errors import WedgefillError
 from ...geometry import median_step_deg, missing_range_deg
+from ...io import angles_from_text
+from ...tilt_series import MAX_TILT_DEG
 
 #: Angles count as evenly spaced when none is further than this from the even grid, in degrees.
 EVEN_WITHIN_DEG = 0.005
-MAX_TYPED_TILTS = 2000
-
-_RANGE = re.compile(
-    r"^\s*(?P<start>[-+]?[\d.]+)\s*(?:[:/]|to)\s*(?P<stop>[-+]?[\d.]+)"
-    r"\s*(?:[:/]|,?\s*(?:step|in steps of|by))\s*(?P<step>[-+]?[\d.]+)\s*$",
-    re.IGNORECASE,
-)
 
 
-def parse_angles(text: str) -> NDArray[np.float64]:
-    """Read ``start:stop:step`` or a list of angles in degrees.
-
-    Parameters
-    ----------
-    text : str
-        ``-60:60:2``, ``-60/60/2``, ``-60 to 60 step 2``, or numbers separated by blanks, commas,
-        semicolons or line ends. The stop angle is included.
-
-    Returns
-    -------
-    ndarray, float64, (n_tilts,)
+def parse_angles(text: str, n_images: int | None = None) -> NDArray[np.float64]:
+    """Read a range or a list of tilt angles in degrees; see `io.angles_from_text`.
 
     Raises
     ------
     WedgefillError
-        If the text is empty or holds something else.
+        If the text is empty, holds something else, or an angle that no stage can have.
     """
-    plain = text.replace("\N{MINUS SIGN}", "-").replace("\N{DEGREE SIGN}", " ").strip()
-    if not plain:
+    angles = angles_from_text(text, n_images)
+    wrong = angles[~(np.abs(angles) <= MAX_TILT_DEG)]
+    if wrong.size:
         raise WedgefillError(
-            "No tilt angles are known; load an angle file or type start:stop:step, "
-            "for example -60:60:2."
+            f"A tilt angle of {wrong[0]:g} degrees is not possible; angles are degrees between "
+            f"-{MAX_TILT_DEG:.0f} and {MAX_TILT_DEG:.0f}."
         )
-    try:
-        if match := _RANGE.match(plain):
-            return _even_angles(*(float(match[part]) for part in ("start", "stop", "step")))
-        return np.array([float(word) for word in re.split(r"[\s,;]+", plain) if word])
-    except ValueError as error:
-        if isinstance(error, WedgefillError):
-            raise
-        shown = plain if len(plain) <= 40 else plain[:37] + "..."
-        raise WedgefillError(
-            f"The tilt angles '{shown}' are not understood; type start:stop:step in degrees, "
-            "for example -60:60:2, or a list of numbers."
-        ) from error
-
-
-def _even_angles(start: float, stop: float, step: float) -> NDArray[np.float64]:
-    if step == 0:
-        raise WedgefillError("The tilt step is 0 degrees; type the step of the series.")
-    count = round(abs(stop - start) / abs(step)) + 1
-    if count > MAX_TYPED_TILTS:
-        raise WedgefillError(
-            f"A step of {step:g} degrees from {start:g} to {stop:g} makes {count} tilts; "
-            "type a larger step."
-        )
-    direction = 1.0 if stop >= start else -1.0
-    return start + direction * abs(step) * np.arange(count)
+    return angles
 
 
 def format_angles(angles_deg: ArrayLike) -> str:

@@ -1,71 +1,174 @@
-"""Export result volumes as MRC: the selected ones, or all of them."""
+"""Export result volumes as MRC: of one run, of all, or those that are selected."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import napari
+from magicgui.widgets import Dialog, FunctionGui
 from napari.layers import Image
-from napari.qt.threading import thread_worker
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QApplication, QFileDialog, QWidget
+from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
 
 from ...errors import WedgefillError
-from ...io import write_volume
-from ..layers import LayerMap
-from .messages import announce
-from .volume_view import trust_maps_in, volumes_in
-from .worker import StepWorker
+from ...progress import Progress
+from ..layers import LayerMap, list_trust_maps, list_volumes
+from ..messages import announce
+from ..runs import Run, RunBook, find_runs
+from .settings import EVERY_RUN, NEWEST_RUN, SELECTED, Export
+
+if TYPE_CHECKING:
+    import napari
+
+Jobs = list[tuple[LayerMap, Path]]
 
 
-def volumes_to_export(viewer: napari.Viewer, *, only_selected: bool = False) -> list[Image]:
-    """Return this plugin's volumes and trust maps, all or those selected; no previews."""
-    volumes = [*volumes_in(viewer), *trust_maps_in(viewer)]
-    if only_selected:
-        return [layer for layer in volumes if layer in viewer.layers.selection]
-    return volumes
+def list_exportable(viewer: napari.Viewer, which: str, run: Run | None) -> list[Image]:
+    """Return volumes and trust maps: of a run, of every run, or those selected; no previews."""
+    found = [*list_volumes(viewer), *list_trust_maps(viewer)]
+    if which == SELECTED:
+        return [layer for layer in found if layer in viewer.layers.selection]
+    if which == NEWEST_RUN and run is not None:
+        return [layer for layer in found if layer in run.layers]
+    return found
 
 
-def file_name(layer_name: str) -> str:
+def name_file(layer_name: str) -> str:
     """``needle TVM`` becomes ``needle_TVM.mrc``; characters that file systems refuse go."""
-    kept = "".join(c if c.isalnum() or c in "-_." else "_" for c in layer_name.strip())
+    kept = "".join(c if c.isalnum() or c in "-_.+" else "_" for c in layer_name.strip())
     return f"{kept or 'volume'}.mrc"
 
 
-@thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
-def export_in_background(jobs: Sequence[tuple[LayerMap, Path]]) -> Generator[Path, None, None]:
-    """Write each volume under its path and yield the path once it is complete."""
-    for layer, path in jobs:
-        yield write_volume(path, layer.to_volume())
-
-
-def ask_for_jobs(layers: Sequence[Image], parent: QWidget | None) -> list[tuple[LayerMap, Path]]:
-    """Ask for a file (one volume) or a folder (several); an empty list means cancelled."""
+def plan_jobs(layers: Sequence[Image], folder: Path) -> Jobs:
+    """Give each layer a file of its own in a folder."""
     if not layers:
         raise WedgefillError(
             "There is no volume to export; press Fill wedge first, or select a volume layer."
         )
-    if len(layers) == 1:
-        path, _ = QFileDialog.getSaveFileName(
-            parent, "Export volume", file_name(layers[0].name), "MRC (*.mrc *.rec *.map)"
+    if not folder.is_dir():
+        raise WedgefillError(f"{folder}: this folder does not exist; choose another.")
+    names = [name_file(layer.name) for layer in layers]
+    # Names that differ only in what a file system refuses, or in capitals, are told apart.
+    count = Counter(name.lower() for name in names)
+    taken: set[str] = set()
+    jobs = []
+    for layer, name in zip(layers, names, strict=True):
+        k = 1
+        while name.lower() in taken or (k == 1 and count[name.lower()] > 1):
+            name = f"{name_file(layer.name).removesuffix('.mrc')}_{k}.mrc"
+            k += 1
+        taken.add(name.lower())
+        jobs.append((LayerMap.of(layer), folder / name))
+    return jobs
+
+
+class ExportDialog:
+    """Asks what is written and where to.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Holds the volumes.
+    runs : RunBook
+        Its runs.
+    run : Run or None
+        The one that is looked at; the newest by default.
+    """
+
+    def __init__(self, viewer: napari.Viewer, runs: RunBook, run: Run | None = None) -> None:
+        self._viewer = viewer
+        self._run = run or runs.newest(None)
+        self.form = FunctionGui(Export, call_button=False, name="export")
+        self.form.folder.value = self._first_folder()
+        if self._run is None:
+            self.form.which.value = EVERY_RUN
+
+    def ask(self, parent: QWidget | None) -> Jobs:
+        """Show the dialog; an empty list means cancelled.
+
+        Raises
+        ------
+        WedgefillError
+            If there is nothing to write, or nowhere to.
+        """
+        list_or_refuse(self._viewer)
+        dialog = Dialog(widgets=list(self.form), labels=True, parent=parent)
+        dialog.native.setWindowTitle("Export volumes as MRC")
+        dialog.native.setMinimumWidth(460)
+        if not dialog.exec():
+            return []
+        asked = self.form()
+        jobs = plan_jobs(list_exportable(self._viewer, asked.which, self._run), asked.folder)
+        present = [path.name for _, path in jobs if path.exists()]
+        if present and not asked.overwrite and not confirm_overwrite(present, parent):
+            return []
+        return jobs
+
+    def _first_folder(self) -> Path:
+        """The folder of the series, where there is one."""
+        layers = self._run.layers if self._run else list_volumes(self._viewer)
+        for layer in layers:
+            path = LayerMap.of(layer).fields.get("path")
+            if path and Path(path).parent.is_dir():
+                return Path(path).parent
+        return Path.home()
+
+
+def list_or_refuse(viewer: napari.Viewer) -> list[Image]:
+    """Return all that can be exported; raise `WedgefillError` where there is nothing."""
+    found = list_exportable(viewer, EVERY_RUN, None)
+    if not found:
+        raise WedgefillError(
+            "There is no volume to export; press Fill wedge first, or select a volume layer."
         )
-        return [(LayerMap.of(layers[0]), Path(path))] if path else []
-    folder = QFileDialog.getExistingDirectory(parent, f"Folder for {len(layers)} volumes")
-    if not folder:
-        return []
-    return [(LayerMap.of(layer), Path(folder) / file_name(layer.name)) for layer in layers]
+    return found
+
+
+def confirm_overwrite(names: Sequence[str], parent: QWidget | None) -> bool:
+    """Ask whether files may be replaced."""
+    listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    answer = QMessageBox.question(
+        parent,
+        "Replace files?",
+        f"These files are there already: {listed}. Replace them?",
+        QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
+        QMessageBox.StandardButton.No,
+    )
+    return bool(answer == QMessageBox.StandardButton.Yes)
+
+
+def export_files(
+    jobs: Jobs, say: Callable[[str], object], fail: Callable[[Exception], object]
+) -> None:
+    """Write files in the background and say so."""
+    from .worker import export_steps, make_worker
+
+    written: list[Path] = []
+
+    def take(item: object) -> None:
+        if isinstance(item, Progress):
+            say(f"{item.stage[:1].upper()}{item.stage[1:]}")
+        elif isinstance(item, Path):
+            written.append(item)
+            if len(written) == len(jobs):
+                names = ", ".join(path.name for path in written)
+                say(f"Wrote {names} into {written[0].parent}.")
+
+    worker = make_worker(export_steps(jobs))
+    worker.yielded.connect(take)
+    worker.errored.connect(fail)
+    worker.start()
 
 
 def export_from_menu(viewer: napari.viewer.Viewer) -> None:
     """File > IO Utilities > Export volumes as MRC."""
+    viewer = getattr(viewer, "__wrapped__", viewer)
     try:
-        jobs = ask_for_jobs(volumes_to_export(viewer), QApplication.activeWindow())
+        jobs = ExportDialog(viewer, find_runs(viewer)).ask(QApplication.activeWindow())
     except WedgefillError as error:
         announce(error)
         return
     if jobs:
-        worker = export_in_background(jobs)
-        worker.yielded.connect(lambda path: show_info(f"Wrote {path}"))
-        worker.errored.connect(announce)
-        worker.start()
+        export_files(jobs, show_info, announce)

@@ -1,4 +1,4 @@
-"""What the Fill wedge widget holds, as one value that the worker takes along."""
+"""What the Fill wedge dock holds, as one value that the worker takes along."""
 
 from __future__ import annotations
 
@@ -9,28 +9,27 @@ from typing import Any
 import numpy as np
 
 from ...io.axis import rotate
-from ...pipeline.events import METHODS, FillOptions
+from ...methods import DEFAULT_METHODS, METHODS, label_of
+from ...pipeline.options import FillOptions
+from ...run.options import RunOptions
 from ...tilt_series import TiltSeries
 from ..layers import LayerMap
 from .angle_text import parse_angles
 
 #: Counter-clockwise turn that brings a tilt axis from across the picture to upright.
 AXIS_X_DEG = 90.0
-METHOD_LABELS = {"wbp": "WBP", "sart": "SART", "tvm": "TVM", "gan": "GAN", "sirt": "SIRT"}
 
 
 @dataclass(frozen=True)
 class FillInputs:
-    """A snapshot of the widget; building it does no work.
+    """A snapshot of the dock; building it does no work.
 
     Attributes
     ----------
     source : LayerMap
         The layer of the tilt series.
-    angles_text : str
+    angles : str
         Angles as typed or found, one per image in the layer's order.
-    angle_source : str
-        Where the angles come from, in words.
     pixel_nm : float or None
         Pixel size in nanometres.
     axis : str
@@ -47,30 +46,61 @@ class FillInputs:
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     slices : tuple of int or None
         First and last + 1 slice along the tilt axis; None for all.
-    preview_slice : int or None
-        The one slice of a preview; None for a whole job.
     self_check, trust_map : bool
         What to do after the fill.
     """
 
     source: LayerMap
-    angles_text: str
-    angle_source: str = ""
+    angles: str
     pixel_nm: float | None = None
     axis: str = "y"
     axis_shift_px: float = 0.0
     align: bool = False
-    methods: tuple[str, ...] = METHODS
-    model: str = "small"
-    device: str = "auto"
+    methods: tuple[str, ...] = DEFAULT_METHODS
+    model: str = FillOptions.model
+    device: str = FillOptions.device
     slices: tuple[int, int] | None = None
-    preview_slice: int | None = None
     self_check: bool = False
     trust_map: bool = False
 
     def series(self) -> TiltSeries:
         """Build the tilt series with its axis along y; raise `WedgefillError` where it cannot."""
         return self._built[0]
+
+    def run_options(self) -> RunOptions:
+        """Return what `iter_run` is asked for."""
+        return RunOptions(
+            fill=self.fill_options(),
+            align=self.align,
+            self_check=self.self_check,
+            trust=self.trust_map,
+        )
+
+    def fill_options(self) -> FillOptions:
+        """Return the options of the fill alone."""
+        return FillOptions(
+            methods=self.methods, model=self.model, device=self.device, slices=self.slices
+        )
+
+    def describe(self) -> list[str]:
+        """List in words what sets a run of these apart from one that left all as it was found."""
+        found = self.source.fields
+        said = []
+        if self.methods != DEFAULT_METHODS:
+            said.append(" + ".join(label_of(method) for method in self.methods))
+        needs_model = any(METHODS[method].needs_model for method in self.methods)
+        if needs_model and self.model != FillOptions.model:
+            said.append(f"model {self.model.replace(chr(92), '/').rstrip('/').split('/')[-1]}")
+        if self.align:
+            said.append("aligned")
+        if self.axis == "x":
+            said.append("axis across")
+        shift = self.axis_shift_px - float(found.get("axis_shift_px", 0.0))
+        if abs(shift) >= 0.005:
+            said.append(f"axis {shift:+.4g} px")
+        if self.slices is not None:
+            said.append(f"slices {self.slices[0]}\N{EN DASH}{self.slices[1] - 1}")
+        return said
 
     def taking_over(self, earlier: FillInputs | None) -> FillInputs:
         """Share the series of an earlier press if it is the same, and what was measured on it."""
@@ -87,28 +117,20 @@ class FillInputs:
     def _makes_series(self) -> tuple[Any, ...]:
         seen = self.source
         return (
-            *(seen.name, seen.kind, str(seen.fields), self.angles_text, self.pixel_nm),
+            *(seen.name, seen.kind, str(seen.fields), self.angles, self.pixel_nm),
             *(self.axis, self.axis_shift_px),
         )
 
     @cached_property
     def _built(self) -> tuple[TiltSeries, int]:
         """The series, and a digest of the pixels that it was built from."""
-        series = self.source.to_series(parse_angles(self.angles_text), self.pixel_nm)
+        series = self.source.to_series(
+            parse_angles(self.angles, len(self.source.data)), self.pixel_nm
+        )
         if self.axis == "x":
             turned = np.ascontiguousarray(rotate(series.array(), AXIS_X_DEG))
             series = replace(series, images=turned, axis_deg=series.axis_deg + AXIS_X_DEG)
         return replace(series, axis_shift_px=self.axis_shift_px), _digest(self.source.data)
-
-    def options(self) -> FillOptions:
-        """Return the pipeline's options."""
-        return FillOptions(
-            methods=self.methods, model=self.model, device=self.device, slices=self.slices
-        )
-
-    def single_slice(self, index: int) -> FillInputs:
-        """Return the inputs of a preview: one slice, images as they are."""
-        return replace(self, slices=(index, index + 1), preview_slice=index, align=False)
 
 
 def _digest(data: Any) -> int:

@@ -1,30 +1,33 @@
-"""The jobs that run in napari's threads: align if asked to, fill, and check."""
+"""The jobs that run in napari's threads; no widget in here."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from napari.qt.threading import thread_worker
 from superqt.utils import GeneratorWorker
 
-from ...pipeline.pipeline import Progress, iter_fill, iter_preview
-from ...prepare import Aligned, AlignProgress, iter_align
+from ...io import write_volume
+from ...pipeline.fill import iter_preview
+from ...pipeline.options import FillOptions
+from ...pipeline.session import Session
+from ...progress import Progress
+from ...run.run import iter_run
 from ...tilt_series import TiltSeries
+from ...trust.results import iter_results
 from ...trust.verdicts import SelfCheck
-from .checks import results_steps, with_checks
-from .filled import Filled
+from ...volume import Volume
+from ..layers import LayerMap
 from .inputs import FillInputs
 
-#: Part of the progress bar that alignment takes when it goes first.
-ALIGN_SHARE = 0.25
 PROGRESS_EVERY_S = 0.05
 
 
-class StepWorker(GeneratorWorker):
+class StepWorker(GeneratorWorker[Any, Any, Any]):
     """A generator worker that ends cleanly.
 
     Two habits of the base class are changed. It keeps an aborted generator suspended, with all its
@@ -49,51 +52,48 @@ class StepWorker(GeneratorWorker):
         return None
 
 
-@thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
-def fill_in_background(inputs: FillInputs) -> Generator[Any, None, None]:
-    """Yield `Progress`, `Aligned` (if asked for), `Finished`, what checks give, and `Done`."""
-    yield from fill_steps(inputs)
-
-
-def fill_steps(inputs: FillInputs) -> Iterator[Any]:
-    """Run the whole job of the widget, without Qt."""
+def run_steps(inputs: FillInputs, session: Session) -> Generator[Any, None, None]:
+    """Yield the series that is filled, and then what `iter_run` yields."""
     yield Progress("reading the layer", 0.0, None)
     series = inputs.series()
-    if inputs.preview_slice is not None:
-        yield from iter_preview(series, inputs.preview_slice, inputs.options())
-        return
-    if not inputs.align:
-        yield from _fill_and_check(series, inputs)
-        return
-    aligned = yield from _align_steps(series)
-    yield aligned
-    for item in _fill_and_check(aligned.series, inputs):
-        if isinstance(item, Progress):
-            item = replace(item, fraction=ALIGN_SHARE + (1 - ALIGN_SHARE) * item.fraction)
-        yield item
+    yield series
+    yield from iter_run(series, inputs.run_options(), session=session)
 
 
-def _fill_and_check(series: TiltSeries, inputs: FillInputs) -> Iterator[Any]:
-    options = inputs.options()
-    events = iter_fill(series, options)
-    checks = {"self_check": inputs.self_check, "trust": inputs.trust_map}
-    return with_checks(events, series, options, **checks)
+def preview_steps(inputs: FillInputs, index: int, session: Session) -> Generator[Any, None, None]:
+    """Yield what a rough fill of one slice yields, quick methods first."""
+    yield from iter_preview(inputs.series(), index, inputs.fill_options(), session=session)
 
 
-@thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
-def results_in_background(
-    filled: Filled, self_check: SelfCheck | None
+def measure_steps(
+    series: TiltSeries,
+    options: FillOptions,
+    volumes: Mapping[str, Volume],
+    seconds: Mapping[str, float],
+    self_check: SelfCheck | None,
+    session: Session,
 ) -> Generator[Any, None, None]:
-    """Yield `Progress` and at last a `ResultsTable`."""
-    yield from results_steps(filled, self_check)
+    """Yield `Progress`, and at last the `ResultsTable` of volumes that are there."""
+    yield from iter_results(
+        series, options, volumes, seconds=seconds, self_check=self_check, session=session
+    )
 
 
-def _align_steps(series: TiltSeries) -> Generator[Progress, None, Aligned]:
-    for step in iter_align(series):
-        if isinstance(step, AlignProgress):
-            yield Progress(step.stage, ALIGN_SHARE * step.fraction, step.seconds_left)
-        else:
-            sources = {**series.sources, "alignment": step.report.sentence}
-            named = replace(step.series, name=f"{series.name} aligned", sources=sources)
-            return Aligned(named, step.report)
-    raise RuntimeError("the alignment ended without a result")
+def export_steps(jobs: Sequence[tuple[LayerMap, Path]]) -> Generator[Any, None, None]:
+    """Write each volume under its path; yield the path once the file is complete.
+
+    The dialog has asked about files that are there already.
+    """
+    for index, (layer, path) in enumerate(jobs):
+        yield Progress(f"writing {path.name}", index / len(jobs), None)
+        yield write_volume(path, layer.to_volume(), overwrite=True)
+
+
+def make_worker(steps: Generator[Any, None, None]) -> StepWorker:
+    """Wrap steps into a worker that is not started yet."""
+
+    @thread_worker(worker_class=StepWorker, ignore_errors=True, start_thread=False)
+    def work() -> Generator[Any, None, None]:
+        yield from steps
+
+    return work()

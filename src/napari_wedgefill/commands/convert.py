@@ -1,0 +1,76 @@
+"""Convert a tilt series or a volume to another format, which the suffix of OUT names.
+
+  wedgefill convert needle.dm4 needle.mrc
+  wedgefill convert volume.mrc volume.zarr
+
+Formats written are MRC, TIFF (ImageJ), EMD (tomviz) and OME-Zarr. A tilt series is written as it is
+read: sorted by angle, its tilt axis along y.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+
+SUMMARY = "convert a tilt series or a volume to another format"
+MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add IN, OUT, what overrides the file's own values, and how values are stored."""
+    add_reading_arguments(parser)
+    add_shaping_arguments(parser)
+    parser.add_argument("output", type=Path, metavar="OUT", help="file to write")
+    parser.add_argument(
+        "--kind",
+        choices=("auto", "series", "volume"),
+        default="auto",
+        help="take FILE for a tilt series or a volume; auto decides by its contents (auto)",
+    )
+    parser.add_argument(
+        "--values",
+        choices=tuple(MODES),
+        default="float32",
+        help="how an MRC file stores them; scaled where they do not fit, which a label tells",
+    )
+    add_overwrite_argument(parser)
+
+
+def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
+    """Add --overwrite."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace files that are there already"
+    )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Read, and write under the other name."""
+    from ..io import check_target, kind_of, read_volume, write_tilt_series, write_volume
+    from .progress_line import ProgressLine
+
+    mode = MODES[args.values]
+    check_target(args.output, overwrite=args.overwrite, mode=mode)
+    with ProgressLine() as progress:
+        kind = args.kind
+        if kind == "auto":
+            is_volume = args.angles is None and kind_of(args.file, dataset=args.dataset) == "volume"
+            kind = "volume" if is_volume else "series"
+        if kind == "volume":
+            volume = read_volume(
+                args.file,
+                dataset=args.dataset,
+                flip=args.flip,
+                signed_bytes=args.signed_bytes,
+            )
+            if args.pixel_nm is not None:
+                volume = replace(volume, voxel_nm=(args.pixel_nm,) * 3)
+            written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)
+        else:
+            series = read_series(args)
+            for warning in series.warnings:
+                progress.say(f"note: {warning}")
+            written = write_tilt_series(args.output, series, overwrite=args.overwrite, mode=mode)
+        progress.say(f"wrote {written}")

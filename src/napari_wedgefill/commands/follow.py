@@ -1,0 +1,58 @@
+"""Following a piece of work on the terminal: its progress in a line, its results in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..durations import write_duration
+from .progress_line import ProgressLine
+
+if TYPE_CHECKING:
+    from ..run.folder import Recorded
+
+Item = TypeVar("Item")
+
+
+def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
+    """Show the progress of a generator, say what it gives, and return its item of a kind.
+
+    The generator is closed at once when this is interrupted.
+    """
+    from ..prepare import Aligned
+    from ..run.folder import Recorded
+    from ..trust.verdicts import SelfCheck
+
+    found: Item | None = None
+    try:
+        for event in events:
+            if isinstance(event, kind):
+                found = event
+            if isinstance(event, Aligned):
+                line.say(event.report.sentence)
+            elif isinstance(event, SelfCheck):
+                line.say(event.sentence)
+            elif isinstance(event, Recorded):
+                say_what_was_recorded(event, line)
+            elif hasattr(event, "seconds_left"):
+                line.show(event.stage, event.fraction, event.seconds_left)
+    finally:
+        if isinstance(events, Generator):
+            events.close()
+    assert found is not None
+    return found
+
+
+def say_what_was_recorded(file: Recorded, line: ProgressLine) -> None:
+    """Name a file that was written, and say what is in it where that takes few words."""
+    from ..run.events import Finished, ResultsTable, TrustMap
+
+    item = file.item
+    if isinstance(item, Finished):
+        line.say(f"wrote {file.path} ({write_duration(item.seconds)})")
+        return
+    if isinstance(item, ResultsTable):
+        line.say(item.to_text())
+    line.say(f"wrote {file.path}")
+    if isinstance(item, TrustMap):
+        line.say(item.sentence)

@@ -1,0 +1,64 @@
+"""NumPy's own files: .npy, one array mapped from disk, and .npz, several with names."""
+
+from __future__ import annotations
+
+import tokenize
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import WedgefillError
+from ..memory import format_bytes, measure_free_bytes
+from .named_arrays import stacks_of_arrays
+from .stack import Stack
+
+#: What NumPy's readers and zipfile raise where bytes are not what they expect.
+DAMAGES = (
+    OSError, ValueError, TypeError, SyntaxError, EOFError, KeyError, OverflowError, MemoryError,
+    RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
+)  # fmt: skip
+
+
+def read_numpy(path: Path) -> list[Stack]:
+    """Open the stacks of a .npy or .npz file; arrays in an .npz are found by their names.
+
+    Raises
+    ------
+    WedgefillError
+        If the file is damaged, holds Python objects, or no stack of images.
+    """
+    try:
+        if path.suffix.lower() == ".npy":
+            arrays: dict[str, Any] = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
+        else:
+            arrays = _members(path)
+    except WedgefillError:
+        raise
+    except DAMAGES as error:
+        raise WedgefillError(
+            f"{path.name}: this is not a sound NumPy file of numbers ({_reason(error)}); save it "
+            f"again with numpy.save or numpy.savez."
+        ) from None
+    stacks = stacks_of_arrays(path, arrays)
+    return [stack for stack in stacks if stack.pixels.ndim == 3]
+
+
+def _members(path: Path) -> dict[str, Any]:
+    """Read the arrays of an .npz, unless they unpack to more than the memory takes."""
+    with zipfile.ZipFile(path) as archive:
+        total = sum(member.file_size for member in archive.infolist())
+        packed = sum(member.compress_size for member in archive.infolist())
+    if total > measure_free_bytes() // 2 or total > max(1000 * packed, 256 << 20):
+        raise WedgefillError(
+            f"{path.name}: it unpacks to {format_bytes(total)}, which is more than fits; save the "
+            f"images as .npy, which is mapped from disk."
+        )
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")[:120]

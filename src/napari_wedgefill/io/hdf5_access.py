@@ -1,0 +1,106 @@
+"""What every reader of HDF5 files needs: opening, attributes, and arrays without reading them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import WedgefillError
+from .lazy_arrays import read_by_chunks, told_as_damage
+
+if TYPE_CHECKING:
+    import h5py
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open an HDF5 file for reading; it stays open as long as its arrays are in use."""
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        reason = str(error).splitlines()[0] if str(error) else "not HDF5"
+        raise WedgefillError(
+            f"{path.name}: this is not a sound HDF5 file ({reason[:120]}); copy or export it again."
+        ) from None
+
+
+def is_emd(file: h5py.File) -> bool:
+    """Tell whether a file is laid out as EMD: Berkeley's groups, or Velox's."""
+    return "Data/Image" in file or bool(emd_groups(file))
+
+
+def emd_groups(file: h5py.File) -> list[str]:
+    """Return the names of the groups that Berkeley's EMD marks as holding an array."""
+    import h5py
+
+    found: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Group) and attribute(item, "emd_group_type") in (1, "1", "array"):
+            found.append(name)
+
+    visit_all(file, visit)
+    return found
+
+
+def visit_all(file: h5py.File, visit: Any) -> None:
+    """Call ``visit(name, item)`` for everything in a file."""
+    file.visititems(visit)
+
+
+def attribute(item: Any, name: str, default: Any = "") -> Any:
+    """Return an attribute as text or number; the default where it is absent or unreadable."""
+    try:
+        value = item.attrs.get(name, default)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError):
+        return default
+    if isinstance(value, np.ndarray):
+        if value.size == 0:
+            return default
+        value = value.ravel()[0] if value.size == 1 else value
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def read(path: Path, dataset: h5py.Dataset) -> Any:
+    """Read a small data set.
+
+    Raises
+    ------
+    WedgefillError
+        If it is damaged.
+    """
+    with told_as_damage(path):
+        return dataset[()]
+
+
+def lazy(path: Path, dataset: h5py.Dataset) -> Any:
+    """Return a data set without reading it: mapped where it lies in one piece, else chunk by chunk.
+
+    Raises
+    ------
+    WedgefillError
+        If it lies beyond the end of the file.
+    """
+    offset = dataset.id.get_offset()
+    if offset is not None and dataset.dtype.kind in "iuf" and not dataset.external:
+        n_bytes = dataset.size * dataset.dtype.itemsize
+        if offset + n_bytes > path.stat().st_size:
+            raise WedgefillError(
+                f"{path.name}: '{dataset.name}' promises {n_bytes:,} bytes that the file does not "
+                f"hold; it is cut short, so copy or export it again."
+            )
+        return np.memmap(path, dataset.dtype, "r", offset, dataset.shape)
+    return read_by_chunks(path, dataset, _chunks(dataset))
+
+
+def _chunks(dataset: h5py.Dataset) -> Any:
+    """One image a chunk, unless the file's own chunks span more."""
+    if dataset.ndim < 3:
+        return dataset.shape
+    n_images = dataset.chunks[0] if dataset.chunks else 1
+    return (n_images, *dataset.shape[1:])

@@ -1,0 +1,246 @@
+"""From a tilt series to the volumes of every method: one generator for whoever asks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import missing_range_deg
+from ..joint_model.model import JointModel
+from ..methods import METHODS, Method, Step, check_methods, sort_by_dependence
+from ..progress import Clock, Progress, relay
+from ..tilt_series import TiltSeries
+from ..volume import TiltRange, Volume, VolumeOutline
+from .events import Done, Event, FillResult, Finished
+from .options import FillOptions, check_stop
+from .session import Calibration, Session
+from .sinks import ArraySink, Sink
+from .streaming import MethodRun, Tally, add_up, choose_gpu, choose_starts, iter_slabs, plan_slabs
+
+Floats = NDArray[np.float32]
+
+
+def fill(
+    series: TiltSeries,
+    options: FillOptions | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    session: Session | None = None,
+) -> FillResult:
+    """Run `iter_fill` to its end; see there."""
+    options = options or FillOptions()
+    volumes: dict[str, Volume] = {}
+    report: dict[str, Any] = {}
+    for event in iter_fill(series, options, session=session):
+        if isinstance(event, Finished):
+            volumes[event.method] = event.volume
+        elif isinstance(event, Done):
+            report = event.report
+        elif on_progress is not None:
+            on_progress(event)
+    return FillResult({name: volumes[name] for name in options.methods}, report)
+
+
+def iter_fill(
+    series: TiltSeries,
+    options: FillOptions,
+    sink: Sink | None = None,
+    session: Session | None = None,
+) -> Generator[Event, None, None]:
+    """Reconstruct a tilt series with every method asked for.
+
+    The images are not moved. Close the generator to cancel.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        Aligned images; the tilt axis lies at ``axis_shift_px`` from their centre.
+    options : FillOptions
+        Methods, model, device, slices and memory.
+    sink : Sink, optional
+        Where volumes go while they are computed, such as `io.MrcSink`; arrays by default.
+    session : Session, optional
+        Keeps the networks open, and what was measured on the series, for the next call.
+
+    Yields
+    ------
+    Progress, Finished or Done
+        Progress often, Finished once a method, in the order of `methods.METHODS`, Done last.
+
+    Raises
+    ------
+    WedgefillError
+        Before anything is computed, if the options cannot be met.
+    """
+    session = session or Session()
+    model = check_fill(series, options, session)
+    part = series if options.slices is None else series.rows(*options.slices)
+    methods = sort_by_dependence(options.methods)
+    clock, sink = Clock(), ArraySink() if sink is None else sink
+    yield clock.tell("measuring intensities", 0.0)
+    start = time.monotonic()
+    calibration = session.calibrate(series)
+    seconds = {"intensities": time.monotonic() - start}
+    plans = [plan_slabs(method, part, model, options) for method in methods]
+    finished: dict[str, Floats] = {}
+    tallies: dict[str, Tally] = {}
+    for k, (method, slabs) in enumerate(zip(methods, plans, strict=True)):
+        start = time.monotonic()
+        starts = choose_starts(method, finished, model, options)
+        run = MethodRun(method, part, calibration, options, model, starts)
+        outline = _outline_volume(series, part.height, calibration, method, options)
+        with sink.open_writer(outline) as writer:
+            steps = iter_slabs(run, slabs, writer)
+            tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
+        seconds[method.name] = time.monotonic() - start
+        volume = outline.filled(sink.fetch(outline))
+        finished[method.name] = volume.data
+        yield Finished(method.name, volume, seconds[method.name])
+    yield Done(_write_report(series, options, calibration, model, seconds, tallies))
+
+
+def check_fill(series: TiltSeries, options: FillOptions, session: Session) -> JointModel | None:
+    """Raise `WedgefillError` where a fill could not be done; open the networks if it needs them."""
+    check_methods(options.methods)
+    check_stop(options.stop)
+    part = series if options.slices is None else series.rows(*options.slices)
+    methods = sort_by_dependence(options.methods)
+    model = None
+    if any(method.needs_model for method in methods):
+        model = session.open_model(options.model, options.device, series.width)
+    for method in methods:
+        plan_slabs(method, part, model, options)
+    return model
+
+
+def iter_preview(
+    series: TiltSeries, index: int, options: FillOptions, session: Session | None = None
+) -> Iterator[Event]:
+    """Reconstruct one slice quickly: fewer sweeps, and wide images binned.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        The whole series.
+    index : int
+        Slice along the tilt axis.
+    options : FillOptions
+        Methods, model and device.
+    session : Session, optional
+        Keeps what was measured on the series for the next preview.
+
+    Yields
+    ------
+    Progress, Finished or Done
+        As `iter_fill`; volumes hold the one slice, (width, 1, width), on the series' own grid.
+    """
+    session = session or Session()
+    small, n = session.bin_for_preview(series)
+    at = min(index // n, small.height - 1)
+    options = replace(options, slices=(at, at + 1), preview=True)
+    for event in iter_fill(small, options, session=session):
+        if isinstance(event, Finished) and n > 1:
+            event = replace(event, volume=_enlarge(event.volume, n, series))
+        yield event
+
+
+def _enlarge(volume: Volume, n: int, series: TiltSeries) -> Volume:
+    """Repeat voxels n times along z and x; edge values stand in for what binning cropped."""
+    data = volume.data.repeat(n, axis=0).repeat(n, axis=2)
+    rest = series.width - data.shape[2]
+    sides = (rest // 2, rest - rest // 2)
+    pixel = series.pixel_nm
+    return replace(
+        volume,
+        data=np.pad(data, (sides, (0, 0), sides), mode="edge"),
+        voxel_nm=None if pixel is None else (pixel, pixel, pixel),
+    )
+
+
+def _tell_steps(clock: Clock, methods: list[Method], k: int) -> Callable[[Step], Progress]:
+    """Return what turns a step of the k-th method into the progress of the fill."""
+    total = sum(method.cost for method in methods)
+    before = sum(method.cost for method in methods[:k])
+
+    def tell(step: Step) -> Progress:
+        return clock.tell(step[0], (before + methods[k].cost * step[1]) / total)
+
+    return tell
+
+
+def _outline_volume(
+    series: TiltSeries,
+    height: int,
+    calibration: Calibration,
+    method: Method,
+    options: FillOptions,
+) -> VolumeOutline:
+    pixel = series.pixel_nm
+    made = f"{method.name} of {series.name}, {series.n_tilts} tilts"
+    if method.needs_model:
+        made += f", model {options.model}"
+    return VolumeOutline(
+        name=f"{series.name}_{method.name}",
+        shape=(calibration.beam.depth, height, calibration.beam.width),
+        voxel_nm=None if pixel is None else (pixel, pixel, pixel),
+        history=(f"napari-wedgefill: {made}",),
+        first_slice=options.slices[0] if options.slices else 0,
+        tilt_range=TiltRange.of(series.angles_deg),
+    )
+
+
+def _write_report(
+    series: TiltSeries,
+    options: FillOptions,
+    calibration: Calibration,
+    model: JointModel | None,
+    seconds: Mapping[str, float],
+    tallies: Mapping[str, Tally],
+) -> dict[str, Any]:
+    """Say what ran and with which numbers, ready for JSON."""
+    angles, passes = series.angles_deg, options.count_passes()
+    taken = {name: tally.passes for name, tally in tallies.items() if tally.passes}
+    stages = add_up(tally.seconds for tally in tallies.values())
+    total = sum(stages.values()) or 1.0
+    report: dict[str, Any] = {
+        "methods": list(options.methods),
+        "sweeps": {m: passes[m] for m in options.methods if _counts_in(m, "sweeps")},
+        **{f"{m}_steps": passes[m] for m in METHODS if _counts_in(m, "steps")},
+        "stop": options.stop,
+        "sweeps_taken": {name: [min(n), max(n)] for name, n in taken.items()},
+        "slices": list(options.slices or (0, series.height)),
+        "geometry": {
+            "n_tilts": series.n_tilts,
+            "angles_deg": [round(float(angle), 4) for angle in angles],
+            "missing_range_deg": round(missing_range_deg(angles), 3),
+            "axis_shift_px": series.axis_shift_px,
+            "axis_deg": series.axis_deg,
+            "pixel_nm": series.pixel_nm,
+        },
+        "normalisation": calibration.normalisation.to_dict(),
+        "noise_over_density": float(calibration.scales.noise),
+        "projections": {
+            m: "main memory" if choose_gpu(METHODS[m], model, options) is None else "CUDA"
+            for m in options.methods
+        },
+        "seconds": {stage: round(value, 3) for stage, value in seconds.items()},
+        "share_of_stage": {stage: round(spent / total, 4) for stage, spent in stages.items()},
+    }
+    if model is not None:
+        report["model"] = {
+            "name": model.model.name,
+            "sha256": dict(model.model.sha256),
+            "provider": model.provider,
+            "precision": model.model.precision(model.provider),
+            "device_asked": options.device,
+        }
+    return report
+
+
+def _counts_in(name: str, unit: str) -> bool:
+    effort = METHODS[name].effort
+    return effort is not None and effort.unit == unit

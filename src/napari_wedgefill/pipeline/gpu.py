@@ -1,0 +1,82 @@
+"""The GPU on which a slab stays, from its measured rows to its densities."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..joint_model.onnx_session import load_driver
+from ..methods import Problem
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Floats = NDArray[np.float32]
+
+
+class Gpu:
+    """A torch device that holds the arrays of a slab through all stages of a method.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the projections and the networks run.
+
+    Attributes
+    ----------
+    short_of_memory : type
+        What torch raises where a slab does not fit.
+    """
+
+    def __init__(self, device: Any) -> None:
+        import torch
+
+        self.device = device
+        self.short_of_memory: type[Exception] = torch.cuda.OutOfMemoryError
+
+    def put(self, array: Floats) -> Tensor:
+        """Copy an array to the GPU."""
+        import torch
+
+        return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
+
+    def move(self, problem: Problem) -> Problem:
+        """Return a problem whose arrays lie on the GPU."""
+        starts = {name: self.put(array) for name, array in problem.starts.items()}
+        return replace(problem, sinogram=self.put(problem.sinogram), starts=starts)
+
+    @staticmethod
+    def get(tensor: Tensor) -> Floats:
+        """Copy what came of it back to main memory, contiguous."""
+        return np.ascontiguousarray(tensor.cpu().numpy())
+
+
+def find_gpu(device: str) -> Gpu | None:
+    """Return the GPU to work on, or None where arrays stay in main memory.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        As in `FillOptions`. A GPU is taken only where torch reaches it and the kernels of the
+        projector proved on a tiny volume that they work there.
+    """
+    return None if device == "cpu" else _find_first_gpu()
+
+
+@cache
+def _find_first_gpu() -> Gpu | None:
+    try:
+        load_driver()  # a question that costs nothing, before torch is loaded
+    except OSError:
+        return None
+    try:
+        import torch
+
+        from ..projector.triton_support import obstacle
+    except (ImportError, OSError):  # not installed, or broken, which `wedgefill doctor` reports
+        return None
+    return Gpu(torch.device("cuda", 0)) if obstacle(0) is None else None

@@ -1,0 +1,113 @@
+"""What several runs share: open networks, and what was measured on a series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from ..tilt_series import TiltSeries
+
+if TYPE_CHECKING:
+    from ..joint_model.contract import Scales
+    from ..joint_model.model import JointModel
+    from ..normalise import Normalisation
+    from ..projector import ParallelBeam
+
+#: Images wider than this are binned for a preview, which should come in a breath.
+PREVIEW_WIDTH = 160
+#: The intensities of a series are measured on so many blocks of so many neighbouring slices.
+BLOCKS, BLOCK_SLICES = 8, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """The numbers that hold for a whole series: geometry, vacuum, noise and scales."""
+
+    beam: ParallelBeam
+    normalisation: Normalisation
+    scales: Scales
+
+
+class Session:
+    """What several runs share, so that a second one need not open or measure anew.
+
+    A front makes one and hands it to every run; a run that is given none makes its own. It keeps
+    the networks that were used last open, and what was measured on a series for as long as that
+    series lives. Runs that go on at the same time must not share a session.
+    """
+
+    def __init__(self) -> None:
+        self._model: JointModel | None = None
+        self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
+        self._binned: WeakKeyDictionary[TiltSeries, TiltSeries] = WeakKeyDictionary()
+
+    def open_model(self, name_or_folder: str, device: str, width: int) -> JointModel:
+        """Open a model for images of this width on a device, unless it is open already.
+
+        Raises
+        ------
+        WedgefillError
+            If there is no such model, its files are not those described, or the device is unknown
+            or cannot be used.
+        """
+        from ..joint_model.model import JointModel
+        from ..joint_model.registry import load
+
+        info = load(name_or_folder)
+        if self._model is None or (self._model.model, self._model.device) != (info, device):
+            self._model = JointModel(info, device)
+        self._model.open(width)
+        return self._model
+
+    def calibrate(self, series: TiltSeries) -> Calibration:
+        """Measure vacuum, noise and scales on slices spread over the whole series, once.
+
+        They hold for every slab and for a preview, so no result depends on how slices were
+        grouped. `TiltSeries` do not change.
+        """
+        if series not in self._calibrations:
+            self._calibrations[series] = measure_calibration(series)
+        return self._calibrations[series]
+
+    def bin_for_preview(self, series: TiltSeries) -> tuple[TiltSeries, int]:
+        """Return a series as previews see it, and how many pixels were averaged each way."""
+        n = -(-series.width // PREVIEW_WIDTH)
+        if n == 1:
+            return series, 1
+        if series not in self._binned:
+            self._binned[series] = series.binned(n)
+        return self._binned[series], n
+
+
+def measure_calibration(series: TiltSeries) -> Calibration:
+    """Measure vacuum, noise and scales of a series; see `Session.calibrate`."""
+    from ..joint_model.contract import Scales, density_scale, raise_to_noise_floor, sinogram_scale
+    from ..normalise import Normalisation, vacuum_level
+    from ..projector import ParallelBeam
+    from ..reconstruct import iter_sirt, last
+    from ..reconstruct.tvm import noise_level
+
+    beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
+    offset = vacuum_level(series)
+    blocks = [
+        series.sinograms(*block) - np.float32(offset) for block in spread_blocks(series.height)
+    ]
+    noise = float(np.median([noise_level(block) for block in blocks]))
+    sample = np.concatenate(blocks, axis=2)
+    peak = sinogram_scale(sample)
+    # No ray is much longer than the field is wide, so no thinner matter made that path integral.
+    # Where noise is all there is, a reconstruction that stays at or above zero may hold nothing.
+    density = max(density_scale(last(iter_sirt(beam, sample, 10))), peak / beam.width)
+    scales = Scales(peak / density, raise_to_noise_floor(noise, peak) / density)
+    return Calibration(beam, Normalisation(offset, density), scales)
+
+
+def spread_blocks(height: int) -> list[tuple[int, int]]:
+    """Spread blocks of neighbouring slices evenly; take all slices if there are few."""
+    if height <= BLOCKS * BLOCK_SLICES:
+        return [(0, height)]
+    starts = np.linspace(0, height - BLOCK_SLICES, BLOCKS).astype(int)
+    return [(int(start), int(start) + BLOCK_SLICES) for start in starts]

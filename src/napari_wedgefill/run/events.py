@@ -1,0 +1,39 @@
+"""What a run says and gives, one class for each kind of thing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..pipeline.events import Done, Finished
+from ..prepare.report import Aligned
+from ..progress import Progress
+from ..trust.results_table import ResultsTable
+from ..trust.verdicts import SelfCheck, TrustMap
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = [
+    "Aligned",
+    "ComparisonPicture",
+    "Done",
+    "Finished",
+    "Progress",
+    "ResultsTable",
+    "RunEvent",
+    "SelfCheck",
+    "TrustMap",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ComparisonPicture:
+    """Orthoslices of every method side by side, see `comparison.compare`."""
+
+    image: Image.Image
+
+
+RunEvent = (
+    Progress | Aligned | Finished | SelfCheck | TrustMap | ResultsTable | ComparisonPicture | Done
+)

@@ -1,0 +1,35 @@
+"""What a run is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..pipeline.options import FillOptions
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """A fill, what comes before it, and what is looked at afterwards.
+
+    Attributes
+    ----------
+    fill : FillOptions
+        What to compute, and where.
+    align : bool
+        Align the images before filling; without it they are never moved.
+    self_check : bool
+        Withhold tilts and say how well every method predicts them.
+    trust : bool
+        Make the trust map of the networks' volume.
+    table : bool
+        Measure resolution, elongation and residuals of every volume.
+    picture : bool
+        Draw orthoslices of every method side by side.
+    """
+
+    fill: FillOptions = field(default_factory=FillOptions)
+    align: bool = False
+    self_check: bool = False
+    trust: bool = False
+    table: bool = False
+    picture: bool = False

@@ -1,0 +1,120 @@
+"""The report of a run: where a result came from, and report.json, which repeats it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .. import __version__
+from ..atomic import write_beside
+from ..errors import WedgefillError
+
+if TYPE_CHECKING:
+    from ..tilt_series import TiltSeries
+
+#: Packages whose version can change a result.
+COMPUTING_PACKAGES = ("numpy", "scipy", "numba", "onnxruntime-gpu", "onnxruntime", "mrcfile")
+#: A list of plain values that json has spread over lines.
+_SPREAD = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")
+
+
+def describe_versions() -> dict[str, Any]:
+    """Say when a run began ("started", UTC, ISO 8601) and what computes ("versions")."""
+    return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": list_versions(),
+    }
+
+
+def list_versions() -> dict[str, str]:
+    """Versions of this package, Python and what computes; absent packages are left out."""
+    found = {"napari-wedgefill": __version__, "python": platform.python_version()}
+    for name in COMPUTING_PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe_input(source: Path | list[Path], series: TiltSeries) -> dict[str, Any]:
+    """Describe what a series was read from, ready for JSON.
+
+    Parameters
+    ----------
+    source : Path or list of Path
+        The file that was read, or the folder or files with one tilt each.
+    series : TiltSeries
+        As read, before anything was done to it.
+
+    Returns
+    -------
+    dict
+        "path", "sha256" and "bytes", where angles, pixel size and tilt axis were found
+        ("sources"), and "warnings".
+    """
+    return {
+        **compute_fingerprint(source),
+        "sources": dict(series.sources),
+        "warnings": list(series.warnings),
+    }
+
+
+def compute_fingerprint(source: Path | list[Path]) -> dict[str, Any]:
+    """Path, SHA-256 and size of a file; of several, of all of them one after the other."""
+    from ..io.tilt_reader import image_paths
+
+    digest, size = hashlib.sha256(), 0
+    for path in sorted(image_paths(source)):
+        size += path.stat().st_size
+        with path.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    path_or_paths = [str(one) for one in source] if isinstance(source, list) else str(source)
+    return {"path": path_or_paths, "sha256": digest.hexdigest(), "bytes": size}
+
+
+def write_report(path: Path, report: Mapping[str, Any]) -> None:
+    """Write a report; lists of plain values take one line each."""
+    text = _SPREAD.sub(_join_lines, json.dumps(report, indent=2))
+    with write_beside(path) as beside:
+        beside.write_text(text + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read a report back.
+
+    Raises
+    ------
+    WedgefillError
+        If there is no such file, or it is no report of a fill that can be repeated.
+    """
+    if path.is_dir():
+        path = path / "report.json"
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WedgefillError(
+            f"{path}: the report cannot be read ({error.strerror}); give the report.json of a fill."
+        ) from error
+    except ValueError as error:
+        raise WedgefillError(
+            f"{path}: this is not JSON ({error}); give the report.json of a fill."
+        ) from error
+    if not isinstance(report, dict) or not {"settings", "input", "geometry"} <= set(report):
+        raise WedgefillError(
+            f"{path}: this report does not say how to repeat the run; give one that a "
+            "'wedgefill fill' of this version wrote."
+        )
+    return report
+
+
+def _join_lines(match: re.Match[str]) -> str:
+    return "[" + re.sub(r",\n\s+", ", ", match[1]) + "]"

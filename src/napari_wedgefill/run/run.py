@@ -1,0 +1,198 @@
+"""The one run: prepare, fill, check, measure and report, under one progress."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from ..methods import METHODS
+from ..pipeline.events import Done
+from ..pipeline.fill import check_fill, iter_fill
+from ..pipeline.session import Session
+from ..pipeline.sinks import Sink
+from ..prepare import Aligned, iter_align
+from ..progress import Clock, Progress
+from ..tilt_series import TiltSeries
+from ..trust.resolution import choose_classical
+from ..trust.results import RECONSTRUCTING, iter_results
+from ..trust.results_table import ResultsTable
+from ..trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_check
+from ..trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
+from ..trust.verdicts import SelfCheck, TrustMap
+from ..volume import Volume
+from .events import ComparisonPicture, RunEvent
+from .options import RunOptions
+from .report import describe_versions
+
+#: Cost of aligning a slice, in units of the methods' costs; for the progress bar alone.
+ALIGN_COST = 19.0
+
+Item = TypeVar("Item")
+
+
+def iter_run(
+    series: TiltSeries,
+    options: RunOptions,
+    sink: Sink | None = None,
+    session: Session | None = None,
+) -> Generator[RunEvent, None, None]:
+    """Fill a tilt series and do with it all that was asked for.
+
+    Close the generator to cancel.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        As it was read; the tilt axis lies at ``axis_shift_px`` from the images' centre.
+    options : RunOptions
+        What to do.
+    sink : Sink, optional
+        Where volumes go while they are computed; arrays by default.
+    session : Session, optional
+        Keeps the networks open, and what was measured on the series, for the next run.
+
+    Yields
+    ------
+    Progress
+        Often: how far the whole run is, and how long the rest of it takes.
+    Aligned
+        The aligned series, if that was asked for.
+    Finished
+        Each volume; what follows begins after the last one.
+    SelfCheck, TrustMap, ResultsTable, ComparisonPicture
+        What was asked for, in this order.
+    Done
+        Last: the report of all of it, ready for JSON.
+
+    Raises
+    ------
+    WedgefillError
+        Before anything is computed, for whatever cannot be done.
+    """
+    session = session or Session()
+    check_run(series, options, session)
+    report: dict[str, Any] = describe_versions()
+    shares = share_out(series, options)
+    told = _Teller(Clock())
+    if options.align:
+        aligned = yield from told.relay(iter_align(series), shares.align, Aligned)
+        sources = {**series.sources, "alignment": aligned.report.sentence}
+        series = replace(aligned.series, sources=sources)
+        report["alignment"] = aligned.report.to_dict()
+        yield Aligned(series, aligned.report)
+    volumes: dict[str, Volume] = {}
+    seconds: dict[str, float] = {}
+    with closing(iter_fill(series, options.fill, sink, session)) as events:
+        for event in events:
+            if isinstance(event, Progress):
+                yield told.tell(event, shares.fill)
+            elif isinstance(event, Done):
+                report = event.report | report
+            else:
+                volumes[event.method], seconds[event.method] = event.volume, event.seconds
+                yield event
+    told.finish(shares.fill)
+    # As they were asked for; they came in the order in which they use each other.
+    volumes = {name: volumes[name] for name in options.fill.methods}
+    checked: SelfCheck | None = None
+    if options.self_check:
+        steps = iter_self_check(series, options.fill, session)
+        checked = yield from told.relay(steps, shares.self_check, SelfCheck)
+        report["self_check"] = checked.to_dict()
+        yield checked
+    if options.trust:
+        filled = volumes[choose_learned(options.fill.methods).name]
+        maps = iter_trust_map(series, options.fill, filled, session=session)
+        trust = yield from told.relay(maps, shares.trust, TrustMap)
+        report["trust"] = trust.to_dict()
+        yield trust
+    if options.table:
+        tables = iter_results(
+            series,
+            options.fill,
+            volumes,
+            seconds={name: round(seconds[name], 3) for name in volumes},
+            self_check=checked,
+            session=session,
+        )
+        table = yield from told.relay(tables, shares.table, ResultsTable)
+        report["results"] = table.to_dict()
+        yield table
+    if options.picture:
+        from ..comparison import compare  # loads Pillow
+
+        yield ComparisonPicture(compare(volumes, title=series.name))
+    yield Done(report)
+
+
+def check_run(series: TiltSeries, options: RunOptions, session: Session) -> None:
+    """Raise `WedgefillError` for whatever of a run cannot be done, before time is spent on it."""
+    check_fill(series, options.fill, session)
+    if options.self_check:
+        choose_withheld_tilts(series.angles_deg)
+    if options.trust:
+        choose_learned(options.fill.methods)
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Parts of the progress bar, 0 to 1, together 1."""
+
+    align: float
+    fill: float
+    self_check: float
+    trust: float
+    table: float
+
+
+def share_out(series: TiltSeries, options: RunOptions) -> Shares:
+    """Share the progress bar out among the parts of a run, by what they cost."""
+    methods = options.fill.methods
+    start, stop = options.fill.slices or (0, series.height)
+    n_slices, few = stop - start, min(stop - start, MOST_SLICES)
+
+    def cost(names: Iterable[str]) -> float:
+        return sum(METHODS[name].cost for name in names)
+
+    learned = max((METHODS[m].cost for m in methods if METHODS[m].needs_model), default=0.0)
+    costs = (
+        series.height * ALIGN_COST * options.align,
+        n_slices * cost(methods),
+        2 * few * cost(methods) * options.self_check,
+        n_slices * len(OTHER_VIEWS) * learned * options.trust,
+        # Two halves of the tilts, and then what is measured without reconstructing.
+        few * cost(choose_classical(methods)) / RECONSTRUCTING * options.table,
+    )
+    return Shares(*(part / sum(costs) for part in costs))
+
+
+class _Teller:
+    """Tells the progress of parts that follow each other as that of the whole."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._begin = 0.0
+
+    def tell(self, progress: Any, share: float) -> Progress:
+        """Tell the progress of the part at work."""
+        return self._clock.tell_part(progress, self._begin, share)
+
+    def finish(self, share: float) -> None:
+        """Go on to the next part."""
+        self._begin += share
+
+    def relay(
+        self, steps: Iterable[Any], share: float, kind: type[Item]
+    ) -> Generator[Progress, None, Item]:
+        """Tell the progress of a part, and return its result, which is of a kind."""
+        result: Item | None = None
+        for step in steps:
+            if isinstance(step, kind):
+                result = step
+            else:
+                yield self.tell(step, share)
+        self.finish(share)
+        assert result is not None
+        return result

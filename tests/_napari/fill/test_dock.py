@@ -1,0 +1,314 @@
+"""The dock in a viewer: the whole way from a layer to volumes beside one another."""
+
+import re
+import shutil
+
+import numpy as np
+import pytest
+from napari.layers import Layer
+from napari.utils.notifications import notification_manager
+from qtpy.QtWidgets import QApplication
+
+from napari_wedgefill._napari.fill import settings
+from napari_wedgefill._napari.fill import worker as worker_module
+from napari_wedgefill._napari.fill.dock import FillWedge
+from napari_wedgefill._napari.layers import LayerMap, list_volumes, volume_layer
+from napari_wedgefill.joint_model.registry import load
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.progress import Progress
+from napari_wedgefill.volume import Volume
+
+
+def test_the_dock_shows_what_was_found(loaded):
+    _, dock = loaded
+    assert dock.series.value.name == "discs"
+    assert dock.angles.value == "-60:60:5"
+    assert "25 tilts" in dock.angle_line.value
+    assert "60\N{DEGREE SIGN} missing" in dock.angle_line.value
+    assert "a test" in dock.angle_line.value
+    assert dock.pixel_nm.value == 2.5
+    assert dock.inputs().slices is None
+
+
+def test_a_script_drives_the_dock_as_any_magicgui_widget(loaded, hands):
+    viewer, dock = loaded
+    seen, runs = [], []
+    dock.changed.connect(lambda: seen.append(dock.asdict()))
+    dock.called.connect(runs.append)
+    dock.methods.value = ("wbp",)
+    assert seen[-1]["methods"] == ("wbp",)
+    assert seen[-1]["series"] is viewer.layers["discs"]
+    dock(slices=(2, 4))
+    hands.finish(dock)
+    (run,) = runs
+    assert list(run.volumes) == ["wbp"]
+    assert run.volumes["wbp"].data.shape == (32, 2, 32)
+    with pytest.raises(ValueError, match="no such method"):
+        dock.methods.value = ("fbp",)
+
+
+def test_tool_tips_are_what_the_classes_say(loaded):
+    _, dock = loaded
+    for form in (settings.Series, settings.Methods, settings.Checks, settings.Prepare):
+        for name in form.__dataclass_fields__:
+            assert len(dock.get_widget(name).tooltip) > 20, name
+
+
+def test_fill_lays_the_volumes_out(loaded, hands):
+    viewer, dock = loaded
+    hands.fill(dock)
+    made = list_volumes(viewer)
+    assert [layer.name for layer in made] == ["discs WBP", "discs SART", "discs TVM"]
+    for layer in made:
+        assert layer.data.shape == (32, 6, 32)
+        np.testing.assert_allclose(layer.scale, 2.5)
+        assert [str(unit) for unit in layer.units] == ["nanometer"] * 3
+        assert layer.axis_labels == ("z", "y", "x")
+        assert layer.contrast_limits == made[0].contrast_limits
+        assert layer.visible
+    assert viewer.canvas.grid.enabled
+    assert not viewer.layers["discs"].visible
+    assert viewer.dims.order == (1, 0, 2)
+    assert dock.footer.status.text().startswith("Done in")
+    assert re.search("TVM\u00a0\\d+\u00a0s", dock.footer.status.text())
+    assert dock.footer.fill_button.isEnabled()
+
+
+def test_fill_of_some_slices_lies_where_they_are(loaded, hands):
+    viewer, dock = loaded
+    dock.update(slices=(4, 6), methods=("wbp", "sart"))
+    hands.fill(dock)
+    layer = list_volumes(viewer)[0]
+    assert layer.data.shape == (32, 2, 32)
+    np.testing.assert_allclose(layer.translate, (0, 10.0, 0))
+    assert viewer.dims.range[1] == (10.0, 12.5, 2.5)
+
+
+def test_slices_that_are_not_there_are_told(loaded, hands):
+    _, dock = loaded
+    dock.slices.value = (4, 4)
+    hands.fill(dock)
+    assert "Slices 4 to 4 are no part of the 6 slices" in dock.footer.status.text()
+
+
+def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):
+    viewer, dock = loaded
+    hands.click(dock.footer.fill_button)
+    status = dock.footer.status
+    qtbot.waitUntil(lambda: status.text() == "Counting, 20 s left", timeout=5000)
+    assert not dock.footer.fill_button.isEnabled()
+    hands.click(dock.footer.cancel_button)
+    hands.finish(dock)
+    assert [layer.name for layer in viewer.layers] == ["discs"]
+    assert "Cancelled" in status.text()
+    assert dock.footer.fill_button.isEnabled()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        ({"angles": "-50:50:5"}, "25 images but 21 angles"),
+        ({"angles": "steep"}, "not understood"),
+        ({"angles": ""}, "No tilt angles are known"),
+        ({"angles": "-240:240:20"}, "-240 degrees is not possible"),
+        ({"angles": ", ".join(["nan"] * 25)}, "nan degrees is not possible"),
+        ({"methods": ()}, "No method"),
+    ],
+)
+def test_bad_input_is_told_in_one_sentence(loaded, spoil, says, hands):
+    viewer, dock = loaded
+    dock.update(spoil)
+    with notification_manager:
+        hands.fill(dock)
+        assert says in notification_manager.records[-1].message
+    assert says in dock.footer.status.text()
+    assert dock.footer.report_button.isHidden()
+    assert list_volumes(viewer) == []
+
+
+@pytest.mark.parametrize("text", ["nan", "-200:200:10", "steep", ""])
+def test_angles_that_cannot_be_are_told_before_fill(loaded, text):
+    _, dock = loaded
+    good = dock.angle_line.value
+    dock.angles.value = text
+    assert dock.angle_line.value != good
+    assert "tilts" not in dock.angle_line.value
+
+
+def test_an_error_goes_when_its_cause_does(loaded, hands):
+    _, dock = loaded
+    dock.angles.value = "steep"
+    hands.fill(dock)
+    assert "not understood" in dock.footer.status.text()
+    dock.angles.value = "-60:60:5"
+    assert dock.footer.status.text() == ""
+
+
+def test_images_without_contrast_are_told(loaded, hands):
+    viewer, dock = loaded
+    viewer.layers["discs"].data = np.ones((25, 6, 32), np.float32)
+    hands.fill(dock)
+    assert "same value" in dock.footer.status.text()
+
+
+def test_an_inner_failure_gives_a_report_to_copy(loaded, monkeypatch, hands):
+    _, dock = loaded
+
+    def failing(series, options, session):
+        yield Progress("starting", 0.0, None)
+        raise RuntimeError("a bolt came loose")
+
+    monkeypatch.setattr(worker_module, "iter_run", failing)
+    hands.fill(dock)
+    assert "a bolt came loose" in dock.footer.status.text()
+    assert not dock.footer.report_button.isHidden()
+    dock.footer.report_button.click()
+    report = QApplication.clipboard().text()
+    assert "Traceback" in report
+    assert "napari-wedgefill" in report
+    assert dock.footer.fill_button.isEnabled()
+
+
+def test_no_series_no_button(viewer):
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock)
+    assert not dock.footer.fill_button.isEnabled()
+    viewer.add_image(np.random.default_rng(0).random((5, 8, 8)), name="late")
+    assert dock.series.value is viewer.layers["late"]
+    assert dock.footer.fill_button.isEnabled()
+    assert "No tilt angles are known" in dock.angle_line.value
+    viewer.layers.clear()
+    assert not dock.footer.fill_button.isEnabled()
+    assert dock.series.value is None
+
+
+def test_series_box_follows_names_and_leaves_volumes_out(loaded):
+    viewer, dock = loaded
+    viewer.layers["discs"].name = "renamed"
+    viewer.add_layer(Layer.create(*volume_layer(Volume(np.ones((4, 6, 4), np.float32)))))
+    assert [str(c) for c in dock.series.choices if c is not None] == ["renamed"]
+
+
+def test_angle_file_is_loaded_in_the_order_of_the_file(loaded, tmp_path):
+    _, dock = loaded
+    path = tmp_path / "other.tlt"
+    path.write_text("\n".join(f"{angle:.2f}" for angle in np.linspace(-48, 48, 25)))
+    dock.load_angles(path)
+    assert dock.angles.value == "-48:48:4"
+    assert "other.tlt" in dock.angle_line.value
+    assert LayerMap.of(dock.series.value).angles_deg[0] == -48
+
+
+def test_typed_pixel_size_reaches_the_layer(loaded):
+    viewer, dock = loaded
+    dock.pixel_nm.value = 0.5
+    np.testing.assert_allclose(viewer.layers["discs"].scale, (1, 0.5, 0.5))
+
+
+def test_typed_angles_stay_with_their_series(loaded, other):
+    viewer, dock = loaded
+    dock.angles.value = "-48:48:4"
+    viewer.add_layer(other)
+    assert dock.angles.value == "-40:40:10"
+    dock.series.value = viewer.layers["discs"]
+    assert dock.angles.value == "-48:48:4"
+    assert "your entry" in dock.angle_line.value
+
+
+def test_settings_are_remembered_for_each_series(loaded, other):
+    viewer, dock = loaded
+    dock.update(axis_shift_px=3.5, slices=(1, 4), align=True)
+    viewer.add_layer(other)
+    assert (dock.axis_shift_px.value, dock.slices.value, dock.align.value) == (0, (0, 12), False)
+    dock.series.value = viewer.layers["discs"]
+    assert (dock.axis_shift_px.value, dock.slices.value, dock.align.value) == (3.5, (1, 4), True)
+
+
+def test_alignment_leaves_the_aligned_series_and_fills_it(loaded, hands):
+    viewer, dock = loaded
+    dock.update(methods=("wbp",), align=True)
+    hands.fill(dock)
+    assert dock.series.value is viewer.layers["discs aligned"]
+    assert not dock.align.value
+    assert [layer.name for layer in list_volumes(viewer)] == ["discs aligned WBP"]
+    assert re.search("[Ii]mages were", dock.footer.status.text())
+    assert "alignment:" in dock.angle_line.tooltip
+
+
+def test_slices_follow_the_axis(loaded):
+    _, dock = loaded
+    dock.axis.value = "x"
+    assert dock.inputs().axis == "x"
+    assert dock.slices.value == (0, 32)
+
+
+def test_the_model_chosen_at_first_is_the_one_that_a_command_takes(loaded):
+    _, dock = loaded
+    assert dock.inputs().model == FillOptions().model
+
+
+def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(loaded, tmp_path, hands):
+    _, dock = loaded
+    dock.update(model=str(tmp_path), methods=("gan",))
+    assert dock.inputs().model == str(tmp_path)
+    hands.fill(dock)
+    assert "There is no model" in dock.footer.status.text()
+
+
+@pytest.mark.slow
+def test_a_model_folder_of_the_users_own_fills(loaded, tmp_path, hands):
+    _, dock = loaded
+    folder = tmp_path / "my own pair"
+    shutil.copytree(load("small").folder, folder)
+    dock.update(model=str(folder), methods=("gan",), slices=(2, 3))
+    assert dock.model.box.current_choice == "my own pair"
+    hands.fill(dock)
+    (run,) = dock.workbench.runs.runs
+    assert run.name == "GAN, model my own pair, slices 2\N{EN DASH}2"
+
+
+@pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])
+def test_where_the_networks_run_is_told(monkeypatch, obstacle, device):
+    monkeypatch.setattr(settings, "glance_at_cuda_obstacle", lambda: obstacle)
+    assert device in settings.list_devices()[0][0]
+
+
+def test_the_dock_fits_a_small_screen_and_the_footer_stays(loaded, qtbot):
+    viewer, dock = loaded
+    window = viewer.window._qt_window
+    window.show()
+    window.resize(1000, 700)
+    dock.footer.set_running(True, ready=True)
+    dock.workbench.say("A sentence of some length that a failure may well have. " * 4)
+    qtbot.wait(50)
+    assert dock.native.minimumSizeHint().width() < 420
+    foot = dock.footer
+    bottom = foot.mapTo(window, foot.rect().bottomLeft()).y()
+    assert foot.isVisible()
+    assert bottom <= 700
+    for button in (foot.fill_button, foot.cancel_button, foot.compare_button, foot.export_button):
+        assert button.visibleRegion().boundingRect().height() == button.height()
+
+
+def test_sections_fold_away_and_say_what_they_hold(loaded):
+    _, dock = loaded
+    methods = dock.sections[2]
+    methods.heading.native.click()
+    assert not methods.is_open
+    assert dock.methods.native.isHidden() or not dock.forms[2].native.isVisible()
+    dock.methods.value = ("wbp", "tvm")
+    assert "WBP, TVM" in methods.heading.text
+    methods.heading.native.click()
+    assert methods.is_open
+
+
+def test_numbers_keep_their_units_in_a_narrow_dock(loaded, qtbot):
+    viewer, dock = loaded
+    dock.axis_shift_px.value = -16.1
+    window = viewer.window._qt_window
+    window.show()
+    window.resize(window.minimumSizeHint())
+    qtbot.waitUntil(lambda: dock.native.width() <= dock.native.minimumSizeHint().width() + 1)
+    for field in (dock.axis_shift_px, dock.pixel_nm):
+        edit = field.native.lineEdit()
+        assert edit.width() > edit.fontMetrics().horizontalAdvance(field.native.text())

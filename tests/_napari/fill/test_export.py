@@ -1,0 +1,127 @@
+"""Export: the right volumes, under names of their own, where they lay; nothing replaced unasked."""
+
+import mrcfile
+import numpy as np
+import pytest
+from magicgui.widgets import Dialog
+from napari.layers import Layer
+from qtpy.QtWidgets import QMessageBox
+
+from napari_wedgefill._napari.files import read_layers
+from napari_wedgefill._napari.fill import export as export_module
+from napari_wedgefill._napari.fill.export import ExportDialog, name_file, plan_jobs
+from napari_wedgefill._napari.fill.settings import EVERY_RUN, SELECTED
+from napari_wedgefill._napari.layers import list_volumes, volume_layer
+from napari_wedgefill._napari.runs import find_runs
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.volume import Volume
+
+
+def answer(monkeypatch, **values) -> list[ExportDialog]:
+    """Press OK in the dialog after setting its fields; return the dialogs that were shown."""
+    shown = []
+
+    def fill_in(dialog):
+        for name, value in values.items():
+            dialog[name].value = value
+        shown.append(dialog.asdict())
+        return True
+
+    monkeypatch.setattr(Dialog, "exec", fill_in)
+    return shown
+
+
+@pytest.fixture
+def filled(quick, hands):
+    viewer, dock = quick
+    dock.update(methods=("wbp",), slices=(3, 5))
+    hands.fill(dock)
+    return viewer, dock
+
+
+def wait_for_files(qtbot, *paths) -> None:
+    qtbot.waitUntil(lambda: all(path.exists() for path in paths), timeout=20_000)
+
+
+def test_volumes_come_back_with_their_voxels_and_where_they_lay(
+    filled, qtbot, monkeypatch, tmp_path, hands
+):
+    viewer, dock = filled
+    answer(monkeypatch, folder=tmp_path)
+    hands.click(dock.footer.export_button)
+    path = tmp_path / "discs_WBP.mrc"
+    wait_for_files(qtbot, path)
+    qtbot.waitUntil(lambda: "Wrote discs_WBP.mrc" in dock.footer.status.text(), timeout=5000)
+    with mrcfile.open(path) as file:
+        np.testing.assert_array_equal(file.data, viewer.layers["discs WBP"].data)
+        np.testing.assert_allclose(float(file.voxel_size.x), 25.0, rtol=1e-5)
+    (_, attributes, _), *_ = read_layers(str(path))
+    np.testing.assert_allclose(attributes["translate"], (0, 7.5, 0))
+
+
+def test_only_the_run_that_is_shown_is_written(filled, qtbot, monkeypatch, tmp_path, hands):
+    _, dock = filled
+    dock.axis_shift_px.value = 2.0
+    hands.fill(dock)
+    answer(monkeypatch, folder=tmp_path)
+    hands.click(dock.footer.export_button)
+    wait_for_files(qtbot, tmp_path / "discs_WBP__WBP__axis_+2_px__slices_3_4_.mrc")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_nothing_is_replaced_without_a_question(filled, qtbot, monkeypatch, tmp_path, hands):
+    _, dock = filled
+    path = tmp_path / "discs_WBP.mrc"
+    path.write_text("mine")
+    asked = []
+    said = QMessageBox.StandardButton.No
+    monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or said)
+    answer(monkeypatch, folder=tmp_path)
+    hands.click(dock.footer.export_button)
+    assert "discs_WBP.mrc" in asked[0]
+    assert path.read_text() == "mine"
+    answer(monkeypatch, folder=tmp_path, overwrite=True)
+    hands.click(dock.footer.export_button)
+    qtbot.waitUntil(lambda: path.stat().st_size > 1024, timeout=20_000)
+    assert len(asked) == 1
+
+
+def test_names_that_a_file_system_cannot_tell_apart_get_files_of_their_own(tmp_path):
+    data = np.zeros((2, 2, 2), np.float32)
+    names = ("a/b", "a:b", "A b", "other")
+    layers = [Layer.create(*volume_layer(Volume(data), name=name)) for name in names]
+    files = [path.name for _, path in plan_jobs(layers, tmp_path)]
+    assert files == ["a_b_1.mrc", "a_b_2.mrc", "A_b_3.mrc", "other.mrc"]
+
+
+def test_what_cannot_be_written_is_told(filled, tmp_path):
+    viewer, _ = filled
+    with pytest.raises(WedgefillError, match="does not exist"):
+        plan_jobs(list_volumes(viewer), tmp_path / "nowhere")
+    with pytest.raises(WedgefillError, match="no volume to export"):
+        plan_jobs([], tmp_path)
+
+
+def test_the_selected_layers_and_all_of_them(filled, hands):
+    viewer, dock = filled
+    hands.fill(dock)
+    first, second = list_volumes(viewer)
+    viewer.layers.selection = {first}
+    run = dock.workbench.runs.runs[1]
+    assert export_module.list_exportable(viewer, SELECTED, run) == [first]
+    assert export_module.list_exportable(viewer, EVERY_RUN, run) == [first, second]
+
+
+def test_the_dialog_begins_where_the_series_lies(viewer, tmp_path):
+    data = np.zeros((2, 2, 2), np.float32)
+    fields = {"path": str(tmp_path / "series.mrc")}
+    viewer.add_layer(Layer.create(*volume_layer(Volume(data), fields=fields)))
+    assert ExportDialog(viewer, find_runs(viewer)).form.folder.value == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("needle TVM", "needle_TVM.mrc"), ("a/b: c", "a_b__c.mrc"), (" ", "volume.mrc")],
+)
+def test_file_names(name, file):
+    assert name_file(name) == file

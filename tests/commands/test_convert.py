@@ -1,0 +1,95 @@
+"""`wedgefill convert`, and what the commands do about files that are there."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from napari_wedgefill.io import read_tilt_series, read_volume, write_volume
+from napari_wedgefill.volume import TiltRange, Volume
+
+SUFFIXES = (".mrc", ".tif", ".emd", ".zarr")
+
+
+@pytest.fixture(autouse=True)
+def _extra_packages():
+    pytest.importorskip("h5py")
+    pytest.importorskip("zarr")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_series_keeps_everything(wedgefill, tiny_path, tiny_series, tmp_path, suffix):
+    out = tmp_path / f"out{suffix}"
+    assert wedgefill("convert", tiny_path, out).code == 0
+    back = read_tilt_series(out)
+    np.testing.assert_array_equal(back.images, tiny_series.images)
+    np.testing.assert_allclose(back.angles_deg, tiny_series.angles_deg, atol=1e-3)
+    assert back.pixel_nm == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_volume_keeps_its_place_and_its_tilts(wedgefill, tmp_path, suffix):
+    data = np.random.default_rng(0).random((4, 5, 6), dtype=np.float32)
+    volume = Volume(data, (1.0, 1.0, 1.0), first_slice=9, tilt_range=TiltRange(-60.0, 60.0, 41))
+    path = write_volume(tmp_path / "v.mrc", volume)
+    assert wedgefill("convert", path, tmp_path / f"out{suffix}").code == 0
+    back = read_volume(tmp_path / f"out{suffix}")
+    np.testing.assert_array_equal(back.data, data)
+    assert (back.first_slice, back.tilt_range) == (9, (-60, 60, 41))
+
+
+def test_values_are_stored_as_asked(wedgefill, tiny_path, tiny_series, tmp_path):
+    import mrcfile
+
+    assert wedgefill("convert", tiny_path, tmp_path / "o.mrc", "--values", "int16").code == 0
+    with mrcfile.open(tmp_path / "o.mrc") as file:
+        assert file.data.dtype == np.int16
+    step = np.ptp(tiny_series.images) / 65534
+    back = read_tilt_series(tmp_path / "o.mrc").images
+    np.testing.assert_allclose(back, tiny_series.images, atol=1.01 * step)
+
+
+@pytest.mark.parametrize("command", ["align", "convert", "project"])
+def test_nothing_is_replaced_or_computed_unless_asked_for(
+    wedgefill, tiny_path, tmp_path, command, monkeypatch
+):
+    raw = tiny_path.read_bytes()
+    arguments = {
+        "align": [tiny_path, "-o", tiny_path],
+        "convert": [tiny_path, tiny_path],
+        "project": [tiny_path, "--angles", tiny_path.with_suffix(".tlt"), "-o", tiny_path],
+    }[command]
+
+    def too_late(*args, **kwargs):
+        raise AssertionError("the file was read before its place was checked")
+
+    with monkeypatch.context() as patched:
+        for name in ("read_tilt_series", "read_volume"):
+            patched.setattr(f"napari_wedgefill.io.{name}", too_late)
+        ran = wedgefill(command, *arguments)
+    assert "there already" in ran.complaint
+    assert "--overwrite" in ran.complaint
+    assert tiny_path.read_bytes() == raw
+    if command == "convert":
+        copy = tmp_path / "copy.mrc"
+        shutil.copy(tiny_path, copy)
+        assert wedgefill("convert", tiny_path, copy, "--overwrite").code == 0
+
+
+def test_aligning_beside_a_raw_stack_leaves_its_angles_alone(wedgefill, tiny_path):
+    """Beside x.st with angles in an mdoc or a .rawtlt, x.tlt would be read for the raw stack."""
+    raw = tiny_path.with_suffix(".st")
+    tiny_path.rename(raw)
+    tlt = tiny_path.with_suffix(".tlt")
+    before = tlt.read_bytes()
+    assert wedgefill("align", raw, "-o", tiny_path.with_suffix(".ali")).code == 0
+    assert tlt.read_bytes() == before
+    aligned = read_tilt_series(tiny_path.with_suffix(".ali"))
+    assert aligned.sources["angles_deg"] == f"{tiny_path.stem}.ali.tlt"
+
+
+def test_names_of_no_format_are_refused_first(wedgefill, tiny_path, tmp_path):
+    ran = wedgefill("convert", tiny_path, tmp_path / "out.jpg")
+    assert "such as out.mrc" in ran.complaint

@@ -1,0 +1,186 @@
+"""The one run: everything asked for, in order, under one progress, refused early or cancelled."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_wedgefill import FillOptions, RunOptions, Session, TiltSeries, iter_run
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.io import MrcSink, read_volume
+from napari_wedgefill.pipeline import session as sessions
+from napari_wedgefill.progress import Clock
+from napari_wedgefill.run.events import (
+    Aligned,
+    ComparisonPicture,
+    Done,
+    Finished,
+    Progress,
+    ResultsTable,
+    SelfCheck,
+    TrustMap,
+)
+from napari_wedgefill.run.folder import Provenance, Recorded, iter_run_into
+from napari_wedgefill.run.run import share_out
+from napari_wedgefill.volume import TiltRange
+
+ANGLES_DEG = np.linspace(-60, 60, 25)
+EVERYTHING = RunOptions(
+    FillOptions(methods=("gan", "sart", "wbp"), device="cpu"),
+    align=True,
+    self_check=True,
+    trust=True,
+    table=True,
+    picture=True,
+)
+
+
+@pytest.fixture(scope="module")
+def series():
+    images = np.random.default_rng(0).normal(10, 0.1, (ANGLES_DEG.size, 4, 24))
+    images[:, 1:3, 8:15] += 40
+    return TiltSeries.from_arrays(images, ANGLES_DEG, pixel_nm=0.5, name="block")
+
+
+@pytest.fixture(scope="module")
+def events(series):
+    return list(iter_run(series, EVERYTHING))
+
+
+def test_all_that_was_asked_for_comes_in_order(events):
+    kinds = [type(event) for event in events if not isinstance(event, Progress)]
+    checks = [SelfCheck, TrustMap, ResultsTable, ComparisonPicture, Done]
+    assert kinds == [Aligned, Finished, Finished, Finished, *checks]
+    methods = [event.method for event in events if isinstance(event, Finished)]
+    assert methods == ["wbp", "sart", "gan"]  # by what they use; results list them as asked
+    (table,) = (event for event in events if isinstance(event, ResultsTable))
+    assert table.methods == ("gan", "sart", "wbp")
+
+
+def test_one_progress_over_the_whole_run(events):
+    fractions = [event.fraction for event in events if isinstance(event, Progress)]
+    assert (np.diff(fractions) > -1e-12).all()
+    assert fractions[0] < 0.05
+    assert 0.9 < fractions[-1] <= 1
+    stages = [event.stage for event in events if isinstance(event, Progress)]
+    assert stages.index("measuring intensities") > 0  # the alignment came first
+
+
+def test_the_report_holds_every_part(events):
+    report = events[-1].report
+    assert {"alignment", "self_check", "trust", "results", "versions", "geometry"} <= set(report)
+    assert report["methods"] == ["gan", "sart", "wbp"]
+
+
+def test_time_left_is_that_of_the_run_and_not_of_the_step(monkeypatch):
+    """At second 50 with a fifth done, 200 seconds are left, whatever a part says of itself."""
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = Clock()
+    now[0] += 50.0
+    told = clock.tell_part(Progress("a step", 1.0, 0.0), 0.1, 0.1)
+    assert told.fraction == pytest.approx(0.2)
+    assert told.seconds_left == pytest.approx(200.0)
+    assert Clock().tell("nothing to judge by yet", 0.5).seconds_left is None
+
+
+@pytest.mark.parametrize("which", ["align", "self_check", "trust", "table"])
+def test_the_parts_make_up_the_whole(series, which):
+    shares = share_out(series, EVERYTHING)
+    assert sum(vars(shares).values()) == pytest.approx(1)
+    assert getattr(shares, which) > 0
+    assert getattr(share_out(series, replace(EVERYTHING, **{which: False})), which) == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (RunOptions(FillOptions(methods=("magic",)), align=True, trust=True), "no method 'magic'"),
+        (RunOptions(FillOptions(methods=("sart",)), align=True, trust=True), "gan was not chosen"),
+        (RunOptions(FillOptions(methods=("wbp",), slices=(2, 9)), align=True), "2:9|but it has 4"),
+        (RunOptions(FillOptions(model="nonsense"), align=True), "no model 'nonsense'"),
+        (RunOptions(FillOptions(methods=("tvm",), max_memory=10**7), align=True), "--max-memory"),
+        (RunOptions(FillOptions(methods=("wbp",), stop="never"), align=True), "no stopping rule"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_the_first_step(series, options, words):
+    with pytest.raises(WedgefillError, match=words):
+        next(iter_run(series, options))
+
+
+def test_too_few_tilts_for_a_self_check_are_refused_at_once(series):
+    few = series.tilts(np.arange(5))
+    options = RunOptions(FillOptions(methods=("wbp",)), self_check=True)
+    with pytest.raises(WedgefillError, match="at least 9 angles, but there are 5"):
+        next(iter_run(few, options))
+
+
+def test_closing_cancels_and_leaves_no_file(series, tmp_path):
+    run = iter_run(series, RunOptions(FillOptions(methods=("sirt",))), MrcSink(tmp_path))
+    while not list(tmp_path.iterdir()):
+        next(run)
+    run.close()
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(StopIteration):
+        next(run)
+
+
+def test_a_session_measures_a_series_once(series, monkeypatch):
+    measured = []
+    real = sessions.measure_calibration
+    monkeypatch.setattr(
+        sessions, "measure_calibration", lambda series: measured.append(series) or real(series)
+    )
+    session, options = Session(), RunOptions(FillOptions(methods=("wbp",)))
+    for _ in range(2):
+        list(iter_run(series, options, session=session))
+    assert len(measured) == 1
+
+
+class TestFolder:
+    """A run into a folder: what is written, what is told, and what is left of a failure."""
+
+    def test_every_file_is_told_once_it_is_there(self, series, tmp_path):
+        source = tmp_path / "block.mrc"
+        source.write_bytes(b"anything")
+        folder = tmp_path / "out"
+        options = replace(EVERYTHING, fill=FillOptions(methods=("sart", "wbp")), trust=False)
+        what = {}
+        for event in iter_run_into(folder, series, options, Provenance(source, ["by", "hand"])):
+            if isinstance(event, Recorded):
+                assert event.path.stat().st_size > 0
+                what[event.what] = event.path.name
+        assert isinstance(event, Done)
+        assert list(what) == ["wbp", "sart", "results", "png", "report"]
+        assert event.report["files"] == {k: v for k, v in what.items() if k != "report"}
+        assert set(event.report["sha256"]) == {"wbp", "sart"}
+        assert event.report["command"] == ["by", "hand"]
+        assert event.report["input"]["bytes"] == 8
+        assert sorted(path.name for path in folder.iterdir()) == sorted(what.values())
+
+    def test_a_refusal_leaves_no_folder(self, series, tmp_path):
+        source = tmp_path / "block.mrc"
+        source.write_bytes(b"anything")
+        options = RunOptions(FillOptions(methods=("sart",)), trust=True)
+        with pytest.raises(WedgefillError, match="gan was not chosen"):
+            next(iter_run_into(tmp_path / "out", series, options, Provenance(source)))
+        assert not (tmp_path / "out").exists()
+
+    def test_an_earlier_run_is_replaced_only_when_asked_for(self, series, tmp_path):
+        source = tmp_path / "block.mrc"
+        source.write_bytes(b"anything")
+        options = RunOptions(FillOptions(methods=("wbp",), slices=(2, 4)))
+        where = (tmp_path / "out", series, options, Provenance(source))
+        list(iter_run_into(*where))
+        name = f"{series.name}_wbp.mrc"
+        before = (tmp_path / "out" / name).read_bytes()
+        with pytest.raises(WedgefillError, match="there already"):
+            next(iter_run_into(*where))
+        assert (tmp_path / "out" / name).read_bytes() == before
+        list(iter_run_into(*where, overwrite=True))
+        volume = read_volume(tmp_path / "out" / name)
+        assert volume.first_slice == 2
+        assert volume.tilt_range == pytest.approx(TiltRange.of(series.angles_deg), abs=1e-3)
