@@ -76,6 +76,22 @@ def test_a_translation_of_the_object_is_not_called_a_displacement() -> None:
     assert pose.axis_shift_px == pytest.approx(1.5)
 
 
+def test_the_least_movement_changes_nothing_but_where_the_object_lies() -> None:
+    """Along a leaning axis nothing moves; across it, only by a path that a point could take."""
+    rng = np.random.default_rng(0)
+    angles = np.arange(-60.0, 61.0, 5.0)
+    tilts = np.deg2rad(angles)
+    start = Pose(np.zeros((len(angles), 2)), 1.0)
+    pose = Pose(rng.uniform(-9.0, 9.0, (len(angles), 2)), -3.0, axis_deg=12.0)
+    after = with_least_movement(pose, start, angles, width=64)
+    moved = after.offsets_px - pose.offsets_px
+    moved = moved + np.array([0.0, after.axis_shift_px - pose.axis_shift_px])
+    along, across = (moved @ pose.rotation()).T
+    assert np.ptp(along) < 1e-9
+    path = np.stack([np.cos(tilts), np.sin(tilts)], axis=1)
+    assert np.abs(across - path @ np.linalg.lstsq(path, across, rcond=None)[0]).max() < 1e-9
+
+
 def test_the_chain_of_neighbours_follows_an_object_that_leaves_the_field() -> None:
     angles = np.arange(-45.0, 46.0, 5.0)
     film = np.zeros((96, 96, 48), np.float32)

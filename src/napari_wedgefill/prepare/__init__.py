@@ -1,22 +1,64 @@
-"""Coarse automatic alignment of tilt series.
+"""Preparing a tilt series: cleaning, exclusion of images, alignment.
 
-What aligns is imported when it is first used: it takes longer than the window may take to open.
+What computes is imported when it is first used: it takes longer than the window may take to open.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .report import Aligned, AlignmentReport, AlignProgress
+from .bad_images import BadImage
+from .options import CleanOptions, PrepareOptions, RegionOptions, TiltOptions
+from .report import Aligned, AlignmentReport
 
 if TYPE_CHECKING:
     from .coarse import align, iter_align
+    from .disagreement import measure_disagreement
+    from .preparing import (
+        Found,
+        Prepared,
+        PrepareReport,
+        TiltRow,
+        iter_prepare,
+        prepare_series,
+        propose_bad_images,
+    )
 
-__all__ = ["AlignProgress", "Aligned", "AlignmentReport", "align", "iter_align"]
+__all__ = [
+    "Aligned",
+    "AlignmentReport",
+    "BadImage",
+    "CleanOptions",
+    "Found",
+    "PrepareOptions",
+    "PrepareReport",
+    "Prepared",
+    "RegionOptions",
+    "TiltOptions",
+    "TiltRow",
+    "align",
+    "iter_align",
+    "iter_prepare",
+    "measure_disagreement",
+    "prepare_series",
+    "propose_bad_images",
+]
+
+_HOME = {
+    "align": "coarse",
+    "iter_align": "coarse",
+    "measure_disagreement": "disagreement",
+    "Found": "preparing",
+    "PrepareReport": "preparing",
+    "Prepared": "preparing",
+    "TiltRow": "preparing",
+    "iter_prepare": "preparing",
+    "prepare_series": "preparing",
+    "propose_bad_images": "preparing",
+}
 
 
 def __getattr__(name: str) -> object:
-    """Import `align` or `iter_align` when it is first asked for."""
-    if name not in ("align", "iter_align"):
+    """Import what computes when it is first asked for."""
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import coarse
-
-    return getattr(coarse, name)
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

@@ -15,6 +15,8 @@ MAX_EMPTY_WIDTH = 0.1
 #: ... and it stays put, within this share of the range: a film's level grows as it tilts.
 MAX_EMPTY_DRIFT = 0.05
 MIN_SPREAD = 1e-12
+SPARSE_BIN = 4
+SPARSE_NOISE = 0.2  # of a pixel, as a share of the averaged images' range
 RECENTRINGS = 4  # the mode alone is off by a third of the noise
 
 
@@ -50,10 +52,14 @@ def estimate_background(images: NDArray[np.float32]) -> Background:
     refined by the mean of what lies within its own noise; it needs no threshold, and
     any offset (raw HAADF data may sit near -32768) is welcome.
 
+    Where single pixels tell little (a few counts), averages of 4 x 4 are looked at: the commonest
+    count of a sparse image is 0, whatever its mean.
+
     References
     ----------
     T. Robertson and J. D. Cryer, J. Am. Stat. Assoc. 69, 1012-1016 (1974).
     """
+    images = _averaged_where_sparse(images)
     levels, shares, noises, lows, highs = np.array([_level_of(image) for image in images]).T
     means = images.mean(axis=(1, 2), dtype=np.float64)
     contrast = 1 if np.median(means - levels) >= 0 else -1
@@ -65,6 +71,20 @@ def estimate_background(images: NDArray[np.float32]) -> Background:
         and drift < MAX_EMPTY_DRIFT * full_range
     )
     return Background(levels, bool(is_empty), contrast)
+
+
+def _averaged_where_sparse(images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Images, averaged over 4 x 4 pixels if their noise is not far below their contrast."""
+    h, w = (n // SPARSE_BIN for n in images.shape[1:])
+    if min(h, w) < SPARSE_BIN:
+        return images
+    blocks = images[:, : h * SPARSE_BIN, : w * SPARSE_BIN]
+    blocks = blocks.reshape(-1, h, SPARSE_BIN, w, SPARSE_BIN)
+    averaged: NDArray[np.float32] = blocks.mean(axis=(2, 4), dtype=np.float32)
+    within = np.median(blocks.var(axis=(2, 4), dtype=np.float64).mean(axis=(1, 2)))
+    ends = np.quantile(averaged, [0.01, 0.99], axis=(1, 2))
+    is_sparse = float(np.sqrt(within)) > SPARSE_NOISE * float(np.median(ends[1] - ends[0]))
+    return averaged if is_sparse else images
 
 
 def _level_of(image: NDArray[np.float32]) -> tuple[float, float, float, float, float]:

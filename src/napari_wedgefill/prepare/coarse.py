@@ -1,4 +1,4 @@
-"""Coarse automatic alignment: the order of the steps, and one interpolation at the end."""
+"""Automatic alignment: what is looked at, what is found, and when the images are left alone."""
 
 from __future__ import annotations
 
@@ -7,29 +7,33 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..tilt_series import TiltSeries
+from ..errors import WedgefillError
+from ..progress import Clock, Progress
+from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
+from .bad_images import BadImage, find_bad_images
 from .pose import Binned, Pose
-from .report import Aligned, AlignmentReport, AlignProgress
-from .steps import (
-    better_of,
-    first_guess,
-    misfit,
-    misprediction,
-    prepare,
-    refined,
-    with_least_movement,
-)
+from .report import Aligned, AlignmentReport
+from .reprojection import doubt_px
+from .spikes import replace_spikes
+from .steps import Work, iter_search, prepare, with_least_movement
 
 MIN_GAIN = 0.98  # disagreement after over before; above it, the images are better left alone
 #: Moves below this (px) are the method's own noise: interpolating for them would only blur.
 REST_PX = 0.15
+#: Fewer tilts fit any displacement: nothing is left to check it with.
+MIN_TILTS_TO_ALIGN = 5
+MIN_SIDE_PX = 16
+#: Half of the rows must place an image this much better than it is moved, or it is noise.
+MAX_DOUBT_SHARE = 0.5
+#: A displacement of more than this share of the image leaves too little of it to compare.
+MAX_MOVE_SHARE = 0.5
+BAD_IMAGE_PX = 128  # images are binned to about this size to look for bad ones
 
 
-def align(
-    series: TiltSeries, *, on_progress: Callable[[AlignProgress], None] | None = None
-) -> Aligned:
+def align(series: TiltSeries, *, on_progress: Callable[[Progress], None] | None = None) -> Aligned:
     """Align a tilt series: shifts, tilt-axis position and rotation.
 
     Parameters
@@ -37,17 +41,26 @@ def align(
     series : TiltSeries
         Images (n_tilts, h, w), the tilt axis roughly along y. Any intensity offset.
     on_progress : callable, optional
-        Called with each `AlignProgress`.
+        Called with each `Progress`.
 
     Returns
     -------
     Aligned
         ``(series, report)``: the series with its axis at ``(w - 1) / 2``, and what was done.
+        Images that show nothing of the specimen are left out; the report names them.
+
+    Raises
+    ------
+    WedgefillError
+        If fewer than three images show the specimen.
 
     Notes
     -----
     An object may lie anywhere, so positions are found up to a translation of the object as
     a whole; of all those, the one that moves the images least is taken.
+
+    What is found is applied only if the images then predict each other better at tilts that were
+    withheld, and if two halves of the rows agree about it.
     """
     for item in iter_align(series):
         if isinstance(item, Aligned):
@@ -57,58 +70,134 @@ def align(
     raise AssertionError("iter_align ends with its result")
 
 
-def iter_align(series: TiltSeries) -> Iterator[AlignProgress | Aligned]:
+def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     """Align as `align`, yielding progress; the last item is the result.
 
     Closing the generator cancels.
     """
     started = time.perf_counter()
 
-    def progress(stage: str, fraction: float) -> AlignProgress:
-        spent = time.perf_counter() - started
-        left = spent * (1.0 - fraction) / fraction if fraction > 0.05 else None
-        return AlignProgress(stage, fraction, left)
-
-    yield progress("Finding the background", 0.0)
-    measured = series.array()
-    background = estimate_background(measured)
-    work = prepare(background.removed(measured), series.angles_deg)
+    progress = Clock().tell
+    yield progress("Looking for hot pixels and blank images", 0.0)
+    images = replace_spikes(series.array()).images
+    left_out = useless_images(images, series)
+    kept = np.setdiff1d(np.arange(series.n_tilts), [bad.tilt for bad in left_out])
+    series, images = series.tilts(kept), images[kept]
+    background = estimate_background(images)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
-    before = misprediction(work, start)
-    yield progress("Finding the shifts", 0.1)
-    pose = better_of(work, start, first_guess(work, start))
-    for stage, fraction, better in refined(work, pose):
-        pose = better
-        yield progress(stage, fraction)
-    pose = with_least_movement(pose, start, work.angles_deg, series.width)
-    after = misprediction(work, pose)
-    gain = min(after / before, float(np.sqrt(misfit(work, pose) / misfit(work, start))))
-    applied = gain < MIN_GAIN and _moves(pose, start) > REST_PX
+    work = prepare(background.removed(images), series.angles_deg)
+    yield progress("Comparing the images", 0.05)
+    before = work.coarse.with_best_depth(start).withheld_error(start) if _is_worth(series) else 1.0
+    pose, method, reason = start, "", too_little(series)
+    if not reason:
+        for stage, fraction, better, guess in iter_search(work, start):
+            pose, method = better, guess
+            yield progress(stage, 0.1 + 0.75 * fraction)
+        pose = with_least_movement(pose, start, work.angles_deg, series.width)
+        reason = why_not(work, pose, start, before, series)
+    after = before if reason else _error_of(work, pose)
+    found = start if reason else pose
     yield progress("Moving the images", 0.9)
-    images = measured
-    if background.is_empty_space and background.contrast > 0:
-        images = background.removed(images)
+    by_tilt = (
+        work.coarse.with_best_depth(found).withheld_by_tilt(found)
+        if _is_worth(series)
+        else np.ones(series.n_tilts)
+    )
+    measured = series.array()
+    is_subtracted = background.is_empty_space and background.contrast > 0
+    if is_subtracted:
+        measured = background.removed(measured)
     report = AlignmentReport(
-        shifts_px=-pose.offsets_px if applied else np.zeros_like(pose.offsets_px),
-        axis_shift_px=pose.axis_shift_px if applied else series.axis_shift_px,
-        axis_rotation_deg=pose.axis_deg if applied else 0.0,
+        shifts_px=-found.offsets_px,
+        axis_shift_px=found.axis_shift_px,
+        axis_rotation_deg=found.axis_deg,
         residual_before=before,
-        residual_after=after if applied else before,
+        residual_after=after,
+        residual_by_tilt=by_tilt,
         background=background.levels,
-        background_removed=images is not measured,
+        background_removed=is_subtracted,
         isolated=work.isolated,
-        measured_rows=(pose if applied else start).measured_rows(series.height, series.width),
-        applied=applied,
+        measured_rows=found.measured_rows(series.height, series.width),
+        applied=not reason,
+        method=method if not reason else "",
+        reason=reason,
+        left_out=left_out,
+        kept=kept,
         seconds=time.perf_counter() - started,
     )
-    if applied:
-        series = replace(series, images=Binned.of(images, 1).aligned(pose), axis_shift_px=0.0)
+    if report.applied:
+        # Hot pixels would ring in the interpolation, so the images without them are moved.
+        clean = background.removed(images) if is_subtracted else images
+        series = replace(series, images=Binned.of(clean, 1).aligned(found), axis_shift_px=0.0)
     else:
-        series = replace(series, images=images)
+        series = replace(series, images=measured)
     yield Aligned(series, report)
 
 
-def _moves(pose: Pose, start: Pose) -> float:
-    """How far the pose is from the start, px rms, the lean of the axis aside."""
-    moved = pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])
-    return float(np.sqrt((moved**2).mean()))
+def useless_images(images: NDArray[np.float32], series: TiltSeries) -> tuple[BadImage, ...]:
+    """Find the images that show nothing of the specimen, and make sure that others do.
+
+    Raises
+    ------
+    WedgefillError
+        If fewer than three are left.
+    """
+    factor = max(1, round(max(images.shape[1:]) / BAD_IMAGE_PX))
+    small = Binned.of(images, factor).images
+    found = find_bad_images(small, series.angles_deg)
+    useless = tuple(bad for bad in found if bad.is_useless)
+    n_left = series.n_tilts - len(useless)
+    if n_left < MIN_TILTS:
+        raise WedgefillError(
+            f"{series.name}: only {n_left} of {series.n_tilts} images show a specimen (the others "
+            f"are blank or noise); give a series with at least {MIN_TILTS} usable tilts."
+        )
+    return useless
+
+
+def _is_worth(series: TiltSeries) -> bool:
+    return min(series.height, series.width) >= MIN_SIDE_PX
+
+
+def too_little(series: TiltSeries) -> str:
+    """Why a series cannot be aligned at all, in plain words; empty where it can."""
+    if not _is_worth(series):
+        return (
+            f"with {series.height} x {series.width} pixels they are too small to be compared "
+            f"({MIN_SIDE_PX} are needed each way)"
+        )
+    if series.n_tilts < MIN_TILTS_TO_ALIGN:
+        return (
+            f"{series.n_tilts} tilts fit any displacement, and none is left to check it with "
+            f"({MIN_TILTS_TO_ALIGN} are needed)"
+        )
+    return ""
+
+
+def why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeries) -> str:
+    """Why a pose that was found had better not be applied; empty where it should be."""
+    after = _error_of(work, pose)
+    moves = pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])
+    rms = float(np.sqrt((moves**2).mean()))
+    turned_px = abs(np.sin(np.deg2rad(pose.axis_deg))) * series.height / 4
+    if after >= MIN_GAIN * before:
+        return "no displacement that was found lets them predict each other better"
+    if max(rms, turned_px) < REST_PX:
+        return "they agree to a fraction of a pixel as they are"
+    far = np.abs(moves) > MAX_MOVE_SHARE * np.array([series.height, series.width])
+    if (
+        np.any(far, axis=1).sum() > 0.1 * series.n_tilts
+        or abs(pose.axis_shift_px) > MAX_MOVE_SHARE * series.width
+    ):
+        return "what was found would move them out of the field, which is not credible"
+    doubt = float(np.median(doubt_px(work.coarse, pose, 4.0 * work.coarse.stack.factor)))
+    if doubt > MAX_DOUBT_SHARE * max(rms, turned_px):
+        return (
+            f"different rows of them ask for displacements that differ by {2 * doubt:.1f} px, "
+            f"so that no displacement can be trusted"
+        )
+    return ""
+
+
+def _error_of(work: Work, pose: Pose) -> float:
+    return work.coarse.with_best_depth(pose).withheld_error(pose)

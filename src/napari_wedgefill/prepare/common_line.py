@@ -130,7 +130,11 @@ def mass_paths(
     mass = aligned.sum(axis=2, dtype=np.float64)
     weights = np.median(mass, axis=0)
     weights[: rows[0]] = weights[rows[1] :] = 0.0
-    used = np.flatnonzero(weights > MIN_ROW_SHARE * weights.max())
+    # A row that is empty in some image (noise about zero) has no centre of mass there.
+    steady = mass.min(axis=0) > MIN_ROW_SHARE * weights
+    used = np.flatnonzero((weights > MIN_ROW_SHARE * weights.max()) & steady)
+    if not used.size:
+        return Paths(np.zeros(len(tilts)), 0.0, 0.0, float("inf"))
     weights = weights[used] / weights[used].sum()
     u = np.arange(aligned.shape[2]) - centre(aligned.shape[2])
     centres = (aligned[:, used] @ u.astype(np.float32)) / mass[:, used]

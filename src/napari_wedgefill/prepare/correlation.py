@@ -138,20 +138,22 @@ def neighbour_offsets(
     outwards = [(i, i - 1) for i in range(first + 1, n_tilts)]
     outwards += [(i, i + 1) for i in range(first - 1, -1, -1)]
     for tilt, inner in outwards:
-        ratio = _foreshortening(angles_deg[inner], angles_deg[tilt])
-        found = offset_between(_stretched(passed[tilt], ratio), passed[inner], weights, reach_px)
+        ratio = foreshortening(angles_deg[inner], angles_deg[tilt])
+        wide = stretched(passed[tilt], angles_deg[inner], angles_deg[tilt])
+        found = offset_between(wide, passed[inner], weights, reach_px)
         offsets[tilt] = offsets[inner] / [1.0, ratio] + found / [1.0, ratio]
     return offsets
 
 
-def _foreshortening(inner_deg: float, outer_deg: float) -> float:
+def foreshortening(inner_deg: float, outer_deg: float) -> float:
     """Factor by which the outer image must grow to look like the inner one; at most 2."""
     inner, outer = np.abs(np.cos(np.deg2rad([inner_deg, outer_deg])))
     return float(np.clip(inner / max(outer, 1e-3), 1.0, 2.0))
 
 
-def _stretched(image: Floats, ratio: float) -> Floats:
-    """Image (h, w) stretched across the axis about its centre, cut to its size."""
+def stretched(image: Floats, inner_deg: float, outer_deg: float) -> Floats:
+    """Image (h, w) of the outer tilt stretched across the axis to look like the inner one."""
+    ratio = foreshortening(inner_deg, outer_deg)
     if ratio == 1.0:
         return image
     w = image.shape[1]

@@ -37,9 +37,9 @@ class Pose:
 
     def moved_by(self, residual_px: NDArray[np.float64]) -> Pose:
         """Add displacements (n_tilts, 2) measured on images that this pose has already aligned."""
-        return replace(self, offsets_px=self.offsets_px + residual_px @ self._rotation().T)
+        return replace(self, offsets_px=self.offsets_px + residual_px @ self.rotation().T)
 
-    def _rotation(self) -> NDArray[np.float64]:
+    def rotation(self) -> NDArray[np.float64]:
         """Matrix from aligned (y along the axis, x across) to input (y, x) directions."""
         c, s = np.cos(np.deg2rad(self.axis_deg)), np.sin(np.deg2rad(self.axis_deg))
         return np.array([[c, -s], [s, c]])
@@ -97,6 +97,26 @@ class Binned:
         run_on_cores(partial(fill, place, int(tilt)) for place, tilt in enumerate(which))
         return out
 
+    def measured(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
+        """Where `aligned` shows what was measured, and not what was put in for it."""
+        which = np.arange(len(self.images)) if tilts is None else tilts
+        h, w = self.images.shape[1:]
+        rotation = pose.rotation()
+        y, x = np.arange(h)[:, None], np.arange(w)[None, :]
+        out = np.empty((len(which), h, w), bool)
+        for place, tilt in enumerate(which):
+            start = self._start(pose, int(tilt))
+            row = rotation[0, 0] * y + rotation[0, 1] * x + start[0]
+            column = rotation[1, 0] * y + rotation[1, 1] * x + start[1]
+            out[place] = (row > -0.5) & (row < h - 0.5) & (column > -0.5) & (column < w - 0.5)
+        return out
+
+    def _start(self, pose: Pose, tilt: int) -> NDArray[np.float64]:
+        """Where the first pixel of an aligned image lies in these images (y, x)."""
+        moved = np.array([0.0, pose.axis_shift_px]) + pose.offsets_px[tilt]
+        middle_out = np.array([centre(n) for n in self.images.shape[1:]])
+        return np.asarray(self.middle + moved / self.factor - pose.rotation() @ middle_out)
+
 
 def resample(stack: Binned, pose: Pose, tilt: int, order: int = 3) -> Floats:
     """One image, (h, w), moved so that its tilt axis is the centre column; a single interpolation.
@@ -107,10 +127,8 @@ def resample(stack: Binned, pose: Pose, tilt: int, order: int = 3) -> Floats:
     image: Floats = stack.images[tilt]
     if pose.is_identity():
         return image
-    moved = np.array([0.0, pose.axis_shift_px]) + pose.offsets_px[tilt]
-    rotation = pose._rotation()
-    middle_out = np.array([centre(n) for n in image.shape])
-    start = stack.middle + moved / stack.factor - rotation @ middle_out
+    rotation = pose.rotation()
+    start = stack._start(pose, tilt)
     pad = _padding(image.shape, rotation, start)
     stat = min(EDGE_ROWS, *image.shape)
     padded = np.pad(image, pad, mode="mean", stat_length=stat)

@@ -9,25 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tilt_series import TiltSeries
-
-
-@dataclass(frozen=True)
-class AlignProgress:
-    """How far an alignment is.
-
-    Attributes
-    ----------
-    stage : str
-        What is being done, in words for a user.
-    fraction : float
-        Share of the whole work that is finished, 0 to 1.
-    seconds_left : float or None
-        Estimate of the remaining time.
-    """
-
-    stage: str
-    fraction: float
-    seconds_left: float | None = None
+from .bad_images import BadImage
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +25,10 @@ class AlignmentReport:
     axis_rotation_deg : float
         Rotation of the tilt axis in the input; it is along y now.
     residual_before, residual_after : float
-        Share of the images that the other half of the tilts fails to predict: 0 is
-        perfect, 1 is nothing right.
+        Share of the images that the other tilts fail to predict: 0 is perfect, 1 is nothing
+        right.
+    residual_by_tilt : ndarray, float64, (n_tilts,)
+        The same share for each image, after.
     background : ndarray, float64, (n_tilts,)
         Intensity of empty space found in each image.
     background_removed : bool
@@ -55,6 +39,14 @@ class AlignmentReport:
         First and past-the-last row that every tilt measured; the other rows are partly filled.
     applied : bool
         False where the images agreed no better after than before, and were not moved.
+    method : str
+        Of several first guesses, the one that predicted withheld tilts best.
+    reason : str
+        Why the images were not moved; empty where they were.
+    left_out : tuple of BadImage
+        Images of the input that show nothing of the specimen; the aligned series lacks them.
+    kept : ndarray of int, (n_tilts,)
+        Indices in the input of the images of the aligned series.
     seconds : float
         Time taken.
     """
@@ -64,20 +56,26 @@ class AlignmentReport:
     axis_rotation_deg: float
     residual_before: float
     residual_after: float
+    residual_by_tilt: NDArray[np.float64]
     background: NDArray[np.float64]
     background_removed: bool
     isolated: bool
     measured_rows: tuple[int, int]
     applied: bool
+    method: str
+    reason: str
+    left_out: tuple[BadImage, ...]
+    kept: NDArray[np.int64]
     seconds: float
 
     @property
     def sentence(self) -> str:
         """The outcome in plain words."""
+        told = " ".join(["", *(f"{bad.sentence[:-1]} and was left out." for bad in self.left_out)])
         if not self.applied:
             return (
                 f"The images were left where they are: they disagree by "
-                f"{100 * self.residual_before:.1f} %, and no shift lessened that."
+                f"{100 * self.residual_before:.1f} %, but {self.reason}.{told}"
             )
         y, x = np.sqrt((self.shifts_px**2).mean(axis=0))
         turned = f" and turned by {self.axis_rotation_deg:.2f} degrees" * bool(
@@ -87,7 +85,7 @@ class AlignmentReport:
             f"Images were moved by {x:.1f} px across and {y:.1f} px along the tilt axis (rms); "
             f"the axis was {self.axis_shift_px:.1f} px off centre{turned}; the images' "
             f"disagreement fell from {100 * self.residual_before:.1f} % to "
-            f"{100 * self.residual_after:.1f} %."
+            f"{100 * self.residual_after:.1f} %.{told}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -100,10 +98,16 @@ class AlignmentReport:
             "axis_rotation_deg": round(self.axis_rotation_deg, 4),
             "residual_before": round(self.residual_before, 6),
             "residual_after": round(self.residual_after, 6),
+            "residual_by_tilt": [round(float(v), 6) for v in self.residual_by_tilt],
             "background": [float(level) for level in self.background],
             "background_removed": self.background_removed,
             "isolated": self.isolated,
             "measured_rows": list(self.measured_rows),
+            "method": self.method,
+            "left_out": [
+                {"image": bad.tilt, "angle_deg": bad.angle_deg, "reason": bad.reason}
+                for bad in self.left_out
+            ],
             "seconds": round(self.seconds, 2),
         }
 

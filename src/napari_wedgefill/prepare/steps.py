@@ -1,4 +1,4 @@
-"""The steps of the coarse alignment, each from one pose to a better one."""
+"""The search for the pose: several first guesses, the best of them, and its refinement."""
 
 from __future__ import annotations
 
@@ -9,133 +9,187 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .common_line import axial_offsets, is_isolated, mass_paths
+from .consistency import Consistency
 from .correlation import neighbour_offsets
 from .pose import Binned, Floats, Pose
-from .reprojection import iter_refine, residual
-from .tilt_axis import misfit_of, scan_axis
+from .reprojection import iter_refine
+from .tilt_axis import find_axis_rotation, find_axis_shift
 
-WORKING_PX = 128  # images are binned to about this size for reconstructions
+Doubles = NDArray[np.float64]
+
+COARSE_PX, FINE_PX = 64, 128  # images are binned to about these sizes
 COMMON_LINE_ROUNDS = 3
-ROUNDS = 3  # of reprojection after each scan of the axis
+ROUNDS = 2  # of reprojection after each scan of the axis
 REACH_SHARE = 0.25  # largest neighbour-to-neighbour jump searched, as a share of the image
-#: A rotation counts once it is this many standard errors from zero and moves the image's
-#: ends by more than MIN_LEAN_PX (of the binned images); less is noise.
-SIGNIFICANCE = 4.0
-MIN_LEAN_PX = 0.25
-COARSE_SCAN_PX = np.linspace(-8.0, 8.0, 9)  # of the binned images
-MIDDLE_SCAN_PX = np.linspace(-2.0, 2.0, 5)
-FINE_SCAN_PX = np.linspace(-1.5, 1.5, 3)
+MAX_TURN_DEG = 20.0  # of the tilt axis against where the input says it is
+#: Steps of the axis' scans, from one visit to the next: px of the binned images, and degrees.
+COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5), (1.0, 1.5))
+FINE_SCANS = ((1.5, 1.5),)
+#: Fewer tilts cannot tell the position and rotation of the axis from shifts.
+MIN_TILTS_FOR_AXIS = 9
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What every step needs: images without background, in full and binned, and their angles."""
+    """What every step needs: images without background in full and binned, and their angles."""
 
     full: Binned
-    small: Binned
-    angles_deg: NDArray[np.float64]
-    isolated: bool
+    coarse: Consistency
+    fine: Consistency
+
+    @property
+    def angles_deg(self) -> Doubles:
+        """Tilt angles in degrees."""
+        return self.coarse.angles_deg
+
+    @property
+    def isolated(self) -> bool:
+        """Whether the object is wholly in the field across the axis."""
+        return self.coarse.isolated
+
+    @property
+    def finds_axis(self) -> bool:
+        """Whether there are tilts enough to look for the axis."""
+        return self.coarse.n_tilts >= MIN_TILTS_FOR_AXIS
 
 
-def prepare(estimates: Floats, angles_deg: NDArray[np.float64]) -> Work:
+def prepare(estimates: Floats, angles_deg: Doubles) -> Work:
     """Bin the images (n_tilts, h, w), background removed, and look at whether the object fits."""
-    factor = max(1, round(max(estimates.shape[1:]) / WORKING_PX))
+    isolated = is_isolated(estimates)
     full = Binned.of(estimates, 1)
-    small = Binned.of(estimates, factor) if factor > 1 else full
-    return Work(full, small, angles_deg, is_isolated(estimates))
+    size = max(estimates.shape[1:])
+    factors = [max(1, round(size / px)) for px in (COARSE_PX, FINE_PX)]
+    coarse, fine = (
+        Consistency(full if f == 1 else Binned.of(estimates, f), angles_deg, isolated)
+        for f in factors
+    )
+    return Work(full, coarse, fine)
 
 
-def first_guess(work: Work, start: Pose) -> Pose:
-    """Shifts without a reconstruction: common lines if the object fits the field, else a chain."""
-    if not work.isolated:
-        images, factor = work.small.aligned(start), work.small.factor
-        reach = REACH_SHARE * min(images.shape[1:])
-        return start.moved_by(factor * neighbour_offsets(images, work.angles_deg, reach))
+def first_guesses(work: Work, start: Pose) -> Iterator[tuple[str, Pose]]:
+    """Poses by several methods that need no reconstruction, each with the name of its method."""
+    yield "the images as they are", start
+    if work.isolated:
+        yield "common lines and centres of mass", by_common_lines(work, start, COMMON_LINE_ROUNDS)
+        yield "centres of mass", by_centres_of_mass(work, start)
+    stack = work.fine.stack
+    images, reach = stack.aligned(start), REACH_SHARE * min(stack.images.shape[1:])
+    chained = stack.factor * neighbour_offsets(images, work.angles_deg, reach)
+    yield "a chain of neighbours", start.moved_by(chained)
+
+
+def by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
+    """Place the rows' mass along the axis, and the rows' centres of mass across it."""
     pose = start.moved_by(_along(axial_offsets(work.full.aligned(start))))
-    for _ in range(COMMON_LINE_ROUNDS):
+    for _ in range(n_rounds):
         aligned = work.full.aligned(pose)
         paths = mass_paths(aligned, work.angles_deg, pose.measured_rows(*aligned.shape[1:]))
         found = _along(axial_offsets(aligned))
         found[:, 1] = paths.across_px
-        turn = paths.axis_deg if abs(paths.axis_deg) > SIGNIFICANCE * paths.axis_deg_error else 0.0
-        pose = replace(
-            pose.moved_by(found),
-            axis_shift_px=pose.axis_shift_px + paths.axis_shift_px,
-            axis_deg=pose.axis_deg + turn,
-        )
+        pose = pose.moved_by(found)
+        if work.finds_axis:
+            turn = pose.axis_deg + paths.axis_deg - start.axis_deg
+            turn = float(np.clip(turn, -MAX_TURN_DEG, MAX_TURN_DEG))
+            pose = replace(
+                pose,
+                axis_shift_px=pose.axis_shift_px + paths.axis_shift_px,
+                axis_deg=start.axis_deg + turn,
+            )
     return pose
 
 
-def _along(offsets_px: NDArray[np.float64]) -> NDArray[np.float64]:
+def by_centres_of_mass(work: Work, start: Pose) -> Pose:
+    """Put the centre of mass of every image onto the tilt axis: needs little contrast."""
+    images = work.full.aligned(start)
+    mass = images.sum(axis=(1, 2), dtype=np.float64)
+    usable = mass > 0.2 * np.median(mass)
+    centres = np.zeros((len(images), 2))
+    for k, axis in enumerate((2, 1)):
+        n = images.shape[3 - axis]
+        places = np.arange(n) - (n - 1) / 2
+        profiles = images.sum(axis=axis, dtype=np.float64)
+        centres[usable, k] = profiles[usable] @ places / mass[usable]
+    if usable.any():
+        centres[~usable] = np.median(centres[usable], axis=0)
+    return start.moved_by(centres)
+
+
+def _along(offsets_px: Doubles) -> Doubles:
     """Displacements (n_tilts, 2) from those along the axis alone."""
     return np.stack([offsets_px, np.zeros_like(offsets_px)], axis=1)
 
 
-def refined(work: Work, pose: Pose) -> Iterator[tuple[str, float, Pose]]:
-    """Alternate axis scans and reprojection; yields (stage, fraction of the whole job, pose)."""
-    reach = 4.0 * work.small.factor
-    scans = [MIDDLE_SCAN_PX, FINE_SCAN_PX]
-    if not work.isolated:
-        scans = [COARSE_SCAN_PX, *scans]
-    share = 0.6 / len(scans)
-    for number, candidates in enumerate(scans):
-        begun = 0.3 + share * number
-        yield "Finding the tilt axis", begun, pose
-        pose = with_axis(work, pose, candidates)
-        for turn, step in enumerate(
-            iter_refine(
-                work.small,
-                pose,
-                work.angles_deg,
-                n_rounds=ROUNDS,
-                reach_px=reach,
-                isolated=work.isolated,
-            )
-        ):
-            pose = step.pose
-            yield "Comparing with reprojections", begun + share * (turn + 1) / (ROUNDS + 1), pose
+def iter_search(work: Work, start: Pose) -> Iterator[tuple[str, float, Pose, str]]:
+    """Find the pose; yields (stage, fraction of the search, pose so far, its first guess)."""
+    best, method, error = start, "", float("inf")
+    for name, guess in first_guesses(work, start):
+        yield "Finding the shifts", 0.0, best, method
+        judged = guess if name == "the images as they are" else in_the_middle(work, guess)
+        here = work.coarse.withheld_error(judged)
+        if here < error:
+            best, method, error = judged, name, here
+    n_visits = len(COARSE_SCANS) + len(FINE_SCANS)
+    visits = [(work.coarse, *scan) for scan in COARSE_SCANS]
+    visits += [(work.fine, *scan) for scan in FINE_SCANS]
+    pose, depth_share = best, 1.0
+    for done, (consistency, step_px, step_deg) in enumerate(visits):
+        begun = 0.1 + 0.8 * done / n_visits
+        pose = in_the_middle(work, pose)
+        if consistency is work.coarse:
+            depth_share = consistency.with_best_depth(pose).depth_share
+        consistency = replace(consistency, depth_share=depth_share)
+        reach = 4.0 * consistency.stack.factor
+        for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach):
+            pose = better
+            yield "Comparing with reprojections", begun, pose, method
+        if work.finds_axis:
+            yield "Finding the tilt axis", begun + 0.4 / n_visits, pose, method
+            pose = with_axis(consistency, pose, start, step_px, step_deg)
+    for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach / 2):
+        pose = better
+        yield "Comparing with reprojections", 0.9, pose, method
+    if work.finds_axis:
+        pose = find_axis_shift(
+            consistency, pose, step_px * consistency.stack.factor, reach_px=reach
+        )
+    yield "Comparing with reprojections", 1.0, pose, method
 
 
-def with_axis(work: Work, pose: Pose, candidates_px: NDArray[np.float64]) -> Pose:
-    """Move the tilt axis to the best of a scan, and turn it if the turn is beyond doubt."""
-    line = scan_axis(_measured(work, pose), work.angles_deg, candidates_px)
-    shifted = replace(pose, axis_shift_px=pose.axis_shift_px + line.shift_px * work.small.factor)
-    lean_px = abs(line.slope) * work.small.images.shape[1] / 2
-    if lean_px < MIN_LEAN_PX or abs(line.slope) < SIGNIFICANCE * line.slope_error:
-        return shifted
-    turned = replace(shifted, axis_deg=pose.axis_deg + float(np.rad2deg(np.arctan(line.slope))))
-    fits_better = misfit(work, turned) < line.misfit
-    return turned if fits_better else shifted
-
-
-def _measured(work: Work, pose: Pose) -> Floats:
-    """Aligned binned images, only the rows that every tilt measured."""
-    small = work.small
-    first, stop = pose.measured_rows(*(small.factor * n for n in small.images.shape[1:]))
-    first = first // small.factor
-    return small.aligned(pose)[:, first : max(stop // small.factor, first + 1)]
-
-
-def misprediction(work: Work, pose: Pose) -> float:
-    """Share of the images that half of the tilts fails to predict; see :func:`residual`."""
-    return residual(work.small, pose, work.angles_deg, isolated=work.isolated)
-
-
-def misfit(work: Work, pose: Pose) -> float:
-    """Squared misfit of a quick reconstruction from all tilts; see :func:`misfit_of`."""
-    return misfit_of(_measured(work, pose), work.angles_deg)
-
-
-def better_of(work: Work, first: Pose, second: Pose) -> Pose:
-    """Whichever pose lets half of the images predict the others better."""
-    rests = [misprediction(work, pose) for pose in (first, second)]
-    return first if rests[0] <= rests[1] else second
-
-
-def with_least_movement(
-    pose: Pose, start: Pose, angles_deg: NDArray[np.float64], width: int
+def with_axis(
+    consistency: Consistency, pose: Pose, start: Pose, step_px: float, step_deg: float
 ) -> Pose:
+    """Move and turn the tilt axis to where the images contradict each other least."""
+    factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
+    pose = find_axis_shift(consistency, pose, step_px * factor, reach_px=width * factor / 8)
+    turned = find_axis_rotation(consistency, pose, step_deg, reach_deg=4.0 * step_deg)
+    return turned if abs(turned.axis_deg - start.axis_deg) <= MAX_TURN_DEG else pose
+
+
+def in_the_middle(work: Work, pose: Pose) -> Pose:
+    """Translate an isolated object onto the tilt axis and to the middle of the field.
+
+    What the images say of each other does not change by that, but turning the axis then moves the
+    object least.
+    """
+    if not work.isolated:
+        return pose
+    stack = work.coarse.stack
+    aligned = stack.aligned(pose)
+    mass = aligned.sum(axis=(1, 2), dtype=np.float64)
+    if np.any(mass <= 0.2 * np.median(mass)):
+        return pose
+    n = aligned.shape[2]
+    places = np.arange(n) - (n - 1) / 2
+    centres = stack.factor * (aligned.sum(axis=1, dtype=np.float64) @ places) / mass
+    tilts = np.deg2rad(work.angles_deg)
+    path = np.stack([np.cos(tilts), np.sin(tilts)], axis=1)
+    moved = np.zeros((len(mass), 2))
+    moved[:, 1] = path @ np.linalg.lstsq(path, centres, rcond=None)[0]
+    return pose.moved_by(moved)
+
+
+def with_least_movement(pose: Pose, start: Pose, angles_deg: Doubles, width: int) -> Pose:
     """Translate the object so that the images move least; the alignment itself does not change.
 
     Only the sum of an image's displacement and the axis' shift is known. What follows from a plain
@@ -144,13 +198,16 @@ def with_least_movement(
     """
     tilts = np.deg2rad(angles_deg)
     design = np.stack([np.ones_like(tilts), np.cos(tilts), np.sin(tilts)], axis=1)
-    total = pose.offsets_px[:, 1] + pose.axis_shift_px - start.axis_shift_px
-    rest = total - design @ np.linalg.lstsq(design, total, rcond=None)[0]
+    rotation = pose.rotation()
+    # A translation of the object moves the images across the axis as it leans, not along their x.
+    total = (pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])) @ rotation
+    across = total[:, 1]
+    rest = across - design @ np.linalg.lstsq(design, across, rcond=None)[0]
     doubt = np.sqrt((rest**2).mean()) / (PRIOR_SHARE * width)
     held = np.vstack([design, [doubt, 0.0, 0.0]])
-    shift, x, z = np.linalg.lstsq(held, np.append(total, 0.0), rcond=None)[0]
-    across = total - design @ [shift, x, z]
-    along = pose.offsets_px[:, 0] - np.median(pose.offsets_px[:, 0])
-    return Pose(
-        np.stack([along, across], axis=1), start.axis_shift_px + float(shift), pose.axis_deg
-    )
+    shift, x, z = np.linalg.lstsq(held, np.append(across, 0.0), rcond=None)[0]
+    total[:, 0] -= np.median(total[:, 0])
+    total[:, 1] -= design @ [0.0, x, z]
+    by_px = float(shift) * float(rotation[1, 1])
+    offsets = total @ rotation.T - np.array([0.0, by_px])
+    return Pose(offsets, start.axis_shift_px + by_px, pose.axis_deg)

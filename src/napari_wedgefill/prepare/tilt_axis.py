@@ -1,137 +1,74 @@
-"""The line of the tilt axis: the shift that lets each height's images agree best."""
+"""The tilt axis: the position and the rotation at which the images contradict each other least."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
-from ..geometry import centre
-from ..projector import ParallelBeam
-from ..reconstruct import iter_sart, last
 from .common_line import parabola_vertex
-from .correlation import SMOOTH_PX
+from .consistency import Consistency
+from .pose import Pose
 
-Floats = NDArray[np.float32]
-
-SWEEPS = 8  # of SART; fewer favour an axis through the object's middle
-MAX_SLICES = 32
-MIN_SLICES = 5  # fewer give no line to fit
-FIT_ROUNDS = 4
+MAX_STEPS = 6  # of a scan towards lower values, before it is given up as leading nowhere
 
 
-@dataclass(frozen=True)
-class AxisLine:
-    """The tilt axis as found, in pixels of the images that were scanned.
-
-    Attributes
-    ----------
-    shift_px : float
-        Position along x at mid-height, from ``(w - 1) / 2``.
-    slope : float
-        Pixels along x a pixel along y.
-    slope_error : float
-        Standard error of the slope.
-    misfit : float
-        Squared misfit of all slices at the best position.
-    """
-
-    shift_px: float
-    slope: float
-    slope_error: float
-    misfit: float
-
-
-def scan_axis(
-    aligned: Floats, angles_deg: NDArray[np.float64], shifts_px: NDArray[np.float64]
-) -> AxisLine:
-    """Try tilt-axis positions and keep those that let the images agree best.
-
-    A wrong axis makes the images contradict each other (arcs, half-moons), and what a
-    reconstruction cannot reproduce grows with the square of the error. Each slice along the axis
-    gives its own best position; a line through them gives the rotation.
+def find_least(value_at: Callable[[float], float], step: float, *, reach: float) -> float:
+    """Walk downhill in steps from 0, then take the vertex of the parabola through the best three.
 
     Parameters
     ----------
-    aligned : ndarray, float32, (n_tilts, h, w)
-        Images with the background removed; only rows measured at every tilt.
-    angles_deg : ndarray, (n_tilts,)
-        Tilt angles in degrees.
-    shifts_px : ndarray, (n_candidates,)
-        Evenly spaced positions to try, at least three.
+    value_at : callable
+        What is to be least.
+    step : float
+        Width of a step.
+    reach : float
+        How far the walk may go.
+
+    Returns
+    -------
+    float
+        Where the least value lies; 0 where the walk finds no minimum within reach.
     """
-    sinogram = _some_slices(aligned)
-    misfits = np.stack([_misfit(sinogram, angles_deg, float(shift)) for shift in shifts_px])
-    step = float(shifts_px[1] - shifts_px[0])
-    overall, _, least = _vertex(misfits.sum(axis=1), shifts_px, step)
-    vertices, curvatures, _ = np.array(
-        [_vertex(column, shifts_px, step) for column in misfits.T], np.float64
-    ).T
-    heights = np.asarray(_rows(aligned.shape[1]) - centre(aligned.shape[1]), np.float64)
-    slope, error = _slope(heights, vertices, curvatures)
-    return AxisLine(overall, slope, error, least)
+    known = {k: value_at(k * step) for k in (-1, 0, 1)}
+    best = min(known, key=lambda k: known[k])
+    while best in (min(known), max(known)):
+        onward = best + (1 if best > 0 else -1)
+        if abs(onward * step) > reach or len(known) > 2 * MAX_STEPS:
+            return 0.0
+        known[onward] = value_at(onward * step)
+        if known[onward] < known[best]:
+            best = onward
+    scores = -np.array([known[best - 1], known[best], known[best + 1]])
+    return step * (best + parabola_vertex(scores, 1))
 
 
-def misfit_of(aligned: Floats, angles_deg: NDArray[np.float64]) -> float:
-    """Squared misfit as in :class:`AxisLine` with the axis at the centre, from the same slices."""
-    return float(_misfit(_some_slices(aligned), angles_deg, 0.0).sum())
+def find_axis_shift(
+    consistency: Consistency, pose: Pose, step_px: float, *, reach_px: float
+) -> Pose:
+    """Move the tilt axis to where the misfit is least.
 
-
-def _rows(height: int) -> NDArray[np.int64]:
-    return np.unique(np.linspace(0, height - 1, MAX_SLICES).round().astype(np.int64))
-
-
-def _some_slices(aligned: Floats) -> Floats:
-    """Sinograms (n_tilts, w, n_slices) of evenly spaced rows.
-
-    Smoothed, or a pose that blurs the noise by interpolating would seem to fit better.
+    A wrong axis makes the images contradict each other (arcs, half-moons), and what a
+    reconstruction cannot reproduce grows with the square of the error.
     """
-    smooth = gaussian_filter(aligned, (0.0, SMOOTH_PX, SMOOTH_PX))
-    return np.ascontiguousarray(smooth[:, _rows(aligned.shape[1])].transpose(0, 2, 1))
+
+    def moved(by_px: float) -> Pose:
+        return replace(pose, axis_shift_px=pose.axis_shift_px + by_px)
+
+    return moved(find_least(lambda by: consistency.misfit(moved(by)), step_px, reach=reach_px))
 
 
-def _misfit(
-    sinogram: Floats, angles_deg: NDArray[np.float64], shift_px: float
-) -> NDArray[np.float64]:
-    """Squared misfit of each slice (n_slices,) with the axis at `shift_px`."""
-    beam = ParallelBeam(angles_deg, sinogram.shape[1], axis_shift_px=shift_px)
-    wrong = beam(last(iter_sart(beam, sinogram, SWEEPS)))
-    wrong -= sinogram
-    return np.asarray((wrong**2).sum(axis=(0, 1), dtype=np.float64))
+def find_axis_rotation(
+    consistency: Consistency, pose: Pose, step_deg: float, *, reach_deg: float
+) -> Pose:
+    """Turn the tilt axis to where the misfit is least.
 
+    The images turn about their own centre after the shifts, so the object should lie near the
+    middle of the field: elsewhere a turn would look like a shift.
+    """
 
-def _vertex(
-    misfit: NDArray[np.float64], shifts_px: NDArray[np.float64], step: float
-) -> tuple[float, float, float]:
-    """Best position, the curvature there (0 where the scan's end is the best) and its misfit."""
-    best = int(np.argmin(misfit))
-    if not 0 < best < len(misfit) - 1:
-        return float(shifts_px[best]), 0.0, float(misfit[best])
-    below, here, above = misfit[best - 1 : best + 2]
-    fraction = parabola_vertex(-misfit, best)
-    least = float(here - 0.25 * (below - above) * fraction)
-    return float(shifts_px[best]) + step * fraction, float(below - 2.0 * here + above), least
+    def turned(by_deg: float) -> Pose:
+        return replace(pose, axis_deg=pose.axis_deg + by_deg)
 
-
-def _slope(
-    y: NDArray[np.float64], vertices: NDArray[np.float64], weights: NDArray[np.float64]
-) -> tuple[float, float]:
-    """Slope of a weighted line through the slices' best positions, less outliers; its error."""
-    kept = weights > 0
-    slope, error = 0.0, float("inf")
-    design = np.stack([np.ones_like(y), y], axis=1)
-    for _ in range(FIT_ROUNDS):
-        if np.count_nonzero(kept) < MIN_SLICES:
-            return 0.0, float("inf")
-        root = np.sqrt(weights[kept] / weights[kept].mean())
-        part = design[kept] * root[:, None]
-        solution = np.linalg.lstsq(part, vertices[kept] * root, rcond=None)[0]
-        rest = vertices - design @ solution
-        variance = float(((rest[kept] * root) ** 2).sum()) / (len(root) - 2)
-        slope = float(solution[1])
-        error = float(np.sqrt(variance * np.linalg.pinv(part.T @ part)[1, 1]))
-        spread = 1.4826 * float(np.median(np.abs(rest[kept])))
-        kept = (weights > 0) & (np.abs(rest) <= max(3.0 * spread, 0.05))
-    return slope, error
+    return turned(find_least(lambda by: consistency.misfit(turned(by)), step_deg, reach=reach_deg))

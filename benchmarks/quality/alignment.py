@@ -1,0 +1,228 @@
+"""Alignment measured: recovered against true displacements, and withheld tilts of real series.
+
+    python -m benchmarks.quality.alignment --etspy PYTHON [--tiltxcorr PYTHON] [--real FILE ...]
+
+Each peer runs with the interpreter that is given, in an environment of its own; of all that a peer
+offers, the method that did best in a row stands for it. The page is printed from the JSON file
+beside it, which also keeps what has been measured: an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.quality.alignment_series import (
+    OBJECTS,
+    Truth,
+    errors_of,
+    simulate,
+    without_bad_images,
+)
+from napari_wedgefill.io import read_tilt_series
+from napari_wedgefill.prepare import align
+from napari_wedgefill.prepare.pose import Pose
+from napari_wedgefill.samples import needle_path
+from napari_wedgefill.tilt_series import TiltSeries
+
+PAGE = Path(__file__).parents[2] / "docs" / "measured" / "alignment.md"
+SEEDS = (0, 1, 2)
+NOISES: dict[str, float | None] = {"100 electrons": 100.0, "none": None}
+OURS = "wedgefill"
+Row = dict[str, Any]
+
+
+def ours(series: TiltSeries, truth: Truth) -> Row:
+    """Errors of this package's alignment."""
+    begun = time.perf_counter()
+    report = align(series).report
+    offsets = np.zeros((series.n_tilts, 2))
+    offsets[report.kept] = -report.shifts_px
+    pose = Pose(offsets, report.axis_shift_px, report.axis_rotation_deg)
+    lost = np.setdiff1d(truth.usable, report.kept)
+    errors = errors_of(pose, truth, series.angles_deg)
+    return {
+        **vars(errors),
+        "applied": report.applied,
+        "usable images left out": len(lost),
+        "seconds": time.perf_counter() - begun,
+    }
+
+
+def of_peer(peer: str, python: str, series: TiltSeries, truth: Truth) -> dict[str, Row]:
+    """Errors of each method of a peer, or what it said where it failed."""
+    script = Path(__file__).with_name("alignment_peers.py")
+    with tempfile.TemporaryDirectory() as folder:
+        given, answer = Path(folder) / "in.npz", Path(folder) / "out.npz"
+        np.savez(given, images=series.array(), angles_deg=series.angles_deg)
+        ran = subprocess.run(
+            [python, str(script), peer, str(given), str(answer)],
+            capture_output=True,
+            text=True,
+            env=os.environ,
+        )
+        if ran.returncode:
+            return {peer: {"failed": ran.stderr.strip().splitlines()[-1][:200]}}
+        with np.load(answer) as found:
+            answers = dict(found)
+    rows: dict[str, Row] = {}
+    for key, value in answers.items():
+        if key.endswith(" failed"):
+            rows[key.removesuffix(" failed")] = {"failed": str(value)[:200]}
+        elif key.endswith(" matrix"):
+            name = key.removesuffix(" matrix")
+            axis_deg = float(np.rad2deg(np.arctan2(value[1, 0], value[0, 0])))
+            pose = Pose(answers[f"{name} offsets"], 0.0, axis_deg)
+            rows[name] = vars(errors_of(pose, truth, series.angles_deg))
+    return rows
+
+
+def measure(peers: dict[str, str], data: Path) -> list[Row]:
+    """Run every series that is not yet in the file."""
+    rows: list[Row] = json.loads(data.read_text())["rows"] if data.is_file() else []
+    done = {json.dumps(row["series"]) for row in rows}
+    for seed in SEEDS:
+        for with_bad in (True, False):
+            for noise, electrons in NOISES.items():
+                for name in OBJECTS:
+                    what = {"object": name, "noise": noise, "bad images": with_bad, "seed": seed}
+                    if json.dumps(what) in done:
+                        continue
+                    series, truth = simulate(name, seed, electrons)
+                    if not with_bad:
+                        series, truth = without_bad_images(series, truth)
+                    row: Row = {"series": what, OURS: {OURS: ours(series, truth)}}
+                    for peer, python in peers.items():
+                        row[peer] = of_peer(peer, python, series, truth)
+                    rows.append(row)
+                    keep(data, "rows", rows)
+                    print(json.dumps(what), json.dumps(row[OURS]), flush=True)
+    return rows
+
+
+def keep(data: Path, key: str, value: Any) -> None:
+    """Put one part into the JSON file."""
+    data.parent.mkdir(parents=True, exist_ok=True)
+    known = json.loads(data.read_text()) if data.is_file() else {}
+    data.write_text(json.dumps({**known, key: value}, indent=1) + "\n")
+
+
+def measure_real(paths: list[Path]) -> list[Row]:
+    """Disagreement at withheld tilts before and after, for series whose truth nobody knows."""
+    rows = []
+    for path in paths:
+        series = read_tilt_series(path)
+        series = series.binned(max(1, round(max(series.height, series.width) / 256)))
+        report = align(series).report
+        rows.append(
+            {
+                "series": path.name,
+                "tilts": series.n_tilts,
+                "before": report.residual_before,
+                "after": report.residual_after,
+                "axis_deg": report.axis_rotation_deg,
+                "seconds": report.seconds,
+                "sentence": report.sentence,
+            }
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def best_of(rows: list[Row], peer: str, measure_name: str) -> tuple[float, str]:
+    """Median error of a peer's best method over some series (infinite where it failed)."""
+    names = sorted({name for row in rows for name in row.get(peer, {})})
+    medians = [
+        (
+            float(np.median([row[peer].get(name, {}).get(measure_name, np.inf) for row in rows])),
+            name,
+        )
+        for name in names
+    ]
+    return min(medians, default=(np.inf, ""))
+
+
+def render(data: dict[str, Any]) -> str:
+    """Return the page as Markdown."""
+    blocks = [
+        "# Alignment, measured",
+        "Printed by `python -m benchmarks.quality.alignment`; the figures are in the JSON file "
+        "beside this page.",
+        "Simulated series: 41 tilts to ±70 degrees, 128 x 128 pixels; drift and jitter to 30 px in "
+        "both directions, a tilt axis that leans by up to 12 degrees and lies up to 6 px off "
+        "centre; the film is also mounted up to 5 degrees off. Five of the images are blank or "
+        "have hot pixels, or were left out for everybody. Medians over the seeds; of a peer, the "
+        "best of all its methods, chosen with the truth for each cell. *shift*: rms error of the "
+        "displacements, px; *axis*: its position, px; *turn*: its rotation, degrees. "
+        "torch-tiltxcorr takes the rotation as given; it was told that the axis is upright.",
+    ]
+    rows = data.get("rows", [])
+    peers = sorted({key for row in rows for key in row} - {"series"}, key=lambda p: p != OURS)
+    keys = ("shift_px", "axis_px", "axis_deg")
+    head = [f"{p} {k}" for p in peers for k in ("shift", "axis", "turn")]
+    table = ["| object | noise | five bad images | " + " | ".join(head) + " |"]
+    table.append("|---|---|---|" + "---:|" * len(head))
+    ahead = 0
+    cells = 0
+    for name in OBJECTS:
+        for noise in NOISES:
+            for with_bad in (True, False):
+                some = [
+                    row
+                    for row in rows
+                    if (row["series"]["object"], row["series"]["noise"]) == (name, noise)
+                    and row["series"]["bad images"] == with_bad
+                ]
+                if not some:
+                    continue
+                values = [best_of(some, peer, key)[0] for peer in peers for key in keys]
+                for k in range(3):
+                    others = [values[3 * p + k] for p in range(1, len(peers))]
+                    cells += 1
+                    ahead += not others or values[k] <= min(others) / 2
+                told = " | ".join(f"{v:.2f}" if np.isfinite(v) else "failed" for v in values)
+                table.append(f"| {name} | {noise} | {'yes' if with_bad else 'no'} | {told} |")
+    blocks += ["\n".join(table)]
+    blocks.append(
+        f"In {ahead} of {cells} cells the error is at most half of the best peer's. Series: "
+        f"{len(rows)}."
+    )
+    if data.get("real"):
+        real = ["| series | tilts | disagreement before | after |", "|---|---:|---:|---:|"]
+        for row in data["real"]:
+            real.append(
+                f"| {row['series']} | {row['tilts']} | {100 * row['before']:.1f} % | "
+                f"{100 * row['after']:.1f} % |"
+            )
+        blocks += ["## Measured series", "What the other tilts fail to predict of each image."]
+        blocks += ["\n".join(real)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def main() -> None:
+    """Measure what is asked for, and print the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--etspy", help="Python interpreter of an environment with ETSpy 1.3")
+    parser.add_argument("--tiltxcorr", help="Python interpreter that has torch-tiltxcorr")
+    parser.add_argument("--real", type=Path, nargs="*", help="measured series, the needle besides")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    args = parser.parse_args()
+    data = args.page.with_suffix(".json")
+    peers = {name: getattr(args, name) for name in ("etspy", "tiltxcorr") if getattr(args, name)}
+    if peers:
+        measure(peers, data)
+    if args.real is not None:
+        keep(data, "real", measure_real([needle_path(), *args.real]))
+    args.page.write_text(render(json.loads(data.read_text())))
+
+
+if __name__ == "__main__":
+    main()
