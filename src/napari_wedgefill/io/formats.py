@@ -162,6 +162,10 @@ def open_stacks(
     path, given = Path(path), given or Given()
     if not path.exists():
         raise WedgefillError(f"{path}: there is no such file; check the path.")
+    if not path.is_file() and not path.is_dir():
+        raise WedgefillError(
+            f"{path}: this is a pipe or a device; save the images in a file first."
+        )
     form = format_of(path)
     if form is None:
         raise WedgefillError(f"{path.name}: {_why_not_images(path)}")
