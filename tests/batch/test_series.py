@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from napari_wedgefill import FillOptions, RunOptions
+from napari_wedgefill import FillOptions, RunOptions, memory
 from napari_wedgefill.batch.job import DONE, FAILED, KEPT, NOT_BEGUN, make_job
 from napari_wedgefill.batch.series import run_series
+from napari_wedgefill.cli import main
+from napari_wedgefill.commands.from_report import SETTINGS
 from napari_wedgefill.io import mrc_sink
 
 WBP = RunOptions(FillOptions(methods=("wbp",)))
@@ -140,8 +142,8 @@ def test_a_disk_that_fills_up_in_the_middle(path, out, monkeypatch):
 
 
 def test_a_disk_with_too_little_room_for_a_volume(path, out, monkeypatch):
-    usage = mrc_sink.shutil.disk_usage("/")._replace(free=100)
-    monkeypatch.setattr(mrc_sink.shutil, "disk_usage", lambda _: usage)
+    usage = shutil.disk_usage("/")._replace(free=100)
+    monkeypatch.setattr(memory.shutil, "disk_usage", lambda _: usage)
     ended = run_series(make_job(path, WBP), out)
     assert (ended.state, ended.disk_is_full) == (FAILED, True)
 
@@ -153,7 +155,17 @@ def test_progress_is_told(path, out):
     assert all(0 <= fraction <= 1 for _, fraction in told)
 
 
-def test_the_report_repeats_the_settings(path, out):
-    run_series(make_job(path, WBP, angles=path.with_suffix(".tlt")), out)
-    settings = json.loads((out / "tiny" / "report.json").read_text())["settings"]
-    assert settings["reading"]["angles"].endswith("tiny.tlt")
+def test_the_report_of_a_job_repeats_with_fill(path, out, tmp_path, capsys):
+    angles = path.with_suffix(".tlt")
+    job = make_job(path, WBP, angles=angles.rename(tmp_path / "given.tlt"), pixel_nm=0.5)
+    assert set(job.settings) == set(SETTINGS)
+    assert run_series(job, out).state == DONE
+    report = out / "tiny" / "report.json"
+    assert main(["fill", "--from-report", str(report), "-o", str(tmp_path / "again")]) == 0
+    assert "have the same bytes" in capsys.readouterr().err
+
+
+def test_angles_that_were_given_as_numbers_are_kept_in_the_report(path, out, make_series):
+    job = make_job(path, WBP, angles=make_series().angles_deg)
+    assert run_series(job, out).state == DONE
+    assert run_series(job, out).state == KEPT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -99,18 +99,39 @@ def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJ
     options : RunOptions
         What to do.
     **reading
-        Keywords of `read_tilt_series`: angles, pixel_nm, axis.
+        Keywords of `read_tilt_series`: angles, pixel_nm, axis and so on.
     """
     from ..io import read_tilt_series
 
     path = Path(source)
-    settings: dict[str, Any] = {
-        "options": asdict(options),
-        "reading": {k: str(v) for k, v in reading.items()},
-    }
-    del settings["options"]["fill"]["max_memory"]  # changes no result
     read = partial(read_tilt_series, path, **reading)
-    return SeriesJob(name_results(path), path, read, options, settings)
+    return SeriesJob(
+        name_results(path), path, read, options, _collect_settings(path, options, reading)
+    )
+
+
+def _collect_settings(
+    path: Path, options: RunOptions, reading: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Collect what the command line of the same fill would be, so that its report repeats it."""
+    fill = options.fill
+    settings: dict[str, Any] = {
+        "file": str(path.resolve()), "angles": None, "dataset": None, "flip": False,
+        "signed_bytes": None, "pixel_nm": None, "axis": None, **reading,
+        "axis_shift": None, "bin": 1, "negate_angles": False, "align": options.align,
+        "methods": list(fill.methods), "model": fill.model, "device": fill.device,
+        "slices": None if fill.slices is None else list(fill.slices), "stop": fill.stop,
+        "self_check": options.self_check, "trust": options.trust, "table": options.table,
+        "png": options.picture,
+    }  # fmt: skip
+    if fill.preview:
+        settings["preview"] = True
+    angles = settings["angles"]
+    if isinstance(angles, (str, Path)) and Path(angles).exists():
+        settings["angles"] = str(Path(angles).resolve())
+    elif angles is not None and not isinstance(angles, str):
+        settings["angles"] = ",".join(f"{angle:.10g}" for angle in angles)
+    return settings
 
 
 def name_results(source: Path) -> str:
