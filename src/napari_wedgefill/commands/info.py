@@ -35,8 +35,10 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
     rows.append(("shape", f"{shape} ({order}), {facts['dtype']}"))
     if "pixel_nm" in facts:
         rows.append(("pixel size", _write_pixel_size(facts["pixel_nm"], sources.get("pixel_nm"))))
-    if facts.get("voxel_nm"):
-        rows.append(("voxel size", " x ".join(f"{edge:g}" for edge in facts["voxel_nm"]) + " nm"))
+    if "voxel_nm" in facts:
+        edges = facts["voxel_nm"]
+        known = edges and " x ".join(f"{edge:g}" for edge in edges) + " nm"
+        rows.append(("voxel size", known or "unknown"))
     if facts["kind"] == "tilt series":
         rows.append(
             ("tilt angles", f"{_write_angles(facts['angles_deg'])} ({sources['angles_deg']})")
