@@ -10,7 +10,8 @@ import pytest
 import tifffile
 
 from napari_wedgefill.cli import join_typed_angles
-from napari_wedgefill.io import read_volume
+from napari_wedgefill.io import read_volume, write_volume
+from napari_wedgefill.volume import Volume
 
 ANGLES = [-60.0, -30, 0, 30, 60]
 
@@ -80,3 +81,9 @@ def test_files_on_the_command_line_are_in_order_and_a_run_repeats(wedgefill, tmp
     again = wedgefill("fill", "--from-report", report, "-o", tmp_path / "b")
     assert again.code == 0, again.err
     assert "have the same bytes" in again.err
+
+
+def test_info_says_what_is_missing(wedgefill, bare_stack, tmp_path):
+    assert "tilt angles: not found (give --angles)" in wedgefill("info", bare_stack).out
+    write_volume(tmp_path / "v.mrc", Volume(np.ones((4, 5, 6), np.float32), None))
+    assert "voxel size:  unknown" in wedgefill("info", tmp_path / "v.mrc").out

@@ -185,3 +185,16 @@ def test_files_of_one_tilt_in_natural_order_with_given_angles(stack, write_mrc, 
     write_mrc(stack[0][None, :4], "t_99.mrc")
     with pytest.raises(WedgefillError, match="4 x 8 pixels"):
         read_tilt_series(tmp_path, angles=given)
+
+
+@pytest.mark.parametrize("name", ["x.mdoc", "x.TLT", "x.xf", "x.rawtlt"])
+def test_files_that_lie_beside_images_are_told_from_them(tmp_path, name):
+    (tmp_path / name).write_text("1 0 0 1 0 0")
+    with pytest.raises(WedgefillError, match="belongs to images, and holds none itself"):
+        read_tilt_series(tmp_path / name)
+
+
+def test_a_file_without_a_suffix(tmp_path):
+    (tmp_path / "stack").write_bytes(bytes(2048))
+    with pytest.raises(WedgefillError, match="stack: it has no suffix"):
+        read_tilt_series(tmp_path / "stack")

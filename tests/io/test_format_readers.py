@@ -281,6 +281,28 @@ def test_matlab_angles_as_euler_triples(tmp_path, pictures, version):
         read_tilt_series(path)
 
 
+@pytest.mark.parametrize("version", ["5", "7.3"])
+def test_matlab_stacks_that_python_wrote_are_tilt_y_x(tmp_path, pictures, version):
+    path = save_mat(tmp_path / "a.mat", version, stack=pictures, angles=ANGLES)
+    series = assert_is_series(path, pictures)
+    assert any("5 x 6 x 8 in MATLAB) is taken as (tilt, row, column)" in w for w in series.warnings)
+
+
+def test_matlab_stack_of_rows_and_columns_is_set_right_as_its_note_says(tmp_path, pictures):
+    stack = pictures.transpose(1, 2, 0)
+    path = save_mat(tmp_path / "a.mat", "5", stack=stack, angles=ANGLES)
+    assert any("give --axis x --flip" in w for w in read_tilt_series(path).warnings)
+    assert_is_series(path, pictures, axis="x", flip=True)
+
+
+def test_the_only_series_of_a_file_is_taken_and_the_rest_told(tmp_path, pictures):
+    path = tmp_path / "a.npz"
+    np.savez(path, images=pictures, angles=ANGLES, volume=np.zeros((8, 6, 9), np.float32))
+    series = assert_is_series(path, pictures)
+    assert any("the others are 'volume' (8 x 6 x 9)" in w for w in series.warnings)
+    assert describe(path)["kind"] == "tilt series"
+
+
 def test_matlab_variables_are_chosen_by_name(tmp_path, pictures):
     stack = pictures.transpose(2, 1, 0)
     path = save_mat(tmp_path / "a.mat", "5", raw=stack, aligned=stack + 5, angles=ANGLES)
@@ -381,3 +403,15 @@ def test_large_series_stay_on_disk_in_any_format(tmp_path, pictures, layout, mon
     )
     turned = read_tilt_series(path, axis="x").images
     np.testing.assert_array_equal(turned, np.rot90(pictures[:, ::-1], axes=(1, 2)))
+
+
+def test_a_folder_of_blank_dm3_files_keeps_its_angles(tmp_path):
+    """As NIST published some: every pixel 0. Pixels of DM3 files are read chunk by chunk."""
+    for name, alpha in (("a1", -72.0), ("a2", -69.0), ("a3", -66.0)):
+        tags = {"Microscope Info": {"Stage Position": {"Stage Alpha": np.float64(alpha)}}}
+        write_dm3(tmp_path / f"{name}.dm3", np.zeros((4, 5), np.int16), tags=tags)
+    facts = describe(tmp_path)
+    np.testing.assert_allclose(facts["angles_deg"], [-72, -69, -66])
+    assert "In each of the files, every pixel has the same value." in facts["warnings"]
+    with pytest.raises(WedgefillError, match="every pixel has the same value"):
+        read_tilt_series(tmp_path)

@@ -307,7 +307,12 @@ def test_4_bit_pixels_in_mode_101(write_mrc, width):
     np.testing.assert_array_equal(read_tilt_series(path).images, pixels)
 
 
-@pytest.mark.parametrize(("mapc", "mapr", "maps"), [(1, -2, 3), (-1, 2, 3), (1, 2, -3)])
+def test_sections_keep_the_order_of_their_angles(stack, write_mrc):
+    path = write_mrc(stack, angles=ANGLES, maps=-3)
+    np.testing.assert_array_equal(read_tilt_series(path).images, stack)
+
+
+@pytest.mark.parametrize(("mapc", "mapr", "maps"), [(1, -2, 3), (-1, 2, 3)])
 def test_axes_that_run_backwards(stack, write_mrc, mapc, mapr, maps):
     path = write_mrc(stack, angles=ANGLES, mapc=mapc, mapr=mapr, maps=maps)
     reversed_axis = 2 - int(np.flatnonzero(np.array([mapc, mapr, maps]) < 0)[0])

@@ -60,6 +60,15 @@ def test_all_that_was_asked_for_comes_in_order(events):
     assert table.methods == ("gan", "sart", "wbp")
 
 
+def test_the_volumes_history_tells_of_the_alignment(events):
+    (aligned,) = (event for event in events if isinstance(event, Aligned))
+    for event in events:
+        if isinstance(event, Finished):
+            _, *lines = (line.removeprefix("napari-wedgefill: ") for line in event.volume.history)
+            assert " ".join(lines) == f"alignment: {aligned.report.sentence}"
+            assert all(len(line) <= 80 for line in event.volume.history)
+
+
 def test_one_progress_over_the_whole_run(events):
     fractions = [event.fraction for event in events if isinstance(event, Progress)]
     assert (np.diff(fractions) > -1e-12).all()

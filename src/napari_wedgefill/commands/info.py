@@ -35,8 +35,10 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
     rows.append(("shape", f"{shape} ({order}), {facts['dtype']}"))
     if "pixel_nm" in facts:
         rows.append(("pixel size", _write_pixel_size(facts["pixel_nm"], sources.get("pixel_nm"))))
-    if facts.get("voxel_nm"):
-        rows.append(("voxel size", " x ".join(f"{edge:g}" for edge in facts["voxel_nm"]) + " nm"))
+    if "voxel_nm" in facts:
+        edges = facts["voxel_nm"]
+        known = edges and " x ".join(f"{edge:g}" for edge in edges) + " nm"
+        rows.append(("voxel size", known or "unknown"))
     if facts["kind"] == "tilt series":
         rows.append(
             ("tilt angles", f"{_write_angles(facts['angles_deg'])} ({sources['angles_deg']})")
@@ -47,6 +49,8 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
         )
         rows.append(("tilt axis", f"{how} ({sources['tilt_axis']})"))
         rows.append(("axis shift", f"{facts['axis_shift_px']:g} pixels from the centre"))
+    elif facts["kind"] == "image" and facts["shape"][0] > 1:
+        rows.append(("tilt angles", "not found (give --angles)"))
     rows += [("label", label) for label in facts.get("labels", ())]
     rows += [("note", warning) for warning in facts["warnings"]]
     return "\n".join(f"{name + ':':<13}{value}" for name, value in rows)

@@ -51,7 +51,7 @@ def describe(
     given = Given(angles, pixel_nm, axis, flip, signed_bytes, dataset)
     paths = image_paths(path)
     if len(paths) == 1 and angles is None:
-        stack = open_stack(paths[0], given)
+        stack = open_stack(paths[0], given, prefers_series=True)
         kind = stack_kind(stack)
         if kind != "tilt series":
             return _common(stack, kind) | (_volume(stack) if kind == "volume" else _image(stack))

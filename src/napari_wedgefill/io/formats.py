@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import WedgefillError
+from ..tilt_series import MIN_TILTS
 from .compressed import unpacked
 from .notes import scaling_from
 from .sidecars import BESIDE_IMAGES, without_compression
@@ -121,7 +122,13 @@ def is_image_file(path: Path) -> bool:
     return format_of(path) is not None and not path.name.startswith(".")
 
 
-def open_stack(path: str | Path, given: Given | None = None, *, alone: bool = False) -> Stack:
+def open_stack(
+    path: str | Path,
+    given: Given | None = None,
+    *,
+    alone: bool = False,
+    prefers_series: bool = False,
+) -> Stack:
     """Open one stack of images, whatever its format; row 0 becomes the bottom of the picture.
 
     Parameters
@@ -133,6 +140,8 @@ def open_stack(path: str | Path, given: Given | None = None, *, alone: bool = Fa
         `Given.flip` turns the rows over once more.
     alone : bool
         Read only what lies in this very file, even if it says that it belongs to a set of files.
+    prefers_series : bool
+        Of several stacks, take the only one that has tilt angles, if none was named.
 
     Raises
     ------
@@ -141,7 +150,12 @@ def open_stack(path: str | Path, given: Given | None = None, *, alone: bool = Fa
         several stacks and none or an unknown one was named.
     """
     given = given or Given()
-    return choose_stack(open_stacks(path, given, alone=alone), given.dataset or "")
+    stacks = open_stacks(path, given, alone=alone)
+    if prefers_series and len(stacks) > 1 and not given.dataset and given.angles is None:
+        series = [stack for stack in stacks if _has_angles(stack)]
+        if len(series) == 1:
+            return _told_of_others(series[0], stacks)
+    return choose_stack(stacks, given.dataset or "")
 
 
 def open_stacks(
@@ -234,12 +248,27 @@ def _why_not_images(path: Path) -> str:
             "is found by its name, or give a file of angles with --angles."
         )
     if not suffix:
-        known = " ".join(IMAGE_SUFFIXES)
-        return f"it has no suffix, so its format is unknown; name it as one of {known}."
+        return (
+            f"it has no suffix, so its format is unknown; rename it to end in one of "
+            f"{' '.join(IMAGE_SUFFIXES)}."
+        )
     return (
         f"files ending in '{path.suffix}' cannot be read; convert it to one of "
         f"{' '.join(written_suffixes())}."
     )
+
+
+def _has_angles(stack: Stack) -> bool:
+    return stack.n >= MIN_TILTS and any(len(f.value) == stack.n for f in stack.angles_found)
+
+
+def _told_of_others(stack: Stack, stacks: Sequence[Stack]) -> Stack:
+    others = ", ".join(_in_words(other) for other in stacks if other is not stack)
+    note = (
+        f"Of the data sets in the file, '{stack.dataset}' is used, for only that one has tilt "
+        f"angles; the others are {others}."
+    )
+    return replace(stack, warnings=(*stack.warnings, note))
 
 
 def _finished(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:

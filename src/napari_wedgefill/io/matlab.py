@@ -1,6 +1,7 @@
 """MATLAB's .mat files, of versions 5 to 7 and of version 7.3 (HDF5).
 
-Stacks lie there as (x, y, tilt), first index fastest, which in C order is (tilt, y, x).
+Stacks lie there as (x, y, tilt), first index fastest, which in C order is (tilt, y, x). Those that
+Python wrote, as (tilt, y, x), give themselves away by angles that fit the first axis alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .hdf5 import MAGIC, arrays_of
 from .hdf5_access import open_hdf5
 from .lazy_arrays import told_as_damage
 from .matlab_elements import read_elements
-from .named_arrays import stacks_of_arrays
+from .named_arrays import find_angles, stacks_of_arrays
 from .stack import Stack
 
 MATLAB_PREFIX_BYTES = 512
@@ -37,8 +38,20 @@ def read_matlab(path: Path) -> list[Stack]:
         ) from None
     if MAGIC in (head[: len(MAGIC)], head[MATLAB_PREFIX_BYTES:]):
         with told_as_damage(path):
-            return [_told(stack) for stack in stacks_of_arrays(path, _of_hdf5(path))]
-    return [_told(stack) for stack in stacks_of_arrays(path, read_elements(path))]
+            return _stacks(path, _of_hdf5(path))
+    return _stacks(path, read_elements(path))
+
+
+def _stacks(path: Path, arrays: dict[str, Any]) -> list[Stack]:
+    """Return the stacks among arrays in C order, with a note on what their axes are taken for."""
+    of_python = set()
+    for name, data in arrays.items():
+        found = find_angles(path, data, arrays) if len(data.shape) == 3 else None
+        if found is not None and found[0] == 2:
+            arrays[name] = data.transpose(2, 1, 0)
+            of_python.add(name)
+    stacks = stacks_of_arrays(path, arrays)
+    return [_told(stack, is_of_python=stack.dataset in of_python) for stack in stacks]
 
 
 def _of_hdf5(path: Path) -> dict[str, Any]:
@@ -51,8 +64,11 @@ def _of_hdf5(path: Path) -> dict[str, Any]:
     return {name.replace("/", "."): data for name, data in arrays.items() if name[0] != "#"}
 
 
-def _told(stack: Stack) -> Stack:
-    note = (
-        "A MATLAB stack is taken as (x, y, tilt); if the images lie on their side, give --axis x."
-    )
+def _told(stack: Stack, *, is_of_python: bool) -> Stack:
+    shape = stack.pixels.shape if is_of_python else stack.pixels.shape[::-1]
+    note = f"'{stack.dataset}' ({' x '.join(map(str, shape))} in MATLAB) is taken as "
+    if is_of_python:
+        note += "(tilt, row, column), for its angles fit its first axis."
+    else:
+        note += "(x, y, tilt); if it is (row, column, tilt), give --axis x --flip."
     return replace(stack, warnings=(*stack.warnings, note))

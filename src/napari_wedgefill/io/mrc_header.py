@@ -101,10 +101,11 @@ class Header:
     def axes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """Order in which (section, row, column) give (z, y, x), and which of those are reversed.
 
-        A negative number means that the axis runs backwards in the file.
+        A negative number means that rows or columns run backwards in the file. Sections are taken
+        in its order whatever their sign: angles are listed in that order too.
         """
         letters = [int(self[name]) for name in ("maps", "mapr", "mapc")]
-        reversed_axes = tuple(i for i, letter in enumerate(letters) if letter < 0)
+        reversed_axes = tuple(i for i, letter in enumerate(letters) if i and letter < 0)
         letters = [abs(letter) for letter in letters]
         if sorted(letters) != [1, 2, 3]:
             return (0, 1, 2), ()  # never filled in

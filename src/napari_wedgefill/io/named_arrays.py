@@ -54,7 +54,7 @@ def stacks_of_arrays(path: Path, arrays: Mapping[str, Any]) -> list[Stack]:
 
 
 def _stack(path: Path, name: str, data: Any, arrays: Mapping[str, Any]) -> Stack | None:
-    found = _angles(path, data, arrays)
+    found = find_angles(path, data, arrays)
     pixel_nm = _pixel_nm(arrays)
     unit, edge = ("", 1.0) if pixel_nm is None else ("nm", pixel_nm)
     first = 0 if found is None else found[0]
@@ -72,10 +72,16 @@ def _stack(path: Path, name: str, data: Any, arrays: Mapping[str, Any]) -> Stack
     )
 
 
-def _angles(
+def find_angles(
     path: Path, data: Any, arrays: Mapping[str, Any]
 ) -> tuple[int, Found[NDArray[np.float64]]] | None:
-    """Return the axis that the angles fit, and the angles; None where there are none."""
+    """Find the list among `arrays` that holds the angles of `data`.
+
+    Returns
+    -------
+    tuple of int and Found of ndarray, or None
+        The first axis of `data` that is as long as the list, and the angles in degrees.
+    """
     for name, values in arrays.items():
         if values is data or not ANGLE_NAME.search(_last(name)) or not _is_number(values):
             continue

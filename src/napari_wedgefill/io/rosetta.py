@@ -180,8 +180,8 @@ def _angles(
     """Return the angles that the metadata hold for `n` images, best first."""
     found: list[Found[NDArray[np.float64]]] = []
     tilts = _at(metadata, ("Tomography", "tilts"))
-    if tilts is not None and np.size(tilts) == n:
-        degrees = np.asarray(tilts, dtype=np.float64).ravel()
+    degrees = np.asarray([] if tilts is None else tilts, dtype=np.float64).ravel()
+    if degrees.size == n:
         found.append(Found(degrees, "HyperSpy metadata, Tomography.tilts"))
     if n == 1:
         alpha = _number(_at(metadata, STAGE), np.nan)

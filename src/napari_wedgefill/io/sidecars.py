@@ -47,10 +47,11 @@ def beside(path: Path, suffix: str) -> Path | None:
     """Find the sidecar of an image file, or None; the suffix may be in capitals.
 
     For ``x.mrc`` and ``.mdoc``: ``x.mrc.mdoc`` (SerialEM's own way) before ``x.mdoc``; for the
-    derived ``x_ali.mrc`` also ``x.mdoc``.
+    derived ``x_ali.mrc`` also ``x.mdoc``, and so for ``x.ome.tif``.
     """
     bare = without_compression(path)
     stems = [bare.name, bare.stem]
+    stems += [bare.stem[: -len(".ome")]] if bare.stem.lower().endswith(".ome") else []
     stems += [bare.stem[: -len(end)] for end in DERIVED if bare.stem.lower().endswith(end)]
     for stem in stems:
         for spelling in (suffix, suffix.upper(), f".{suffix[1:].capitalize()}"):

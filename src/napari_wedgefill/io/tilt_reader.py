@@ -118,7 +118,7 @@ def open_series(
     if len(paths) > 1:
         stack, settled = join_files(paths, given, in_order=not isinstance(path, (str, Path)))
     else:
-        stack = open_stack(paths[0], given)
+        stack = open_stack(paths[0], given, prefers_series=True)
     if stack.n == 1:
         raise WedgefillError(
             f"{stack.path.name}: this is one image, not a tilt series; give the stack, or the "
@@ -144,7 +144,7 @@ def find_angles(
     tuple of ndarray and str, or None
         Degrees, (n,), in the file's order, and where they were found; None where nothing fits.
     """
-    found = find_stack_angles(open_stack(path, Given(dataset=dataset)), [])
+    found = find_stack_angles(open_stack(path, Given(dataset=dataset), prefers_series=True), [])
     return None if found is None else (found.value, found.source)
 
 

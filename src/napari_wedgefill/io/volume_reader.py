@@ -61,7 +61,7 @@ def kind_of(path: str | Path | Sequence[str | Path], *, dataset: str | None = No
     return (
         "tilt series"
         if len(paths) > 1
-        else stack_kind(open_stack(paths[0], Given(dataset=dataset)))
+        else stack_kind(open_stack(paths[0], Given(dataset=dataset), prefers_series=True))
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ from .sinks import ArraySink, Sink
 from .streaming import MethodRun, Tally, add_up, choose_gpu, choose_starts, iter_slabs, plan_slabs
 
 Floats = NDArray[np.float32]
+#: What an MRC label of 80 characters holds behind our name.
+LINE_CHARS = 62
 
 
 def fill(
@@ -192,10 +195,16 @@ def outline_volume(series: TiltSeries, options: FillOptions, name: str) -> Volum
         name=f"{series.name}_{name}",
         shape=(beam.depth, stop - start, beam.width),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
-        history=(f"napari-wedgefill: {made}",),
+        history=tuple(f"napari-wedgefill: {line}" for line in (made, *_tell_alignment(series))),
         first_slice=start,
         tilt_range=TiltRange.of(series.angles_deg),
     )
+
+
+def _tell_alignment(series: TiltSeries) -> list[str]:
+    """Return the sentence of the alignment of this run, in lines that fit an MRC label."""
+    sentence = series.sources.get("alignment", "")
+    return wrap(f"alignment: {sentence}", LINE_CHARS) if sentence else []
 
 
 def _write_report(
