@@ -113,14 +113,29 @@ def test_a_batch_that_is_stopped_tells_how_far_it_came(paths, out, client, monke
     assert not list(out.glob(".*"))
 
 
-def test_a_worker_of_another_version_that_came_later_is_refused(paths, out, client):
-    version = "0.0.9"
-    ended = client.submit(
-        many.run_on_worker, make_job(paths[0], CLASSICAL), out, "topic", version, pure=False
-    ).result()
-    assert ended.state == FAILED
-    assert many.__version__ in ended.sentence
-    assert not out.exists()
+def test_a_worker_of_another_version_that_came_later_is_refused(paths, out, client, monkeypatch):
+    version = many.__version__
+    begin = many._Submitted._submit
+
+    def submit_for_another_version(self):
+        with monkeypatch.context() as patch:
+            patch.setattr(many, "__version__", "0.0.9")
+            begin(self)
+
+    monkeypatch.setattr(many._Submitted, "_submit", submit_for_another_version)
+    ended = fill_many(paths[:1], CLASSICAL, folder=out, client=client)
+    assert ended[0].state == FAILED
+    assert f"The worker has napari-wedgefill {version}" in ended[0].sentence
+    assert not (out / "s0").exists()
+
+
+def test_a_batch_whose_workers_are_gone_for_good_ends(paths, out, client, monkeypatch):
+    monkeypatch.setattr(many, "LOST_SECONDS", 0.0)
+    monkeypatch.setattr(many._Submitted, "_count_workers", lambda self: 0)
+    monkeypatch.setattr(many._Submitted, "_submit", lambda self: None)
+    with pytest.raises(WedgefillError, match="No worker is left"):
+        fill_many(paths, CLASSICAL, folder=out, client=client)
+    assert {row["state"] for row in read_summary(out)} == {NOT_BEGUN}
 
 
 def test_a_folder_that_cannot_be_made(paths, client, tmp_path):

@@ -138,7 +138,13 @@ def _start_cluster(n_workers: int) -> Iterator[Client]:
         }
         with (
             # One series a worker and none in its queue: a death is then held against no other.
-            dask.config.set({"distributed.scheduler.worker-saturation": 1.0}),
+            dask.config.set(
+                {
+                    "distributed.scheduler.worker-saturation": 1.0,
+                    # On a busy machine a new process takes longer than Dask expects.
+                    "distributed.comm.timeouts.connect": "120s",
+                }
+            ),
             SpecCluster(workers=workers, scheduler=scheduler, silence_logs=False) as cluster,
             Client(cluster, set_as_default=False) as client,
         ):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import pickle
+import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 MOST_SUBMITTED = 1000
 #: How often progress is told, and how often a worker asks whether it is to stop.
 TELL_SECONDS = 0.5
+#: Workers of this machine that have ended start again within this time, or not at all.
+LOST_SECONDS = 300.0
 #: How long series in work may take to leave things tidy when the batch is stopped.
 STOP_SECONDS = 10.0
 
@@ -151,7 +154,9 @@ class _Submitted:
         self.ended: SimpleQueue[str] = SimpleQueue()
         self.fractions: dict[str, float] = {}
         self.stage = ""
+        self.told: dict[str, Outcome] = {}
         self.outcomes: list[Outcome] = []
+        self.without_worker_since: float | None = None
 
     def iter_steps(self) -> Generator[Progress | Outcome, None, None]:
         """Yield progress and outcomes until all is done or the disk is full."""
@@ -169,6 +174,8 @@ class _Submitted:
                     yield self._tell(clock)
                     continue
                 outcome = self._collect(name)
+                if outcome is None:
+                    continue
                 self.outcomes.append(outcome)
                 yield outcome
                 yield self._tell(clock)
@@ -202,25 +209,33 @@ class _Submitted:
     def _note(self, event: Any) -> None:
         """Take what a worker tells; runs in the client's own thread."""
         _, told = event
-        if told["name"] in self.futures:
-            self.fractions[told["name"]] = told["fraction"]
-            self.stage = f"{told['name']}: {told['stage']}"
+        name = told["name"]
+        if "outcome" in told:
+            # Through the scheduler: a result that stayed on the worker could die with it.
+            self.told[name] = pickle.loads(told["outcome"])
+            self.ended.put(name)
+        elif name in self.futures:
+            self.fractions[name] = told["fraction"]
+            self.stage = f"{name}: {told['stage']}"
 
-    def _collect(self, name: str) -> Outcome:
-        """Take the outcome of a task that has ended, in whatever way."""
-        future, job = self.futures.pop(name), self.by_name[name]
-        self.fractions.pop(name, None)
-        try:
-            if future.status in ("finished", "error"):
-                # Where the worker died with the result, this waits for another, which finds it
-                # on the disk.
-                outcome: Outcome = future.result()
-                return outcome
-        except Exception as error:
+    def _collect(self, name: str) -> Outcome | None:
+        """Take the outcome of a task that has ended, in whatever way; None if it is not known."""
+        if name not in self.futures:
+            return None  # its outcome came first, and then its end, or the other way round
+        future, job = self.futures[name], self.by_name[name]
+        if name in self.told:
+            outcome = self.told.pop(name)
+        elif future.status == "error":
+            sentence = describe_lost_task(future.exception())
+            outcome = Outcome(job.name, job.source, FAILED, sentence)
+        elif future.status in ("cancelled", "lost"):
             self._check_connection()
-            return Outcome(job.name, job.source, FAILED, describe_lost_task(error))
-        self._check_connection()
-        return Outcome(job.name, job.source, NOT_BEGUN, "Its task was cancelled.")
+            outcome = Outcome(job.name, job.source, NOT_BEGUN, "Its task was cancelled.")
+        else:
+            return None  # finished, or begun again, and its outcome is on the way
+        del self.futures[name]
+        self.fractions.pop(name, None)
+        return outcome
 
     def _check_connection(self) -> None:
         if self.client.status != "running":
@@ -228,6 +243,22 @@ class _Submitted:
                 "The Dask scheduler went away in the middle of the batch; start it again and "
                 "repeat the command: what is whole is not computed again."
             )
+        if self._count_workers():
+            self.without_worker_since = None
+            return
+        now = time.monotonic()
+        self.without_worker_since = self.without_worker_since or now
+        # A scheduler that was there may get workers at any time; ours starts no others.
+        is_own = self.client.cluster is not None
+        if is_own and now - self.without_worker_since > LOST_SECONDS:
+            raise WedgefillError(
+                "No worker is left: they ended and did not start again, perhaps for lack of "
+                "memory; allow less (--max-memory) and repeat the command: what is whole is not "
+                "computed again."
+            )
+
+    def _count_workers(self) -> int:
+        return len(self.client.scheduler_info(n_workers=-1)["workers"])
 
     def _tell(self, clock: Clock) -> Progress:
         n, counts = len(self.jobs), count_states(self.outcomes)
@@ -236,8 +267,7 @@ class _Submitted:
         if counts[FAILED]:
             words += f", {counts[FAILED]} failed"
         if not self.fractions and done < n:
-            n_workers = len(self.client.scheduler_info(n_workers=-1)["workers"])
-            words += "" if n_workers else ", waiting for workers"
+            words += "" if self._count_workers() else ", waiting for workers"
         elif self.stage:
             words += f"; {self.stage}"
         return clock.tell(words, (done + sum(list(self.fractions.values()))) / n)
@@ -267,15 +297,16 @@ class _Submitted:
                 name = self.ended.get(timeout=STOP_SECONDS)
             except Empty:
                 break
-            if name in self.futures:
-                found.append(self._collect(name))
+            outcome = self._collect(name)
+            if outcome is not None:
+                found.append(outcome)
         self.client.cancel(list(self.futures.values()))
         self.futures.clear()
         return found
 
 
-def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> Outcome:
-    """Run one series as a task of Dask; tell progress and listen for the end of the batch.
+def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> None:
+    """Run one series as a task of Dask; tell progress and the outcome, and listen for the end.
 
     Parameters
     ----------
@@ -288,22 +319,15 @@ def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> Out
     version : str
         Of the package where the batch was started; the worker must have the same.
     """
-    import time
-
     from distributed import Event, get_worker
 
-    if version != __version__:
-        sentence = describe_other_version("The worker", __version__)
-        return Outcome(job.name, job.source, FAILED, sentence)
     worker = get_worker()
     stop = Event(topic)
     last = -float("inf")
     stopped = False
 
     def tell(stage: str, fraction: float) -> None:
-        worker.log_event(
-            topic, {"name": job.name, "stage": stage, "fraction": fraction, "process": os.getpid()}
-        )
+        worker.log_event(topic, {"name": job.name, "stage": stage, "fraction": fraction})
 
     def relay(stage: str, fraction: float) -> None:
         nonlocal last, stopped
@@ -313,10 +337,15 @@ def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> Out
             stopped = stop.is_set()
 
     tell("reading", 0.0)
-    return run_series(job, folder, relay, lambda: stopped)
+    if version == __version__:
+        outcome = run_series(job, folder, relay, lambda: stopped)
+    else:
+        sentence = describe_other_version("The worker", __version__)
+        outcome = Outcome(job.name, job.source, FAILED, sentence)
+    worker.log_event(topic, {"name": job.name, "outcome": pickle.dumps(outcome)})
 
 
-def describe_lost_task(error: Exception) -> str:
+def describe_lost_task(error: BaseException | None) -> str:
     """Say why a task was given up that told no reason itself."""
     from distributed import KilledWorker
 
@@ -325,4 +354,4 @@ def describe_lost_task(error: Exception) -> str:
             "The workers that had it in work died one after the other, perhaps for lack of "
             "memory; allow less (--max-memory), or see what killed them."
         )
-    return write_in_one_line(error)
+    return write_in_one_line(error if isinstance(error, Exception) else RuntimeError(str(error)))
