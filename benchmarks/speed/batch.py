@@ -223,8 +223,8 @@ def render_runs(found: dict[str, Any], overhead: float) -> list[str]:
         f"With one worker, a series takes {overhead:.2f} s beyond the time on the worker. Two "
         f"workers took {two['wall_s'] / one['wall_s']:.2f} times as long as one. Starting them "
         f"took {one['start_s']:.1f} s and {two['start_s']:.1f} s, loading the kernels included. "
-        f"Where a worker was killed, {killed['begun']} series were begun for {found['series']}. The "
-        f"volumes of all runs {same}.",
+        f"Where a worker was killed, {killed['begun']} series were begun for {found['series']}. "
+        f"The volumes of all runs {same}.",
     ]
 
 
