@@ -138,6 +138,9 @@ class Method:
         Of an iterative method.
     needs_model : bool
         Whether trained networks make it: what lies in its wedge was learned, not measured.
+    fills_field : bool
+        Whether the result belongs to the whole field of view even where that is vacuum, such as the
+        streaks of WBP. Others work on the box of the specimen.
     neighbours : int
         Slices on either side that a slice of the result depends on, beside what a model says.
     is_default : bool
@@ -155,6 +158,7 @@ class Method:
     suits: Suits | None = None
     effort: Effort | None = None
     needs_model: bool = False
+    fills_field: bool = False
     neighbours: int = 0
     is_default: bool = True
 
