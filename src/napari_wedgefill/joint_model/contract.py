@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, convert_like, namespace
 from ..reconstruct import iter_sart, iter_tvm, last, wbp
+from ..reconstruct.tvm import Beside
 from .angular_grid import align_rows, grid_for
 
 Floats = NDArray[np.float32]
@@ -95,14 +96,18 @@ def raise_to_noise_floor(noise: float | Floats, scale: float | Floats) -> Any:
 
 
 def compute_first_estimates(
-    beam: ParallelBeam, sinogram: Array, contract: InputContract
+    beam: ParallelBeam,
+    sinogram: Array,
+    contract: InputContract,
+    beside: Beside | None = None,
 ) -> FirstEstimates:
     """SART and TVM of the measured sinogram (n_tilts, width, n_slices), for a fixed effort.
 
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
     sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
-    return FirstEstimates(sart, last(iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart)))
+    steps = iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart, beside=beside)
+    return FirstEstimates(sart, last(steps))
 
 
 def sinogram_input(

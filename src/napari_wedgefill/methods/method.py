@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..joint_model.model import JointModel
     from ..projector import ParallelBeam
     from ..reconstruct import Sweep
+    from ..reconstruct.tvm import Beside
 
 #: A numpy array, or a torch tensor on a GPU.
 Array = Any
@@ -79,6 +80,8 @@ class Problem:
         Noise, over the density scale, at which a method that can do so ends.
     model : JointModel, optional
         The networks, for methods that need them.
+    beside : Beside, optional
+        What was measured beside the rows, if they are those of the specimen's box.
     """
 
     beam: ParallelBeam
@@ -88,6 +91,7 @@ class Problem:
     starts: Mapping[str, Array] = field(default_factory=dict)
     stop_at: float | None = None
     model: JointModel | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ..geometry import centre
 from ..projector import ParallelBeam
+from ..reconstruct.tvm import Beside
 
 if TYPE_CHECKING:
     from ..joint_model.contract import Scales
@@ -144,11 +145,16 @@ class Crop:
     starts: NDArray[np.intp]
     beam: ParallelBeam
 
-    def apply(self, sinogram: Floats) -> Floats:
-        """Crop rows (n_tilts, width, n_slices) of the field to (n_tilts, box width, n_slices)."""
+    def apply(self, sinogram: Floats) -> tuple[Floats, Beside]:
+        """Crop rows (n_tilts, width, n_slices) to the box's width, and sum up what lies beside."""
         pixels = self.starts[:, None] + np.arange(self.beam.width)
         cropped: Floats = sinogram[np.arange(self.beam.n_tilts)[:, None], pixels]
-        return cropped
+        squares = np.zeros(sinogram.shape[2])
+        for row, start, stop in zip(sinogram, self.starts, self.stops, strict=True):
+            squares += np.square(row[:start], dtype=np.float64).sum(axis=0)
+            squares += np.square(row[stop:], dtype=np.float64).sum(axis=0)
+        n_pixels = self.beam.n_tilts * (sinogram.shape[1] - self.beam.width)
+        return cropped, Beside(squares.astype(np.float32), n_pixels)
 
     @property
     def stops(self) -> NDArray[np.intp]:

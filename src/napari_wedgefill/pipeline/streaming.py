@@ -21,6 +21,7 @@ from ..methods import Method, Problem, Solution, Step
 from ..normalise import Normalisation
 from ..progress import relay
 from ..projector import ParallelBeam
+from ..reconstruct.tvm import Beside
 from ..tilt_series import TiltSeries
 from .box import Box, Crop
 from .gpu import Gpu, find_gpu
@@ -73,12 +74,11 @@ class MethodRun:
         """The geometry of what is reconstructed."""
         return self.calibration.beam if self.crop is None else self.crop.beam
 
-    def read(self, slab: Slab) -> Floats:
-        """Read the rows of a slab, (n_tilts, width, n_slices), densities of order one."""
-        rows = self.series.sinograms(slab.first, slab.last)
-        return self.calibration.normalisation.apply(
-            rows if self.crop is None else self.crop.apply(rows)
-        )
+    def read(self, slab: Slab) -> tuple[Floats, Beside | None]:
+        """Read the rows of a slab, (n_tilts, width, n_slices), and what is beside the box."""
+        whole = self.series.sinograms(slab.first, slab.last)
+        rows = self.calibration.normalisation.apply(whole)
+        return (rows, None) if self.crop is None else self.crop.apply(rows)
 
 
 @dataclass
@@ -142,9 +142,9 @@ def iter_slabs(
     normalisation = run.calibration.normalisation
 
     with write_behind() as behind:
-        for slab, sinogram in read_ahead(slabs, run.read):
+        for slab, rows in read_ahead(slabs, run.read):
             where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
-            steps = _time_stages(_solve_slab(run, slab, sinogram), run.method, tally)
+            steps = _time_stages(_solve_slab(run, slab, *rows), run.method, tally)
             solution = yield from relay(steps, partial(_place_step, slab, where, height))
             if solution.n_passes is not None:
                 tally.passes.append(solution.n_passes)
@@ -242,7 +242,9 @@ def _write_slab(
     writer.write(slab.start, kept)
 
 
-def _solve_slab(run: MethodRun, slab: Slab, sinogram: Floats) -> Generator[Step, None, Solution]:
+def _solve_slab(
+    run: MethodRun, slab: Slab, sinogram: Floats, beside: Beside | None
+) -> Generator[Step, None, Solution]:
     """Solve one slab, densities of order one; on a GPU if there is one and the slab fits."""
     method, scales = run.method, run.calibration.scales
     can_stop = method.effort is not None and method.effort.stops_at_noise
@@ -255,6 +257,7 @@ def _solve_slab(run: MethodRun, slab: Slab, sinogram: Floats) -> Generator[Step,
         starts={name: _cut_start(volume, run, slab) for name, volume in run.earlier.items()},
         stop_at=DISCREPANCY * float(scales.noise) if stops else None,
         model=run.model,
+        beside=beside,
     )
     gpu = choose_gpu(method, run.model, run.options)
     if gpu is not None:
