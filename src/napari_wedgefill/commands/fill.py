@@ -115,6 +115,11 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="memory that may be held, such as 4GB (half of what is free)",
     )
     parser.add_argument(
+        "--whole-field",
+        action="store_true",
+        help="work on the whole field of view, even where there is vacuum all around the specimen",
+    )
+    parser.add_argument(
         "--slices",
         type=read_slices,
         metavar="A:B",
@@ -133,6 +138,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         slices=args.slices,
         stop=args.stop,
         max_memory=args.max_memory,
+        whole_field=args.whole_field,
     )
 
 

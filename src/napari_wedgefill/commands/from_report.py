@@ -15,7 +15,7 @@ PATHS = ("file", "angles")
 SETTINGS = (
     *PATHS,
     "pixel_nm", "axis", "axis_shift", "bin", "negate_angles", "align", "methods", "model",
-    "device", "slices", "stop", "self_check", "trust", "table", "png",
+    "device", "slices", "stop", "whole_field", "self_check", "trust", "table", "png",
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
 ALLOWED = {"--from-report", "--output", "--angles", "--model", "--max-memory", "--debug"}

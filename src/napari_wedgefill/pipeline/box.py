@@ -43,8 +43,9 @@ NEIGHBOURS = 2
 MARGIN = 12
 #: Slices of vacuum at either end along the tilt axis.
 MARGIN_SLICES = 12
-#: Depth and width are multiples of this, which the networks need not pad, and at least FEWEST.
-MULTIPLE, FEWEST = 16, 64
+#: Depth and width are multiples of this, which the networks need not pad, and at least as many
+#: voxels as the networks were trained on: in smaller boxes they do less well.
+MULTIPLE, FEWEST = 16, 128
 #: Pixels of the rings around the box in which all tilts together are searched for matter.
 RING = 8
 #: A box that is larger than this share of a slice saves too little.
@@ -117,7 +118,7 @@ class Box:
         z = (self.z[0] + self.z[1] - 1) / 2 - centre(depth)
         x = (self.x[0] + self.x[1] - 1) / 2 - centre(width)
         at = beam.rays.axis_u + x * beam.rays.cosines + z * beam.rays.sines
-        starts = np.rint(at - centre(self.width)).astype(int)
+        starts = np.rint(at - centre(self.width)).astype(int).clip(0, width - self.width)
         shifts = at - starts - centre(self.width)
         cropped = ParallelBeam(beam.angles_deg, self.width, self.depth, tilt_shifts_px=shifts)
         return Crop(starts, cropped)
@@ -155,6 +156,12 @@ class Crop:
             squares += np.square(row[stop:], dtype=np.float64).sum(axis=0)
         n_pixels = self.beam.n_tilts * (sinogram.shape[1] - self.beam.width)
         return cropped, Beside(squares.astype(np.float32), n_pixels)
+
+    def holds(self, extents: Doubles) -> bool:
+        """Tell whether what lies between detector positions (n_tilts, 2) is well within the rows."""
+        room = MARGIN / 2
+        left, right = extents[:, 0] - self.starts, self.stops - 1 - extents[:, 1]
+        return bool((left >= room).all() and (right >= room).all())
 
     @property
     def stops(self) -> NDArray[np.intp]:
@@ -205,9 +212,7 @@ def find_box(
         if box is None:
             return Field(None, "whole field: the specimen fills most of it")
         crop = box.crop(beam)
-        if crop.starts.min() < 0 or crop.stops.max() > series.width:
-            return Field(None, "whole field: the specimen lies at its edge")
-        verdict = _judge_outside(crop, seen)
+        verdict = _judge_outside(crop, seen) if crop.holds(extents) else "more"
         if verdict == "vacuum":
             break
         if verdict == "film":
