@@ -248,24 +248,17 @@ class _Survey:
 def _survey(
     series: TiltSeries, normalisation: Normalisation, peak: float, noise: float
 ) -> _Survey:
-    from scipy.ndimage import uniform_filter, uniform_filter1d
-
     noise /= peak
-    least = SIGMAS * noise / PATCH
-    band = min(BAND, series.height)
-    least_band = max(FLOOR, SIGMAS * noise / np.sqrt(band * PATCH))
+    shape = series.height, series.width
+    windows = [_Window((PATCH, PATCH), shape, noise), _Window((BAND, PATCH), shape, noise)]
     extents = np.full((series.n_tilts, 2), np.nan)
     shows = np.zeros(series.height, bool)
     profiles = np.empty((series.n_tilts, series.width))
     for tilt, image in enumerate(series.images):
         path = normalisation.apply(np.asarray(image)) / np.float32(peak)
-        matter = np.abs(uniform_filter(path, PATCH)) > least
-        bands = uniform_filter1d(uniform_filter1d(path, band, axis=0), PATCH, axis=1)
+        matter = windows[0].find(path) | windows[1].find(path)
         shows |= matter.any(axis=1)
-        wide = np.abs(bands) > least_band
-        # A band is as wide as its filter: the slices in it need not show matter themselves.
-        shows |= wide.any(axis=1)
-        columns = np.flatnonzero(matter.any(axis=0) | wide.any(axis=0))
+        columns = np.flatnonzero(matter.any(axis=0))
         if columns.size:
             extents[tilt] = columns[0], columns[-1]
         profiles[tilt] = path.mean(axis=0)
@@ -274,6 +267,38 @@ def _survey(
     if at.size:
         y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
     return _Survey(extents, y, profiles, noise / np.sqrt(series.height))
+
+
+class _Window:
+    """Finds where the mean over a window of an image stands out of the noise.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Slices and pixels of the window.
+    shape : tuple of int
+        Of the images.
+    noise : float
+        Standard deviation of a pixel.
+    """
+
+    def __init__(self, size: tuple[int, int], shape: tuple[int, int], noise: float) -> None:
+        self._size = size
+        # At an image's edge there is less in a window, and its mean is noisier.
+        self._filled = np.maximum(self._filter(np.ones(shape, np.float32)), np.float32(1e-6))
+        n_pixels = self._filled * np.prod(size)
+        self._least = np.maximum(FLOOR, SIGMAS * noise / np.sqrt(n_pixels)).astype(np.float32)
+
+    def find(self, path: Floats) -> NDArray[np.bool_]:
+        """Return the middles of windows with matter, in an image of path integrals."""
+        found: NDArray[np.bool_] = np.abs(self._filter(path)) > self._least * self._filled
+        return found
+
+    def _filter(self, image: Floats) -> Floats:
+        from scipy.ndimage import uniform_filter
+
+        filtered: Floats = uniform_filter(image, self._size, mode="constant")
+        return filtered
 
 
 def _share_with_neighbours(beam: ParallelBeam, extents: Doubles) -> Doubles:
