@@ -4,8 +4,8 @@
 
 Time: rods of several diameters, and the needle that comes with the package (aligned), are filled by
 `gan` with and without the box, in turn in one process. Quality: held-back families, made small and
-put somewhere into a field of vacuum, alone, in pairs or in a halo, are filled both ways and compared
-with the truth. Processor time adds up over the cores and means something on a busy machine, too.
+put somewhere into a field of vacuum, alone or in a halo, are filled both ways and compared with the
+truth. Processor time adds up over the cores and means something on a busy machine, too.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ SCENES = (
 
 
 def simulate(scene: Scene, seed: int = 0) -> tuple[TiltSeries, Floats]:
-    """Record a scene at 41 tilts up to 60 degrees; return the series and the densities (z, x, y)."""
+    """Record a scene at 41 tilts up to 60 degrees; return the series and the truth (z, x, y)."""
     rng = np.random.default_rng(seed)
     z, x, y = grid(2 * WIDTH, SLICES, y0=MIDDLE_Y)
     fine = np.zeros(np.broadcast_shapes(z.shape, x.shape, y.shape), np.float32)
@@ -140,7 +140,9 @@ def time_all(width: int, n_slices: int) -> list[dict[str, Any]]:
         fill(series, FillOptions(("sart",), slices=(0, 1)), session=session)
         row = time_both(series, None, session)
         share = np.pi / 4 * diameter**2
-        rows.append({"what": f"rod, {diameter:g} of the width", "width": width, "share": share} | row)
+        rows.append(
+            {"what": f"rod, {diameter:g} of the width", "width": width, "share": share} | row
+        )
         print(rows[-1], flush=True)
     *_, aligned = iter_align(read_tilt_series(needle_path()))
     needle = aligned.series

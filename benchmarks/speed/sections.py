@@ -252,15 +252,15 @@ def _render_box(figures: dict[str, Any]) -> str:
         [
             "## The box of the specimen",
             f"`benchmarks/speed/box.py` on {count_in_words(figures['machine']['cores'])}: `gan` by "
-            "itself, with SART and TVM that it makes first, on the whole field and on the box of the "
-            f"specimen in turn; {figures['slices']} slices of rods, {figures['needle_slices']} of "
+            "itself, with SART and TVM that it makes first, on the whole field and on the box of "
+            f"the specimen in turn; {figures['slices']} slices of rods, {figures['needle_slices']} of "
             f"the needle. {CLOCKS['cpu']}",
             format_table(
                 ["what", "field", "specimen", "box", "whole (s)", "box (s)", "ratio"], times
             ),
             "Objects of held-back families, small in a field of "
-            f"{figures['width']} x {figures['width']} pixels, 41 tilts up to 60 degrees: PSNR on the "
-            f"whole field, and in brackets how the box changes it. Mean change: {mean}.",
+            f"{figures['width']} x {figures['width']} pixels, 41 tilts up to 60 degrees: PSNR on "
+            f"the whole field, and in brackets how the box changes it. Mean change: {mean}.",
             format_table(
                 ["what", "family", "electrons", "box", "SART (dB)", "TVM (dB)", "GAN (dB)"], quality
             ),

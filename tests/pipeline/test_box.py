@@ -133,14 +133,14 @@ def test_rows_of_shifted_tilts_are_aligned():
     shifts = np.random.default_rng(0).uniform(-0.5, 0.5, ANGLES_DEG.size)
     beam = ParallelBeam(ANGLES_DEG, 32, tilt_shifts_px=shifts)
     still = ParallelBeam(ANGLES_DEG, 32)(volume)
-    np.testing.assert_allclose(align_rows(beam, beam(volume)), still, atol=0.02 * still.max())
+    np.testing.assert_allclose(align_rows(beam, beam(volume)), still, atol=0.03 * still.max())
     assert align_rows(ParallelBeam(ANGLES_DEG, 32), still) is still
 
 
 @pytest.fixture(scope="module")
 def filled():
     series = make_series(
-        project_disc(10, -14, 20), noise=0.3, height=40, seen=slice(14, 26), axis_shift_px=0.0
+        project_disc(10, -14, 20), noise=0.3, height=90, seen=slice(36, 48)
     )
     methods = ("wbp", "sart", "tvm")
     return {
@@ -154,7 +154,8 @@ def test_outside_the_box_is_vacuum_and_inside_what_the_whole_field_gives(filled)
     box = results[False].report["box"]
     assert results[True].report["box"] is None
     inside = tuple(slice(*box[axis]) for axis in "zyx")
-    assert box["y"] == [2, 38]
+    assert 0 < box["y"][0] <= 36 - 12
+    assert 48 + 12 <= box["y"][1] < 90
     for method in ("sart", "tvm"):
         ours, whole = (results[w].volumes[method].data for w in (False, True))
         assert ours.shape == whole.shape
@@ -172,7 +173,7 @@ def test_wbp_belongs_to_the_whole_field(filled):
     np.testing.assert_array_equal(ours, whole)
 
 
-@pytest.mark.parametrize(("start", "stop"), [(0, 2), (1, 20), (20, 40)])
+@pytest.mark.parametrize(("start", "stop"), [(0, 2), (1, 40), (40, 60)])
 def test_some_slices_are_those_of_the_whole(filled, start, stop):
     results, series = filled
     part = fill(series, FillOptions(("sart",), device="cpu", slices=(start, stop)))
@@ -181,7 +182,7 @@ def test_some_slices_are_those_of_the_whole(filled, start, stop):
 
 
 def test_networks_work_in_the_box():
-    series = make_series(project_disc(10, -14, 20), noise=0.3, height=2)
+    series = make_series(project_disc(10, -14, 20), noise=0.3, height=4)
     result = fill(series, FillOptions(("gan",), device="cpu"))
     box = result.report["box"]
     volume = result.volumes["gan"].data

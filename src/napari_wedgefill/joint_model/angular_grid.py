@@ -127,7 +127,7 @@ def _mirror(rows: Array, axis_u: float) -> Array:
 
 
 def align_rows(beam: ParallelBeam, rows: Array) -> Array:
-    """Move rows (n_tilts, width, n_slices) so that no tilt is shifted; linearly, by parts of pixels.
+    """Move rows (n_tilts, width, n_slices) so that no tilt is shifted, linearly.
 
     What comes in from outside is zero. Where `beam` has no shifts, these are the rows themselves.
     """

@@ -65,9 +65,7 @@ def iter_joint(
     until = 0.4 if model.model.refines else 0.9
     volume = _turn_into_volume((yield from _run_stage(model, "tomogram", channels, 0.3, until)))
     if model.model.refines:
-        passes = iter_refine(
-            model, beam, sinogram, estimates.tvm, volume, scales, beside=beside
-        )
+        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales, beside=beside)
         volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
     steps = iter_consistency(beam, sinogram, volume, scales, cautious=True, beside=beside)
     return (yield from _restore(steps, 0.9, 1.0))

@@ -2,8 +2,8 @@
 
 Most fields of view are vacuum, and a volume of vacuum needs no solver and no network. Where the
 images show that a specimen is isolated, at every tilt, all methods but WBP work on a box of voxels
-around it. Rows are cropped to whole pixels, so that measured data stay what they are; where the tilt
-axis lies in each cropped row goes into the geometry (`ParallelBeam`).
+around it. Rows are cropped to whole pixels, so that measured data stay what they are; where the
+tilt axis lies in each cropped row goes into the geometry (`ParallelBeam`).
 
 The rule errs on the large side: matter is whatever stands out of the noise in a patch of pixels, in
 a band of slices, or in the mean of all tilts; and where in doubt there is no box.
@@ -86,7 +86,7 @@ class Box:
         return n_voxels / float(np.prod(self.field))
 
     def within(self, start: int, stop: int) -> Box | None:
-        """Return the part of the box in some slices, counted from `start`; None if there is none."""
+        """Return the part of the box in some slices, counted from `start`; None if it has none."""
         first, last = max(self.y[0], start) - start, min(self.y[1], stop) - start
         if first >= last:
             return None
@@ -158,7 +158,7 @@ class Crop:
         return cropped, Beside(squares.astype(np.float32), n_pixels)
 
     def holds(self, extents: Doubles) -> bool:
-        """Tell whether what lies between detector positions (n_tilts, 2) is well within the rows."""
+        """Tell whether what lies between some positions (n_tilts, 2) is well within the rows."""
         room = MARGIN / 2
         left, right = extents[:, 0] - self.starts, self.stops - 1 - extents[:, 1]
         return bool((left >= room).all() and (right >= room).all())
@@ -182,8 +182,8 @@ def find_box(
 ) -> Field:
     """Find the smallest box around all that a series shows, if vacuum lies all around it.
 
-    At tilt t what the images show lies between two detector positions, and the specimen in the strip
-    of rays between them. The box holds what all strips have in common, and is as wide as what any
+    At tilt t what the images show lies between two detector positions, and the specimen in the
+    strip of rays between them. The box holds what all strips have in common, and is as wide as what any
     tilt shows on either side of its centre.
 
     Parameters
@@ -245,9 +245,7 @@ class _Survey:
     noise: float
 
 
-def _survey(
-    series: TiltSeries, normalisation: Normalisation, peak: float, noise: float
-) -> _Survey:
+def _survey(series: TiltSeries, normalisation: Normalisation, peak: float, noise: float) -> _Survey:
     noise /= peak
     shape = series.height, series.width
     windows = [_Window((PATCH, PATCH), shape, noise), _Window((BAND, PATCH), shape, noise)]
@@ -319,8 +317,8 @@ def _solve(
 ) -> tuple[float, float, float] | None:
     """Minimise a cost of (x, z, r), all from the field's centre, where strips allow it.
 
-    With a cost of r, (x, z) is the centre of what is nowhere more than r from it. Without, (x, z) is
-    a point that lies in the strip of every tilt.
+    With a cost of r, (x, z) is the centre of what is nowhere more than r from it. Without, (x, z)
+    is a point that lies in the strip of every tilt.
     """
     from scipy.optimize import linprog
 
@@ -360,9 +358,7 @@ def _enclose(
     Box or None
         None where it would fill most of a slice, or strips have nothing in common.
     """
-    corners = [
-        _solve((x, z, 0.0), beam, extents) for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1))
-    ]
+    corners = [_solve((x, z, 0.0), beam, extents) for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1))]
     left, right, top, bottom = corners
     if left is None or right is None or top is None or bottom is None:
         return None
@@ -397,8 +393,7 @@ def _judge_outside(crop: Crop, seen: _Survey) -> str:
     All tilts together show what none of them shows alone. What is the same everywhere and at every
     tilt is the detector's; matter that goes on beyond the field grows with the tilt.
     """
-    n_tilts, width = seen.profiles.shape
-    u = np.arange(width)
+    u = np.arange(seen.profiles.shape[1])
     outside = (u < crop.starts[:, None]) | (u >= crop.stops[:, None])
     level = float(np.median(seen.profiles[outside]))
     by_tilt = np.array([row[out].mean() for row, out in zip(seen.profiles, outside, strict=True)])
@@ -410,7 +405,9 @@ def _judge_outside(crop: Crop, seen: _Survey) -> str:
         doubt = seen.noise / np.sqrt(outside.sum(axis=1).mean() * power)
         if slope * np.ptp(grows) > max(FLOOR, SIGMAS * doubt * np.ptp(grows)):
             return "film"
-    distance = np.where(u < crop.starts[:, None], crop.starts[:, None] - 1 - u, u - crop.stops[:, None])
+    distance = np.where(
+        u < crop.starts[:, None], crop.starts[:, None] - 1 - u, u - crop.stops[:, None]
+    )
     ring = np.where(outside, distance // RING, -1)
     for side in (u < crop.starts[:, None], u >= crop.stops[:, None]):
         for k in range(int(ring.max()) + 1):

@@ -80,9 +80,7 @@ class Session:
             from .box import find_box
 
             found = self.calibrate(series)
-            self._fields[series] = find_box(
-                series, found.beam, found.normalisation, found.scales
-            )
+            self._fields[series] = find_box(series, found.beam, found.normalisation, found.scales)
         return self._fields[series]
 
     def bin_for_preview(self, series: TiltSeries) -> tuple[TiltSeries, int]:

@@ -68,7 +68,8 @@ class VolumeTile:
             found = make_aligned_zeros((n, rays.width, self.lanes))
             project_rays(
                 vectors(self.lanes), self.padded.reshape(-1), rows,
-                ray[0][chosen], ray[1][chosen], rays.axis_u[tilts[chosen]], found.reshape(-1), rays.width,
+                ray[0][chosen], ray[1][chosen], rays.axis_u[tilts[chosen]],
+                found.reshape(-1), rays.width,
             )  # fmt: skip
             out[tilts[chosen]] = found[:, :, : out.shape[2]]
 
