@@ -253,8 +253,8 @@ def _render_box(figures: dict[str, Any]) -> str:
             "## The box of the specimen",
             f"`benchmarks/speed/box.py` on {count_in_words(figures['machine']['cores'])}: `gan` by "
             "itself, with SART and TVM that it makes first, on the whole field and on the box of "
-            f"the specimen in turn; {figures['slices']} slices of rods, {figures['needle_slices']} of "
-            f"the needle. {CLOCKS['cpu']}",
+            f"the specimen in turn; {figures['slices']} slices of rods, {figures['needle_slices']} "
+            f"of the needle. {CLOCKS['cpu']}",
             format_table(
                 ["what", "field", "specimen", "box", "whole (s)", "box (s)", "ratio"], times
             ),

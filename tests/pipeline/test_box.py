@@ -139,9 +139,7 @@ def test_rows_of_shifted_tilts_are_aligned():
 
 @pytest.fixture(scope="module")
 def filled():
-    series = make_series(
-        project_disc(10, -14, 20), noise=0.3, height=90, seen=slice(36, 48)
-    )
+    series = make_series(project_disc(10, -14, 20), noise=0.3, height=90, seen=slice(36, 48))
     methods = ("wbp", "sart", "tvm")
     return {
         whole: fill(series, FillOptions(methods, device="cpu", whole_field=whole))

@@ -183,8 +183,8 @@ def find_box(
     """Find the smallest box around all that a series shows, if vacuum lies all around it.
 
     At tilt t what the images show lies between two detector positions, and the specimen in the
-    strip of rays between them. The box holds what all strips have in common, and is as wide as what any
-    tilt shows on either side of its centre.
+    strip of rays between them. The box holds what all strips have in common, and is as wide as what
+    any tilt shows on either side of its centre.
 
     Parameters
     ----------
