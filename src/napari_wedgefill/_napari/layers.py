@@ -32,10 +32,10 @@ TRUST_LIMITS = (0.7, 1.0)
 #: Entry of the layers made here: their row 0 is the bottom of the picture, as everywhere in memory.
 ROWS_KNOWN = {"row_0": "bottom"}
 ROWS_TURNED = (
-    "This layer was not opened by napari-wedgefill, so its row 0 is taken as the top of the picture, "
-    "as napari draws it: its rows are turned over for the fill, and slices count from its last row. "
-    "If its row 0 is the bottom, as in MRC files, change the sign of the angles, or the volume is a "
-    "mirror image."
+    "napari-wedgefill did not open this layer, so its row 0 is taken as the top of the picture, as "
+    "napari draws it: its rows are turned over for the fill, and slices count from its last row. "
+    "If its row 0 is the bottom, as in MRC files, change the sign of the angles, or the volume is "
+    "a mirror image."
 )
 
 #: What a reader returns and `Viewer._add_layer_from_data` takes: data, attributes, layer type.
