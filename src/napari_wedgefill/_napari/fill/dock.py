@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 from weakref import ReferenceType, ref
@@ -75,7 +76,7 @@ class FillWedge(Forms):
         self.verdict = Verdict()
         self.footer = Footer()
         self.run_box = ComboBox(name="run", label="Run", choices=self._offer_runs, gui_only=True)
-        self.sections = self._make_sections(*forms)
+        self.sections = self._make_sections(forms)
         super().__init__(forms, self.sections, name="fill_wedge")
         self.series_fields = SeriesFields(self, self.workbench, self.sections[0].summarise)
         self._lay_out()
@@ -101,17 +102,12 @@ class FillWedge(Forms):
 
     # How it is laid out
 
-    def _make_sections(
-        self, series: Widget, prepare: Widget, methods: Widget, checks: Widget
-    ) -> tuple[Section, ...]:
+    def _make_sections(self, forms: Sequence[Container[Any]]) -> tuple[Section, ...]:
         result = Container[Widget](widgets=[self.run_box], name="result_form")
         result.native.layout().addWidget(self.verdict)
-        return (
-            Section("Series", series),
-            Section("Prepare", prepare),
-            Section("Methods", methods),
-            Section("Checks", checks),
-            Section("Result", result),
+        titles = ("Series", "Prepare", "Methods", "Checks", "Result")
+        return tuple(
+            Section(title, form) for title, form in zip(titles, (*forms, result), strict=True)
         )
 
     def _lay_out(self) -> None:

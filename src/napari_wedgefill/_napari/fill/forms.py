@@ -8,7 +8,7 @@ from itertools import chain
 from typing import Any
 
 from magicgui.signature import MagicParameter, MagicSignature
-from magicgui.widgets import Container, FunctionGui
+from magicgui.widgets import Container
 from magicgui.widgets.bases import BaseValueWidget, Widget
 
 
@@ -17,7 +17,7 @@ class Forms(Container[Widget]):
 
     Parameters
     ----------
-    forms : tuple of FunctionGui
+    forms : tuple of Container
         The forms; `gui_only` widgets are no fields.
     widgets : sequence of Widget
         What the container holds, the forms somewhere inside.
@@ -31,7 +31,7 @@ class Forms(Container[Widget]):
     """
 
     def __init__(
-        self, forms: tuple[FunctionGui[Any], ...], widgets: Sequence[Widget], *, name: str
+        self, forms: tuple[Container[Any], ...], widgets: Sequence[Widget], *, name: str
     ) -> None:
         self.forms = forms
         self.is_setting = False
@@ -80,8 +80,8 @@ class Forms(Container[Widget]):
     @contextmanager
     def setting(self) -> Iterator[None]:
         """Set fields without doing what follows where a user sets them."""
-        was, self._issetting = self._issetting, True
+        was, self.is_setting = self.is_setting, True
         try:
             yield
         finally:
-            self._issetting = was
+            self.is_setting = was
