@@ -22,10 +22,17 @@ def aligned(images: NDArray[np.float32], angles_deg: NDArray[np.float64] = ANGLE
 
 
 @pytest.mark.parametrize("value", [0.0, LEVEL, 37.0])
-def test_a_blank_image_is_left_out_and_named(value: float) -> None:
+def test_a_blank_image_is_useless_whatever_its_value(value: float) -> None:
+    images = needle(jitter()).images.copy()
+    images[4] = value
+    bad = find_bad_images(images, ANGLES_DEG)
+    assert [(each.tilt, each.is_useless) for each in bad] == [(4, True)]
+
+
+def test_a_blank_image_is_left_out_and_named() -> None:
     offsets = jitter()
     images = needle(offsets).images[::2].copy()
-    images[4] = value
+    images[4] = LEVEL
     found = aligned(images, ANGLES_DEG[::2])
     assert found.series.n_tilts == len(images) - 1
     assert [bad.tilt for bad in found.report.left_out] == [4]
@@ -76,6 +83,15 @@ def test_pure_noise_is_left_alone() -> None:
     report = aligned(noise, np.linspace(-60.0, 60.0, 15)).report
     assert not report.applied
     assert not report.shifts_px.any()
+
+
+@pytest.mark.parametrize("of", ["noise", "a specimen"])
+def test_copies_of_one_image_are_refused(of: str) -> None:
+    image = needle(jitter(), noise=0.05).images[3]
+    if of == "noise":
+        image = np.random.default_rng(0).normal(0.0, 1.0, image.shape).astype(np.float32)
+    with pytest.raises(WedgefillError, match="all 29 images are the same"):
+        aligned(np.repeat(image[None], len(ANGLES_DEG), axis=0))
 
 
 def test_a_series_with_one_good_image_is_refused() -> None:

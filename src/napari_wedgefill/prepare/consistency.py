@@ -51,12 +51,15 @@ class Consistency:
         its structure counts; if not, only its finer structure.
     depth_share : float
         Voxels along the beam, as a share of the images' width.
+    max_slices : int
+        Slices that the two measures look at, at most.
     """
 
     stack: Binned
     angles_deg: Doubles
     isolated: bool
     depth_share: float = 1.0
+    max_slices: int = MAX_SLICES
 
     @property
     def depth(self) -> int:
@@ -89,9 +92,9 @@ class Consistency:
         return Slices(values, measured).widened(width_for(width, self.angles_deg, self.isolated))
 
     def some_rows(self) -> NDArray[np.int64]:
-        """Evenly spaced rows, at most `MAX_SLICES`."""
+        """Evenly spaced rows, at most `max_slices`."""
         h = self.stack.images.shape[1]
-        return np.unique(np.linspace(0, h - 1, MAX_SLICES).round().astype(np.int64))
+        return np.unique(np.linspace(0, h - 1, self.max_slices).round().astype(np.int64))
 
     def all_rows(self) -> NDArray[np.int64]:
         """Every row."""
@@ -146,7 +149,7 @@ class Consistency:
         beam = ParallelBeam(self.angles_deg[asked], slices.values.shape[1], self.depth)
         return np.asarray(beam(x), np.float32)
 
-    def with_best_depth(self, pose: Pose) -> Consistency:
+    def choose_depth(self, pose: Pose) -> Consistency:
         """Choose the depth that lets withheld tilts of a film be predicted best."""
         if self.isolated:
             return self
