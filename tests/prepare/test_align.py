@@ -12,7 +12,27 @@ from numpy.typing import NDArray
 
 from napari_wedgefill.prepare import Aligned, align, iter_align
 from napari_wedgefill.progress import Progress
-from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SCALE, SIZE, jitter, needle
+from napari_wedgefill.tilt_series import TiltSeries
+from tests.prepare import simulated_needle
+from tests.prepare.simulated_needle import LEVEL, SCALE, SIZE
+
+EVERY = np.s_[::2]  # for speed
+ANGLES_DEG = simulated_needle.ANGLES_DEG[EVERY]
+
+
+def jitter() -> NDArray[np.float64]:
+    """Displacements of every second image."""
+    return simulated_needle.jitter()[EVERY]
+
+
+def needle(
+    offsets_px: NDArray[np.float64], axis_px: float = 0.0, axis_deg: float = 0.0, noise: float = 0.0
+) -> TiltSeries:
+    """Every second image of the needle."""
+    every = np.zeros((len(simulated_needle.ANGLES_DEG), 2))
+    every[EVERY] = offsets_px
+    series = simulated_needle.needle(every, axis_px, axis_deg, noise)
+    return series.tilts(np.arange(series.n_tilts)[EVERY])
 
 
 def errors_px(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
@@ -10,8 +12,9 @@ from scipy.ndimage import shift as spline_shift
 from napari_wedgefill.prepare.background import estimate_background
 from napari_wedgefill.prepare.correlation import chain_neighbours, measure_offset, taper
 from napari_wedgefill.prepare.pose import Binned, Pose
-from napari_wedgefill.prepare.steps import minimise_movement
+from napari_wedgefill.prepare.steps import drop_doubtful_turn, minimise_movement, prepare
 from napari_wedgefill.projector import ParallelBeam
+from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SCALE, needle
 
 
 def texture(shape: tuple[int, ...], seed: int = 0, width_px: float = 2.0) -> np.ndarray:
@@ -104,3 +107,16 @@ def test_the_chain_of_neighbours_follows_an_object_that_leaves_the_field() -> No
     wrong = found - true
     wrong -= wrong[len(angles) // 2]
     assert np.sqrt((wrong**2).mean()) < 1.0
+
+
+@pytest.mark.parametrize("true_deg", [0.0, 3.0])
+def test_the_axis_stays_turned_only_if_withheld_tilts_say_so(true_deg: float) -> None:
+    """A few counts per pixel: what noise alone would turn is turned back."""
+    series = needle(np.zeros((len(ANGLES_DEG), 2)), axis_deg=true_deg)
+    series = series.tilts(np.arange(0, series.n_tilts, 2))
+    rates = 5.0 * np.clip((series.images - LEVEL) / SCALE, 0.0, None)
+    counts = np.random.default_rng(0).poisson(rates).astype(np.float32)
+    work = prepare(counts, series.angles_deg)
+    start = Pose(np.zeros((series.n_tilts, 2)))
+    found = drop_doubtful_turn(work, replace(start, axis_deg=3.0), start, 1.0)
+    assert found.axis_deg == pytest.approx(true_deg)
