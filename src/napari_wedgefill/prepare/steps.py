@@ -89,7 +89,7 @@ def first_guesses(work: Work, start: Pose) -> Iterator[tuple[str, Pose]]:
 
 def place_by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
     """Place the rows' mass along the axis, and the rows' centres of mass across it."""
-    stack = work.fine.stack  # half of a pixel more or less: the refinement starts from here
+    stack = work.fine.stack  # small enough to be quick; what is lost, the refinement finds
     along_px = stack.factor * measure_axial_offsets(stack.aligned(start))
     pose = start.add_offsets(_along(along_px))
     height, width = work.full.images.shape[1:]
