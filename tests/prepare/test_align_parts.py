@@ -110,7 +110,7 @@ def test_the_chain_of_neighbours_follows_an_object_that_leaves_the_field() -> No
 
 
 @pytest.mark.parametrize(("true_deg", "counts"), [(0.0, 5.0), (0.0, 500.0), (3.0, 500.0)])
-def test_the_axis_stays_turned_only_if_withheld_tilts_say_so(
+def test_the_axis_stays_turned_only_where_that_clearly_helps(
     true_deg: float, counts: float
 ) -> None:
     """What noise alone would turn is turned back; a lean that the counts show is kept."""

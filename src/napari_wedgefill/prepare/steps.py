@@ -26,8 +26,8 @@ MAX_TURN_DEG = 20.0  # of the tilt axis against where the input says it is
 COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5))
 FINE_SCANS = ((1.5, 1.5),)
 FINE_SLICES = 16  # of a large volume say where its axis lies as well as more of them
-#: A turn of the axis must let withheld tilts be predicted better by this many standard errors.
-MIN_SIGMAS = 3.0
+#: A turn of the axis must lower the misfit of the tilts by this many standard errors.
+MIN_SIGMAS = 2.0
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
@@ -192,10 +192,11 @@ def scan_axis(
 
 
 def drop_doubtful_turn(work: Work, pose: Pose, start: Pose, depth_share: float) -> Pose:
-    """Turn the tilt axis back, unless withheld tilts are predicted clearly better with the turn.
+    """Turn the tilt axis back, unless the images contradict each other clearly less with the turn.
 
     Noise alone makes the misfit least at some angle. The gain of the turn is measured at each
-    tilt, against a pose refined without it; it must exceed its standard error by `MIN_SIGMAS`.
+    tilt, against a pose refined without it; it must exceed `MIN_SIGMAS` of its standard errors. Withheld tilts cannot decide
+    this: the few sweeps that predict them favour refined shifts over the true turn.
     """
     coarse = replace(work.coarse, depth_share=depth_share)
     factor = coarse.stack.factor
@@ -203,7 +204,7 @@ def drop_doubtful_turn(work: Work, pose: Pose, start: Pose, depth_share: float) 
     for better in iter_refine(coarse, upright, n_rounds=ROUNDS, reach_px=4.0 * factor):
         upright = better
     upright = find_axis_shift(coarse, upright, 1.5 * factor, reach_px=4.0 * factor)
-    gain = coarse.withheld_by_tilt(upright) ** 2 - coarse.withheld_by_tilt(pose) ** 2
+    gain = coarse.misfit_by_tilt(upright) ** 2 - coarse.misfit_by_tilt(pose) ** 2
     error = float(gain.std(ddof=1)) / np.sqrt(len(gain))
     return pose if float(gain.mean()) > MIN_SIGMAS * error else upright
 
