@@ -195,8 +195,9 @@ def drop_doubtful_turn(work: Work, pose: Pose, start: Pose, depth_share: float) 
     """Turn the tilt axis back, unless the images contradict each other clearly less with the turn.
 
     Noise alone makes the misfit least at some angle. The gain of the turn is measured at each
-    tilt, against a pose refined without it; it must exceed `MIN_SIGMAS` of its standard errors. Withheld tilts cannot decide
-    this: the few sweeps that predict them favour refined shifts over the true turn.
+    tilt, against a pose refined without it; it must exceed `MIN_SIGMAS` of its
+    standard errors. Withheld tilts cannot decide this: the few sweeps that predict them favour
+    refined shifts over the true turn.
     """
     coarse = replace(work.coarse, depth_share=depth_share)
     factor = coarse.stack.factor
