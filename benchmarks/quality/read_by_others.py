@@ -1,6 +1,6 @@
 """Do other programs see what we write? Shapes, axes, handedness and voxel size, file by file.
 
-    python benchmarks/quality/read_by_others.py --out runs/read_by_others.json
+    python -m benchmarks.quality.read_by_others
 
 A handed object (its values grow differently along z, y and x) is written in every format and read
 with tifffile, mrcfile, rosettasciio, h5py, zarr, gemmi and VTK. Each reader's array is brought to
@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import MEASURED
 from napari_wedgefill.io import write_tilt_series, write_volume
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.volume import TiltRange, Volume
@@ -170,18 +171,13 @@ def run(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="JSON of the results")
-    parser.add_argument("--page", type=Path, help="Markdown page of the results")
-    args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        rows = run(Path(name))
+def render(rows: list[dict[str, Any]]) -> str:
+    """Return the page as Markdown."""
     words = {True: "yes", False: "no", None: "not stated"}
     lines = [
         "# Read by others",
         "",
-        "Printed by `python benchmarks/quality/read_by_others.py`: a handed object, written in",
+        "Printed by `python -m benchmarks.quality.read_by_others`: a handed object, written in",
         "every format and read by other programs.",
         "",
         "| file | read by | shape | values, axes and hand | voxel size |",
@@ -192,13 +188,20 @@ def main() -> None:
         if "error" in row:
             cells = [row["error"], "", ""]
         lines.append(f"| {row['file']} | {row['reader']} | " + " | ".join(cells) + " |")
-    text = "\n".join(lines) + "\n"
-    if args.out is not None:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    if args.page is not None:
-        args.page.write_text(text, encoding="utf-8")
-    print(text)
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Write, read, and put figures and page where they are wanted."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=MEASURED / "read-by-others.json")
+    parser.add_argument("--page", type=Path, default=MEASURED / "read-by-others.md")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        rows = run(Path(name))
+    args.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    args.page.write_text(render(rows), encoding="utf-8")
+    print(render(rows))
 
 
 if __name__ == "__main__":

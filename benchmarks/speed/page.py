@@ -33,7 +33,7 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
 
     Parameters
     ----------
-    part : {"projectors", "convergence", "fill", "networks", "startup", "memory"}
+    part : {"projectors", "convergence", "fill", "box", "networks", "startup", "memory"}
         Which benchmark.
     figures : dict
         Ready for JSON.

@@ -221,10 +221,58 @@ def _render_convergence(figures: dict[str, Any]) -> str:
     )
 
 
+def _render_box(figures: dict[str, Any]) -> str:
+    times = []
+    for row in figures["times"]:
+        share = "" if row["share"] is None else f"{100 * row['share']:.0f} %"
+        box = "whole field" if row["box"] is None else " x ".join(str(n) for n in row["box"])
+        field = f"{row['width']} x {row['width']}"
+        whole, boxed = row["whole_cpu_s"], row["box_cpu_s"]
+        times.append(
+            [row["what"], field, share, box, f"{whole:.1f}", f"{boxed:.1f}", f"{boxed / whole:.2f}"]
+        )
+    quality = []
+    for row in figures["quality"]:
+        electrons = "noise-free" if row["electrons"] is None else f"{row['electrons']:g}"
+        box = "whole field" if row["box"] is None else " x ".join(str(n) for n in row["box"])
+        gains = [
+            f"{row['whole_db'][m]:.2f} ({row['box_db'][m] - row['whole_db'][m]:+.2f})"
+            if row["box"]
+            else ""
+            for m in ("sart", "tvm", "gan")
+        ]
+        quality.append([row["what"], ", ".join(row["families"]), electrons, box, *gains])
+    found = [row for row in figures["quality"] if row["box"]]
+    mean = ", ".join(
+        f"{m.upper()} {sum(r['box_db'][m] - r['whole_db'][m] for r in found) / len(found):+.2f} dB"
+        for m in ("sart", "tvm", "gan")
+        if found
+    )
+    return "\n\n".join(
+        [
+            "## The box of the specimen",
+            f"`benchmarks/speed/box.py` on {count_in_words(figures['machine']['cores'])}: `gan` by "
+            "itself, with SART and TVM that it makes first, on the whole field and on the box of "
+            f"the specimen in turn; {figures['slices']} slices of rods, {figures['needle_slices']} "
+            f"of the needle. {CLOCKS['cpu']}",
+            format_table(
+                ["what", "field", "specimen", "box", "whole (s)", "box (s)", "ratio"], times
+            ),
+            "Objects of held-back families, small in a field of "
+            f"{figures['width']} x {figures['width']} pixels, 41 tilts up to 60 degrees: PSNR on "
+            f"the whole field, and in brackets how the box changes it. Mean change: {mean}.",
+            format_table(
+                ["what", "family", "electrons", "box", "SART (dB)", "TVM (dB)", "GAN (dB)"], quality
+            ),
+        ]
+    )
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "projectors": _render_projectors,
     "convergence": _render_convergence,
     "fill": _render_fill,
+    "box": _render_box,
     "networks": _render_networks,
     "startup": _render_startup,
     "memory": _render_memory,

@@ -5,10 +5,11 @@ from importlib import resources
 
 import numpy as np
 import pytest
+from magicgui.widgets import Dialog
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 from npe2 import PluginManifest, read, write
-from qtpy.QtWidgets import QFileDialog, QMenu
+from qtpy.QtWidgets import QMenu
 from superqt.utils import GeneratorWorker
 
 import napari_wedgefill
@@ -248,8 +249,8 @@ def test_napari_opens_sample_and_widget_by_their_names(plugin, make_napari_viewe
     viewer = make_napari_viewer()
     (needle,) = viewer.open_sample("napari-wedgefill", "needle")
     _, widget = viewer.window.add_plugin_dock_widget("napari-wedgefill", "Fill wedge")
-    assert widget.series_panel.layer is needle
-    assert widget.run_panel.fill_button.isEnabled()
+    assert widget.series.value is needle
+    assert widget.footer.fill_button.isEnabled()
 
 
 def test_menus_offer_the_widget_and_the_export(plugin, make_napari_viewer):
@@ -265,9 +266,14 @@ def test_export_from_the_menu_asks_and_writes(plugin, viewer, volume, tmp_path, 
     from napari._app_model import get_app_model
 
     viewer.add_layer(Layer.create(*volume_layer(volume)))
-    path = tmp_path / "exported.mrc"
-    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(path), ""))
+
+    def press_ok(dialog):
+        dialog["folder"].value = tmp_path
+        return True
+
+    monkeypatch.setattr(Dialog, "exec", press_ok)
     get_app_model().commands.execute_command("napari-wedgefill.export_volumes").result()
+    path = tmp_path / "object.mrc"
     qtbot.waitUntil(path.exists, timeout=5000)
     np.testing.assert_array_equal(read_volume(path).data, volume.data)
     GeneratorWorker.await_workers(5000)

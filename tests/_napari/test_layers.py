@@ -5,6 +5,7 @@ from napari.layers import Image, Layer
 from napari_wedgefill._napari.fill.inputs import FillInputs
 from napari_wedgefill._napari.layers import (
     LayerMap,
+    bare_stack_layer,
     remember_angles,
     remember_pixel,
     series_layer,
@@ -76,6 +77,27 @@ def test_layers_of_others_need_angles_but_nothing_else():
     assert seen.to_series([-2, -1, 0, 1, 2], 1.5).pixel_nm == 1.5
 
 
+def test_rows_of_others_layers_are_turned_over_and_it_is_said(series):
+    """A picture that napari draws with row 0 on top gives the volume of its file, not a mirror."""
+    plain = Image(series.images[:, ::-1], name="opened by another plugin")
+    # Typed angles are kept with the layer and must not make it one of ours.
+    remember_angles(plain, series.angles_deg.tolist(), "your entry")
+    seen = LayerMap.of(plain)
+    back = seen.to_series(series.angles_deg, 2.5)
+    np.testing.assert_array_equal(back.images, series.images)
+    assert any("its rows are turned over" in warning for warning in back.warnings)
+    assert "its rows are turned over" in seen.provenance
+
+
+def test_rows_of_our_layers_stay(series):
+    for data in (series_layer(series), bare_stack_layer(series.images, "bare", 2.5)):
+        layer = Layer.create(*data)
+        remember_angles(layer, series.angles_deg.tolist(), "your entry")
+        back = LayerMap.of(layer).to_series(series.angles_deg, 2.5)
+        np.testing.assert_array_equal(back.images, series.images)
+        assert not any("rows" in warning for warning in back.warnings)
+
+
 def test_volume_there_and_back():
     data = np.random.default_rng(0).random((4, 3, 5), dtype=np.float32)
     volume = Volume(data, voxel_nm=(2.0, 2.5, 3.0), name="object", history=("made up",))
@@ -98,7 +120,7 @@ def test_a_volume_is_refused_as_a_series():
 def test_an_axis_across_the_image_is_turned_upright(series):
     """A series whose axis lies along x, turned in the widget, is the series with its axis up."""
     lying = np.rot90(series.images, -1, axes=(1, 2))
-    source = LayerMap.of(Image(lying, name="lying"))
+    source = LayerMap.of(Layer.create(*bare_stack_layer(lying, "lying", None)))
     inputs = FillInputs(source, "-60:60:5", axis="x", axis_shift_px=1.5)
     turned = inputs.series()
     np.testing.assert_array_equal(turned.images, series.images)
@@ -113,7 +135,7 @@ def test_a_second_press_uses_the_same_series_until_something_changes(layer):
     first = press(None)
     series = first.series()
     assert press(first).series() is series
-    assert press(first, methods=("wbp",)).single_slice(2).source.data is layer.data
+    assert press(first, methods=("wbp",)).series() is series
     for change in ({"axis": "x"}, {"axis_shift_px": 2.0}, {"pixel_nm": 9.0}):
         assert press(first, **change).series() is not series
     layer.data = layer.data.copy()

@@ -10,6 +10,7 @@ from benchmarks.quality import (
     ablation,
     hallucination,
     outside_field,
+    read_by_others,
     report,
     tiers,
     trust_calibration,
@@ -33,6 +34,7 @@ RENDERED = {
     "hallucination": lambda: hallucination.render(read("hallucination")),
     "hallucination-large": lambda: hallucination.render(read("hallucination-large")),
     "reliability": lambda: reliability_page.render(read("reliability")),
+    "read-by-others": lambda: read_by_others.render(read("read-by-others")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }
 

@@ -15,7 +15,7 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io.alignment_files import read_alignment, write_alignment
 from napari_wedgefill.prepare import Found
 from napari_wedgefill.prepare.pose import Binned, Pose
-from napari_wedgefill.prepare.transforms import found_in, transforms_of
+from napari_wedgefill.prepare.transforms import make_transforms, take_found_from
 from napari_wedgefill.tilt_series import TiltSeries
 
 
@@ -39,9 +39,9 @@ def test_what_is_written_is_read_back_as_the_same_pose(
     series = series_of()
     found = found_of(series, axis_deg)
     path = tmp_path / f"s{suffix}"
-    written = write_alignment(path, transforms_of(found))
+    written = write_alignment(path, make_transforms(found))
     assert path in written
-    back = found_in(read_alignment(path), series, path.name)
+    back = take_found_from(read_alignment(path), series, path.name)
     total = found.pose.offsets_px + np.array([0.0, found.pose.axis_shift_px])
     np.testing.assert_allclose(back.pose.offsets_px, total, atol=2e-3)
     assert back.pose.axis_deg == pytest.approx(axis_deg, abs=1e-3)
@@ -55,7 +55,7 @@ def test_an_xf_line_moves_the_image_as_imod_would() -> None:
     found = Found(
         np.arange(1), np.zeros(1), Pose(np.array([[2.0, -3.0]]), 0.0, 10.0), np.zeros(1), (20, 24)
     )
-    transforms = transforms_of(found)
+    transforms = make_transforms(found)
     middle = np.array([(24 - 1) / 2, (20 - 1) / 2])  # (x, y)
     back = np.linalg.inv(transforms.matrices[0])
     flip = np.array([[0, 1], [1, 0]])
@@ -68,20 +68,20 @@ def test_an_xf_line_moves_the_image_as_imod_would() -> None:
 def test_an_aln_that_leaves_out_images_keeps_the_rest(tmp_path: Path) -> None:
     series = series_of()
     path = tmp_path / "s.aln"
-    write_alignment(path, transforms_of(found_of(series, 3.0)))
+    write_alignment(path, make_transforms(found_of(series, 3.0)))
     lines = path.read_text().splitlines()
     path.write_text("\n".join(line for line in lines if not line.startswith("    2 ")))
-    assert found_in(read_alignment(path), series, path.name).kept.tolist() == [0, 1, 3, 4]
+    assert take_found_from(read_alignment(path), series, path.name).kept.tolist() == [0, 1, 3, 4]
 
 
 def test_stretched_images_and_turned_series_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "s.xf"
     path.write_text("1.05 0 0 1 0 0\n" * 5)
     with pytest.raises(WedgefillError, match="stretches or turns"):
-        found_in(read_alignment(path), series_of(), path.name)
+        take_found_from(read_alignment(path), series_of(), path.name)
     path.write_text("1 0 0 1 0 0\n" * 4)
     with pytest.raises(WedgefillError, match="4 lines"):
-        found_in(read_alignment(path), series_of(), path.name)
+        take_found_from(read_alignment(path), series_of(), path.name)
 
 
 @given(st.text(max_size=60))

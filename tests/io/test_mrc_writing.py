@@ -50,7 +50,7 @@ def test_volumes_there_and_back(folder, data, voxel_nm):
         st.floats(-89, 89).map(lambda a: round(a, 3)), min_size=3, max_size=9, unique=True
     ),
     pixel_nm=st.none() | edges_nm | st.just(0.1),
-    shift=st.floats(-20, 20).map(lambda s: round(s, 3)),
+    shift=st.floats(-2.5, 2.5).map(lambda s: round(s, 3)),
 )
 def test_tilt_series_there_and_back(folder, angles, pixel_nm, shift):
     images = np.random.default_rng(1).normal(size=(len(angles), 4, 6)).astype(np.float32)

@@ -8,9 +8,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as spline_shift
 
 from napari_wedgefill.prepare.background import estimate_background
-from napari_wedgefill.prepare.correlation import neighbour_offsets, offset_between, taper
+from napari_wedgefill.prepare.correlation import chain_neighbours, measure_offset, taper
 from napari_wedgefill.prepare.pose import Binned, Pose
-from napari_wedgefill.prepare.steps import with_least_movement
+from napari_wedgefill.prepare.steps import minimise_movement
 from napari_wedgefill.projector import ParallelBeam
 
 
@@ -25,7 +25,7 @@ def test_a_known_displacement_is_measured_to_a_fiftieth_of_a_pixel(
 ) -> None:
     fixed = texture((64, 64))
     moving = 3.0 * spline_shift(fixed, true, mode="grid-wrap").astype(np.float32)
-    found = offset_between(moving, fixed, taper((64, 64)), 12.0)
+    found = measure_offset(moving, fixed, taper((64, 64)), 12.0)
     np.testing.assert_allclose(found, true, atol=0.02)
 
 
@@ -69,7 +69,7 @@ def test_a_translation_of_the_object_is_not_called_a_displacement() -> None:
     angles = np.arange(-60.0, 61.0, 5.0)
     tilts = np.deg2rad(angles)
     offsets = np.stack([np.full(len(angles), 2.0), 4 * np.cos(tilts) - 9 * np.sin(tilts)], axis=1)
-    pose = with_least_movement(
+    pose = minimise_movement(
         Pose(offsets, axis_shift_px=1.5), Pose(np.zeros_like(offsets)), angles, width=64
     )
     np.testing.assert_allclose(pose.offsets_px, 0.0, atol=1e-6)
@@ -83,7 +83,7 @@ def test_the_least_movement_changes_nothing_but_where_the_object_lies() -> None:
     tilts = np.deg2rad(angles)
     start = Pose(np.zeros((len(angles), 2)), 1.0)
     pose = Pose(rng.uniform(-9.0, 9.0, (len(angles), 2)), -3.0, axis_deg=12.0)
-    after = with_least_movement(pose, start, angles, width=64)
+    after = minimise_movement(pose, start, angles, width=64)
     moved = after.offsets_px - pose.offsets_px
     moved = moved + np.array([0.0, after.axis_shift_px - pose.axis_shift_px])
     along, across = (moved @ pose.rotation()).T
@@ -100,7 +100,7 @@ def test_the_chain_of_neighbours_follows_an_object_that_leaves_the_field() -> No
     true = np.random.default_rng(3).uniform(-4.0, 4.0, (len(angles), 2))
     moved = [spline_shift(i, t, mode="nearest") for i, t in zip(images, true, strict=True)]
     cut = np.asarray(moved, np.float32)[:, :, 24:72]
-    found = neighbour_offsets(cut, angles, 12.0)
+    found = chain_neighbours(cut, angles, 12.0)
     wrong = found - true
     wrong -= wrong[len(angles) // 2]
     assert np.sqrt((wrong**2).mean()) < 1.0

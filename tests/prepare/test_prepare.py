@@ -20,7 +20,7 @@ from napari_wedgefill.prepare import (
     prepare_series,
     propose_bad_images,
 )
-from napari_wedgefill.prepare.cleaning import tilt_offset, without_plane
+from napari_wedgefill.prepare.cleaning import estimate_tilt_offset, subtract_plane
 from napari_wedgefill.prepare.disagreement import hint
 from napari_wedgefill.prepare.options import read_recipe, write_recipe
 from napari_wedgefill.tilt_series import TiltSeries
@@ -104,7 +104,7 @@ def test_bright_field_becomes_additive_thickness() -> None:
 def test_a_plane_is_subtracted_from_empty_space() -> None:
     images = (needle(jitter(), noise=0.02).images - LEVEL).astype(np.float32)
     y, x = np.mgrid[-1.0 : 1.0 : SIZE * 1j, -1.0 : 1.0 : SIZE * 1j]
-    flat = without_plane((images + 15.0 * x - 10.0 * y).astype(np.float32))
+    flat = subtract_plane((images + 15.0 * x - 10.0 * y).astype(np.float32))
     assert np.sqrt(np.mean((flat - images) ** 2)) < 0.02 * SCALE
 
 
@@ -125,7 +125,7 @@ def test_the_pre_tilt_of_a_film_is_estimated(true_deg: float) -> None:
     angles = np.linspace(-60.0, 60.0, 31)
     path = 100.0 / np.cos(np.deg2rad(angles + true_deg))
     film = 20.0 + path[:, None, None] + rng.normal(0.0, 5.0, (31, 40, 40))
-    found = tilt_offset(film.astype(np.float32), angles)
+    found = estimate_tilt_offset(film.astype(np.float32), angles)
     assert found is not None
     assert found[0] == pytest.approx(true_deg, abs=0.5)
 

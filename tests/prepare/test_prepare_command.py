@@ -36,7 +36,7 @@ def test_a_raw_series_is_prepared_and_the_recipe_repeats_it(
     assert (tmp_path / "a.xtilt").is_file()
 
     assert main(["prepare", str(raw), "-o", str(out)]) != 0
-    assert "this file exists" in capsys.readouterr().err
+    assert "this is there already" in capsys.readouterr().err
 
     again = tmp_path / "again.mrc"
     recipe = str(out.with_suffix(".json"))

@@ -19,6 +19,10 @@ from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, w
 #: Geometry and slices: odd sizes, tilts on and across 45 degrees, deep and flat volumes.
 CASES = {
     "shifted": (ParallelBeam(np.arange(-75, 106, 23.0), 20, 13, axis_shift_px=0.6), 3),
+    "each its own": (
+        ParallelBeam([-60.0, -20.0, 51.0, 90.0], 15, 12, tilt_shifts_px=[0.4, -0.3, 2.0, -1.6]),
+        2,
+    ),
     "edges": (ParallelBeam([0.0, 45.0, 90.0, -45.0, 133.0], 9, 14, axis_shift_px=-1.3), 1),
     "long": (ParallelBeam([3.0, 88.0], 70, 6), 2),
     "strip": (ParallelBeam([-60.0, -20.0, 51.0], 8), 16),

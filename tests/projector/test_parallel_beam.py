@@ -94,3 +94,37 @@ def test_the_axis_shift_moves_the_projection():
 def test_a_wrong_shape_is_refused():
     with pytest.raises(ValueError, match="was expected"):
         ParallelBeam([0.0], 16)(np.zeros((15, 16, 1), np.float32))
+
+
+def test_tilts_that_share_a_shift_are_one_shifted_axis():
+    angles, x = np.arange(-60, 61, 15.0), random((14, 19, 3))
+    one = ParallelBeam(angles, 19, 14, axis_shift_px=1.3)
+    each = ParallelBeam(angles, 19, 14, tilt_shifts_px=np.full(angles.size, 1.3))
+    np.testing.assert_array_equal(one(x), each(x))
+    np.testing.assert_array_equal(one.T(one(x)), each.T(one(x)))
+
+
+def test_a_tilt_that_is_shifted_by_whole_pixels_sees_the_same_elsewhere():
+    angles, shifts = np.arange(-60, 61, 15.0), np.arange(-4, 5)
+    x = np.zeros((31, 31, 2), np.float32)
+    x[10:21, 10:21] = random((11, 11, 2))
+    still = ParallelBeam(angles, 31)(x)
+    moved = ParallelBeam(angles, 31, tilt_shifts_px=shifts)(x)
+    for row, expected, shift in zip(moved, still, shifts, strict=True):
+        np.testing.assert_allclose(row, np.roll(expected, shift, axis=0), atol=1e-4)
+
+
+@settings(max_examples=15)
+@given(shifts=st.lists(st.floats(-3, 3), min_size=1, max_size=9), n_slices=st.sampled_from([1, 20]))
+def test_the_adjoint_is_exact_where_every_tilt_has_its_axis(shifts, n_slices):
+    angles = np.linspace(-70, 80, len(shifts))
+    beam = ParallelBeam(angles, 17, 13, axis_shift_px=0.4, tilt_shifts_px=shifts)
+    x, y = random((13, 17, n_slices)), random((len(shifts), 17, n_slices), seed=1)
+    forward, back = beam(x).astype(np.float64), beam.T(y).astype(np.float64)
+    scale = np.linalg.norm(forward) * np.linalg.norm(y) + np.linalg.norm(x) * np.linalg.norm(back)
+    assert abs(np.vdot(forward, y) - np.vdot(x, back)) <= 1e-5 * scale + 1e-6
+
+
+def test_every_tilt_needs_a_shift():
+    with pytest.raises(ValueError, match="3 tilts have 2 shifts"):
+        ParallelBeam([0.0, 1.0, 2.0], 8, tilt_shifts_px=[0.0, 1.0])

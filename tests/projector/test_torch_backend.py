@@ -12,7 +12,8 @@ DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 
 @pytest.fixture
 def beam():
-    return ParallelBeam(np.arange(-75, 106, 13.0), 22, 17, axis_shift_px=0.6)
+    shifts = np.linspace(-0.5, 0.5, 14)
+    return ParallelBeam(np.arange(-75, 106, 13.0), 22, 17, axis_shift_px=0.6, tilt_shifts_px=shifts)
 
 
 @pytest.mark.parametrize("device", DEVICES)

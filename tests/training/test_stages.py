@@ -18,12 +18,8 @@ from napari_wedgefill.training.groups import log_rmse, read_arrays
 from napari_wedgefill.training.networks import TomogramGenerator
 from napari_wedgefill.training.run_folder import copy_earlier_networks
 from napari_wedgefill.training.simulate import OBJECTS, SLICES, simulate_group
-from napari_wedgefill.training.stages import (
-    RefinementStage,
-    SinogramStage,
-    TomogramStage,
-    split_batch,
-)
+from napari_wedgefill.training.stage import split_batch
+from napari_wedgefill.training.stages import RefinementStage, SinogramStage, TomogramStage
 
 CPU, CONTRACT = torch.device("cpu"), InputContract()
 SMALL = registry.find_bundled_folder() / "small"

@@ -33,7 +33,8 @@ from napari_wedgefill.training.networks import (
 )
 from napari_wedgefill.training.run_folder import copy_earlier_networks
 from napari_wedgefill.training.simulate import simulate_group
-from napari_wedgefill.training.stages import STAGES, Plan
+from napari_wedgefill.training.stage import Plan
+from napari_wedgefill.training.stages import STAGES
 
 CPU = torch.device("cpu")
 

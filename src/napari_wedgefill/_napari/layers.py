@@ -29,6 +29,14 @@ SERIES, VOLUME = "tilt series", "volume"
 #: From doubtful to trusted: red, orange, and nothing.
 DOUBT_COLOURS = ((0.85, 0.1, 0.1, 1.0), (1.0, 0.65, 0.1, 0.8), (1.0, 0.9, 0.5, 0.0))
 TRUST_LIMITS = (0.7, 1.0)
+#: Entry of the layers made here: their row 0 is the bottom of the picture, as everywhere in memory.
+ROWS_KNOWN = {"row_0": "bottom"}
+ROWS_TURNED = (
+    "napari-wedgefill did not open this layer, so its row 0 is taken as the top of the picture, as "
+    "napari draws it: its rows are turned over for the fill, and slices count from its last row. "
+    "If its row 0 is the bottom, as in MRC files, change the sign of the angles, or the volume is "
+    "a mirror image."
+)
 
 #: What a reader returns and `Viewer._add_layer_from_data` takes: data, attributes, layer type.
 LayerData = tuple[Any, dict[str, Any], str]
@@ -66,6 +74,11 @@ class LayerMap:
         return str(self.fields.get("kind", ""))
 
     @property
+    def begins_at_top(self) -> bool:
+        """Whether row 0 is the top of the picture: so for layers that others made."""
+        return "row_0" not in self.fields
+
+    @property
     def name(self) -> str:
         """Name of the layer."""
         return str(self.attributes.get("name", "layer"))
@@ -86,7 +99,13 @@ class LayerMap:
         """Where every value came from, and what to beware of, one a line."""
         sources = self.fields.get("sources", {})
         lines = [f"{what.replace('_', ' ')}: {where}" for what, where in sources.items()]
-        return "\n".join([*lines, *self.fields.get("warnings", ())])
+        return "\n".join([*lines, *self.warnings])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What to beware of if this is a tilt series, one sentence each."""
+        known = tuple(self.fields.get("warnings", ()))
+        return (*known, ROWS_TURNED) if self.begins_at_top else known
 
     @property
     def pixel_nm(self) -> float | None:
@@ -112,6 +131,9 @@ class LayerMap:
     def to_series(self, angles_deg: ArrayLike, pixel_nm: float | None) -> TiltSeries:
         """Build the tilt series, sorted by the given angles.
 
+        The rows of a layer that others made are turned over: napari draws row 0 on top, and in a
+        tilt series it is the bottom.
+
         Parameters
         ----------
         angles_deg : array_like, (n_tilts,)
@@ -132,19 +154,21 @@ class LayerMap:
         known = self.fields
         order = known.get("file_order")
         angles = np.asarray(angles_deg, dtype=np.float64)
-        series = TiltSeries.from_arrays(
-            self.data if isinstance(self.data, DiskImages) else np.asarray(self.data),
+        images = self.data if isinstance(self.data, DiskImages) else np.asarray(self.data)
+        if self.begins_at_top and images.ndim == 3:
+            images = np.asarray(images)[:, ::-1]
+        return TiltSeries.from_arrays(
+            images,
             angles,
             name=self.name,
             pixel_nm=pixel_nm,
             axis_deg=float(known.get("axis_deg", 0.0)),
             axis_shift_px=float(known.get("axis_shift_px", 0.0)),
             sources=dict(known.get("sources", {})),
-            warnings=tuple(known.get("warnings", ())),
+            warnings=self.warnings,
             path=None if known.get("path") is None else Path(known["path"]),
             file_order=_sorted_order(order, angles),
         )
-        return series
 
     def to_volume(self) -> Volume:
         """Build the volume, an image becoming one section.
@@ -180,6 +204,7 @@ def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
     """Describe the image layer of a tilt series: (tilt, y, x), scale (1, pixel, pixel)."""
     order = series.file_order
     fields = {
+        **ROWS_KNOWN,
         "kind": SERIES,
         "angles_deg": tuple(float(angle) for angle in series.angles_deg),
         "axis_deg": series.axis_deg,
@@ -216,6 +241,7 @@ def bare_stack_layer(images: Any, name: str, pixel_nm: float | None) -> LayerDat
             "units": _units(pixel_nm),
             "axis_labels": SERIES_AXES,
             "colormap": "gray",
+            "metadata": {KEY: dict(ROWS_KNOWN)},
         },
         "image",
     )
@@ -237,7 +263,12 @@ def volume_layer(
     **attributes
         Further attributes of the layer, such as ``metadata`` entries of ours under ``fields``.
     """
-    fields = {"kind": VOLUME, "history": tuple(volume.history), **attributes.pop("fields", {})}
+    fields = {
+        **ROWS_KNOWN,
+        "kind": VOLUME,
+        "history": tuple(volume.history),
+        **attributes.pop("fields", {}),
+    }
     voxel = volume.voxel_nm or (1.0, 1.0, 1.0)
     return (
         volume.data,
@@ -313,7 +344,7 @@ def why_no_series(layer: Layer) -> str:
 
 def remember_angles(layer: Any, angles_deg: Sequence[float], source: str) -> None:
     """Keep edited angles with the layer, so that they survive a change of selection."""
-    fields = dict(layer.metadata.get(KEY, {"kind": SERIES}))
+    fields = {**layer.metadata.get(KEY, {}), "kind": SERIES}
     fields["angles_deg"] = tuple(float(angle) for angle in angles_deg)
     fields["sources"] = {**fields.get("sources", {}), "angles_deg": source}
     layer.metadata = {**layer.metadata, KEY: fields}

@@ -121,6 +121,7 @@ def _collect_settings(
         "axis_shift": None, "bin": 1, "negate_angles": False, "align": options.align,
         "methods": list(fill.methods), "model": fill.model, "device": fill.device,
         "slices": None if fill.slices is None else list(fill.slices), "stop": fill.stop,
+        "box": fill.box,
         "self_check": options.self_check, "trust": options.trust, "table": options.table,
         "png": options.picture,
     }  # fmt: skip

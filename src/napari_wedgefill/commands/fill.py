@@ -122,6 +122,11 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="memory that may be held, such as 4GB (half of what is free)",
     )
     parser.add_argument(
+        "--box",
+        action="store_true",
+        help="work on a box around the specimen where there is vacuum all around it: less time",
+    )
+    parser.add_argument(
         "--slices",
         type=read_slices,
         metavar="A:B",
@@ -140,6 +145,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         slices=args.slices,
         stop=args.stop,
         max_memory=args.max_memory,
+        box=args.box,
     )
 
 

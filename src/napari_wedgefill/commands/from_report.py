@@ -16,7 +16,8 @@ PATHS = ("file", "angles")
 SETTINGS = (
     *PATHS,
     "dataset", "flip", "signed_bytes", "pixel_nm", "axis", "axis_shift", "bin", "negate_angles",
-    "align", "methods", "model", "device", "slices", "stop", "self_check", "trust", "table", "png",
+    "align", "methods", "model", "device", "slices", "stop", "box", "self_check", "trust",
+    "table", "png",
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
 ALLOWED = {

@@ -16,7 +16,7 @@ from .series_arguments import add_reading_arguments, add_shaping_arguments, read
 
 if TYPE_CHECKING:
     from ..prepare.options import PrepareOptions
-    from ..prepare.preparing import Found, Prepared
+    from ..prepare.outcome import Found
     from ..tilt_series import TiltSeries
     from .progress_line import ProgressLine
 
@@ -134,7 +134,10 @@ def run(args: argparse.Namespace) -> None:
     from ..io import write_tilt_series
     from ..io.alignment_files import write_alignment
     from ..prepare.options import write_recipe
-    from ..prepare.transforms import transforms_of
+    from ..prepare.outcome import Prepared
+    from ..prepare.preparing import iter_prepare
+    from ..prepare.transforms import make_transforms
+    from .follow import follow
     from .progress_line import ProgressLine
 
     beside = args.output.with_suffix(".json")
@@ -142,38 +145,41 @@ def run(args: argparse.Namespace) -> None:
     if args.transforms is not None:
         endings = (".xf", ".tlt", ".xtilt") if args.transforms.suffix.lower() == ".xf" else ("",)
         written += [args.transforms.with_suffix(end) if end else args.transforms for end in endings]
-    _refuse_to_replace(args, written)
+    _refuse_to_write(args, written)
     with ProgressLine() as progress:
         series = read_series(args)
-        options = _options(args)
-        done = _prepared(series, options, _like(args, series, options, progress), progress)
+        options = _choose_options(args)
+        like = _find_shifts(args, series, options, progress)
+        done = follow(iter_prepare(series, options, like), progress, Prepared)
         for sentence in done.report.history:
             progress.say(sentence)
         progress.say(f"wrote {write_tilt_series(args.output, done.series, overwrite=True)}")
         report = done.report.to_dict()
         write_recipe(beside, report)
         if args.transforms is not None:
-            for path in write_alignment(args.transforms, transforms_of(done.report.found)):
+            for path in write_alignment(args.transforms, make_transforms(done.report.found)):
                 progress.say(f"wrote {path}")
     if args.json:
         print(json.dumps(report, indent=2))
 
 
-def _refuse_to_replace(args: argparse.Namespace, written: list[Path]) -> None:
+def _refuse_to_write(args: argparse.Namespace, written: list[Path]) -> None:
+    """Refuse outputs that are inputs, or are there already, before anything is computed."""
+    from ..atomic import refuse_to_replace
     from ..errors import WedgefillError
+    from ..io import check_target
 
     sources = {path.resolve() for path in (args.file, args.like, args.recipe, args.apply) if path}
     for path in written:
         if path.resolve() in sources:
             raise WedgefillError(f"{path}: this is an input; choose another name for the output.")
-        if path.exists() and not args.overwrite:
-            raise WedgefillError(
-                f"{path}: this file exists; choose another name, or give --overwrite to replace it."
-            )
+    check_target(args.output, overwrite=args.overwrite)
+    for path in written:
+        refuse_to_replace(path, overwrite=args.overwrite)
 
 
-def _options(args: argparse.Namespace) -> PrepareOptions:
-    """Options of the recipe, if there is one, with those of the command line on top."""
+def _choose_options(args: argparse.Namespace) -> PrepareOptions:
+    """Take the options of the recipe, if there is one, and those of the command line on top."""
     from ..prepare.options import PrepareOptions, read_recipe
 
     options = PrepareOptions() if args.recipe is None else read_recipe(args.recipe)[0]
@@ -199,36 +205,27 @@ def _options(args: argparse.Namespace) -> PrepareOptions:
     return PrepareOptions(region, clean, tilts, options.align and not args.no_shifts)
 
 
-def _like(
+def _find_shifts(
     args: argparse.Namespace, series: TiltSeries, options: PrepareOptions, progress: ProgressLine
 ) -> Found | None:
-    """Shifts from another series, its recipe, or another program; None to find them here."""
+    """Take shifts from another series, its recipe, or another program; None to find them."""
     from ..io.alignment_files import read_alignment
     from ..prepare.options import CleanOptions, read_recipe
-    from ..prepare.preparing import Found
-    from ..prepare.transforms import found_in
+    from ..prepare.outcome import Found, Prepared
+    from ..prepare.preparing import iter_prepare
+    from ..prepare.transforms import take_found_from
+    from .follow import follow
 
     if args.apply is not None:
-        return found_in(read_alignment(args.apply), series, args.apply.name)
+        return take_found_from(read_alignment(args.apply), series, args.apply.name)
     if args.like is None:
         return None
     if args.like.suffix.lower() == ".json":
         return Found.from_dict(read_recipe(args.like)[1], args.like.name)
     other = read_series(argparse.Namespace(**{**vars(args), "file": args.like}))
     # Only the intensities of the other signal differ: its own cleaning is the usual one.
-    done = _prepared(other, replace(options, clean=CleanOptions(), align=True), None, progress)
+    options = replace(options, clean=CleanOptions(), align=True)
+    done = follow(iter_prepare(other, options), progress, Prepared)
     if done.report.alignment is not None:
         progress.say(f"{args.like.name}: {done.report.alignment.sentence}")
     return done.report.found
-
-
-def _prepared(
-    series: TiltSeries, options: PrepareOptions, like: Found | None, progress: ProgressLine
-) -> Prepared:
-    from ..prepare.preparing import Prepared, iter_prepare
-
-    for step in iter_prepare(series, options, like):
-        if isinstance(step, Prepared):
-            return step
-        progress.show(step.stage, step.fraction, step.seconds_left)
-    raise AssertionError("iter_prepare ends with its result")

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry import median_step_deg, widest_gap_deg
+from ..projector import ParallelBeam
 from ..projector.arrays import Array, convert_like, namespace
 
 Floats = NDArray[np.float32]
@@ -122,6 +123,25 @@ def _mirror(rows: Array, axis_u: float) -> Array:
     padded = xp.concatenate([nothing, rows, nothing], axis=1)
     low = padded[:, np.clip(lower + 1, 0, width + 1)]
     high = padded[:, np.clip(lower + 2, 0, width + 1)]
+    return (1 - upper_weight) * low + upper_weight * high
+
+
+def align_rows(beam: ParallelBeam, rows: Array) -> Array:
+    """Move rows (n_tilts, width, n_slices) so that no tilt is shifted, linearly.
+
+    What comes in from outside is zero. Where `beam` has no shifts, these are the rows themselves.
+    """
+    if beam.tilt_shifts_px is None:
+        return rows
+    width, xp = beam.width, namespace(rows)
+    source = np.arange(width) + beam.tilt_shifts_px[:, None]
+    lower = np.floor(source).astype(int)
+    upper_weight = convert_like((source - lower)[:, :, None], rows)
+    nothing = xp.zeros_like(rows[:, :1])
+    padded = xp.concatenate([nothing, rows, nothing], axis=1)
+    tilts = np.arange(beam.n_tilts)[:, None]
+    low = padded[tilts, np.clip(lower + 1, 0, width + 1)]
+    high = padded[tilts, np.clip(lower + 2, 0, width + 1)]
     return (1 - upper_weight) * low + upper_weight * high
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from ..progress import drain
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, convert_like, make_contiguous, namespace
 from ..reconstruct import iter_tvm
-from ..reconstruct.tvm import rms
+from ..reconstruct.tvm import Beside, rms
 from .contract import Scales
 
 #: Steps, how smooth (`iter_tvm`), and how much of the total variation is that of the difference
@@ -53,6 +54,7 @@ def iter_consistency(
     *,
     cautious: bool = False,
     dual: Array | None = None,
+    beside: Beside | None = None,
 ) -> Generator[float, None, Array]:
     """Bring a volume back to agreement with the measurements, as far as they are signal of it.
 
@@ -89,6 +91,8 @@ def iter_consistency(
         What the last pass left (`iter_tvm`), zero at first; overwritten with what this one leaves.
         The solver goes on from there as far as neighbouring tilts agree on the misfit: signal need
         not be found anew, and noise that was fitted once would be fitted more and more.
+    beside : Beside, optional
+        What was measured beside these rows.
 
     Yields
     ------
@@ -104,9 +108,12 @@ def iter_consistency(
     ----------
     G.-H. Chen, J. Tang and S. Leng, Med. Phys. 35, 660-663 (2008).
     """
+    if beside is not None:
+        beside = replace(beside, squares=convert_like(beside.squares, sinogram))
     projected = beam(volume)
     misfit = _leave_out_outside(sinogram - projected, _estimate_outside(sinogram, scales))
-    share, signal = _estimate_signal_share(misfit, scales), _correlate_neighbours(misfit)
+    share = _estimate_signal_share(misfit, scales, beside)
+    signal = _correlate_neighbours(misfit, beside)
     if cautious:
         share = namespace(misfit).minimum(share, signal)
     wrong = share > 0
@@ -127,6 +134,7 @@ def iter_consistency(
             prior=prior,
             share=SHARE,
             dual=begun,
+            beside=None if beside is None else beside.scaled(share).of(these),
         )
         for sweep in sweeps:
             yield sweep.done / sweep.total
@@ -158,20 +166,23 @@ def _leave_out_outside(misfit: Array, beyond: Array) -> Array:
     return misfit
 
 
-def _estimate_signal_share(misfit: Array, scales: Scales) -> Array:
+def _estimate_signal_share(misfit: Array, scales: Scales, beside: Beside | None) -> Array:
     """Share of each slice's misfit that is above the noise, (n_slices,), 0 to 1."""
-    noise = convert_like(scales.noise, misfit) / rms(misfit).clip(1e-20, None)
+    noise = convert_like(scales.noise, misfit) / rms(misfit, beside).clip(1e-20, None)
     return 1 - noise.clip(0.0, 1.0) ** 2  # clipped first: its square may not fit into a float
 
 
-def _correlate_neighbours(misfit: Array) -> Array:
+def _correlate_neighbours(misfit: Array, beside: Beside | None) -> Array:
     """Share of each slice's misfit that neighbouring tilts agree on, (n_slices,), 0 to 1.
 
     Their correlation, but for what chance may bring about: noise has none, and a wrong volume is
     wrong in much the same way for both.
     """
     together = (misfit[1:] * misfit[:-1]).sum((0, 1))
-    alone = (misfit * misfit).sum((0, 1)).clip(1e-20, None)
+    alone = (misfit * misfit).sum((0, 1))
+    if beside is not None:
+        alone = alone + beside.squares
+    alone = alone.clip(1e-20, None)
     return ((together / alone - CHANCE) / (1 - CHANCE)).clip(0.0, 1.0)
 
 

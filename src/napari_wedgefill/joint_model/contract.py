@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, convert_like, namespace
 from ..reconstruct import iter_sart, iter_tvm, last, wbp
-from .angular_grid import grid_for
+from ..reconstruct.tvm import Beside
+from .angular_grid import align_rows, grid_for
 
 Floats = NDArray[np.float32]
 #: Least noise that is believed, over the path integral that counts as one. Interpolated images
@@ -95,14 +96,18 @@ def raise_to_noise_floor(noise: float | Floats, scale: float | Floats) -> Any:
 
 
 def compute_first_estimates(
-    beam: ParallelBeam, sinogram: Array, contract: InputContract
+    beam: ParallelBeam,
+    sinogram: Array,
+    contract: InputContract,
+    beside: Beside | None = None,
 ) -> FirstEstimates:
     """SART and TVM of the measured sinogram (n_tilts, width, n_slices), for a fixed effort.
 
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
     sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
-    return FirstEstimates(sart, last(iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart)))
+    steps = iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart, beside=beside)
+    return FirstEstimates(sart, last(steps))
 
 
 def sinogram_input(
@@ -119,8 +124,9 @@ def sinogram_input(
     """
     xp = namespace(sinogram)
     grid = grid_for(beam.angles_deg, contract.n_rows)
-    rows = _beam_at(beam, grid.angles_deg)
-    warm = rows(estimates.tvm) + grid.interpolate(sinogram - beam(estimates.tvm), beam.axis_u)
+    rows = beam.at(grid.angles_deg)
+    misfit = align_rows(beam, sinogram - beam(estimates.tvm))
+    warm = rows(estimates.tvm) + grid.interpolate(misfit, beam.axis_u)
     unit = convert_like(scales.sinogram, sinogram)
     measured = convert_like(grid.measured_fraction[:, None, None], sinogram)
     channels = [warm / unit, rows(estimates.sart) / unit, xp.broadcast_to(measured, warm.shape)]
@@ -172,15 +178,15 @@ def reconstruct_reprojected(
     angles = grid.angles_deg[grid.unmeasured]
     if not angles.size:
         return wbp(beam, sinogram)
-    return _reconstruct_with(beam, sinogram, angles, _beam_at(beam, angles)(volume))
+    return _reconstruct_with(beam, sinogram, angles, beam.at(angles)(volume))
 
 
 def _reconstruct_with(
     beam: ParallelBeam, sinogram: Array, angles_deg: NDArray[np.float64], rows: Array
 ) -> Array:
     """WBP of the measured rows and of `rows` at further angles."""
-    angles = np.concatenate([beam.angles_deg, angles_deg])
-    return wbp(_beam_at(beam, angles), namespace(sinogram).concatenate([sinogram, rows]))
+    whole = beam.with_tilts(angles_deg)
+    return wbp(whole, namespace(sinogram).concatenate([sinogram, rows]))
 
 
 def tomogram_input(completed: Array, estimates: FirstEstimates, contract: InputContract) -> Array:
@@ -225,7 +231,3 @@ def pad_to_multiple(batch: Array, multiple: int) -> tuple[Array, tuple[slice, sl
         column = np.arange(w + pad_w) - left
         batch = batch[..., row.clip(0, h - 1), :][..., column.clip(0, w - 1)]
     return batch, (slice(top, top + h), slice(left, left + w))
-
-
-def _beam_at(beam: ParallelBeam, angles_deg: NDArray[np.float64]) -> ParallelBeam:
-    return ParallelBeam(angles_deg, beam.width, beam.depth, axis_shift_px=beam.axis_shift_px)

@@ -7,6 +7,7 @@ from collections.abc import Generator, Sequence
 from ..progress import relay
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, make_contiguous, namespace
+from ..reconstruct.tvm import Beside
 from . import contract as inputs
 from .consistency import iter_consistency
 from .model import JointModel
@@ -22,6 +23,7 @@ def iter_joint(
     sinogram: Array,
     scales: inputs.Scales,
     estimates: inputs.FirstEstimates | None = None,
+    beside: Beside | None = None,
 ) -> Generator[Step, None, Array]:
     """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
 
@@ -37,6 +39,8 @@ def iter_joint(
         Of the whole series.
     estimates : FirstEstimates, optional
         SART and TVM of these rows, of the same kind, if they are there already; computed otherwise.
+    beside : Beside, optional
+        What was measured beside these rows.
 
     Yields
     ------
@@ -51,7 +55,7 @@ def iter_joint(
     contract = model.model.contract
     if estimates is None:
         yield "GAN: SART and TVM", 0.0
-        estimates = inputs.compute_first_estimates(beam, sinogram, contract)
+        estimates = inputs.compute_first_estimates(beam, sinogram, contract, beside)
     yield "GAN: sinogram network", 0.2
     rows = inputs.sinogram_input(beam, sinogram, estimates, scales, contract)
     filled = yield from _run_stage(model, "sinogram", rows, 0.2, 0.3)
@@ -61,9 +65,9 @@ def iter_joint(
     until = 0.4 if model.model.refines else 0.9
     volume = _turn_into_volume((yield from _run_stage(model, "tomogram", channels, 0.3, until)))
     if model.model.refines:
-        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales)
+        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales, beside=beside)
         volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
-    steps = iter_consistency(beam, sinogram, volume, scales, cautious=True)
+    steps = iter_consistency(beam, sinogram, volume, scales, cautious=True, beside=beside)
     return (yield from _restore(steps, 0.9, 1.0))
 
 
@@ -75,6 +79,7 @@ def iter_refine(
     volume: Array,
     scales: inputs.Scales,
     views: Sequence[Sequence[tuple[int, ...]]] = VIEWS,
+    beside: Beside | None = None,
 ) -> Generator[Step, None, Array]:
     """Repair a volume with the refinement network, each time from where it fits the measurements.
 
@@ -87,6 +92,8 @@ def iter_refine(
     ----------
     views : sequence of sequences of tuples of int
         For each pass the views whose mean it takes, each as the axes of a slice that are flipped.
+    beside : Beside, optional
+        What was measured beside the rows.
 
     Yields
     ------
@@ -103,7 +110,7 @@ def iter_refine(
     dual = sinogram * 0.0
     for k, sides in enumerate(views):
         first = k * step
-        steps = iter_consistency(beam, sinogram, volume, scales, dual=dual)
+        steps = iter_consistency(beam, sinogram, volume, scales, dual=dual, beside=beside)
         volume = yield from _restore(steps, first, first + 0.4 * step)
         again = inputs.reconstruct_reprojected(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, tvm, volume, contract)

@@ -20,7 +20,7 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
     starts = problem.starts
     estimates = FirstEstimates(starts["sart"], starts["tvm"]) if starts else None
     volume = yield from iter_joint(
-        problem.model, problem.beam, problem.sinogram, problem.scales, estimates
+        problem.model, problem.beam, problem.sinogram, problem.scales, estimates, problem.beside
     )
     return Solution(volume)
 

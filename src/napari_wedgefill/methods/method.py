@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ..joint_model.model import JointModel
     from ..projector import ParallelBeam
     from ..reconstruct import Sweep
+    from ..reconstruct.tvm import Beside
 
 #: A numpy array, or a torch tensor on a GPU.
 Array = Any
@@ -79,6 +80,8 @@ class Problem:
         Noise, over the density scale, at which a method that can do so ends.
     model : JointModel, optional
         The networks, for methods that need them.
+    beside : Beside, optional
+        What was measured beside the rows, if they are those of the specimen's box.
     """
 
     beam: ParallelBeam
@@ -88,6 +91,7 @@ class Problem:
     starts: Mapping[str, Array] = field(default_factory=dict)
     stop_at: float | None = None
     model: JointModel | None = None
+    beside: Beside | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +142,9 @@ class Method:
         Of an iterative method.
     needs_model : bool
         Whether trained networks make it: what lies in its wedge was learned, not measured.
+    fills_field : bool
+        Whether the result belongs to the whole field of view even where that is vacuum, such as the
+        streaks of WBP. Others work on the box of the specimen.
     neighbours : int
         Slices on either side that a slice of the result depends on, beside what a model says.
     is_default : bool
@@ -155,6 +162,7 @@ class Method:
     suits: Suits | None = None
     effort: Effort | None = None
     needs_model: bool = False
+    fills_field: bool = False
     neighbours: int = 0
     is_default: bool = True
 

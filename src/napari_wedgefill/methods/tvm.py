@@ -15,7 +15,7 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
     start = problem.starts.get("sart")
     if start is None:
         start = last(iter_sart(beam, rows, problem.passes["sart"]))
-    sweeps = iter_tvm(beam, rows, n_steps=problem.passes["tvm"], x0=start)
+    sweeps = iter_tvm(beam, rows, n_steps=problem.passes["tvm"], x0=start, beside=problem.beside)
     return (yield from run_sweeps("TVM", sweeps))
 
 

@@ -23,4 +23,5 @@ WBP = Method(
     cost=1.0,
     memory=Memory(volumes=1.0, sinograms=3.0),
     solve=solve,
+    fills_field=True,
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import WedgefillError
 from ..geometry import missing_range_deg
 from ..joint_model.model import JointModel
 from ..methods import METHODS, Method, Step, check_methods, sort_by_dependence
@@ -18,11 +19,21 @@ from ..progress import Clock, Progress, relay
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
 from ..volume import TiltRange, Volume, VolumeOutline
+from .box import Field
 from .events import Done, Event, FillResult, Finished
 from .options import FillOptions, check_stop
 from .session import Calibration, Session
 from .sinks import ArraySink, Sink
-from .streaming import MethodRun, Tally, add_up, choose_gpu, choose_starts, iter_slabs, plan_slabs
+from .streaming import (
+    MethodRun,
+    Tally,
+    add_up,
+    choose_gpu,
+    choose_starts,
+    iter_box_slabs,
+    iter_slabs,
+    plan_slabs,
+)
 
 Floats = NDArray[np.float32]
 #: What an MRC label of 80 characters holds behind our name.
@@ -88,23 +99,30 @@ def iter_fill(
     yield clock.tell("measuring intensities", 0.0)
     start = time.monotonic()
     calibration = session.calibrate(series)
+    field = _find_field(series, options, session)
+    yield clock.tell(field.reason, 0.0)
     seconds = {"intensities": time.monotonic() - start}
-    plans = [plan_slabs(method, part, model, options) for method in methods]
+    first = 0 if options.slices is None else options.slices[0]
     finished: dict[str, Floats] = {}
     tallies: dict[str, Tally] = {}
-    for k, (method, slabs) in enumerate(zip(methods, plans, strict=True)):
+    for k, method in enumerate(methods):
         start = time.monotonic()
         starts = choose_starts(method, finished, model, options)
         run = MethodRun(method, part, calibration, options, model, starts)
         outline = outline_volume(series, options, method.name)
         with sink.open_writer(outline) as writer:
-            steps = iter_slabs(run, slabs, writer)
+            if field.box is None or method.fills_field:
+                slabs = plan_slabs(method, run.beam, part.height, model, options)
+                steps = iter_slabs(run, slabs, writer)
+            else:
+                steps = iter_box_slabs(run, field.box, first, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
         seconds[method.name] = time.monotonic() - start
         volume = outline.filled(sink.fetch(outline))
         finished[method.name] = volume.data
         yield Finished(method.name, volume, seconds[method.name])
-    yield Done(_write_report(series, options, calibration, model, seconds, tallies))
+    report = _write_report(series, options, calibration, model, seconds, tallies)
+    yield Done(report | {"box": None if field.box is None else field.box.to_dict()})
 
 
 def check_fill(
@@ -121,11 +139,25 @@ def check_fill(
     model = None
     if any(method.needs_model for method in methods):
         model = session.open_model(options.model, options.device, series.width)
+    beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
     for method in methods:
-        plan_slabs(method, part, model, options)
+        try:
+            plan_slabs(method, beam, part.height, model, options)
+        except WedgefillError:
+            # What does not fit into memory whole may fit where the specimen is.
+            box = None if method.fills_field else _find_field(series, options, session).box
+            if box is None:
+                raise
+            plan_slabs(method, box.crop(beam).beam, part.height, model, options)
     if sink is not None:
         sink.check_room(outline_volume(series, options, method.name) for method in methods)
     return model
+
+
+def _find_field(series: TiltSeries, options: FillOptions, session: Session) -> Field:
+    if options.box:
+        return session.find_field(series)
+    return Field(None, "whole field")
 
 
 def iter_preview(

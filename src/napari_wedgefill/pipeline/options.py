@@ -35,6 +35,9 @@ class FillOptions:
         is left unexplained is no more than the noise, after three times that number at most.
     max_memory : int, optional
         Bytes that the process may hold in memory; by default, half of what is free.
+    box : bool
+        Where the images show vacuum all around the specimen, all methods but WBP work on a box
+        around it (`box.find_box`), which takes less time; by default, on the whole field of view.
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS
@@ -44,6 +47,7 @@ class FillOptions:
     preview: bool = False
     stop: str = "sweeps"
     max_memory: int | None = None
+    box: bool = False
 
     def count_passes(self) -> dict[str, int]:
         """Count the sweeps or steps of every iterative method, the most that it gets, by name."""

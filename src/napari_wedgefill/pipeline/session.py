@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..joint_model.model import JointModel
     from ..normalise import Normalisation
     from ..projector import ParallelBeam
+    from .box import Field
 
 #: Images wider than this are binned for a preview, which should come in a breath.
 PREVIEW_WIDTH = 160
@@ -47,6 +48,7 @@ class Session:
     def __init__(self) -> None:
         self._model: JointModel | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
+        self._fields: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
         self._binned: WeakKeyDictionary[TiltSeries, TiltSeries] = WeakKeyDictionary()
 
     def open_model(self, name_or_folder: str, device: str, width: int) -> JointModel:
@@ -76,6 +78,15 @@ class Session:
         if series not in self._calibrations:
             self._calibrations[series] = measure_calibration(series)
         return self._calibrations[series]
+
+    def find_field(self, series: TiltSeries) -> Field:
+        """Find the box of the specimen in a series, once, or why there is none."""
+        if series not in self._fields:
+            from .box import find_box
+
+            found = self.calibrate(series)
+            self._fields[series] = find_box(series, found.beam, found.normalisation, found.scales)
+        return self._fields[series]
 
     def bin_for_preview(self, series: TiltSeries) -> tuple[TiltSeries, int]:
         """Return a series as previews see it, and how many pixels were averaged each way."""

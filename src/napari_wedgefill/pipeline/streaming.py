@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeVar
 
@@ -21,7 +21,9 @@ from ..methods import Method, Problem, Solution, Step
 from ..normalise import Normalisation
 from ..progress import relay
 from ..projector import ParallelBeam
+from ..reconstruct.tvm import Beside
 from ..tilt_series import TiltSeries
+from .box import Box, Crop
 from .gpu import Gpu, find_gpu
 from .options import FillOptions
 from .session import Calibration
@@ -55,6 +57,8 @@ class MethodRun:
         The networks, if any method of the fill needs them.
     earlier : mapping of str to ndarray, float32, (z, y, x)
         Volumes, in the units of the file, of the methods that this one starts from.
+    crop : Crop or None
+        Where the rows of the specimen's box lie; None for the whole field.
     """
 
     method: Method
@@ -63,6 +67,18 @@ class MethodRun:
     options: FillOptions
     model: JointModel | None
     earlier: Mapping[str, Floats] = field(default_factory=dict)
+    crop: Crop | None = None
+
+    @property
+    def beam(self) -> ParallelBeam:
+        """The geometry of what is reconstructed."""
+        return self.calibration.beam if self.crop is None else self.crop.beam
+
+    def read(self, slab: Slab) -> tuple[Floats, Beside | None]:
+        """Read the rows of a slab, (n_tilts, width, n_slices), and what is beside the box."""
+        whole = self.series.sinograms(slab.first, slab.last)
+        rows = self.calibration.normalisation.apply(whole)
+        return (rows, None) if self.crop is None else self.crop.apply(rows)
 
 
 @dataclass
@@ -83,13 +99,12 @@ def add_up(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 
 def plan_slabs(
-    method: Method, series: TiltSeries, model: JointModel | None, options: FillOptions
+    method: Method, beam: ParallelBeam, height: int, model: JointModel | None, options: FillOptions
 ) -> list[Slab]:
-    """Cut the slices of a series into slabs for one method; see `slabs.cut_slabs`."""
-    beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
+    """Cut `height` slices into slabs for one method; see `slabs.cut_slabs`."""
     is_alone = choose_gpu(method, model, options) is not None
     reach = method.reach(model)
-    return cut_slabs(method, beam, series.height, options.max_memory, reach, alone=is_alone)
+    return cut_slabs(method, beam, height, options.max_memory, reach, alone=is_alone)
 
 
 def choose_gpu(method: Method, model: JointModel | None, options: FillOptions) -> Gpu | None:
@@ -126,13 +141,10 @@ def iter_slabs(
     tally, height = Tally(), run.series.height
     normalisation = run.calibration.normalisation
 
-    def read(slab: Slab) -> Floats:
-        return normalisation.apply(run.series.sinograms(slab.first, slab.last))
-
     with write_behind() as behind:
-        for slab, sinogram in read_ahead(slabs, read):
+        for slab, rows in read_ahead(slabs, run.read):
             where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
-            steps = _time_stages(_solve_slab(run, slab, sinogram), run.method, tally)
+            steps = _time_stages(_solve_slab(run, slab, *rows), run.method, tally)
             solution = yield from relay(steps, partial(_place_step, slab, where, height))
             if solution.n_passes is not None:
                 tally.passes.append(solution.n_passes)
@@ -141,6 +153,61 @@ def iter_slabs(
             tally.seconds["waiting for the disk"] += time.monotonic() - start
             del solution
     return tally
+
+
+def iter_box_slabs(
+    run: MethodRun, box: Box, first: int, writer: SlabWriter
+) -> Generator[Step, None, Tally]:
+    """Reconstruct slab by slab what lies in a box; all around it there is vacuum.
+
+    Parameters
+    ----------
+    run : MethodRun
+        On the whole field.
+    box : Box
+        Of the whole series.
+    first : int
+        Where the run's slices begin in the series.
+    writer : SlabWriter
+        Takes slices of the whole field.
+    """
+    height = run.series.height
+    inside = box.within(first, first + height)
+    around = _BoxWriter(writer, box if inside is None else inside)
+    if inside is None:
+        around.write_vacuum(0, height)
+        return Tally()
+    run = replace(
+        run,
+        series=run.series.rows(*inside.y),
+        earlier={name: inside.cut(volume) for name, volume in run.earlier.items()},
+        crop=inside.crop(run.calibration.beam),
+    )
+    around.write_vacuum(0, inside.y[0])
+    n_slices = inside.y[1] - inside.y[0]
+    slabs = plan_slabs(run.method, run.beam, n_slices, run.model, run.options)
+    tally = yield from iter_slabs(run, slabs, around)
+    around.write_vacuum(inside.y[1], height)
+    return tally
+
+
+class _BoxWriter:
+    """Takes the slabs of a box, and passes slices of the whole field on."""
+
+    def __init__(self, writer: SlabWriter, box: Box) -> None:
+        self._writer, self._box = writer, box
+
+    def write(self, start: int, planes: Floats) -> None:
+        """Take slices of the box (depth, width, n_slices), counted from its first one."""
+        for first, whole in self._box.put_back(planes):
+            self._writer.write(self._box.y[0] + start + first, whole)
+
+    def write_vacuum(self, start: int, stop: int) -> None:
+        """Fill some slices of the field with vacuum."""
+        nothing = np.zeros((self._box.depth, self._box.width, 1), np.float32)
+        nothing = np.broadcast_to(nothing, (*nothing.shape[:2], stop - start))
+        for first, whole in self._box.put_back(nothing):
+            self._writer.write(start + first, whole)
 
 
 def _place_step(slab: Slab, where: str, height: int, step: Step) -> Step:
@@ -175,19 +242,22 @@ def _write_slab(
     writer.write(slab.start, kept)
 
 
-def _solve_slab(run: MethodRun, slab: Slab, sinogram: Floats) -> Generator[Step, None, Solution]:
+def _solve_slab(
+    run: MethodRun, slab: Slab, sinogram: Floats, beside: Beside | None
+) -> Generator[Step, None, Solution]:
     """Solve one slab, densities of order one; on a GPU if there is one and the slab fits."""
     method, scales = run.method, run.calibration.scales
     can_stop = method.effort is not None and method.effort.stops_at_noise
     stops = can_stop and run.options.stop == "discrepancy"
     problem = Problem(
-        beam=run.calibration.beam,
+        beam=run.beam,
         sinogram=sinogram,
         scales=scales,
         passes=run.options.count_passes(),
         starts={name: _cut_start(volume, run, slab) for name, volume in run.earlier.items()},
         stop_at=DISCREPANCY * float(scales.noise) if stops else None,
         model=run.model,
+        beside=beside,
     )
     gpu = choose_gpu(method, run.model, run.options)
     if gpu is not None:

@@ -13,15 +13,8 @@ from .report import Aligned, AlignmentReport
 if TYPE_CHECKING:
     from .coarse import align, iter_align
     from .disagreement import measure_disagreement
-    from .preparing import (
-        Found,
-        Prepared,
-        PrepareReport,
-        TiltRow,
-        iter_prepare,
-        prepare_series,
-        propose_bad_images,
-    )
+    from .outcome import Found, Prepared, PrepareReport, TiltRow
+    from .preparing import iter_prepare, prepare_series, propose_bad_images
 
 __all__ = [
     "Aligned",
@@ -47,10 +40,10 @@ _HOME = {
     "align": "coarse",
     "iter_align": "coarse",
     "measure_disagreement": "disagreement",
-    "Found": "preparing",
-    "PrepareReport": "preparing",
-    "Prepared": "preparing",
-    "TiltRow": "preparing",
+    "Found": "outcome",
+    "PrepareReport": "outcome",
+    "Prepared": "outcome",
+    "TiltRow": "outcome",
     "iter_prepare": "preparing",
     "prepare_series": "preparing",
     "propose_bad_images": "preparing",

@@ -19,7 +19,7 @@ MIN_TRANSMITTED = 1e-3  # of the incident intensity; less is counting noise
 MAX_GAIN = 3.0  # a beam that drifts more than this was lost
 
 
-def without_plane(images: Floats) -> Floats:
+def subtract_plane(images: Floats) -> Floats:
     """Subtract a plane fitted to the empty space of each image (n_tilts, h, w).
 
     What is far from the plane is left out, and the plane fitted anew.
@@ -45,7 +45,7 @@ def without_plane(images: Floats) -> Floats:
     return result
 
 
-def as_thickness(images: Floats) -> tuple[Floats, Doubles]:
+def turn_into_thickness(images: Floats) -> tuple[Floats, Doubles]:
     """Turn transmitted intensity into -log(I / I0), which adds up along the beam.
 
     Returns
@@ -66,7 +66,9 @@ def as_thickness(images: Floats) -> tuple[Floats, Doubles]:
     return -np.log(np.maximum(share, np.float32(MIN_TRANSMITTED))), incident
 
 
-def evened(images: Floats, background: Background, rows: tuple[int, int]) -> tuple[Floats, Doubles]:
+def even_intensities(
+    images: Floats, background: Background, rows: tuple[int, int]
+) -> tuple[Floats, Doubles]:
     """Scale each image so that the object has the same total intensity at every tilt.
 
     Parameters
@@ -94,7 +96,7 @@ def evened(images: Floats, background: Background, rows: tuple[int, int]) -> tup
     return images * factors.astype(np.float32)[:, None, None], factors
 
 
-def tilt_offset(
+def estimate_tilt_offset(
     images: Floats, angles_deg: Doubles, reach_deg: float = 45.0
 ) -> tuple[float, float] | None:
     """Estimate what must be added to the angles of a film or lamella, in degrees.

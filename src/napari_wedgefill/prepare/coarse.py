@@ -16,9 +16,9 @@ from .background import estimate_background
 from .bad_images import BadImage, find_bad_images
 from .pose import Binned, Pose
 from .report import Aligned, AlignmentReport
-from .reprojection import doubt_px
+from .reprojection import measure_doubt
 from .spikes import replace_spikes
-from .steps import Work, iter_search, prepare, with_least_movement
+from .steps import Work, iter_search, minimise_movement, prepare
 
 MIN_GAIN = 0.98  # disagreement after over before; above it, the images are better left alone
 #: Moves below this (px) are the method's own noise: interpolating for them would only blur.
@@ -30,6 +30,7 @@ MIN_SIDE_PX = 16
 MAX_DOUBT_SHARE = 0.5
 #: A displacement of more than this share of the image leaves too little of it to compare.
 MAX_MOVE_SHARE = 0.5
+STILL_SHARE = 1e-5  # of their contrast; images that differ by less are copies
 BAD_IMAGE_PX = 128  # images are binned to about this size to look for bad ones
 
 
@@ -80,26 +81,27 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     progress = Clock().tell
     yield progress("Looking for hot pixels and blank images", 0.0)
     images = replace_spikes(series.array()).images
-    left_out = useless_images(images, series)
+    left_out = find_useless_images(images, series)
     kept = np.setdiff1d(np.arange(series.n_tilts), [bad.tilt for bad in left_out])
     series, images = series.tilts(kept), images[kept]
+    refuse_a_still(images, series)
     background = estimate_background(images)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
     work = prepare(background.removed(images), series.angles_deg)
     yield progress("Comparing the images", 0.05)
-    before = work.coarse.with_best_depth(start).withheld_error(start) if _is_worth(series) else 1.0
-    pose, method, reason = start, "", too_little(series)
+    before = work.coarse.choose_depth(start).withheld_error(start) if _is_worth(series) else 1.0
+    pose, method, reason = start, "", tell_what_lacks(series)
     if not reason:
         for stage, fraction, better, guess in iter_search(work, start):
             pose, method = better, guess
             yield progress(stage, 0.1 + 0.75 * fraction)
-        pose = with_least_movement(pose, start, work.angles_deg, series.width)
-        reason = why_not(work, pose, start, before, series)
+        pose = minimise_movement(pose, start, work.angles_deg, series.width)
+        reason = tell_why_not(work, pose, start, before, series)
     after = before if reason else _error_of(work, pose)
     found = start if reason else pose
     yield progress("Moving the images", 0.9)
     by_tilt = (
-        work.coarse.with_best_depth(found).withheld_by_tilt(found)
+        work.coarse.choose_depth(found).withheld_by_tilt(found)
         if _is_worth(series)
         else np.ones(series.n_tilts)
     )
@@ -134,7 +136,7 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     yield Aligned(series, report)
 
 
-def useless_images(images: NDArray[np.float32], series: TiltSeries) -> tuple[BadImage, ...]:
+def find_useless_images(images: NDArray[np.float32], series: TiltSeries) -> tuple[BadImage, ...]:
     """Find the images that show nothing of the specimen, and make sure that others do.
 
     Raises
@@ -155,11 +157,25 @@ def useless_images(images: NDArray[np.float32], series: TiltSeries) -> tuple[Bad
     return useless
 
 
+def refuse_a_still(images: NDArray[np.float32], series: TiltSeries) -> None:
+    """Raise `WedgefillError` if the images do not change with the tilt.
+
+    Any noise differs from image to image, so that a stack of copies is no measurement. Copies
+    agree with each other perfectly, and would be taken for an object to be moved and turned.
+    """
+    change = max(float(np.abs(image - images[0]).max()) for image in images[1:])
+    if change <= STILL_SHARE * float(np.ptp(images[0])):
+        raise WedgefillError(
+            f"{series.name}: all {series.n_tilts} images are the same, so they are no tilt series; "
+            f"check that each was recorded at its own angle, and export them again."
+        )
+
+
 def _is_worth(series: TiltSeries) -> bool:
     return min(series.height, series.width) >= MIN_SIDE_PX
 
 
-def too_little(series: TiltSeries) -> str:
+def tell_what_lacks(series: TiltSeries) -> str:
     """Why a series cannot be aligned at all, in plain words; empty where it can."""
     if not _is_worth(series):
         return (
@@ -174,7 +190,7 @@ def too_little(series: TiltSeries) -> str:
     return ""
 
 
-def why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeries) -> str:
+def tell_why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeries) -> str:
     """Why a pose that was found had better not be applied; empty where it should be."""
     after = _error_of(work, pose)
     moves = pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])
@@ -190,7 +206,7 @@ def why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeri
         or abs(pose.axis_shift_px) > MAX_MOVE_SHARE * series.width
     ):
         return "what was found would move them out of the field, which is not credible"
-    doubt = float(np.median(doubt_px(work.coarse, pose, 4.0 * work.coarse.stack.factor)))
+    doubt = float(np.median(measure_doubt(work.coarse, pose, 4.0 * work.coarse.stack.factor)))
     if doubt > MAX_DOUBT_SHARE * max(rms, turned_px):
         return (
             f"different rows of them ask for displacements that differ by {2 * doubt:.1f} px, "
@@ -200,4 +216,4 @@ def why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeri
 
 
 def _error_of(work: Work, pose: Pose) -> float:
-    return work.coarse.with_best_depth(pose).withheld_error(pose)
+    return work.coarse.choose_depth(pose).withheld_error(pose)

@@ -40,7 +40,7 @@ def is_isolated(estimates: NDArray[np.float32]) -> bool:
     return bool(np.mean(leaves) < 0.1)
 
 
-def axial_offsets(estimates: NDArray[np.float32]) -> NDArray[np.float64]:
+def measure_axial_offsets(estimates: NDArray[np.float32]) -> NDArray[np.float64]:
     """Displacement of each image along the axis, (n_tilts,), with zero median.
 
     Profiles are correlated with the middle tilt's, then with their running mean; unlike

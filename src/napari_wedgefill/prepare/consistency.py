@@ -51,12 +51,15 @@ class Consistency:
         its structure counts; if not, only its finer structure.
     depth_share : float
         Voxels along the beam, as a share of the images' width.
+    max_slices : int
+        Slices that the two measures look at, at most.
     """
 
     stack: Binned
     angles_deg: Doubles
     isolated: bool
     depth_share: float = 1.0
+    max_slices: int = MAX_SLICES
 
     @property
     def depth(self) -> int:
@@ -89,9 +92,9 @@ class Consistency:
         return Slices(values, measured).widened(width_for(width, self.angles_deg, self.isolated))
 
     def some_rows(self) -> NDArray[np.int64]:
-        """Evenly spaced rows, at most `MAX_SLICES`."""
+        """Evenly spaced rows, at most `max_slices`."""
         h = self.stack.images.shape[1]
-        return np.unique(np.linspace(0, h - 1, MAX_SLICES).round().astype(np.int64))
+        return np.unique(np.linspace(0, h - 1, self.max_slices).round().astype(np.int64))
 
     def all_rows(self) -> NDArray[np.int64]:
         """Every row."""
@@ -99,10 +102,16 @@ class Consistency:
 
     def misfit(self, pose: Pose) -> float:
         """Share of the images that a quick reconstruction from all of them cannot reproduce."""
+        return _share(self._misfit_squares(pose))
+
+    def misfit_by_tilt(self, pose: Pose) -> Doubles:
+        """The same share for each image, (n_tilts,)."""
+        return _share_by_tilt(self._misfit_squares(pose))
+
+    def _misfit_squares(self, pose: Pose) -> tuple[Doubles, Doubles]:
         slices = self.slices(pose)
         tilts = np.arange(self.n_tilts)
-        guesses = self._guessed(slices, tilts, tilts, MISFIT_SWEEPS)
-        return _share(_squares(slices, guesses))
+        return _squares(slices, self._guessed(slices, tilts, tilts, MISFIT_SWEEPS))
 
     def withheld_error(self, pose: Pose) -> float:
         """Share of the images that the other tilts fail to predict: 0 is perfect, 1 is nothing."""
@@ -110,8 +119,7 @@ class Consistency:
 
     def withheld_by_tilt(self, pose: Pose) -> Doubles:
         """The same share for each image, (n_tilts,)."""
-        wrong, total = self._withheld_squares(pose)
-        return np.sqrt(wrong / np.maximum(total, max(1e-3 * float(total.mean()), 1e-30)))
+        return _share_by_tilt(self._withheld_squares(pose))
 
     def _withheld_squares(self, pose: Pose) -> tuple[Doubles, Doubles]:
         slices = self.slices(pose)
@@ -146,7 +154,7 @@ class Consistency:
         beam = ParallelBeam(self.angles_deg[asked], slices.values.shape[1], self.depth)
         return np.asarray(beam(x), np.float32)
 
-    def with_best_depth(self, pose: Pose) -> Consistency:
+    def choose_depth(self, pose: Pose) -> Consistency:
         """Choose the depth that lets withheld tilts of a film be predicted best."""
         if self.isolated:
             return self
@@ -183,6 +191,11 @@ def _squares(slices: Slices, guesses: Floats) -> tuple[Doubles, Doubles]:
 def _share(squares: tuple[Doubles, Doubles]) -> float:
     wrong, total = (float(part.sum()) for part in squares)
     return float(np.sqrt(wrong / total)) if total > 0 else 1.0
+
+
+def _share_by_tilt(squares: tuple[Doubles, Doubles]) -> Doubles:
+    wrong, total = squares
+    return np.sqrt(wrong / np.maximum(total, max(1e-3 * float(total.mean()), 1e-30)))
 
 
 def _filtered_within(images: Floats, measured: Floats, sigmas: tuple[float, ...]) -> Floats:

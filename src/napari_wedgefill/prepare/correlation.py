@@ -35,7 +35,7 @@ def band_passed(image: Floats, coarse_px: float) -> Floats:
     return np.asarray(fine - gaussian_filter(image, coarse_px), np.float32)
 
 
-def offset_between(
+def measure_offset(
     moving: Floats, fixed: Floats, weights: Floats, reach_px: float
 ) -> NDArray[np.float64]:
     """How far (y, x) the content of `moving` lies from that of `fixed`.
@@ -117,7 +117,7 @@ def _newton_step(back: Floats, fixed: Floats, weights: Floats) -> NDArray[np.flo
     return step
 
 
-def neighbour_offsets(
+def chain_neighbours(
     images: Floats, angles_deg: NDArray[np.float64], reach_px: float
 ) -> NDArray[np.float64]:
     """Displacements (n_tilts, 2) by a chain of neighbouring tilts from the least tilted outwards.
@@ -140,7 +140,7 @@ def neighbour_offsets(
     for tilt, inner in outwards:
         ratio = foreshortening(angles_deg[inner], angles_deg[tilt])
         wide = stretched(passed[tilt], angles_deg[inner], angles_deg[tilt])
-        found = offset_between(wide, passed[inner], weights, reach_px)
+        found = measure_offset(wide, passed[inner], weights, reach_px)
         offsets[tilt] = offsets[inner] / [1.0, ratio] + found / [1.0, ratio]
     return offsets
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..tilt_series import TiltSeries
 from .background import estimate_background
-from .coarse import MIN_SIDE_PX, useless_images
+from .coarse import MIN_SIDE_PX, find_useless_images
 from .common_line import is_isolated
 from .consistency import Consistency
 from .pose import Binned, Pose
@@ -37,12 +37,12 @@ def measure_disagreement(series: TiltSeries) -> float | None:
     factor = max(1, round(max(series.height, series.width) / SIZE_PX / 2))
     images = replace_spikes(Binned.of(series.array(), factor).images).images
     rest = max(1, round(max(images.shape[1:]) / SIZE_PX))
-    left_out = [bad.tilt for bad in useless_images(images, series)]
+    left_out = [bad.tilt for bad in find_useless_images(images, series)]
     kept = np.setdiff1d(np.arange(series.n_tilts), left_out)
     estimates = estimate_background(images[kept]).removed(images[kept])
     pose = Pose(np.zeros((len(kept), 2)), series.axis_shift_px / factor)
     judge = Consistency(Binned.of(estimates, rest), series.angles_deg[kept], is_isolated(estimates))
-    return judge.with_best_depth(pose).withheld_error(pose)
+    return judge.choose_depth(pose).withheld_error(pose)
 
 
 def hint(share: float | None) -> str:

@@ -8,6 +8,7 @@ not measured has no say here, and the volume may be wider than the images.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +62,12 @@ def width_for(width: int, angles_deg: Doubles, isolated: bool) -> int:
     return width + 2 * round(width * (min(seen, MAX_WIDENING) - 1.0) / 2)
 
 
+@lru_cache(maxsize=8)
+def find_beam(angles_deg: tuple[float, ...], width: int, depth: int) -> ParallelBeam:
+    """Return the geometry with the lengths of its rays, which an alignment asks for many times."""
+    return ParallelBeam(angles_deg, width, depth)
+
+
 def reconstruct_masked(
     slices: Slices, angles_deg: Doubles, n_sweeps: int, *, depth: int, nonnegative: bool
 ) -> Floats:
@@ -72,7 +79,7 @@ def reconstruct_masked(
     """
     n_tilts, width, n_slices = slices.values.shape
     x = np.zeros((depth, width, n_slices), np.float32)
-    whole = ParallelBeam(angles_deg, width, depth)
+    whole = find_beam(tuple(angles_deg.tolist()), width, depth)
     rows = slices.measured / np.maximum(whole.ray_lengths, MIN_RAY_PX)
     steps = []
     for tilts in spread_steps(n_tilts):

@@ -35,7 +35,7 @@ class Pose:
     axis_shift_px: float = 0.0
     axis_deg: float = 0.0
 
-    def moved_by(self, residual_px: NDArray[np.float64]) -> Pose:
+    def add_offsets(self, residual_px: NDArray[np.float64]) -> Pose:
         """Add displacements (n_tilts, 2) measured on images that this pose has already aligned."""
         return replace(self, offsets_px=self.offsets_px + residual_px @ self.rotation().T)
 

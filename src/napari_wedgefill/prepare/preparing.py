@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import __version__
 from ..errors import WedgefillError
 from ..geometry import centre
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, find_bad_images, saturated_tilts
-from .cleaning import as_thickness, evened, tilt_offset, without_plane
+from .cleaning import estimate_tilt_offset, even_intensities, subtract_plane, turn_into_thickness
 from .coarse import BAD_IMAGE_PX, iter_align
 from .options import PrepareOptions, RegionOptions
+from .outcome import Found, Prepared, PrepareReport, make_table
 from .pose import Binned, Pose
 from .report import Aligned, AlignmentReport
 from .spikes import Spikes, iter_replace_spikes
@@ -27,148 +26,6 @@ Doubles = NDArray[np.float64]
 
 SAME_ANGLE_DEG = 0.5  # two series are of the same tilts if no angle differs by more
 MAX_OFFSET_ERROR_DEG = 1.0
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a preparation found of one signal and may be applied to another of the same tilts.
-
-    Attributes
-    ----------
-    kept : ndarray of int, (n_kept,)
-        Indices, in the series as it was read, of the images that were kept.
-    angles_deg : ndarray, float64, (n_kept,)
-        Their angles after correction.
-    pose : Pose
-        Displacements and tilt axis, px of the images after cropping and binning.
-    all_angles_deg : ndarray, float64, (n_tilts,)
-        Angles of the series as it was read.
-    shape : tuple of int
-        Height and width after cropping and binning.
-    """
-
-    kept: NDArray[np.int64]
-    angles_deg: Doubles
-    pose: Pose
-    all_angles_deg: Doubles
-    shape: tuple[int, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, ready for JSON; `from_dict` reads it."""
-        return {
-            "kept": [int(k) for k in self.kept],
-            "angles_deg": [float(a) for a in self.angles_deg],
-            "offsets_px": [[float(v) for v in row] for row in self.pose.offsets_px],
-            "axis_shift_px": float(self.pose.axis_shift_px),
-            "axis_deg": float(self.pose.axis_deg),
-            "all_angles_deg": [float(a) for a in self.all_angles_deg],
-            "shape": list(self.shape),
-        }
-
-    @classmethod
-    def from_dict(cls, told: dict[str, Any], name: str) -> Found:
-        """Read what `to_dict` gave.
-
-        Raises
-        ------
-        WedgefillError
-            If something is missing or does not fit together.
-        """
-        try:
-            found = cls(
-                np.array(told["kept"], np.int64),
-                np.array(told["angles_deg"], np.float64),
-                Pose(
-                    np.array(told["offsets_px"], np.float64).reshape(-1, 2),
-                    float(told["axis_shift_px"]),
-                    float(told["axis_deg"]),
-                ),
-                np.array(told["all_angles_deg"], np.float64),
-                (int(told["shape"][0]), int(told["shape"][1])),
-            )
-        except (KeyError, TypeError, ValueError, IndexError):
-            found = None
-        if found is None or not (
-            len(found.kept) == len(found.angles_deg) == len(found.pose.offsets_px)
-        ):
-            raise WedgefillError(
-                f"{name}: this recipe holds no shifts that could be applied; give one that "
-                f"'wedgefill prepare' wrote, or the series itself."
-            )
-        return found
-
-
-@dataclass(frozen=True)
-class TiltRow:
-    """One line of the table of tilts.
-
-    Attributes
-    ----------
-    tilt : int
-        Index in the series as it was read, in the order of its angles.
-    angle_deg : float
-        Angle after correction.
-    shift_along_px, shift_across_px : float
-        By how much the image was moved; 0 where it is not used.
-    residual : float or None
-        Share of the image that the other tilts fail to predict; None where it is not used.
-    use : bool
-        Whether the image is in the result.
-    reason : str
-        Why it is not, or what is said against it; empty for a good image.
-    """
-
-    tilt: int
-    angle_deg: float
-    shift_along_px: float
-    shift_across_px: float
-    residual: float | None
-    use: bool
-    reason: str
-
-
-@dataclass(frozen=True, eq=False)
-class PrepareReport:
-    """What a preparation did.
-
-    Attributes
-    ----------
-    options : PrepareOptions
-        What was asked for.
-    history : tuple of str
-        What was done, a sentence a step, in order.
-    tilts : tuple of TiltRow
-        Every image of the series as it was read.
-    alignment : AlignmentReport or None
-        What the alignment did; None where none was asked for or shifts were given.
-    found : Found
-        For another signal of the same tilts, or to repeat it.
-    """
-
-    options: PrepareOptions
-    history: tuple[str, ...]
-    tilts: tuple[TiltRow, ...]
-    alignment: AlignmentReport | None
-    found: Found
-
-    def to_dict(self) -> dict[str, Any]:
-        """Recipe, history, table and shifts, ready for JSON."""
-        return {
-            "program": f"napari-wedgefill {__version__}",
-            "recipe": self.options.to_dict(),
-            "history": list(self.history),
-            "tilts": [vars(row) for row in self.tilts],
-            "alignment": None if self.alignment is None else self.alignment.to_dict(),
-            "found": self.found.to_dict(),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
-    """The prepared series and what was done to it."""
-
-    series: TiltSeries
-    report: PrepareReport
 
 
 def prepare_series(
@@ -220,18 +77,20 @@ def iter_prepare(
         images = spikes.images
         told += [spikes.sentence] * bool(spikes.sentence)
     yield Progress("Looking for bad images", 0.05)
-    bad = _bad_images(spikes.images, series, told)
-    kept = kept_images(series, options, bad, told) if like is None else _kept_like(series, like)
+    bad = _find_bad_images(spikes.images, series, told)
+    kept = (
+        choose_images(series, options, bad, told) if like is None else _take_kept_from(series, like)
+    )
     reasons = {each.tilt: each.reason for each in bad}
     series = replace(series.tilts(kept), images=images[kept])
-    series, kept = with_angles(series, kept, options, told, like)
+    series, kept = correct_angles(series, kept, options, told, like)
     series = clean_intensities(series, options, told)
     alignment: AlignmentReport | None = None
     residuals: Doubles | None = None
     pose = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
     if like is not None:
         pose = like.pose
-        series = moved_by(series, pose)
+        series = move_images(series, pose)
         told.append("The shifts and the tilt axis were taken from another series.")
     elif options.align:
         for item in iter_align(series):
@@ -248,9 +107,9 @@ def iter_prepare(
     yield Progress("Evening the intensities", 0.95)
     if options.clean.even_intensity:
         rows = pose.measured_rows(series.height, series.width)
-        series = _evened(series, rows, told)
+        series = _even_intensities(series, rows, told)
     found = Found(kept, series.angles_deg, pose, all_angles_deg, (series.height, series.width))
-    table = _table(found, residuals, reasons)
+    table = make_table(found, residuals, reasons)
     report = PrepareReport(options, tuple(told), table, alignment, found)
     sources = {**series.sources, "preparation": " ".join(told)}
     yield Prepared(replace(series, sources=sources), report)
@@ -290,10 +149,10 @@ def propose_bad_images(series: TiltSeries) -> tuple[BadImage, ...]:
     """Find images that had better be left out, for a user to decide on."""
     *_, spikes = iter_replace_spikes(series.array())
     assert isinstance(spikes, Spikes)
-    return _bad_images(spikes.images, series, [])
+    return _find_bad_images(spikes.images, series, [])
 
 
-def _bad_images(
+def _find_bad_images(
     images: NDArray[np.float32], series: TiltSeries, told: list[str]
 ) -> tuple[BadImage, ...]:
     factor = max(1, round(max(images.shape[1:]) / BAD_IMAGE_PX))
@@ -306,7 +165,7 @@ def _bad_images(
     return find_bad_images(Binned.of(images, factor).images, series.angles_deg)
 
 
-def kept_images(
+def choose_images(
     series: TiltSeries, options: PrepareOptions, bad: tuple[BadImage, ...], told: list[str]
 ) -> NDArray[np.int64]:
     """Indices of the images to use.
@@ -345,7 +204,7 @@ def _check_numbers(series: TiltSeries, tilts: tuple[int, ...]) -> None:
             )
 
 
-def _kept_like(series: TiltSeries, like: Found) -> NDArray[np.int64]:
+def _take_kept_from(series: TiltSeries, like: Found) -> NDArray[np.int64]:
     """Return the images that the other series kept.
 
     Raises
@@ -372,7 +231,7 @@ def _kept_like(series: TiltSeries, like: Found) -> NDArray[np.int64]:
     return like.kept
 
 
-def with_angles(
+def correct_angles(
     series: TiltSeries,
     kept: NDArray[np.int64],
     options: PrepareOptions,
@@ -394,7 +253,7 @@ def with_angles(
         angles[place] = angle
     offset = options.tilts.offset_deg
     if options.tilts.estimate_offset:
-        offset += _estimated_offset(series, angles, told)
+        offset += _estimate_offset(series, angles, told)
     if offset:
         told.append(f"{offset:+.2f} degrees were added to every angle.")
         angles = angles + offset
@@ -407,8 +266,8 @@ def with_angles(
     )
 
 
-def _estimated_offset(series: TiltSeries, angles_deg: Doubles, told: list[str]) -> float:
-    estimated = tilt_offset(series.array(), angles_deg)
+def _estimate_offset(series: TiltSeries, angles_deg: Doubles, told: list[str]) -> float:
+    estimated = estimate_tilt_offset(series.array(), angles_deg)
     if estimated is None or estimated[1] > MAX_OFFSET_ERROR_DEG:
         told.append(
             "The tilt offset was not estimated: only a film or lamella that fills the field shows "
@@ -423,7 +282,7 @@ def clean_intensities(series: TiltSeries, options: PrepareOptions, told: list[st
     """Bright field to thickness, inversion, plane: those that were asked for, in this order."""
     images = series.array()
     if options.clean.bright_field:
-        images, incident = as_thickness(images)
+        images, incident = turn_into_thickness(images)
         told.append(
             f"Bright field was turned into -log(I / I0), with I0 between {incident.min():.4g} and "
             f"{incident.max():.4g}."
@@ -432,19 +291,19 @@ def clean_intensities(series: TiltSeries, options: PrepareOptions, told: list[st
         images = np.float32(images.max()) - images
         told.append("The images were inverted.")
     if options.clean.plane:
-        images = without_plane(images)
+        images = subtract_plane(images)
         told.append("A plane fitted to the empty space of each image was subtracted.")
     return replace(series, images=images)
 
 
-def moved_by(series: TiltSeries, pose: Pose) -> TiltSeries:
+def move_images(series: TiltSeries, pose: Pose) -> TiltSeries:
     """Move images as a pose says, so that the tilt axis is in the middle, in one interpolation."""
     images = Binned.of(series.array(), 1).aligned(pose)
     return replace(series, images=images, axis_shift_px=0.0)
 
 
-def _evened(series: TiltSeries, rows: tuple[int, int], told: list[str]) -> TiltSeries:
-    images, factors = evened(series.array(), estimate_background(series.array()), rows)
+def _even_intensities(series: TiltSeries, rows: tuple[int, int], told: list[str]) -> TiltSeries:
+    images, factors = even_intensities(series.array(), estimate_background(series.array()), rows)
     if np.all(factors == 1.0):
         told.append(
             "The intensities were not evened: the object leaves the field, or no empty space is "
@@ -456,28 +315,3 @@ def _evened(series: TiltSeries, rows: tuple[int, int], told: list[str]) -> TiltS
             f"object's total intensity is the same at every tilt."
         )
     return replace(series, images=images)
-
-
-def _table(found: Found, residuals: Doubles | None, reasons: dict[int, str]) -> tuple[TiltRow, ...]:
-    place_of = {int(tilt): place for place, tilt in enumerate(found.kept)}
-    rows = []
-    for tilt, angle in enumerate(found.all_angles_deg):
-        place = place_of.get(tilt)
-        if place is None:
-            why = reasons.get(tilt, "left out by hand")
-            rows.append(TiltRow(tilt, float(angle), 0.0, 0.0, None, False, why))
-            continue
-        along, across = -found.pose.offsets_px[place]
-        residual = None if residuals is None else float(residuals[place])
-        rows.append(
-            TiltRow(
-                tilt,
-                float(found.angles_deg[place]),
-                float(along),
-                float(across),
-                residual,
-                True,
-                reasons.get(tilt, ""),
-            )
-        )
-    return tuple(rows)

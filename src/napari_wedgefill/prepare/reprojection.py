@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .consistency import Consistency, halves_of
-from .correlation import offset_between, taper
+from .correlation import measure_offset, taper
 from .pose import Pose
 
 Floats = NDArray[np.float32]
@@ -45,22 +45,28 @@ def iter_refine(
     for _ in range(n_rounds):
         before = pose.offsets_px
         for half in halves_of(consistency.n_tilts):
-            pose = pose.moved_by(found_offsets(consistency, pose, half, reach_px))
-        change = without_drift(pose.offsets_px - before, consistency.angles_deg)
+            pose = pose.add_offsets(measure_offsets(consistency, pose, half, reach_px))
+        change = remove_drift(pose.offsets_px - before, consistency.angles_deg)
         pose = replace(pose, offsets_px=before + change)
         yield pose
         if float(np.sqrt((change**2).mean())) < AT_REST_PX:
             return
 
 
-def found_offsets(
+def measure_offsets(
     consistency: Consistency,
     pose: Pose,
     asked: NDArray[np.int64],
     reach_px: float,
-    row_weights: Floats | None = None,
+    row_weights: tuple[Floats, ...] = (),
 ) -> Doubles:
-    """Displacements (n_tilts, 2), px of the full images, of some tilts against their prediction."""
+    """Measure the displacements of some tilts against what the other tilts predict of them.
+
+    Returns
+    -------
+    ndarray, float64, (n_tilts, 2), px of the full images; (len(row_weights), n_tilts, 2) where
+    weights (h,) of the rows are given. Zero for tilts that were not asked for.
+    """
     stack = consistency.stack
     n_tilts, (h, w) = consistency.n_tilts, stack.images.shape[1:]
     known = np.setdiff1d(np.arange(n_tilts), asked)
@@ -71,16 +77,18 @@ def found_offsets(
         part[asked, first : first + w].transpose(0, 2, 1)
         for part in (slices.values, slices.measured)
     )
-    border = taper((h, w)) if row_weights is None else taper((h, w)) * row_weights[:, None]
-    found = np.zeros((n_tilts, 2))
-    for place, tilt in enumerate(asked):
-        found[tilt] = offset_between(
-            images[place], guesses[place], border * measured[place], reach_px / stack.factor
-        )
-    return found * stack.factor
+    borders = [taper((h, w)) * rows[:, None] for rows in row_weights] or [taper((h, w))]
+    found = np.zeros((len(borders), n_tilts, 2))
+    for which, border in enumerate(borders):
+        for place, tilt in enumerate(asked):
+            found[which, tilt] = measure_offset(
+                images[place], guesses[place], border * measured[place], reach_px / stack.factor
+            )
+    found *= stack.factor
+    return found if row_weights else found[0]
 
 
-def doubt_px(consistency: Consistency, pose: Pose, reach_px: float) -> Doubles:
+def measure_doubt(consistency: Consistency, pose: Pose, reach_px: float) -> Doubles:
     """How far two halves of the rows disagree about each displacement, (n_tilts,), px.
 
     Every other strip of rows places the image, then the strips between: they show different slices
@@ -88,15 +96,14 @@ def doubt_px(consistency: Consistency, pose: Pose, reach_px: float) -> Doubles:
     """
     height = consistency.stack.images.shape[1]
     strip = np.arange(height) * STRIPS // height % 2
+    weights = tuple(np.asarray(strip == which, np.float32) for which in (0, 1))
     places = np.zeros((2, consistency.n_tilts, 2))
-    for which in (0, 1):
-        weights = np.asarray(strip == which, np.float32)
-        for half in halves_of(consistency.n_tilts):
-            places[which] += found_offsets(consistency, pose, half, reach_px, weights)
+    for half in halves_of(consistency.n_tilts):
+        places += measure_offsets(consistency, pose, half, reach_px, weights)
     return np.asarray(np.hypot(*(places[0] - places[1]).T) / 2.0)
 
 
-def without_drift(offsets_px: Doubles, angles_deg: Doubles) -> Doubles:
+def remove_drift(offsets_px: Doubles, angles_deg: Doubles) -> Doubles:
     """Displacements (n_tilts, 2) less what a mere translation of the object explains."""
     tilts = np.deg2rad(angles_deg)
     path = np.stack([np.cos(tilts), np.sin(tilts)], axis=1)

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from .common_line import axial_offsets, is_isolated, mass_paths
+from .common_line import is_isolated, mass_paths, measure_axial_offsets
 from .consistency import Consistency
-from .correlation import neighbour_offsets
+from .correlation import chain_neighbours
 from .pose import Binned, Floats, Pose
 from .reprojection import iter_refine
 from .tilt_axis import find_axis_rotation, find_axis_shift
@@ -23,8 +23,9 @@ ROUNDS = 2  # of reprojection after each scan of the axis
 REACH_SHARE = 0.25  # largest neighbour-to-neighbour jump searched, as a share of the image
 MAX_TURN_DEG = 20.0  # of the tilt axis against where the input says it is
 #: Steps of the axis' scans, from one visit to the next: px of the binned images, and degrees.
-COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5), (1.0, 1.5))
+COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5))
 FINE_SCANS = ((1.5, 1.5),)
+FINE_SLICES = 16  # of a large volume say where its axis lies as well as more of them
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
@@ -64,6 +65,8 @@ def prepare(estimates: Floats, angles_deg: Doubles) -> Work:
         Consistency(full if f == 1 else Binned.of(estimates, f), angles_deg, isolated)
         for f in factors
     )
+    if factors[0] != factors[1]:
+        fine = replace(fine, max_slices=FINE_SLICES)
     return Work(full, coarse, fine)
 
 
@@ -71,37 +74,46 @@ def first_guesses(work: Work, start: Pose) -> Iterator[tuple[str, Pose]]:
     """Poses by several methods that need no reconstruction, each with the name of its method."""
     yield "the images as they are", start
     if work.isolated:
-        yield "common lines and centres of mass", by_common_lines(work, start, COMMON_LINE_ROUNDS)
-        yield "centres of mass", by_centres_of_mass(work, start)
+        yield (
+            "common lines and centres of mass",
+            place_by_common_lines(work, start, COMMON_LINE_ROUNDS),
+        )
+        yield "centres of mass", place_by_centres_of_mass(work, start)
     stack = work.fine.stack
     images, reach = stack.aligned(start), REACH_SHARE * min(stack.images.shape[1:])
-    chained = stack.factor * neighbour_offsets(images, work.angles_deg, reach)
-    yield "a chain of neighbours", start.moved_by(chained)
+    chained = stack.factor * chain_neighbours(images, work.angles_deg, reach)
+    yield "a chain of neighbours", start.add_offsets(chained)
 
 
-def by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
+def place_by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
     """Place the rows' mass along the axis, and the rows' centres of mass across it."""
-    pose = start.moved_by(_along(axial_offsets(work.full.aligned(start))))
+    stack = work.fine.stack  # small enough to be quick; what is lost, the refinement finds
+    along_px = stack.factor * measure_axial_offsets(stack.aligned(start))
+    pose = start.add_offsets(_along(along_px))
+    height, width = work.full.images.shape[1:]
     for _ in range(n_rounds):
-        aligned = work.full.aligned(pose)
-        paths = mass_paths(aligned, work.angles_deg, pose.measured_rows(*aligned.shape[1:]))
-        found = _along(axial_offsets(aligned))
+        aligned = stack.aligned(pose)
+        first, stop = pose.measured_rows(height, width)
+        rows = -(-first // stack.factor), stop // stack.factor
+        paths = mass_paths(aligned, work.angles_deg, rows)
+        found = _along(measure_axial_offsets(aligned))
         found[:, 1] = paths.across_px
-        pose = pose.moved_by(found)
+        pose = pose.add_offsets(stack.factor * found)
         if work.finds_axis:
             turn = pose.axis_deg + paths.axis_deg - start.axis_deg
             turn = float(np.clip(turn, -MAX_TURN_DEG, MAX_TURN_DEG))
             pose = replace(
                 pose,
-                axis_shift_px=pose.axis_shift_px + paths.axis_shift_px,
+                axis_shift_px=pose.axis_shift_px + stack.factor * paths.axis_shift_px,
                 axis_deg=start.axis_deg + turn,
             )
     return pose
 
 
-def by_centres_of_mass(work: Work, start: Pose) -> Pose:
+def place_by_centres_of_mass(work: Work, start: Pose) -> Pose:
     """Put the centre of mass of every image onto the tilt axis: needs little contrast."""
-    images = work.full.aligned(start)
+    stack = work.fine.stack
+    images = stack.aligned(start)
     mass = images.sum(axis=(1, 2), dtype=np.float64)
     usable = mass > 0.2 * np.median(mass)
     centres = np.zeros((len(images), 2))
@@ -112,7 +124,7 @@ def by_centres_of_mass(work: Work, start: Pose) -> Pose:
         centres[usable, k] = profiles[usable] @ places / mass[usable]
     if usable.any():
         centres[~usable] = np.median(centres[usable], axis=0)
-    return start.moved_by(centres)
+    return start.add_offsets(stack.factor * centres)
 
 
 def _along(offsets_px: Doubles) -> Doubles:
@@ -125,7 +137,7 @@ def iter_search(work: Work, start: Pose) -> Iterator[tuple[str, float, Pose, str
     best, method, error = start, "", float("inf")
     for name, guess in first_guesses(work, start):
         yield "Finding the shifts", 0.0, best, method
-        judged = guess if name == "the images as they are" else in_the_middle(work, guess)
+        judged = guess if name == "the images as they are" else centre_object(work, guess)
         here = work.coarse.withheld_error(judged)
         if here < error:
             best, method, error = judged, name, here
@@ -135,17 +147,18 @@ def iter_search(work: Work, start: Pose) -> Iterator[tuple[str, float, Pose, str
     pose, depth_share = best, 1.0
     for done, (consistency, step_px, step_deg) in enumerate(visits):
         begun = 0.1 + 0.8 * done / n_visits
-        pose = in_the_middle(work, pose)
+        pose = centre_object(work, pose)
         if consistency is work.coarse:
-            depth_share = consistency.with_best_depth(pose).depth_share
+            depth_share = consistency.choose_depth(pose).depth_share
         consistency = replace(consistency, depth_share=depth_share)
         reach = 4.0 * consistency.stack.factor
-        for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach):
+        n_rounds = ROUNDS if consistency.stack is work.coarse.stack else 1
+        for better in iter_refine(consistency, pose, n_rounds=n_rounds, reach_px=reach):
             pose = better
             yield "Comparing with reprojections", begun, pose, method
         if work.finds_axis:
             yield "Finding the tilt axis", begun + 0.4 / n_visits, pose, method
-            pose = with_axis(consistency, pose, start, step_px, step_deg)
+            pose = scan_axis(consistency, pose, start, step_px, step_deg)
     for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach / 2):
         pose = better
         yield "Comparing with reprojections", 0.9, pose, method
@@ -156,7 +169,7 @@ def iter_search(work: Work, start: Pose) -> Iterator[tuple[str, float, Pose, str
     yield "Comparing with reprojections", 1.0, pose, method
 
 
-def with_axis(
+def scan_axis(
     consistency: Consistency, pose: Pose, start: Pose, step_px: float, step_deg: float
 ) -> Pose:
     """Move and turn the tilt axis to where the images contradict each other least."""
@@ -166,7 +179,7 @@ def with_axis(
     return turned if abs(turned.axis_deg - start.axis_deg) <= MAX_TURN_DEG else pose
 
 
-def in_the_middle(work: Work, pose: Pose) -> Pose:
+def centre_object(work: Work, pose: Pose) -> Pose:
     """Translate an isolated object onto the tilt axis and to the middle of the field.
 
     What the images say of each other does not change by that, but turning the axis then moves the
@@ -186,10 +199,10 @@ def in_the_middle(work: Work, pose: Pose) -> Pose:
     path = np.stack([np.cos(tilts), np.sin(tilts)], axis=1)
     moved = np.zeros((len(mass), 2))
     moved[:, 1] = path @ np.linalg.lstsq(path, centres, rcond=None)[0]
-    return pose.moved_by(moved)
+    return pose.add_offsets(moved)
 
 
-def with_least_movement(pose: Pose, start: Pose, angles_deg: Doubles, width: int) -> Pose:
+def minimise_movement(pose: Pose, start: Pose, angles_deg: Doubles, width: int) -> Pose:
     """Translate the object so that the images move least; the alignment itself does not change.
 
     Only the sum of an image's displacement and the axis' shift is known. What follows from a plain

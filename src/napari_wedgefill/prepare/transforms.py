@@ -7,14 +7,14 @@ import numpy as np
 from ..errors import WedgefillError
 from ..io.alignment_files import ImageTransforms
 from ..tilt_series import TiltSeries
+from .outcome import Found
 from .pose import Pose
-from .preparing import Found
 
 MAX_STRETCH = 0.01
 MAX_SINGLE_TURN_DEG = 0.3
 
 
-def transforms_of(found: Found) -> ImageTransforms:
+def make_transforms(found: Found) -> ImageTransforms:
     """Return what turns each kept image (as read, cropped and binned) into the aligned one."""
     pose = found.pose
     c, s = np.cos(np.deg2rad(pose.axis_deg)), np.sin(np.deg2rad(pose.axis_deg))
@@ -24,7 +24,7 @@ def transforms_of(found: Found) -> ImageTransforms:
     return ImageTransforms(matrices, -moved @ matrix.T, found.angles_deg, found.kept)
 
 
-def found_in(transforms: ImageTransforms, series: TiltSeries, name: str) -> Found:
+def take_found_from(transforms: ImageTransforms, series: TiltSeries, name: str) -> Found:
     """Return shifts and tilt axis of an alignment that another program made of this series.
 
     Parameters

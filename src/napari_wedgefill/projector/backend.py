@@ -32,22 +32,25 @@ class Rays:
         Of the tilt angles.
     width, depth : int
         Voxels along x (also the detector's pixels) and along z.
-    axis_u : float
-        Detector index of the tilt axis.
+    axis_u : ndarray, float64, (n_tilts,)
+        Detector index of the tilt axis in the row of each tilt: the same in all of them, unless
+        rows were cropped around a specimen that lies off the axis.
     """
 
     cosines: Doubles
     sines: Doubles
     width: int
     depth: int
-    axis_u: float
+    axis_u: Doubles
 
     @classmethod
-    def at(cls, angles_deg: ArrayLike, width: int, depth: int, axis_shift_px: float = 0.0) -> Rays:
-        """Return the rays at some tilt angles; parameters as `ParallelBeam`."""
+    def at(
+        cls, angles_deg: ArrayLike, width: int, depth: int, axis_shift_px: ArrayLike = 0.0
+    ) -> Rays:
+        """Return the rays at some tilt angles; the shift is one for all, or one for each."""
         radians = np.deg2rad(np.asarray(angles_deg, np.float64))
-        axis_u = centre(width) + axis_shift_px
-        return cls(np.cos(radians), np.sin(radians), width, depth, axis_u)
+        axis_u = np.broadcast_to(centre(width) + np.asarray(axis_shift_px, float), radians.shape)
+        return cls(np.cos(radians), np.sin(radians), width, depth, axis_u.copy())
 
     @property
     def n_tilts(self) -> int:

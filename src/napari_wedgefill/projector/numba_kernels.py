@@ -70,13 +70,13 @@ class Detector(NamedTuple):
     ----------
     sinogram : ndarray, float32, flat (n_angles, width + 3, lanes)
         Zero-padded with one sample before and two after; the number of angles is padded with
-        zeros to a multiple of GROUP (so are the three below).
+        zeros to a multiple of GROUP (so are the four below).
     width : int
         Pixels, without padding.
     cosines, sines, half_widths : ndarray, float64, (n_angles,)
         Of the tilt angles, and the half widths of the triangles, at most 1.
-    axis_u : float
-        Detector index of the rotation axis.
+    axis_u : ndarray, float64, (n_angles,)
+        Detector index of the rotation axis at each angle.
     """
 
     sinogram: Floats
@@ -84,7 +84,7 @@ class Detector(NamedTuple):
     cosines: Doubles
     sines: Doubles
     half_widths: Doubles
-    axis_u: float
+    axis_u: Doubles
 
 
 #: Where `back_project_square` keeps what it works out for all slices of a tile: the first of two
@@ -107,7 +107,7 @@ def project_rays(
     rows: Rows,
     along: Doubles,
     across: Doubles,
-    axis_u: float,
+    axis_u: Doubles,
     out: Floats,
     width: int,
 ) -> None:
@@ -125,8 +125,8 @@ def project_rays(
     along, across : ndarray, float64, (n_angles,)
         The detector coordinate is ``u = row * along + column * across``, all from the centres;
         ``abs(across) >= abs(along)``.
-    axis_u : float
-        Detector index of the rotation axis.
+    axis_u : ndarray, float64, (n_angles,)
+        Detector index of the rotation axis at each angle.
     out : ndarray, float32, flat (n_angles, width, lanes)
         Overwritten with path integrals, in voxels.
     """
@@ -143,7 +143,7 @@ def project_rays(
         for angle in range(along.shape[0]):
             slope = 1.0 / across[angle]
             shift = along[angle] * slope
-            start = centre - axis_u * slope - (first - row_centre) * shift
+            start = centre - axis_u[angle] * slope - (first - row_centre) * shift
             for left in range(0, width, VECTOR):
                 at, end = start + left * slope, start + (left + VECTOR - 1) * slope
                 last = (GROUP - 1) * shift
@@ -281,7 +281,7 @@ def back_project_square(
     for g in range(0, cosines.shape[0], GROUP):
         for r in range(GROUP):
             sine, cosine = sines[g + r], cosines[g + r]
-            corner = axis_u + z * sine + x * cosine
+            corner = axis_u[g + r] + z * sine + x * cosine
             _find_pixels(
                 corner, sine, cosine, half_widths[g + r], width, down, along, k, a, b, r * CELLS
             )

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..geometry import centre
 from .arrays import backend_for
 from .backend import Array, Backend, Rays
 
@@ -30,6 +31,9 @@ class ParallelBeam:
         Voxels along z; `width` by default.
     axis_shift_px : float
         Detector position of the tilt axis, in pixels from ``(width - 1) / 2``.
+    tilt_shifts_px : array_like, (n_tilts,), optional
+        How much further to the right the axis lies in the row of each tilt: rows that are cropped
+        around a specimen off the axis begin at whole pixels. None by default.
     backend : Backend, optional
         What computes everything; by default, what `backend_for` chooses for each array.
 
@@ -45,6 +49,7 @@ class ParallelBeam:
         depth: int | None = None,
         *,
         axis_shift_px: float = 0.0,
+        tilt_shifts_px: ArrayLike | None = None,
         backend: Backend | None = None,
     ) -> None:
         self.angles_deg: NDArray[np.float64] = np.atleast_1d(
@@ -53,7 +58,16 @@ class ParallelBeam:
         self.width = int(width)
         self.depth = int(depth or width)
         self.axis_shift_px = float(axis_shift_px)
-        self.rays = Rays.at(self.angles_deg, self.width, self.depth, self.axis_shift_px)
+        self.tilt_shifts_px: NDArray[np.float64] | None = None
+        shifts: ArrayLike = self.axis_shift_px
+        if tilt_shifts_px is not None:
+            self.tilt_shifts_px = np.asarray(tilt_shifts_px, dtype=np.float64)
+            if self.tilt_shifts_px.shape != self.angles_deg.shape:
+                raise ValueError(
+                    f"{self.angles_deg.size} tilts have {self.tilt_shifts_px.size} shifts"
+                )
+            shifts = self.axis_shift_px + self.tilt_shifts_px
+        self.rays = Rays.at(self.angles_deg, self.width, self.depth, shifts)
         self._backend = backend
 
     @property
@@ -63,8 +77,8 @@ class ParallelBeam:
 
     @property
     def axis_u(self) -> float:
-        """Detector index of the tilt axis."""
-        return self.rays.axis_u
+        """Detector index of the tilt axis, but for what single tilts are shifted by."""
+        return centre(self.width) + self.axis_shift_px
 
     def __call__(self, x: Array) -> Array:
         """Project a volume (depth, width, n_slices) to a sinogram (n_tilts, width, n_slices)."""
@@ -97,16 +111,42 @@ class ParallelBeam:
             self.width,
             self.depth,
             axis_shift_px=self.axis_shift_px,
+            tilt_shifts_px=self.tilt_shifts_px,
             backend=backend,
         )
 
     def subset(self, tilts: ArrayLike) -> ParallelBeam:
         """Return the operator of only the tilts at these indices."""
+        chosen, shifts = np.asarray(tilts), self.tilt_shifts_px
         return ParallelBeam(
-            self.angles_deg[np.asarray(tilts)],
+            self.angles_deg[chosen],
             self.width,
             self.depth,
             axis_shift_px=self.axis_shift_px,
+            tilt_shifts_px=None if shifts is None else shifts[chosen],
+            backend=self._backend,
+        )
+
+    def at(self, angles_deg: ArrayLike) -> ParallelBeam:
+        """Return the operator of the same volume at other tilts, none of them shifted."""
+        return ParallelBeam(
+            angles_deg,
+            self.width,
+            self.depth,
+            axis_shift_px=self.axis_shift_px,
+            backend=self._backend,
+        )
+
+    def with_tilts(self, angles_deg: ArrayLike) -> ParallelBeam:
+        """Return the operator with further tilts, none of them shifted, after its own."""
+        further = np.atleast_1d(np.asarray(angles_deg, dtype=np.float64))
+        shifts = self.tilt_shifts_px
+        return ParallelBeam(
+            np.concatenate([self.angles_deg, further]),
+            self.width,
+            self.depth,
+            axis_shift_px=self.axis_shift_px,
+            tilt_shifts_px=None if shifts is None else np.r_[shifts, np.zeros(further.size)],
             backend=self._backend,
         )
 

@@ -68,7 +68,8 @@ class VolumeTile:
             found = make_aligned_zeros((n, rays.width, self.lanes))
             project_rays(
                 vectors(self.lanes), self.padded.reshape(-1), rows,
-                ray[0][chosen], ray[1][chosen], rays.axis_u, found.reshape(-1), rays.width,
+                ray[0][chosen], ray[1][chosen], rays.axis_u[tilts[chosen]],
+                found.reshape(-1), rays.width,
             )  # fmt: skip
             out[tilts[chosen]] = found[:, :, : out.shape[2]]
 
@@ -100,11 +101,11 @@ class SinogramTile:
         self.padded = make_aligned_zeros((n_angles, rays.width + 3, self.lanes))
         self.values = self.padded[: rays.n_tilts, 1:-2, :n_slices]
         # The angles that fill up the last group meet zeros; theirs must only be finite.
-        cosines, sines, widths = np.ones((3, n_angles))
+        cosines, sines, widths, axis_u = np.ones((4, n_angles))
         cosines[: rays.n_tilts], sines[: rays.n_tilts] = rays.cosines, rays.sines
-        widths[: rays.n_tilts] = half_widths
+        widths[: rays.n_tilts], axis_u[: rays.n_tilts] = half_widths, rays.axis_u
         self.detector = Detector(
-            self.padded.reshape(-1), rays.width, cosines, sines, widths, rays.axis_u
+            self.padded.reshape(-1), rays.width, cosines, sines, widths, axis_u
         )
 
     def back_project(self, rows: NDArray[np.intp], out: Floats) -> None:

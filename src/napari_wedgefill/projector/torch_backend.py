@@ -177,7 +177,7 @@ def _find_taps(
     """First detector pixel (offset by 2 into a padded row) and two weights, each (depth, width)."""
     z = torch.arange(rays.depth, device=device, dtype=torch.float64) - centre(rays.depth)
     x = torch.arange(rays.width, device=device, dtype=torch.float64) - centre(rays.width)
-    u = rays.axis_u + z[:, None] * rays.sines[tilt] + x[None, :] * rays.cosines[tilt]
+    u = rays.axis_u[tilt] + z[:, None] * rays.sines[tilt] + x[None, :] * rays.cosines[tilt]
     first = torch.floor(u - half_width) + 1
     below = (1 - (first - u).abs() / half_width).clamp_(min=0) / half_width
     above = (1 - (first + 1 - u).abs() / half_width).clamp_(min=0) / half_width

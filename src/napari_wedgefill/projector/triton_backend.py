@@ -259,15 +259,13 @@ def _make_current(device: torch.device) -> Any:
 
 def tabulate(rays: Rays, device: torch.device) -> Tables:
     """Numbers of each tilt, on the device; copied there once for each geometry."""
-    directions = np.stack([rays.cosines, rays.sines]).tobytes()
-    return _tabulate(directions, rays.width, rays.depth, rays.axis_u, device)
+    directions = np.stack([rays.cosines, rays.sines, rays.axis_u]).tobytes()
+    return _tabulate(directions, rays.width, rays.depth, device)
 
 
 @lru_cache(maxsize=256)  # SART has an operator for every few tilts, and a loss makes one a step
-def _tabulate(
-    directions: bytes, width: int, depth: int, axis_u: float, device: torch.device
-) -> Tables:
-    cosines, sines = np.frombuffer(directions).reshape(2, -1)
+def _tabulate(directions: bytes, width: int, depth: int, device: torch.device) -> Tables:
+    cosines, sines, axis_u = np.frombuffer(directions).reshape(3, -1)
     rays = Rays(cosines, sines, width, depth, axis_u)
     steep = np.abs(sines) > np.abs(cosines)
     along = np.where(steep, cosines, sines)

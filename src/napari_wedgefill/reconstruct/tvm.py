@@ -13,12 +13,14 @@ as slowly as that, and all the others `FASTER`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.arrays import Array, namespace
+from ..projector.arrays import Array, convert_like, namespace
 from ..projector.backend import DualStep, TvmProblem
 from .sart import spread_steps
 from .sweeps import Sweep
@@ -37,6 +39,33 @@ FASTER = 4.0
 #: Cosines along the detector that are held back, at most; tilts so near to each other that they
 #: share more are not taken faster.
 MOST_COMMON = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """Measured pixels beside the rows that a volume is made from: vacuum, which nothing explains.
+
+    What is left unexplained is a mean over the whole field of view, however little of it is worked
+    on.
+
+    Attributes
+    ----------
+    squares : array, float32, (n_slices,)
+        Sum of their squares in each slice.
+    n_pixels : int
+        Their number in a slice, at all tilts together.
+    """
+
+    squares: Any
+    n_pixels: int
+
+    def scaled(self, factor: Any) -> Beside:
+        """Return what is beside rows that are multiplied by a factor, one for each slice."""
+        return replace(self, squares=self.squares * factor**2)
+
+    def of(self, slices: Any) -> Beside:
+        """Return what is beside some of the slices."""
+        return replace(self, squares=self.squares[slices])
 
 
 def noise_level(sinogram: Floats) -> float:
@@ -77,6 +106,7 @@ def iter_tvm(
     share: float = 0.0,
     dual: Array | None = None,
     faster: float = FASTER,
+    beside: Beside | None = None,
 ) -> Iterator[Sweep]:
     """Minimise ``1/2 |A x - b|^2 + weight TV(x)`` with isotropic TV in each slice.
 
@@ -132,6 +162,8 @@ def iter_tvm(
         share nothing, 1 to 4 (`precondition_dual`). The minimum is the same. Fine detail of the
         measurements, noise among it, comes the sooner, which suits who goes on to the minimum, and
         not who stops on the way.
+    beside : Beside, optional
+        What was measured beside these rows; it counts as unexplained.
 
     Yields
     ------
@@ -147,7 +179,7 @@ def iter_tvm(
     """
     backend = beam.backend_for(sinogram)
     xp = backend.xp
-    level = rms(sinogram) if x0 is None else rms(sinogram - beam(x0))
+    level = rms(sinogram if x0 is None else sinogram - beam(x0), beside)
     groups = spread_steps(beam.n_tilts)
     rise = min(1.0, RISE * len(groups))
     if n_sweeps is None:
@@ -176,7 +208,7 @@ def iter_tvm(
         follows = weight_for(beam.n_tilts, level, strength) if weight is None else weight
         weights = xp.broadcast_to(backend.convert_like(follows, sinogram), sinogram.shape[2:])
         squares = solver.sweep(weights, is_last=sweep == n_sweeps - 1)
-        unexplained = xp.sqrt(squares / (sinogram.shape[0] * sinogram.shape[1]))
+        unexplained = _take_root(squares, sinogram, beside)
         level = xp.minimum(unexplained, level ** (1 - rise) * unexplained**rise)
         yield Sweep(sweep + 1, n_sweeps, solver.x)
 
@@ -253,11 +285,22 @@ def _count_common(beam: ParallelBeam) -> int:
     return 1 + int(np.ceil(1.0 / max(apart, 1e-6)))
 
 
-def rms(sinogram: Array) -> Array:
+def rms(sinogram: Array, beside: Beside | None = None) -> Array:
     """Root mean square of each slice of (n_tilts, width, n_slices), (n_slices,)."""
     xp = namespace(sinogram)
+    if beside is not None:
+        return _take_root(xp.square(sinogram).sum((0, 1)), sinogram, beside)
     if sinogram.shape[2] == 1:
         # numpy adds a single slice up in another order than it does one of many; the answer must
         # not depend on how slices are grouped.
         return rms(xp.concatenate([sinogram, sinogram], axis=2))[:1]
     return xp.sqrt(xp.mean(xp.square(sinogram), axis=(0, 1)))
+
+
+def _take_root(squares: Array, sinogram: Array, beside: Beside | None) -> Array:
+    """Root of the mean, from the sum of squares of each slice of a sinogram, (n_slices,)."""
+    xp, n_pixels = namespace(sinogram), sinogram.shape[0] * sinogram.shape[1]
+    if beside is None:
+        return xp.sqrt(squares / n_pixels)
+    more = convert_like(beside.squares, sinogram)
+    return xp.sqrt((squares + more) / (n_pixels + beside.n_pixels))

@@ -33,6 +33,7 @@ class Settings(_Part):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     slices: tuple[Count, Count] | None = None
     stop: Literal["sweeps", "discrepancy"] = "sweeps"
+    box: bool = False
     self_check: bool = False
     trust: bool = False
     table: bool = False

@@ -40,7 +40,8 @@ from .networks import (
     to_device,
 )
 from .run_folder import copy_earlier_networks, save_complete
-from .stages import STAGES, AnyStage, Plan
+from .stage import Plan
+from .stages import STAGES, AnyStage
 
 #: Steps after which new groups are read and the refinement passes over one group.
 ROUND = 50

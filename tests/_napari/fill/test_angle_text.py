@@ -29,7 +29,7 @@ def test_lists(text):
     [
         ("", "No tilt angles"),
         ("a:b:c", "not understood"),
-        ("-60:60", "not understood"),
+        ("-60:60", "has no step"),
         ("-60:60:0", "step is 0"),
         ("-60:60:0.001", "larger step"),
         ("1, two, 3", "not understood"),
@@ -39,6 +39,10 @@ def test_what_cannot_be_read_is_told_in_one_sentence(text, says):
     with pytest.raises(WedgefillError, match=says) as caught:
         parse_angles(text)
     assert "\n" not in str(caught.value)
+
+
+def test_the_step_of_a_range_follows_from_the_images():
+    np.testing.assert_allclose(parse_angles("-60:60", 5), [-60, -30, 0, 30, 60])
 
 
 @given(st.lists(st.floats(-90, 90).map(lambda a: round(a, 2)), min_size=3, max_size=80))

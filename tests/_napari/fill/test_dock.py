@@ -193,7 +193,7 @@ def test_angle_file_is_loaded_in_the_order_of_the_file(loaded, tmp_path):
     _, dock = loaded
     path = tmp_path / "other.tlt"
     path.write_text("\n".join(f"{angle:.2f}" for angle in np.linspace(-48, 48, 25)))
-    dock.load_angles(path)
+    dock.series_fields.load_angles(path)
     assert dock.angles.value == "-48:48:4"
     assert "other.tlt" in dock.angle_line.value
     assert LayerMap.of(dock.series.value).angles_deg[0] == -48

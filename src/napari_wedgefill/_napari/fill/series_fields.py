@@ -1,0 +1,207 @@
+"""The fields that belong to one tilt series: angles, pixel size, tilt axis, slices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from magicgui.widgets import Label
+from napari.layers import Image
+from qtpy.QtWidgets import QFileDialog, QSizePolicy
+
+from ...errors import WedgefillError
+from ...io import read_angles
+from ..layers import LayerMap, remember_angles, remember_pixel
+from .angle_text import describe_angles, format_angles, parse_angles
+from .forms import Forms
+from .workbench import Workbench
+
+TYPED = "your entry"
+NO_SERIES = "Open a tilt series, or drop its file into the window."
+#: What is remembered of each series beside what its layer holds.
+PER_SERIES = ("axis", "axis_shift_px", "align", "slices")
+
+
+class SeriesFields:
+    """Shows in a dock what is known of a tilt series, and keeps with it what a user sets.
+
+    Angles and the pixel size are kept in the layer, the rest in the workbench.
+
+    Parameters
+    ----------
+    dock : Forms
+        Has the fields ``angles``, ``pixel_nm``, ``axis``, ``axis_shift_px``, ``align`` and
+        ``slices``; the first of its forms is that of the series.
+    workbench : Workbench
+        Of the viewer.
+    summarise : callable
+        Told the series and its number of tilts in a few words.
+
+    Attributes
+    ----------
+    layer : Image or None
+        The series that is shown.
+    line : Label
+        Says below the angles what they are, or what is wrong with them.
+    """
+
+    def __init__(self, dock: Forms, workbench: Workbench, summarise: Callable[[str], None]) -> None:
+        self._dock, self._workbench, self._summarise = dock, workbench, summarise
+        self.layer: Image | None = None
+        self._angle_source = ""
+        self.line = Label(name="angle_line", label=" ", gui_only=True)
+        self._lay_out()
+        dock.angles.changed.connect(self._angles_edited)
+        dock.angles.load_button.clicked.connect(self._ask_for_angles)
+        dock.pixel_nm.changed.connect(self._pixel_edited)
+        dock.axis.changed.connect(self._axis_edited)
+
+    def _lay_out(self) -> None:
+        dock, line = self._dock, self.line.native
+        dock.forms[0].insert(2, self.line)
+        line.setWordWrap(True)
+        line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+        dock.pixel_nm.native.setSuffix(" nm")
+        dock.pixel_nm.native.setDecimals(4)
+        dock.pixel_nm.native.setSpecialValueText("not known")
+        dock.axis_shift_px.native.setSuffix(" px")
+        dock.axis_shift_px.native.setDecimals(2)
+
+    # What is shown and remembered
+
+    def show(self, layer: Image | None) -> None:
+        """Show what is known of another series, and what was set for it before."""
+        self.remember()
+        self.layer = layer
+        with self._dock.setting():
+            if layer is None:
+                self._dock.angles.value = ""
+            else:
+                self._fill_in(layer)
+        self._describe()
+
+    def _fill_in(self, layer: Image) -> None:
+        dock, seen = self._dock, LayerMap.of(layer)
+        known = self._workbench.remembered.get(layer, {})
+        self._angle_source = seen.angle_source
+        angles = seen.angles_deg
+        dock.angles.value = "" if angles is None else format_angles(angles)
+        dock.pixel_nm.value = seen.pixel_nm or 0.0
+        dock.axis.value = known.get("axis", "y")
+        found = float(seen.fields.get("axis_shift_px", 0.0))
+        dock.axis_shift_px.value = known.get("axis_shift_px", found)
+        dock.align.value = known.get("align", False)
+        self._offer_slices(layer, known.get("slices"))
+
+    def remember(self) -> None:
+        """Keep what was set for the series that is shown."""
+        if self.layer is not None:
+            values = self._dock.asdict()
+            self._workbench.remembered[self.layer] = {name: values[name] for name in PER_SERIES}
+
+    def _describe(self) -> None:
+        """Say below the angles what they are, or what is wrong with them."""
+        layer, line = self.layer, self.line
+        if layer is None:
+            line.value, line.tooltip = NO_SERIES, ""
+            return
+        seen = LayerMap.of(layer)
+        line.tooltip = seen.provenance
+        try:
+            angles = parse_angles(self._dock.angles.value, len(layer.data))
+        except WedgefillError as error:
+            line.value = str(error)
+            return
+        line.value = describe_angles(angles, self._angle_source)
+        if len(angles) != len(layer.data):
+            line.value += f"; but there are {len(layer.data)} images"
+        if seen.begins_at_top:
+            line.value += "; rows turned over, see the tool tip"
+        self._summarise(f"{layer.name}, {len(angles)} tilts")
+
+    # Angles
+
+    def _angles_edited(self) -> None:
+        if not self._dock.is_setting and self.layer is not None:
+            self._angle_source = TYPED
+            self._keep_angles()
+
+    def _keep_angles(self) -> None:
+        layer = self.layer
+        try:
+            n_images = None if layer is None else len(layer.data)
+            angles = parse_angles(self._dock.angles.value, n_images)
+            if layer is not None and len(angles) == len(layer.data):
+                remember_angles(layer, angles.tolist(), self._angle_source)
+        except WedgefillError:
+            pass  # said below the field
+        self._describe()
+
+    def _ask_for_angles(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self._dock.native,
+            "Load tilt angles",
+            str(self._folder()),
+            "Tilt angles (*.tlt *.rawtlt *.mdoc *.csv *.aln *.txt);;All files (*)",
+        )
+        if path:
+            self.load_angles(Path(path))
+
+    def _folder(self) -> Path:
+        """The folder of the series, where dialogs begin."""
+        path = None if self.layer is None else LayerMap.of(self.layer).fields.get("path")
+        return Path.home() if path is None else Path(path).parent
+
+    def load_angles(self, path: Path) -> None:
+        """Read angles, in the order of the images in their file, and show them."""
+        if self.layer is None:
+            return
+        try:
+            angles = LayerMap.of(self.layer).angles_from_file(read_angles(path))
+        except WedgefillError as error:
+            self._workbench.fail(error)
+            return
+        with self._dock.setting():
+            self._dock.angles.value = format_angles(angles)
+        self._angle_source = path.name
+        self._keep_angles()
+
+    # Pixel size, axis, slices
+
+    def _pixel_edited(self) -> None:
+        layer, pixel_nm = self.layer, self._dock.pixel_nm.value or None
+        if layer is None or self._dock.is_setting:
+            return
+        if pixel_nm != LayerMap.of(layer).pixel_nm:
+            remember_pixel(layer, pixel_nm)
+
+    def _axis_edited(self) -> None:
+        if self.layer is not None and not self._dock.is_setting:
+            self._offer_slices(self.layer)
+
+    def _count_slices(self, layer: Image) -> int:
+        return int(layer.data.shape[2 if self._dock.axis.value == "x" else 1])
+
+    def _offer_slices(self, layer: Image, chosen: tuple[int, int] | None = None) -> None:
+        """Offer the slices of a series; all of them, unless a choice is known."""
+        n_slices = self._count_slices(layer)
+        first, stop = self._dock.slices
+        first.max, stop.max = n_slices - 1, n_slices
+        self._dock.slices.value = (0, n_slices) if chosen is None else chosen
+
+    def chosen_slices(self, layer: Image) -> tuple[int, int] | None:
+        """Return the slices of a series to fill, None for all.
+
+        Raises
+        ------
+        WedgefillError
+            If the series has no such slices.
+        """
+        first, stop = self._dock.slices.value
+        n_slices = self._count_slices(layer)
+        if not 0 <= first < stop <= n_slices:
+            raise WedgefillError(
+                f"Slices {first} to {stop} are no part of the {n_slices} slices of {layer.name}; "
+                f"the first is 0, and the second number is at most {n_slices}."
+            )
+        return None if (first, stop) == (0, n_slices) else (first, stop)

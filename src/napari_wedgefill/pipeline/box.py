@@ -1,0 +1,421 @@
+"""The box of the specimen: where a series holds matter, if there is vacuum all around it.
+
+Most fields of view are vacuum, and a volume of vacuum needs no solver and no network. Where the
+images show that a specimen is isolated, at every tilt, all methods but WBP work on a box of voxels
+around it. Rows are cropped to whole pixels, so that measured data stay what they are; where the
+tilt axis lies in each cropped row goes into the geometry (`ParallelBeam`).
+
+The rule errs on the large side: matter is whatever stands out of the noise in a patch of pixels, in
+a band of slices, or in the mean of all tilts; and where in doubt there is no box.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry import centre
+from ..projector import ParallelBeam
+from ..reconstruct.tvm import Beside
+
+if TYPE_CHECKING:
+    from ..joint_model.contract import Scales
+    from ..normalise import Normalisation
+    from ..tilt_series import TiltSeries
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+#: Standard deviations above the noise from which on a mean counts as matter.
+SIGMAS = 6.0
+#: Least mean that counts, over the path integral that counts as one. What is fainter changes no
+#: volume: its density is below that of the least error that any method makes.
+FLOOR = 5e-4
+#: Pixels of a patch, along both axes, and slices of a band.
+PATCH, BAND = 5, 32
+#: Neighbouring tilts on either side in which what is seen at one of them is taken to be, too.
+NEIGHBOURS = 2
+#: Vacuum around the specimen, in voxels: what networks and interpolation look at beyond its edge.
+MARGIN = 12
+#: Slices of vacuum at either end along the tilt axis.
+MARGIN_SLICES = 12
+#: Depth and width are multiples of this, which the networks need not pad, and at least as many
+#: voxels as the networks were trained on: in smaller boxes they do less well.
+MULTIPLE, FEWEST = 16, 128
+#: Pixels of the rings around the box in which all tilts together are searched for matter.
+RING = 8
+#: A box that is larger than this share of a slice saves too little.
+LARGEST = 0.7
+
+
+@dataclass(frozen=True)
+class Box:
+    """Some voxels of a volume (z, y, x), each axis as start and stop.
+
+    Attributes
+    ----------
+    z, y, x : tuple of int
+        In the voxels of the whole field.
+    field : tuple of int
+        Depth, height and width of the whole field.
+    """
+
+    z: tuple[int, int]
+    y: tuple[int, int]
+    x: tuple[int, int]
+    field: tuple[int, int, int]
+
+    @property
+    def depth(self) -> int:
+        """Voxels along z."""
+        return self.z[1] - self.z[0]
+
+    @property
+    def width(self) -> int:
+        """Voxels along x, and pixels of a cropped row."""
+        return self.x[1] - self.x[0]
+
+    @property
+    def share(self) -> float:
+        """Share of the field's voxels that lie in it."""
+        n_voxels = self.depth * (self.y[1] - self.y[0]) * self.width
+        return n_voxels / float(np.prod(self.field))
+
+    def within(self, start: int, stop: int) -> Box | None:
+        """Return the part of the box in some slices, counted from `start`; None if it has none."""
+        first, last = max(self.y[0], start) - start, min(self.y[1], stop) - start
+        if first >= last:
+            return None
+        return Box(self.z, (first, last), self.x, (self.field[0], stop - start, self.field[2]))
+
+    def cut(self, volume: Floats) -> Floats:
+        """Return the box's part of a volume (z, y, x), a view."""
+        return volume[slice(*self.z), slice(*self.y), slice(*self.x)]
+
+    def put_back(self, planes: Floats) -> Iterator[tuple[int, Floats]]:
+        """Put slices of the box (depth, width, n_slices) into vacuum of the field's size.
+
+        Yields
+        ------
+        tuple of int and ndarray, float32, (z, x, k)
+            The first of a few slices, and those, for memory's sake.
+        """
+        depth, _, width = self.field
+        n = max(1, (64 << 20) // (4 * depth * width))
+        for first in range(0, planes.shape[2], n):
+            some = planes[:, :, first : first + n]
+            whole = np.zeros((depth, width, some.shape[2]), np.float32)
+            whole[slice(*self.z), slice(*self.x)] = some
+            yield first, whole
+
+    def crop(self, beam: ParallelBeam) -> Crop:
+        """Return how the rows of a beam, whose volume is the field, are cropped to the box."""
+        depth, _, width = self.field
+        z = (self.z[0] + self.z[1] - 1) / 2 - centre(depth)
+        x = (self.x[0] + self.x[1] - 1) / 2 - centre(width)
+        at = beam.rays.axis_u + x * beam.rays.cosines + z * beam.rays.sines
+        starts = np.rint(at - centre(self.width)).astype(int).clip(0, width - self.width)
+        shifts = at - starts - centre(self.width)
+        cropped = ParallelBeam(beam.angles_deg, self.width, self.depth, tilt_shifts_px=shifts)
+        return Crop(starts, cropped)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the report."""
+        return {
+            **{name: list(getattr(self, name)) for name in "zyx"},
+            "share_of_field": round(self.share, 4),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """Where the rows of a box begin, and its geometry.
+
+    Attributes
+    ----------
+    starts : ndarray of int, (n_tilts,)
+        First pixel of each tilt's row.
+    beam : ParallelBeam
+        Projects the box to the cropped rows.
+    """
+
+    starts: NDArray[np.intp]
+    beam: ParallelBeam
+
+    def apply(self, sinogram: Floats) -> tuple[Floats, Beside]:
+        """Crop rows (n_tilts, width, n_slices) to the box's width, and sum up what lies beside."""
+        pixels = self.starts[:, None] + np.arange(self.beam.width)
+        cropped: Floats = sinogram[np.arange(self.beam.n_tilts)[:, None], pixels]
+        squares = np.zeros(sinogram.shape[2])
+        for row, start, stop in zip(sinogram, self.starts, self.stops, strict=True):
+            squares += np.square(row[:start], dtype=np.float64).sum(axis=0)
+            squares += np.square(row[stop:], dtype=np.float64).sum(axis=0)
+        n_pixels = self.beam.n_tilts * (sinogram.shape[1] - self.beam.width)
+        return cropped, Beside(squares.astype(np.float32), n_pixels)
+
+    def holds(self, extents: Doubles) -> bool:
+        """Tell whether what lies between some positions (n_tilts, 2) is well within the rows."""
+        room = MARGIN / 2
+        left, right = extents[:, 0] - self.starts, self.stops - 1 - extents[:, 1]
+        return bool((left >= room).all() and (right >= room).all())
+
+    @property
+    def stops(self) -> NDArray[np.intp]:
+        """One past the last pixel of each tilt's row."""
+        return self.starts + self.beam.width
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a fill works on, and why, in words."""
+
+    box: Box | None
+    reason: str
+
+
+def find_box(
+    series: TiltSeries, beam: ParallelBeam, normalisation: Normalisation, scales: Scales
+) -> Field:
+    """Find the smallest box around all that a series shows, if vacuum lies all around it.
+
+    At tilt t what the images show lies between two detector positions, and the specimen in the
+    strip of rays between them. The box holds what all strips have in common, and is as wide as what
+    any tilt shows on either side of its centre.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        The whole series.
+    beam : ParallelBeam
+        Its geometry.
+    normalisation, scales : Normalisation, Scales
+        As they were measured on it.
+
+    Returns
+    -------
+    Field
+        Without a box where something leaves the field, or where a box would save little.
+    """
+    seen = _survey(series, normalisation, float(scales.sinogram), float(scales.noise))
+    if not np.isfinite(seen.extents).all():
+        return Field(None, "whole field: some tilt shows nothing that stands out of the noise")
+    if seen.extents[:, 0].min() < MARGIN or seen.extents[:, 1].max() >= series.width - MARGIN:
+        return Field(None, "whole field: the images show matter up to their edges")
+    extents = _share_with_neighbours(beam, seen.extents)
+    half = 0.0
+    while True:
+        box = _enclose(beam, series.height, seen.y, extents, half)
+        if box is None:
+            return Field(None, "whole field: the specimen fills most of it")
+        crop = box.crop(beam)
+        verdict = _judge_outside(crop, seen) if crop.holds(extents) else "more"
+        if verdict == "vacuum":
+            break
+        if verdict == "film":
+            return Field(None, "whole field: what lies around the specimen is not vacuum")
+        half = box.width / 2 + MULTIPLE / 2 - MARGIN
+    z, y, x = (f"{stop - start}" for start, stop in (box.z, box.y, box.x))
+    field = " x ".join(str(n) for n in box.field)
+    return Field(box, f"the specimen lies in {z} x {y} x {x} of {field} voxels")
+
+
+@dataclass(frozen=True, eq=False)
+class _Survey:
+    """What the images of a series show.
+
+    Attributes
+    ----------
+    extents : ndarray, float64, (n_tilts, 2)
+        First and last detector pixel at which each tilt shows matter; NaN where it shows none.
+    y : tuple of int
+        First slice that shows any, and one past the last.
+    profiles : ndarray, float64, (n_tilts, width)
+        Mean over those slices, over the path integral that counts as one.
+    noise : float
+        Standard deviation of a profile.
+    """
+
+    extents: Doubles
+    y: tuple[int, int]
+    profiles: Doubles
+    noise: float
+
+
+def _survey(series: TiltSeries, normalisation: Normalisation, peak: float, noise: float) -> _Survey:
+    noise /= peak
+    shape = series.height, series.width
+    windows = [_Window((PATCH, PATCH), shape, noise), _Window((BAND, PATCH), shape, noise)]
+    extents = np.full((series.n_tilts, 2), np.nan)
+    shows = np.zeros(series.height, bool)
+    profiles = np.empty((series.n_tilts, series.width))
+    for tilt, image in enumerate(series.images):
+        path = normalisation.apply(np.asarray(image)) / np.float32(peak)
+        matter = windows[0].find(path) | windows[1].find(path)
+        shows |= matter.any(axis=1)
+        columns = np.flatnonzero(matter.any(axis=0))
+        if columns.size:
+            extents[tilt] = columns[0], columns[-1]
+        profiles[tilt] = path.mean(axis=0)
+    at = np.flatnonzero(shows)
+    y = (0, series.height)
+    if at.size:
+        y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
+    return _Survey(extents, y, profiles, noise / np.sqrt(series.height))
+
+
+class _Window:
+    """Finds where the mean over a window of an image stands out of the noise.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Slices and pixels of the window.
+    shape : tuple of int
+        Of the images.
+    noise : float
+        Standard deviation of a pixel.
+    """
+
+    def __init__(self, size: tuple[int, int], shape: tuple[int, int], noise: float) -> None:
+        self._size = size
+        # At an image's edge there is less in a window, and its mean is noisier.
+        self._filled = np.maximum(self._filter(np.ones(shape, np.float32)), np.float32(1e-6))
+        n_pixels = self._filled * np.prod(size)
+        self._least = np.maximum(FLOOR, SIGMAS * noise / np.sqrt(n_pixels)).astype(np.float32)
+
+    def find(self, path: Floats) -> NDArray[np.bool_]:
+        """Return the middles of windows with matter, in an image of path integrals."""
+        found: NDArray[np.bool_] = np.abs(self._filter(path)) > self._least * self._filled
+        return found
+
+    def _filter(self, image: Floats) -> Floats:
+        from scipy.ndimage import uniform_filter
+
+        filtered: Floats = uniform_filter(image, self._size, mode="constant")
+        return filtered
+
+
+def _share_with_neighbours(beam: ParallelBeam, extents: Doubles) -> Doubles:
+    """Widen extents (n_tilts, 2) to what neighbouring tilts show, as the specimen turns."""
+    found = _solve((0.0, 0.0, 1.0), beam, extents)
+    assert found is not None  # some circle holds everything
+    along = (beam.rays.axis_u + found[0] * beam.rays.cosines + found[1] * beam.rays.sines)[:, None]
+    relative, widened = extents - along, extents - along
+    for k in range(1, NEIGHBOURS + 1):
+        for here, there in ((slice(k, None), slice(-k)), (slice(-k), slice(k, None))):
+            widened[here, 0] = np.minimum(widened[here, 0], relative[there, 0])
+            widened[here, 1] = np.maximum(widened[here, 1], relative[there, 1])
+    return widened + along
+
+
+def _solve(
+    cost: tuple[float, float, float], beam: ParallelBeam, extents: Doubles
+) -> tuple[float, float, float] | None:
+    """Minimise a cost of (x, z, r), all from the field's centre, where strips allow it.
+
+    With a cost of r, (x, z) is the centre of what is nowhere more than r from it. Without, (x, z)
+    is a point that lies in the strip of every tilt.
+    """
+    from scipy.optimize import linprog
+
+    cosines, sines = beam.rays.cosines, beam.rays.sines
+    lowest, highest = extents[:, 0] - beam.rays.axis_u, extents[:, 1] - beam.rays.axis_u
+    ones = np.ones_like(cosines)
+    if cost[2]:
+        rows = np.vstack([np.c_[-cosines, -sines, -ones], np.c_[cosines, sines, -ones]])
+        limits = np.r_[-highest, lowest]
+    else:
+        rows = np.vstack([np.c_[cosines, sines, 0 * ones], np.c_[-cosines, -sines, 0 * ones]])
+        limits = np.r_[highest, -lowest]
+    reach = centre(beam.width), centre(beam.depth)
+    bounds = [(-reach[0], reach[0]), (-reach[1], reach[1]), (0, None)]
+    found = linprog(cost, rows, limits, bounds=bounds)
+    return None if found.x is None else (float(found.x[0]), float(found.x[1]), float(found.x[2]))
+
+
+def _enclose(
+    beam: ParallelBeam, height: int, y: tuple[int, int], extents: Doubles, least: float
+) -> Box | None:
+    """Return the smallest box around what all strips have in common.
+
+    Parameters
+    ----------
+    height : int
+        Slices of the field.
+    y : tuple of int
+        Those of the box.
+    extents : ndarray, float64, (n_tilts, 2)
+        First and last detector pixel of each strip.
+    least : float
+        Half the width that the box has at least, without margins.
+
+    Returns
+    -------
+    Box or None
+        None where it would fill most of a slice, or strips have nothing in common.
+    """
+    corners = [_solve((x, z, 0.0), beam, extents) for x, z in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+    left, right, top, bottom = corners
+    if left is None or right is None or top is None or bottom is None:
+        return None
+    x, z = (left[0] + right[0]) / 2, (top[1] + bottom[1]) / 2
+    along = beam.rays.axis_u + x * beam.rays.cosines + z * beam.rays.sines
+    reach = float(np.abs(extents - along[:, None]).max())
+    width = _round_up(2 * (max(reach, (right[0] - left[0]) / 2, least) + MARGIN) + 1)
+    depth = min(max(_round_up(bottom[1] - top[1] + 2 * MARGIN + 1), width), beam.depth)
+    if width * depth > LARGEST * beam.width * beam.depth:
+        return None
+    return Box(
+        _place(z, depth, beam.depth),
+        y,
+        _place(x, width, beam.width),
+        (beam.depth, height, beam.width),
+    )
+
+
+def _round_up(size: float) -> int:
+    return max(FEWEST, MULTIPLE * int(np.ceil(size / MULTIPLE)))
+
+
+def _place(middle: float, size: int, whole: int) -> tuple[int, int]:
+    """Start and stop of `size` voxels around a position from the centre, inside the field."""
+    start = min(max(round(middle + centre(whole) - centre(size)), 0), whole - size)
+    return start, start + size
+
+
+def _judge_outside(crop: Crop, seen: _Survey) -> str:
+    """Tell whether all that lies outside the cropped rows is "vacuum", a "film", or "more".
+
+    All tilts together show what none of them shows alone. What is the same everywhere and at every
+    tilt is the detector's; matter that goes on beyond the field grows with the tilt.
+    """
+    u = np.arange(seen.profiles.shape[1])
+    outside = (u < crop.starts[:, None]) | (u >= crop.stops[:, None])
+    level = float(np.median(seen.profiles[outside]))
+    by_tilt = np.array([row[out].mean() for row, out in zip(seen.profiles, outside, strict=True)])
+    grows = 1.0 / np.maximum(np.abs(crop.beam.rays.cosines), 0.1)
+    grows -= grows.mean()
+    power = float(np.square(grows).sum())
+    if power > 0:
+        slope = float((grows * by_tilt).sum()) / power
+        doubt = seen.noise / np.sqrt(outside.sum(axis=1).mean() * power)
+        if slope * np.ptp(grows) > max(FLOOR, SIGMAS * doubt * np.ptp(grows)):
+            return "film"
+    distance = np.where(
+        u < crop.starts[:, None], crop.starts[:, None] - 1 - u, u - crop.stops[:, None]
+    )
+    ring = np.where(outside, distance // RING, -1)
+    for side in (u < crop.starts[:, None], u >= crop.stops[:, None]):
+        for k in range(int(ring.max()) + 1):
+            chosen = side & (ring == k)
+            n = np.count_nonzero(chosen)
+            if n == 0:
+                continue
+            mean = float(seen.profiles[chosen].mean()) - level
+            if abs(mean) > max(FLOOR, SIGMAS * seen.noise / np.sqrt(n)):
+                return "more"
+    return "vacuum"

@@ -1,0 +1,188 @@
+"""What a preparation found and did: for the reader, for a recipe, and for another signal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import __version__
+from ..errors import WedgefillError
+from ..tilt_series import TiltSeries
+from .options import PrepareOptions
+from .pose import Pose
+from .report import AlignmentReport
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a preparation found of one signal and may be applied to another of the same tilts.
+
+    Attributes
+    ----------
+    kept : ndarray of int, (n_kept,)
+        Indices, in the series as it was read, of the images that were kept.
+    angles_deg : ndarray, float64, (n_kept,)
+        Their angles after correction.
+    pose : Pose
+        Displacements and tilt axis, px of the images after cropping and binning.
+    all_angles_deg : ndarray, float64, (n_tilts,)
+        Angles of the series as it was read.
+    shape : tuple of int
+        Height and width after cropping and binning.
+    """
+
+    kept: NDArray[np.int64]
+    angles_deg: Doubles
+    pose: Pose
+    all_angles_deg: Doubles
+    shape: tuple[int, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and lists, ready for JSON; `from_dict` reads it."""
+        return {
+            "kept": [int(k) for k in self.kept],
+            "angles_deg": [float(a) for a in self.angles_deg],
+            "offsets_px": [[float(v) for v in row] for row in self.pose.offsets_px],
+            "axis_shift_px": float(self.pose.axis_shift_px),
+            "axis_deg": float(self.pose.axis_deg),
+            "all_angles_deg": [float(a) for a in self.all_angles_deg],
+            "shape": list(self.shape),
+        }
+
+    @classmethod
+    def from_dict(cls, told: dict[str, Any], name: str) -> Found:
+        """Read what `to_dict` gave.
+
+        Raises
+        ------
+        WedgefillError
+            If something is missing or does not fit together.
+        """
+        try:
+            found = cls(
+                np.array(told["kept"], np.int64),
+                np.array(told["angles_deg"], np.float64),
+                Pose(
+                    np.array(told["offsets_px"], np.float64).reshape(-1, 2),
+                    float(told["axis_shift_px"]),
+                    float(told["axis_deg"]),
+                ),
+                np.array(told["all_angles_deg"], np.float64),
+                (int(told["shape"][0]), int(told["shape"][1])),
+            )
+        except (KeyError, TypeError, ValueError, IndexError):
+            found = None
+        if found is None or not (
+            len(found.kept) == len(found.angles_deg) == len(found.pose.offsets_px)
+        ):
+            raise WedgefillError(
+                f"{name}: this recipe holds no shifts that could be applied; give one that "
+                f"'wedgefill prepare' wrote, or the series itself."
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class TiltRow:
+    """One line of the table of tilts.
+
+    Attributes
+    ----------
+    tilt : int
+        Index in the series as it was read, in the order of its angles.
+    angle_deg : float
+        Angle after correction.
+    shift_along_px, shift_across_px : float
+        By how much the image was moved; 0 where it is not used.
+    residual : float or None
+        Share of the image that the other tilts fail to predict; None where it is not used.
+    use : bool
+        Whether the image is in the result.
+    reason : str
+        Why it is not, or what is said against it; empty for a good image.
+    """
+
+    tilt: int
+    angle_deg: float
+    shift_along_px: float
+    shift_across_px: float
+    residual: float | None
+    use: bool
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class PrepareReport:
+    """What a preparation did.
+
+    Attributes
+    ----------
+    options : PrepareOptions
+        What was asked for.
+    history : tuple of str
+        What was done, a sentence a step, in order.
+    tilts : tuple of TiltRow
+        Every image of the series as it was read.
+    alignment : AlignmentReport or None
+        What the alignment did; None where none was asked for or shifts were given.
+    found : Found
+        For another signal of the same tilts, or to repeat it.
+    """
+
+    options: PrepareOptions
+    history: tuple[str, ...]
+    tilts: tuple[TiltRow, ...]
+    alignment: AlignmentReport | None
+    found: Found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Recipe, history, table and shifts, ready for JSON."""
+        return {
+            "program": f"napari-wedgefill {__version__}",
+            "recipe": self.options.to_dict(),
+            "history": list(self.history),
+            "tilts": [vars(row) for row in self.tilts],
+            "alignment": None if self.alignment is None else self.alignment.to_dict(),
+            "found": self.found.to_dict(),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """The prepared series and what was done to it."""
+
+    series: TiltSeries
+    report: PrepareReport
+
+
+def make_table(
+    found: Found, residuals: Doubles | None, reasons: dict[int, str]
+) -> tuple[TiltRow, ...]:
+    """Make the table of all tilts of the series as it was read, used or not."""
+    place_of = {int(tilt): place for place, tilt in enumerate(found.kept)}
+    rows = []
+    for tilt, angle in enumerate(found.all_angles_deg):
+        place = place_of.get(tilt)
+        if place is None:
+            why = reasons.get(tilt, "left out by hand")
+            rows.append(TiltRow(tilt, float(angle), 0.0, 0.0, None, False, why))
+            continue
+        along, across = -found.pose.offsets_px[place]
+        residual = None if residuals is None else float(residuals[place])
+        rows.append(
+            TiltRow(
+                tilt,
+                float(found.angles_deg[place]),
+                float(along),
+                float(across),
+                residual,
+                True,
+                reasons.get(tilt, ""),
+            )
+        )
+    return tuple(rows)

@@ -1,0 +1,210 @@
+"""The box of the specimen holds all that the images show, and changes nothing but the time."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_wedgefill import FillOptions, Session, fill
+from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.joint_model.angular_grid import align_rows
+from napari_wedgefill.pipeline.box import Box
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.reconstruct.tvm import rms
+from napari_wedgefill.tilt_series import TiltSeries
+
+WIDTH, HEIGHT = 192, 6
+ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
+COSINES, SINES = np.cos(np.deg2rad(ANGLES_DEG)), np.sin(np.deg2rad(ANGLES_DEG))
+U = np.arange(WIDTH) - (WIDTH - 1) / 2
+
+
+def project_disc(z, x, radius, density=1.0):
+    """Path integrals (n_tilts, width) through a disc at (z, x) from the centre."""
+    along = U - (x * COSINES + z * SINES)[:, None]
+    return density * 2 * np.sqrt(np.clip(radius**2 - along**2, 0, None))
+
+
+def make_series(*rows, noise=0.0, height=HEIGHT, seen=slice(None), axis_shift_px=0.0):
+    """A series of things that are the same in all slices that are `seen`."""
+    images = np.zeros((ANGLES_DEG.size, height, WIDTH))
+    images[:, seen] = sum(rows)[:, None]
+    images += noise * np.random.default_rng(0).standard_normal(images.shape)
+    return TiltSeries.from_arrays(100 + images, ANGLES_DEG, axis_shift_px=axis_shift_px)
+
+
+def find(series):
+    return Session().find_field(series)
+
+
+def holds(box, z, x, radius):
+    """Whether a disc lies in the box."""
+    middle = (WIDTH - 1) / 2
+    return (
+        box.z[0] <= middle + z - radius
+        and middle + z + radius < box.z[1]
+        and box.x[0] <= middle + x - radius
+        and middle + x + radius < box.x[1]
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    z=st.floats(-60, 60),
+    x=st.floats(-60, 60),
+    radius=st.floats(3, 40),
+    noise=st.sampled_from([0.0, 0.05]),
+)
+def test_a_disc_lies_in_the_box_or_there_is_none(z, x, radius, noise):
+    found = find(make_series(project_disc(z, x, radius), noise=noise * radius))
+    box = found.box
+    if np.hypot(z, x) < 15 and radius < 35:
+        assert box is not None, found.reason
+    if box is not None:
+        assert holds(box, z, x, radius)
+        assert box.depth % 16 == box.width % 16 == 0
+
+
+def test_several_objects_lie_in_one_box():
+    places = (-25, -20, 8), (20, 30, 12), (35, -15, 4)
+    box = find(make_series(*(project_disc(*place) for place in places))).box
+    assert all(holds(box, *place) for place in places)
+
+
+@pytest.mark.parametrize("density", [0.003, 0.01, 0.1])
+@pytest.mark.parametrize("noise", [0.0, 0.2])
+def test_a_faint_halo_is_not_cut_off(density, noise):
+    series = make_series(project_disc(0, 0, 15), project_disc(0, 0, 75, density), noise=noise)
+    assert find(series).box is None
+
+
+def test_a_halo_of_a_small_thing_lies_in_the_box():
+    series = make_series(project_disc(5, -5, 8), project_disc(5, -5, 45, 0.02), noise=0.05)
+    assert holds(find(series).box, 5, -5, 43)
+
+
+@pytest.mark.parametrize("thickness", [0.3, 2.0])
+def test_a_support_film_means_the_whole_field(thickness):
+    """It is the same everywhere in an image, and grows with the tilt."""
+    film = np.broadcast_to(thickness / COSINES[:, None], (ANGLES_DEG.size, WIDTH))
+    assert find(make_series(project_disc(0, 0, 15), film, noise=0.2)).box is None
+
+
+def test_what_leaves_the_field_at_one_tilt_means_the_whole_field():
+    assert find(make_series(project_disc(85, 0, 12))).box is None
+
+
+def test_noise_alone_has_no_box():
+    assert find(make_series(np.zeros((ANGLES_DEG.size, WIDTH)), noise=1.0)).box is None
+
+
+def test_a_bead_that_only_few_slices_hold_is_in_the_box():
+    images = np.array(make_series(project_disc(0, 0, 12), height=40, noise=0.3).images)
+    images[:, 30:34] += project_disc(30, -35, 3)[:, None]
+    box = find(TiltSeries.from_arrays(images, ANGLES_DEG)).box
+    assert holds(box, 30, -35, 3)
+
+
+@pytest.mark.parametrize("shift", [0.0, 7.3])
+def test_cropped_rows_are_the_projections_of_the_box(shift):
+    beam = ParallelBeam(ANGLES_DEG, 160, axis_shift_px=shift)
+    box = Box((20, 132), (0, 2), (35, 131), (160, 2, 160))
+    volume = np.zeros((160, 2, 160), np.float32)
+    inner = np.hypot(*np.ogrid[-55.5:56, -47.5:48]) < 40
+    box.cut(volume)[:] = np.random.default_rng(0).random((112, 2, 96)) * inner[:, None]
+    crop = box.crop(beam)
+    rows, beside = crop.apply(beam(np.ascontiguousarray(volume.transpose(0, 2, 1))))
+    inside = crop.beam(np.ascontiguousarray(box.cut(volume).transpose(0, 2, 1)))
+    np.testing.assert_allclose(rows, inside, atol=2e-3)
+    assert np.abs(crop.beam.tilt_shifts_px).max() <= 0.5 + 1e-9
+    np.testing.assert_allclose(beside.squares, 0, atol=1e-5)
+
+
+def test_what_is_unexplained_counts_over_the_whole_field():
+    beam = ParallelBeam(ANGLES_DEG, 160)
+    noise = np.random.default_rng(0).standard_normal((ANGLES_DEG.size, 160, 3)).astype(np.float32)
+    rows, beside = Box((16, 144), (0, 3), (30, 158), (160, 3, 160)).crop(beam).apply(noise)
+    np.testing.assert_allclose(rms(rows, beside), rms(noise), rtol=1e-5)
+
+
+def test_rows_of_shifted_tilts_are_aligned():
+    volume = np.exp(-(np.hypot(*np.ogrid[-15.5:16, -15.5:16]) ** 2) / 18)[:, :, None]
+    volume = volume.astype(np.float32)
+    shifts = np.random.default_rng(0).uniform(-0.5, 0.5, ANGLES_DEG.size)
+    beam = ParallelBeam(ANGLES_DEG, 32, tilt_shifts_px=shifts)
+    still = ParallelBeam(ANGLES_DEG, 32)(volume)
+    np.testing.assert_allclose(align_rows(beam, beam(volume)), still, atol=0.03 * still.max())
+    assert align_rows(ParallelBeam(ANGLES_DEG, 32), still) is still
+
+
+@pytest.fixture(scope="module")
+def filled():
+    series = make_series(project_disc(10, -14, 20), noise=0.3, height=90, seen=slice(36, 48))
+    methods = ("wbp", "sart", "tvm")
+    return {
+        whole: fill(series, FillOptions(methods, device="cpu", box=not whole))
+        for whole in (False, True)
+    }, series
+
+
+def test_outside_the_box_is_vacuum_and_inside_what_the_whole_field_gives(filled):
+    results, _ = filled
+    box = results[False].report["box"]
+    assert results[True].report["box"] is None
+    inside = tuple(slice(*box[axis]) for axis in "zyx")
+    assert 0 < box["y"][0] <= 36 - 12
+    assert 48 + 12 <= box["y"][1] < 90
+    for method in ("sart", "tvm"):
+        ours, whole = (results[w].volumes[method].data for w in (False, True))
+        assert ours.shape == whole.shape
+        outside = np.ones(ours.shape, bool)
+        outside[inside] = False
+        assert not ours[outside].any()
+    ours, whole = (results[w].volumes["tvm"].data for w in (False, True))
+    error = np.sqrt(np.mean((ours - whole) ** 2))
+    assert error < 0.01 * whole.max()
+
+
+def test_wbp_belongs_to_the_whole_field(filled):
+    results, _ = filled
+    ours, whole = (results[w].volumes["wbp"].data for w in (False, True))
+    np.testing.assert_array_equal(ours, whole)
+
+
+@pytest.mark.parametrize(("start", "stop"), [(0, 2), (1, 40), (40, 60)])
+def test_some_slices_are_those_of_the_whole(filled, start, stop):
+    results, series = filled
+    part = fill(series, FillOptions(("sart",), device="cpu", slices=(start, stop), box=True))
+    expected = results[False].volumes["sart"].data[:, start:stop]
+    np.testing.assert_allclose(part.volumes["sart"].data, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_networks_work_in_the_box():
+    series = make_series(project_disc(10, -14, 20), noise=0.3, height=4)
+    result = fill(series, FillOptions(("gan",), device="cpu", box=True))
+    box = result.report["box"]
+    volume = result.volumes["gan"].data
+    middle = (WIDTH - 1) / 2
+    z, x = np.arange(WIDTH)[:, None] - middle - 10, np.arange(WIDTH)[None] - middle + 14
+    disc = np.hypot(z, x)[:, None] < 20
+    assert box["x"][1] - box["x"][0] == 128
+    assert np.sqrt(np.mean((volume - disc) ** 2)) < 0.05
+
+
+def test_memory_for_the_box_is_enough(monkeypatch):
+    """A field that would not fit is no obstacle where the specimen's box does."""
+    from napari_wedgefill.pipeline import slabs
+
+    monkeypatch.setattr(slabs, "measure_held_bytes", lambda: 0)
+    series = make_series(project_disc(0, 0, 15), height=4)
+    beam = ParallelBeam(ANGLES_DEG, WIDTH)
+    small = ParallelBeam(ANGLES_DEG, 128)
+    from napari_wedgefill.methods import METHODS
+
+    def need(geometry):
+        return slabs._estimate_bytes(METHODS["tvm"].memory, geometry, 64, 1)
+
+    limit = int((need(beam) + need(small)) / 2)
+    fill(series, FillOptions(("tvm",), device="cpu", max_memory=limit, preview=True, box=True))
+    with pytest.raises(WedgefillError, match="--max-memory"):
+        fill(series, FillOptions(("tvm",), max_memory=limit))
