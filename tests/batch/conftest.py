@@ -48,7 +48,7 @@ def client() -> Iterator[object]:
     from distributed import Client
 
     with Client(
-        processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None,
+        processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0",
         set_as_default=False,
     ) as opened:  # fmt: skip
         yield opened

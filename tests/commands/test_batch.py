@@ -21,7 +21,7 @@ def in_process(monkeypatch):
     @contextmanager
     def start(n_workers: int):
         with Client(
-            processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None,
+            processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0",
             set_as_default=False,
         ) as client:  # fmt: skip
             yield client
