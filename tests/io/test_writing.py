@@ -145,11 +145,11 @@ def test_a_sink_writes_what_a_writer_does(tmp_path):
     assert one[:76] == other[:76]
     assert one[88:216] == other[88:216]
     assert one[220:] == other[220:]
-    with pytest.raises(WedgefillError, match="there already"):
-        sink.check(["u", "v"])
     with pytest.raises(WedgefillError, match="there already"), sink.open_writer(outline):
         pass
-    MrcSink(tmp_path, overwrite=True).check(["v"])
+    with MrcSink(tmp_path, overwrite=True).open_writer(outline) as stream:
+        stream.write(0, data.transpose(0, 2, 1))
+    assert (tmp_path / "v.mrc").read_bytes() == one
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WedgefillError
-from ..run.repeat import check_input, check_model
-from ..run.report import read_report
 from .series_arguments import paths_from_json, paths_to_json
 
 #: What a report keeps of the command line; paths become absolute.
@@ -49,6 +47,9 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
         If the report cannot be used, another option was given, or the input or the model is not
         the one of the report.
     """
+    from ..run.repeat import check_input, check_model
+    from ..run.report import read_report
+
     given = {word.split("=")[0] for word in args.command_line if word.startswith("--")}
     if others := sorted(given - ALLOWED):
         raise WedgefillError(

@@ -100,7 +100,8 @@ def iter_fill(
     start = time.monotonic()
     calibration = session.calibrate(series)
     field = _find_field(series, options, session)
-    yield clock.tell(field.reason, 0.0)
+    if options.box:
+        yield clock.tell(field.reason, 0.0)
     seconds = {"intensities": time.monotonic() - start}
     first = 0 if options.slices is None else options.slices[0]
     finished: dict[str, Floats] = {}
