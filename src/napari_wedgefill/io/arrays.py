@@ -18,7 +18,7 @@ from .stack import Stack
 #: What NumPy's readers and zipfile raise where bytes are not what they expect.
 DAMAGES = (
     OSError, ValueError, TypeError, SyntaxError, EOFError, KeyError, OverflowError, MemoryError,
-    RuntimeError, NotImplementedError, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
+    RuntimeError, zlib.error, zipfile.BadZipFile, tokenize.TokenError,
 )  # fmt: skip
 
 
