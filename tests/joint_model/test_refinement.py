@@ -51,7 +51,7 @@ def volume():
 
 
 def test_no_pass_repeats_the_errors_of_another(beam, volume, monkeypatch):
-    def as_it_is(beam, rows, volume, scales, dual):
+    def as_it_is(beam, rows, volume, scales, dual, beside):
         yield 1.0
         return volume
 
