@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -56,9 +57,9 @@ class Workbench:
         What the canvas shows.
     remembered : mapping of Image to dict
         Settings of each series, by its layer.
-    progressed, said, busy, ran, measured, prepared : Signal
+    progressed, said, busy, ran, measured, made, prepared : Signal
         Progress; a `Message`; whether a job runs; a new `Run`; a `Run` that has its table; the
-        layer of an aligned series.
+        `Prepared` series that a job of the Prepare page ends with; its layer.
     """
 
     progressed = Signal(object)
@@ -66,6 +67,7 @@ class Workbench:
     busy = Signal(bool)
     ran = Signal(object)
     measured = Signal(object)
+    made = Signal(object)
     prepared = Signal(object)
 
     def __init__(self, viewer: napari.Viewer) -> None:
@@ -130,6 +132,16 @@ class Workbench:
         self.inputs = inputs.taking_over(self.inputs)
         self._source = source
         worker = make_worker(run_steps(self.inputs, self.session))
+        self._begin(worker, self._show, window)
+        return worker
+
+    def start(self, steps: Generator[Any, None, None], window: QWidget | None = None) -> StepWorker:
+        """Start a job that ends with a `Prepared` series; `made` tells it."""
+        from .worker import make_worker
+
+        self._refuse_second()
+        self._reset()
+        worker = make_worker(steps)
         self._begin(worker, self._show, window)
         return worker
 
@@ -198,6 +210,7 @@ class Workbench:
     def _show(self, item: Any) -> None:
         """Show one thing that the worker yielded."""
         from ...prepare import Aligned
+        from ...prepare.outcome import Prepared
 
         if isinstance(item, Progress):
             self.progressed.emit(item)
@@ -214,6 +227,8 @@ class Workbench:
             self.measured.emit(self._run)
         elif isinstance(item, SelfCheck | TrustMap) and self._run is not None:
             self._show_verdict(self._run, item)
+        elif isinstance(item, Prepared):
+            self.made.emit(item)
         elif isinstance(item, Done):
             self._say_done(item)
 
@@ -291,7 +306,7 @@ class Workbench:
 
     def _say_cancelled(self) -> None:
         if self._run is None:
-            self.say("Cancelled; no volume was added.")
+            self.say("Cancelled; nothing was added.")
         else:
             self.say("Cancelled; the volumes stay.")
 
