@@ -97,7 +97,7 @@ class SpanEdit(ValuedContainerWidget[tuple[int, int] | None]):
 
     def set_value(self, value: Any) -> None:
         """Choose a span, or everything with None."""
-        first, stop = (0, self.stop.max) if value is None else value
+        first, stop = (0, int(self.stop.max)) if value is None else value
         with self.changed.blocked():
             self.first.max = max(int(self.first.max), first)
             self.stop.max = max(int(self.stop.max), stop)
