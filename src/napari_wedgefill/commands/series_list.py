@@ -105,7 +105,7 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
         else:
             one = _set_file(args, source)
             _check_series(one)
-            jobs.append(_make_job(one, None, ""))
+            jobs.append(make_series_job(one))
     check_jobs(jobs)
     return jobs
 
@@ -119,7 +119,7 @@ def _look_through(folder: Path, args: argparse.Namespace) -> list[SeriesJob]:
             f"{folder}: no tilt series was found in this folder or below it; give the folder that "
             "holds them, or a list (.csv) that names them."
         )
-    return [_make_job(_set_file(args, path), name, "") for name, path in found]
+    return [make_series_job(_set_file(args, path), name) for name, path in found]
 
 
 def _read_list(
@@ -206,7 +206,7 @@ def _read_row(
             set_cells[option] = str(path.parent / set_cells[option])
     args = _set_file(parser.parse_row(set_cells, defaults), path.parent / cells[FILE])
     _check_series(args)
-    return _make_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
+    return make_series_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
 
 
 def _set_file(args: argparse.Namespace, path: Path) -> argparse.Namespace:
@@ -233,7 +233,10 @@ def _check_series(args: argparse.Namespace) -> None:
         )
 
 
-def _make_job(args: argparse.Namespace, name: str | None, where: str) -> SeriesJob:
+def make_series_job(
+    args: argparse.Namespace, name: str | None = None, where: str = ""
+) -> SeriesJob:
+    """Make the job of the series that `args` name, which is called after its file by default."""
     from ..batch.job import SeriesJob, name_results
 
     return SeriesJob(
