@@ -99,10 +99,10 @@ def count_disks(n_disks: int, seed: int, place: Path) -> dict[str, Any]:
     disk = place / "disk"
     disk.mkdir()
     for kind, *numbers in choose_disks(n_disks, whole.n_bytes, seed):
-        inside = [sys.executable, "-m", "benchmarks.reliability.disks", "--inside"]
+        apart = ["unshare", "--user", "--map-root-user", "--mount"]
+        program = [sys.executable, "-m", "benchmarks.reliability.disks", "--inside"]
         ran = subprocess.run(
-            ["unshare", "--user", "--map-root-user", "--mount", *inside]
-            + [str(whole.series), str(disk), *map(str, numbers)],
+            [*apart, *program, str(whole.series), str(disk), *map(str, numbers)],
             capture_output=True,
             text=True,
             check=True,
