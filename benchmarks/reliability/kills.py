@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.reliability.page import PAGE, record
 from benchmarks.reliability.runs import (
+    METHODS,
     UNFORESEEN,
     fill_undisturbed,
     hash_volumes,
@@ -35,13 +36,17 @@ COUNTED = ("runs", "files", "incomplete", "left", "left_after", "unexpected")
 def count_kills(n_kills: int, seed: int, place: Path) -> dict[str, Any]:
     """End `n_kills` runs in a folder and count what they leave, by signal."""
     rng = np.random.default_rng(seed)
-    whole = fill_undisturbed(write_series(place / "series.mrc"), place / "whole")
+    whole = fill_undisturbed(write_series(place / "series.mrc", 48, 24), place / "whole")
     counts = {name: dict.fromkeys(COUNTED, 0) for name in SIGNALS}
     for k in range(n_kills):
         name = list(SIGNALS)[k % len(SIGNALS)]
         folder, count = place / f"run{k}", counts[name]
         process = start_fill(whole.series, folder)
-        time.sleep(float(rng.uniform(0, whole.seconds)))
+        # Spread over the volumes, however fast the machine is just then.
+        n_volumes = int(rng.integers(len(METHODS)))
+        while process.poll() is None and len(list(folder.glob("[!.]*.mrc"))) < n_volumes:
+            time.sleep(0.001)
+        time.sleep(float(rng.uniform(0, whole.seconds / len(METHODS))))
         for sent in SIGNALS[name]:
             if process.poll() is None:
                 process.send_signal(getattr(signal, sent))

@@ -25,7 +25,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +36,10 @@ from benchmarks.reliability.runs import UNFORESEEN, write_series
 from napari_wedgefill.cli import build_parser
 from napari_wedgefill.cli import main as run_command
 from napari_wedgefill.errors import write_in_one_line
+from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.joint_model import registry
 from napari_wedgefill.run.report import read_report
+from napari_wedgefill.tilt_series import TiltSeries
 
 Damage = Callable[[bytes, np.random.Generator], bytes]
 
@@ -188,23 +190,32 @@ def make_kinds(place: Path) -> list[Kind]:
     network, bundled = model / "sinogram.onnx", place / "bundled" / "sinogram.onnx"
     shutil.copytree(registry.load("small").folder, bundled.parent)
     report = out / "report.json"
+    repeat = partial(repeat_report, report, read_report(report))
+    use = partial(use_recipe, read_tilt_series(series), recipe)
+    load = partial(registry.load, model)
     kinds = [
-        Kind(
-            "report.json",
-            0.4,
-            report,
-            damage_json,
-            partial(repeat_report, report, read_report(report)),
-        ),
-        Kind("recipe of prepare", 0.2, recipe, damage_json, partial(use_recipe, series, recipe)),
-        Kind("model.toml", 0.2, model / "model.toml", damage_toml, partial(registry.load, model)),
-        Kind("ONNX file, small", 0.15, network, damage_bytes, partial(load_with_hash, network)),
-        Kind("ONNX file, bundled", 0.005, bundled, damage_bytes, partial(load_with_hash, bundled)),
-        Kind("list for batch", 0.045, listed, damage_list, partial(read_list, listed)),
+        Kind("report.json", 0.25, report, damage_json, repeat),
+        Kind("recipe of prepare", 0.1, recipe, damage_json, use),
+        Kind("model.toml", 0.35, model / "model.toml", damage_toml, load),
+        Kind("ONNX file, small", 0.28, network, damage_bytes, partial(load_with_hash, network)),
+        Kind("ONNX file, bundled", 0.002, bundled, damage_bytes, partial(load_with_hash, bundled)),
+        Kind("list for batch", 0.018, listed, damage_list, partial(read_list, listed)),
     ]
     for kind in kinds:
         kind.use()
     return kinds
+
+
+def parse(*words: str) -> argparse.Namespace:
+    """Read a command line of `wedgefill`."""
+    args = make_parser().parse_args(words)
+    args.command_line = ["wedgefill", *words]
+    return args
+
+
+@cache
+def make_parser() -> argparse.ArgumentParser:
+    return build_parser()
 
 
 def repeat_report(path: Path, now: dict[str, Any]) -> None:
@@ -216,9 +227,7 @@ def repeat_report(path: Path, now: dict[str, Any]) -> None:
     from napari_wedgefill.run.repeat import check_series, find_differences
     from napari_wedgefill.run.run import check_run
 
-    words = ["fill", "-o", str(path.parent / "again"), "--from-report", str(path)]
-    args = build_parser().parse_args(words)
-    args.command_line = ["wedgefill", *words]
+    args = parse("fill", "-o", str(path.parent / "again"), "--from-report", str(path))
     args, report = restore_arguments(args)
     series = read_series(args)
     check_series(series, report)
@@ -226,15 +235,14 @@ def repeat_report(path: Path, now: dict[str, Any]) -> None:
     find_differences(report, now)
 
 
-def use_recipe(series: Path, path: Path) -> None:
+def use_recipe(series: TiltSeries, path: Path) -> None:
     """Do what `prepare --recipe` and `prepare --like` do, on a small series."""
-    from napari_wedgefill.io import read_tilt_series
     from napari_wedgefill.prepare.preparing import iter_prepare
     from napari_wedgefill.prepare.recipe import read_recipe
 
-    recipe, whole = read_recipe(path), read_tilt_series(series)
+    recipe = read_recipe(path)
     for found in {recipe.found, None}:
-        for _ in iter_prepare(whole, recipe.options, found):
+        for _ in iter_prepare(series, recipe.options, found):
             pass
 
 
@@ -252,9 +260,7 @@ def read_list(path: Path) -> None:
     """Do what `batch` does with a list before it computes."""
     from napari_wedgefill.commands.series_list import read_jobs
 
-    args = build_parser().parse_args(["batch", str(path), "-o", str(path.parent / "filled")])
-    args.command_line = []
-    read_jobs(args, lambda *_: None)
+    read_jobs(parse("batch", str(path), "-o", str(path.parent / "filled")), lambda *_: None)
 
 
 def try_input(kind: Kind, sound: bytes, seed: int, number: int) -> str:

@@ -7,6 +7,7 @@ import platform
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,12 @@ def describe_versions() -> dict[str, Any]:
 def list_versions() -> dict[str, str]:
     """Versions of this package, Python and what computes; absent packages are left out."""
     found = {"napari-wedgefill": __version__, "python": platform.python_version()}
+    return found | _find_versions()
+
+
+@cache
+def _find_versions() -> dict[str, str]:
+    found = {}
     for name in COMPUTING_PACKAGES:
         try:
             found[name] = version(name)
