@@ -35,7 +35,9 @@ class AxisSlices:
     def __init__(self, series: TiltSeries) -> None:
         self.factor = max(1, -(-series.width // MOST_PX))
         stack = Binned.of(series.array(), self.factor)
-        self._stack = replace(stack, images=estimate_background(stack.images).removed(stack.images))
+        self._stack = replace(
+            stack, images=estimate_background(stack.images).subtract_from(stack.images)
+        )
         self._height, self._axis_shift_px = series.height, series.axis_shift_px
         self._beam = ParallelBeam(series.angles_deg, stack.images.shape[2])
 
@@ -57,6 +59,6 @@ class AxisSlices:
         images = self._stack.images
         still = Pose(np.zeros((len(images), 2)), self._axis_shift_px)
         place = (row - centre(self._height)) / self.factor + centre(images.shape[1])
-        sinogram = self._stack.aligned_row(still.turned(turn_deg, move_px), place)
+        sinogram = self._stack.align_row(still.turn_axis(turn_deg, move_px), place)
         slices: NDArray[np.float32] = wbp(self._beam, sinogram[:, :, None])
         return slices[:, :, 0]

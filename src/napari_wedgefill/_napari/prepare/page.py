@@ -254,11 +254,11 @@ class PreparePage(Container[Widget]):
         def find(options: Any) -> Any:
             step = self.chosen.step
             if step is not None:
-                found = keep_shifts(step, options).turned(turn, move)
+                found = keep_shifts(step, options).turn_axis(turn, move)
                 return lambda series: found
             from ...prepare.preparing import leave_in_place
 
-            return lambda series: leave_in_place(series, options).turned(turn, move)
+            return lambda series: leave_in_place(series, options).turn_axis(turn, move)
 
         self._start(find)
 

@@ -69,10 +69,10 @@ class RecipePart:
 
     def load_recipe(self, path: Path) -> None:
         """Fill in the options of a recipe; shifts are found anew."""
-        from ...prepare.options import read_recipe
+        from ...prepare.recipe import read_recipe
 
         try:
-            options, _ = read_recipe(path)
+            options = read_recipe(path).options
         except WedgefillError as error:
             self._chosen.desk.workbench.fail(error)
             return
@@ -90,7 +90,7 @@ class RecipePart:
 
     def save_recipe(self, path: Path) -> None:
         """Write the recipe of the layer that is chosen; the dialog asked about a file there."""
-        from ...prepare.options import write_recipe
+        from ...prepare.recipe import write_recipe
 
         step = self._chosen.step
         if step is not None:

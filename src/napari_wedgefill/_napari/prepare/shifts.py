@@ -35,10 +35,9 @@ class FileShifts:
     def read(cls, path: Path) -> FileShifts:
         """Read an .xf, .aln or .json file; raises `WedgefillError` where it holds none."""
         if path.suffix.lower() == ".json":
-            from ...prepare.options import read_recipe
-            from ...prepare.outcome import Found
+            from ...prepare.recipe import read_found
 
-            return cls(path, Found.from_dict(read_recipe(path)[1], path.name))
+            return cls(path, read_found(path))
         from ...io.alignment_files import read_alignment
 
         return cls(path, read_alignment(path))
@@ -111,7 +110,7 @@ def keep_shifts(step: Step, options: PrepareOptions) -> Found:
             f"{name}: the shifts of this layer belong to its region and its angles; set Shifts to "
             f"'find them', or go back with Undo."
         )
-    return step.report.found.without(options.tilts.leave_out, name)
+    return step.report.found.leave_out(options.tilts.leave_out, name)
 
 
 def _angles_asked(options: PrepareOptions, step: Step) -> tuple[Any, ...]:
