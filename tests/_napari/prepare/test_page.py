@@ -228,8 +228,9 @@ def test_one_slice_follows_the_sliders_of_the_axis(window):
 def test_a_rectangle_on_the_images_is_the_region(window):
     region = window.page.region
     window.click(region.draw_button)
+    window.wait(lambda: region.layer is not None)
     shapes = region.layer
-    assert shapes in window.viewer.layers
+    assert shapes.visible
     shapes.data = [np.array([[2.5, 3.5], [2.5, 19.5], [20.5, 19.5], [20.5, 3.5]])]
     assert (window.dock.rows.value, window.dock.columns.value) == ((3, 21), (4, 20))
     window.dock.columns.value = (4, 18)

@@ -75,8 +75,8 @@ class CleanPart:
 
     def summarise(self) -> str:
         """Name what is ticked."""
-        ticked = [w.label.lower() for w in self.form if w.name and w.value is True]
-        return ", ".join(ticked) or "nothing"
+        ticked = [w.label for w in self.form if w.name and w.value is True]
+        return ", ".join(f"{label[0].lower()}{label[1:]}" for label in ticked) or "nothing"
 
     def renew(self) -> None:
         """Clean the image anew: another is seen, or something else is ticked."""

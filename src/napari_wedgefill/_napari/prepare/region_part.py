@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -86,13 +86,18 @@ class RegionPart:
             self.remove()
 
     def _draw(self) -> None:
-        """Show the rectangle over the images as they were opened."""
+        """Show the images as they were opened, and the rectangle once they are seen."""
         chosen, bench = self._chosen.layer, self._chosen.desk.workbench
-        corners = self._corners()
-        if chosen is None or corners is None:
+        if chosen is None:
             return
         base = self._chosen.desk.steps.base_of(chosen)
         bench.stage.show_series(base)
+        bench.turns.add(self._iter_add(base))
+
+    def _iter_add(self, base: Image) -> Iterator[None]:
+        bench, corners = self._chosen.desk.workbench, self._corners()
+        if corners is None or base not in bench.viewer.layers or self.layer is not None:
+            return
         self.layer = Shapes(
             [corners],
             shape_type="rectangle",
@@ -109,6 +114,7 @@ class RegionPart:
         self.layer.selected_data = {0}
         self.layer.events.data.connect(self._take_drawn)
         self.draw_button.setText(DONE)
+        yield
 
     def remove(self) -> None:
         """Take the rectangle away; what it chose stays."""

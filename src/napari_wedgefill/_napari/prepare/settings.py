@@ -128,7 +128,7 @@ def make_forms() -> dict[str, Form]:
         "region": make_form(
             RegionOptions,
             "region_form",
-            rows={"widget_type": SpanEdit},
-            columns={"widget_type": SpanEdit},
+            rows={"widget_type": SpanEdit, "label": "Rows"},
+            columns={"widget_type": SpanEdit, "label": "Columns"},
         ),
     }
