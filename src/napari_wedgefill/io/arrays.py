@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import WedgefillError
 from ..memory import format_bytes, measure_free_bytes
+from .compressed import ALWAYS_LEGAL_BYTES, MAX_GROWTH
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
 
@@ -47,17 +48,28 @@ def read_numpy(path: Path) -> list[Stack]:
 
 
 def _members(path: Path) -> dict[str, Any]:
-    """Read the arrays of an .npz, unless they unpack to more than the memory takes."""
+    """Read the arrays of an .npz."""
+    check_unpacked_size(path)
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def check_unpacked_size(path: Path) -> None:
+    """Refuse a zip archive whose members unpack to more than the memory or their size allows.
+
+    Raises
+    ------
+    WedgefillError
+        Then, before anything is unpacked.
+    """
     with zipfile.ZipFile(path) as archive:
         total = sum(member.file_size for member in archive.infolist())
         packed = sum(member.compress_size for member in archive.infolist())
-    if total > measure_free_bytes() // 2 or total > max(1000 * packed, 256 << 20):
+    if total > measure_free_bytes() // 2 or total > max(MAX_GROWTH * packed, ALWAYS_LEGAL_BYTES):
         raise WedgefillError(
             f"{path.name}: it unpacks to {format_bytes(total)}, which is more than fits; save the "
             f"images as .npy, which is mapped from disk."
         )
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _reason(error: Exception) -> str:

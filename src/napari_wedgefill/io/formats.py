@@ -85,7 +85,7 @@ FORMATS = (
         series_writer="emd:write_emd_series",
     ),
     Format("HyperSpy", (".hspy",), "rosetta:read_signals", ("rsciio", "h5py")),
-    Format("HyperSpy", (".zspy",), "rosetta:read_signals", ("rsciio", "zarr"), is_folder=True),
+    Format("HyperSpy", (".zspy",), "zarr_files:read_zspy", ("zarr",), is_folder=True),
     Format("HDF5", (".h5", ".hdf5", ".hdf", ".nxs"), "hdf5:read_hdf5", ("h5py",)),
     Format("NumPy", (".npy", ".npz"), "arrays:read_numpy"),
     Format("MATLAB", (".mat",), "matlab:read_matlab"),

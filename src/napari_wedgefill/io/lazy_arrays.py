@@ -18,7 +18,7 @@ def told_as_damage(path: Path) -> Iterator[None]:
     """Turn whatever a library raises over damaged bytes into a `WedgefillError` of one sentence."""
     try:
         yield
-    except (WedgefillError, TimeoutError):
+    except WedgefillError:
         raise
     except ImportError as error:
         raise WedgefillError(

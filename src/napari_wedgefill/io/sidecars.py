@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from pathlib import Path
 
@@ -53,11 +54,14 @@ def beside(path: Path, suffix: str) -> Path | None:
     stems = [bare.name, bare.stem]
     stems += [bare.stem[: -len(".ome")]] if bare.stem.lower().endswith(".ome") else []
     stems += [bare.stem[: -len(end)] for end in DERIVED if bare.stem.lower().endswith(end)]
+    folder = os.path.dirname(path)
     for stem in stems:
         for spelling in (suffix, suffix.upper(), f".{suffix[1:].capitalize()}"):
-            candidate = path.with_name(stem + spelling)
-            if candidate != path and candidate.is_file():
-                return candidate
+            candidate = os.path.join(
+                folder, stem + spelling
+            )  # pathlib is slow where all is looked up
+            if stem + spelling != path.name and os.path.isfile(candidate):
+                return Path(candidate)
     return None
 
 
