@@ -335,6 +335,7 @@ def run_on_worker(job: SeriesJob, folder: Path | Address, topic: str, version: s
     version : str
         Of the package where the batch was started; the worker must have the same.
     """
+    import dask
     from distributed import Event, get_worker
 
     worker = get_worker()
@@ -354,7 +355,10 @@ def run_on_worker(job: SeriesJob, folder: Path | Address, topic: str, version: s
 
     tell("reading", 0.0)
     if version == __version__:
-        outcome = run_series(job, folder, relay, lambda: stopped)
+        # Images that are read by chunks are Dask arrays. As tasks of this scheduler, they would
+        # wait for this worker, and it for them.
+        with dask.config.set(scheduler="threads"):
+            outcome = run_series(job, folder, relay, lambda: stopped)
     else:
         sentence = describe_other_version("The worker", __version__)
         outcome = Outcome(job.name, job.source, FAILED, sentence)
