@@ -140,7 +140,9 @@ def iter_part(
         choose_starts(method, finished, model, options),
     )
     slabs = plan_slabs(method, run.beam, last - first, model, options)
-    collected = _Collected(part.start - first, (run.beam.depth, run.beam.width, part.stop - part.start))
+    collected = _Collected(
+        part.start - first, (run.beam.depth, run.beam.width, part.stop - part.start)
+    )
     tally = yield from relay(iter_slabs(run, slabs, collected), partial(_name_step, part))
     return SolvedSlab(collected.planes, tuple(tally.passes), sum(tally.seconds.values()))
 

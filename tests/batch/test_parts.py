@@ -1,0 +1,178 @@
+"""Large series in parts: the same bytes, and a worker that dies costs its part."""
+
+from __future__ import annotations
+
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_wedgefill import FillOptions, RunOptions, Session, TiltSeries, fill
+from napari_wedgefill.addresses import Address, Store
+from napari_wedgefill.batch.cluster import open_client
+from napari_wedgefill.batch.job import DONE, NOT_BEGUN, Outcome, make_job
+from napari_wedgefill.batch.many import iter_many
+from napari_wedgefill.batch.parts import PartStore
+from napari_wedgefill.batch.series import run_series
+from napari_wedgefill.io import read_tilt_series, write_tilt_series
+from napari_wedgefill.pipeline.parts import cut_parts, iter_part
+from napari_wedgefill.projector import ParallelBeam
+
+ANGLES_DEG = np.arange(-60.0, 61.0, 20.0)
+WIDTH, N_SLICES = 16, 150
+#: So few that there are strips of 64, 64 and 22 slices, each a part.
+PART_VOXELS = WIDTH * WIDTH * 64
+QUICK = FillOptions(methods=("wbp", "sart", "tvm"), preview=True)
+
+
+@pytest.fixture(scope="module")
+def series() -> TiltSeries:
+    """A cone with a little noise, taller than a strip."""
+    z, x, y = np.mgrid[:WIDTH, :WIDTH, :N_SLICES].astype(np.float32)
+    radius = 2 + 4 * y / N_SLICES
+    cone = np.hypot(z - (WIDTH - 1) / 2, x - (WIDTH - 1) / 2) < radius
+    images = ParallelBeam(ANGLES_DEG, WIDTH)(cone.astype(np.float32)).transpose(0, 2, 1)
+    noise = np.random.default_rng(0).normal(0, 0.1, images.shape)
+    return TiltSeries.from_arrays(images + noise, ANGLES_DEG, pixel_nm=1.0, name="cone")
+
+
+@pytest.fixture
+def path(series, tmp_path) -> Path:
+    return write_tilt_series(tmp_path / "cone.mrc", series)
+
+
+def run_in_parts(job, folder, client) -> tuple[list[Outcome], list[str]]:
+    """Run a batch of one; return outcomes and everything that was told."""
+    events = list(iter_many([job], folder, client, PART_VOXELS))
+    outcomes = [event for event in events if isinstance(event, Outcome)]
+    return outcomes, [event.stage for event in events if not isinstance(event, Outcome)]
+
+
+def volumes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.glob("*.mrc")}
+
+
+@pytest.mark.parametrize("methods", [("wbp", "sart", "tvm"), ("gan", "sart", "tvm"), ("gan",)])
+def test_parts_are_those_of_a_fill_to_the_byte(series, methods, tmp_path):
+    """GAN looks at neighbouring slices, and starts from what SART and TVM made of them."""
+    options = replace(QUICK, methods=methods, device="cpu")
+    small = replace(series, images=series.images[:, :70]) if "gan" in methods else series
+    whole, session = fill(small, options).volumes, Session()
+    store = PartStore("cone", tmp_path / "cone")
+    store.prepare({})
+    phases = cut_parts(small, options, session, 64 * WIDTH * WIDTH)
+    assert sum(len(phase) for phase in phases) > len(methods)
+    for part in (part for phase in phases for part in phase):
+        steps = iter_part(small, options, part, session, store)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                store.write(part, ended.value)
+                break
+    for method in methods:
+        found = store.find(method, 0, small.height).planes.transpose(0, 2, 1)
+        np.testing.assert_array_equal(found, whole[method].data)
+        middle = store.find(method, 3, 67).planes.transpose(0, 2, 1)
+        np.testing.assert_array_equal(middle, whole[method].data[:, 3:67])
+    assert store.find("wbp", 0, small.height + 1) is None
+
+
+@pytest.mark.parametrize("place", ["folder", "address"])
+def test_a_series_in_parts_is_that_of_a_fill_with_its_checks(path, tmp_path, client, place):
+    options = RunOptions(QUICK, align=True, self_check=True, table=True)
+    job = make_job(path, options)
+    alone = run_series(job, tmp_path / "alone")
+    out = tmp_path / "out" if place == "folder" else Address("memory://parts")
+    (ended,), stages = run_in_parts(job, out, client)
+    assert ended.state == DONE, ended.sentence
+    assert ended.report["sha256"] == alone.report["sha256"]
+    assert ended.report["self_check"] == alone.report["self_check"]
+    assert ended.report["alignment"]["shifts_px"] == alone.report["alignment"]["shifts_px"]
+    assert any("slices 64 to 128" in stage for stage in stages)
+    if place == "folder":
+        assert volumes(tmp_path / "out" / "cone") == volumes(tmp_path / "alone" / "cone")
+        assert not list((tmp_path / "out").glob(".*"))
+    else:
+        assert not [name for name in Store(out).list_objects() if ".wedgefill" in name]
+
+
+def test_a_worker_that_is_killed_costs_the_part_that_it_had_in_work(path, tmp_path):
+    job = make_job(path, RunOptions(replace(QUICK, methods=("wbp", "sart"))))
+    out, store = tmp_path / "out", PartStore("cone", tmp_path / "out" / "cone")
+    folder, solved_at, ended = out / ".cone.parts", {}, []
+    with open_client(n_workers=1) as client:
+        before = client.run(os.getpid)
+        for event in iter_many([job], out, client, PART_VOXELS):
+            if isinstance(event, Outcome):
+                ended.append(event)
+                continue
+            for part in store.list_parts():
+                written = folder / f"{part.method}-{part.start}-{part.stop}.npy"
+                first = solved_at.setdefault(part, written.stat().st_mtime_ns)
+                assert written.stat().st_mtime_ns == first, f"{part} was solved again"
+            if solved_at and list(client.run(os.getpid).values()) == list(before.values()):
+                os.kill(next(iter(before.values())), signal.SIGKILL)
+    assert ended[0].state == DONE
+    run_series(job, tmp_path / "alone")
+    assert volumes(out / "cone") == volumes(tmp_path / "alone" / "cone")
+
+
+def test_a_batch_that_was_stopped_goes_on_with_the_parts_that_are_there(path, tmp_path, client):
+    job, out = make_job(path, RunOptions(QUICK)), tmp_path / "out"
+    store = PartStore("cone", out / "cone")
+    steps = iter_many([job], out, client, PART_VOXELS)
+    for _ in steps:
+        if store.list_parts():
+            break
+    steps.close()
+    there = store.list_parts()
+    assert there
+    assert not (out / "cone").exists()
+    times = {file: file.stat().st_mtime_ns for file in (out / ".cone.parts").glob("*.npy")}
+    steps = iter_many([job], out, client, PART_VOXELS)
+    for _ in steps:
+        now = {file: file.stat().st_mtime_ns for file in times if file.exists()}
+        assert now.items() <= times.items()
+    run_series(job, tmp_path / "alone")
+    assert volumes(out / "cone") == volumes(tmp_path / "alone" / "cone")
+
+
+def test_parts_of_another_run_are_not_taken(path, series, tmp_path, client):
+    out = tmp_path / "out"
+    store = PartStore("cone", out / "cone")
+    steps = iter_many([make_job(path, RunOptions(QUICK))], out, client, PART_VOXELS)
+    for _ in steps:
+        if store.list_parts():
+            break
+    steps.close()
+    brighter = replace(series, images=2 * series.images)
+    write_tilt_series(path, brighter, overwrite=True)
+    job = make_job(path, RunOptions(QUICK))
+    (ended,), _ = run_in_parts(job, out, client)
+    alone = run_series(job, tmp_path / "alone")
+    assert ended.report["sha256"] == alone.report["sha256"]
+    assert not store.exists()
+
+
+def test_a_part_that_fails_ends_its_series_with_the_reason(path, tmp_path, client, monkeypatch):
+    from napari_wedgefill.batch import parts
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parts.PartStore, "write", fail)
+    (ended,), _ = run_in_parts(make_job(path, RunOptions(QUICK)), tmp_path / "out", client)
+    assert ended.disk_is_full
+    assert ended.state != NOT_BEGUN
+
+
+def test_small_series_and_those_with_a_box_stay_whole(path, tmp_path, client):
+    job = make_job(path, RunOptions(replace(QUICK, box=True)))
+    (ended,), stages = run_in_parts(job, tmp_path / "out", client)
+    assert ended.state == DONE
+    assert not any("slices 64" in stage for stage in stages)
+    assert read_tilt_series(path).height == N_SLICES
