@@ -106,7 +106,8 @@ class WatchFolder(Container[Widget]):
         self._volumes: dict[str, Image] = {}
         self.button.changed.connect(self._press)
         self.shows_tilts.changed.connect(self._arrange)
-        self._watcher = DockWatcher(self.native, lambda: None, self.stop)
+        self._is_gone = False
+        self._watcher = DockWatcher(self.native, lambda: None, self.detach)
 
     @property
     def is_watching(self) -> bool:
@@ -144,6 +145,13 @@ class WatchFolder(Container[Widget]):
             self._worker.quit()
             self.status.value = "Stopping."
 
+    def detach(self) -> None:
+        """Stop for good: the dock was closed. What is shown stays."""
+        self._is_gone = True
+        if self._worker is not None:
+            self._worker.quit()
+        self.native.deleteLater()
+
     def _press(self) -> None:
         if self.is_watching:
             self.stop()
@@ -160,6 +168,8 @@ class WatchFolder(Container[Widget]):
 
     def _take(self, item: Any) -> None:
         """Show what came from the worker; on the main thread."""
+        if self._is_gone:
+            return
         if isinstance(item, Waiting):
             self.status.value = f"{item.sentence[:1].upper()}{item.sentence[1:]}."
         elif isinstance(item, Shown):
@@ -215,17 +225,21 @@ class WatchFolder(Container[Widget]):
         self.status.value = words
 
     def _fail(self, error: Exception) -> None:
-        self.status.value = announce(error).sentence
+        message = announce(error)
+        if not self._is_gone:
+            self.status.value = message.sentence
 
     def _end(self, worker: StepWorker, *_: Any) -> None:
         if worker is not self._worker:
             return
         self._worker = None
+        if self._growing is not None:
+            shutil.rmtree(self._growing, ignore_errors=True)
+        if self._is_gone:
+            return
         self.button.text = START
         if worker.abort_requested:
             self.status.value = "Stopped; what is shown stays."
-        if self._growing is not None:
-            shutil.rmtree(self._growing, ignore_errors=True)
 
 
 def watch_steps(
