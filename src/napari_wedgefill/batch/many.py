@@ -39,6 +39,8 @@ LOST_SECONDS = 300.0
 STOP_SECONDS = 10.0
 #: Priority of what a series in work needs, above series that wait.
 AT_ONCE = 1
+#: In the place of a method: the task that puts a large series together.
+TOGETHER = "together"
 #: Of the time of a large series, the share of its parts.
 SOLVED = 0.9
 
@@ -214,6 +216,7 @@ class _Submitted:
                     continue
                 outcome = self._collect(task)
                 if outcome is None:
+                    yield self._tell(clock)
                     continue
                 self.outcomes.append(outcome)
                 yield outcome
@@ -260,14 +263,18 @@ class _Submitted:
         """Take what a worker tells; runs in the client's own thread."""
         _, told = event
         task = Task(*told["task"])
+        if task not in self.futures:
+            return  # begun again by the scheduler, after its end was told
         if "ended" in told:
             # Through the scheduler: a result that stayed on the worker could die with it.
             self.told[task] = pickle.loads(told["ended"])
             self.ended.put(task)
-        elif task in self.futures:
+        else:
             self.begun.add(task)
             if task.name not in self.cut:
                 self.fractions[task.name] = told["fraction"]
+            elif task.method == TOGETHER:
+                self.fractions[task.name] = SOLVED + (1 - SOLVED) * told["fraction"]
             self.stage = f"{task.name}: {told['stage']}"
 
     def _collect(self, task: Task) -> Outcome | None:
@@ -311,7 +318,7 @@ class _Submitted:
         self.fractions[job.name] = cut.fraction
         if cut.is_solved:
             # Without a size it is not cut again, whatever is missing.
-            self._begin(Task(job.name), AT_ONCE, run_on_worker, job, None)
+            self._begin(Task(job.name, TOGETHER), AT_ONCE, run_on_worker, job, None)
         for part in cut.take_ready():
             task = Task(job.name, part.method, part.start, part.stop)
             self._begin(task, AT_ONCE, solve_on_worker, job, part)

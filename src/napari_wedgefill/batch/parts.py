@@ -26,6 +26,7 @@ from ..addresses import Address, Store
 from ..atomic import write_beside
 from ..errors import WedgefillError
 from ..joint_model.registry import load
+from ..memory import check_disk_room
 from ..methods import METHODS
 from ..pipeline.parts import Kept, Part, count_voxels, cut_parts, iter_part
 from ..pipeline.session import Session
@@ -126,6 +127,15 @@ class PartStore:
                 method, start, stop = name.removesuffix(".npy").rsplit("-", 2)
                 found.append(Part(method, int(start), int(stop)))
         return sorted(found)
+
+    def check_room(self, n_bytes: int) -> None:
+        """Raise `WedgefillError` if what is to come does not fit on the disk."""
+        if isinstance(self._place, Path):
+            check_disk_room(self._place, n_bytes, "choose another folder with -o")
+
+    def measure_bytes(self, part: Part) -> int:
+        """Measure a part that is there."""
+        return int(self._open(f"{_name(part)}.npy").nbytes)
 
     def find(self, method: str, start: int, stop: int) -> SolvedSlab | None:
         """Return some slices of a method; None if not all of them are there."""
@@ -265,6 +275,9 @@ def iter_plan(
         series = aligned.series
     there = set(store.list_parts())
     phases = cut_parts(series, job.options.fill, session, part_voxels)
+    n_volumes = len(job.options.fill.methods)
+    to_come = 2 * n_volumes * 4 * count_voxels(series, job.options.fill)
+    store.check_room(to_come - sum(store.measure_bytes(part) for part in there))
     missing = [[part for part in phase if part not in there] for phase in phases]
     yield Plan([phase for phase in missing if phase])
 
