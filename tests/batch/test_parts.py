@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_wedgefill import FillOptions, RunOptions, Session, TiltSeries, fill
+from napari_wedgefill import FillOptions, RunOptions, Session, TiltSeries, WedgefillError, fill
 from napari_wedgefill.addresses import Address, Store
 from napari_wedgefill.batch.cluster import open_client
 from napari_wedgefill.batch.job import DONE, NOT_BEGUN, Outcome, make_job
@@ -198,3 +198,10 @@ def test_small_series_and_those_with_a_box_stay_whole(path, tmp_path, client, wr
     steps = iter_many([make_job(path, RunOptions(QUICK))], tmp_path / "out2", client)
     assert [step.state for step in steps if isinstance(step, Outcome)] == [DONE]
     assert not written
+
+
+def test_what_an_alignment_gave_runs_no_code_of_somebody_else(tmp_path):
+    store = PartStore("cone", tmp_path / "cone")
+    store.write_aligned(Path.cwd)
+    with pytest.raises(WedgefillError, match="which no alignment does"):
+        store.read_aligned()

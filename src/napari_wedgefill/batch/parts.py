@@ -47,6 +47,14 @@ PART_VOXELS = 1 << 27
 #: Names in the folder of the parts.
 PLAN, ALIGNED = "plan.json", "aligned.pickle"
 FOLDER = ".wedgefill-parts"
+#: What may be in the second, by package.
+ALIGNED_NAMES = {
+    "napari_wedgefill": (
+        "Aligned", "AlignmentReport", "BadImage", "DiskImages", "Survey", "TiltSeries",
+    ),
+    "numpy": ("_frombuffer", "_reconstruct", "dtype", "memmap", "ndarray", "scalar"),
+    "pathlib": ("Path", "PosixPath", "WindowsPath"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,6 +109,7 @@ class PartStore:
 
     def remove(self) -> None:
         """Remove all parts."""
+        self._last = ("", None)
         self._files.remove()
 
     def write_aligned(self, aligned: Aligned) -> None:
@@ -110,7 +119,9 @@ class PartStore:
     def read_aligned(self) -> Aligned | None:
         """Return what an alignment gave; None if there was none."""
         content = self._files.read(ALIGNED)
-        aligned: Aligned | None = None if content is None else pickle.loads(content)
+        if content is None:
+            return None
+        aligned: Aligned = _Unpickler(io.BytesIO(content)).load()
         return aligned
 
     def write(self, part: Part, solved: SolvedSlab) -> None:
@@ -159,6 +170,20 @@ class PartStore:
         if self._last[0] != name:
             self._last = (name, self._files.open_array(name))
         return self._last[1]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what an alignment gave, and nothing that would run code of somebody else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        """Return one of the few classes and functions that are in it."""
+        room = module.partition(".")[0]
+        if name not in ALIGNED_NAMES.get(room, ()):
+            raise WedgefillError(
+                f"{ALIGNED}: this holds {module}.{name}, which no alignment does; remove the "
+                "hidden folder of the parts, and repeat the command."
+            )
+        return super().find_class(module, name)
 
 
 def _name(part: Part) -> str:
