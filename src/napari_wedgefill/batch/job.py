@@ -117,20 +117,12 @@ def _collect_settings(
     place: Path | Address, options: RunOptions, reading: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Collect what the command line of the same fill would be, so that its report repeats it."""
-    fill = options.fill
     file = place.resolve() if isinstance(place, Path) else place
     settings: dict[str, Any] = {
         "file": str(file), "angles": None, "dataset": None, "flip": False,
         "signed_bytes": None, "pixel_nm": None, "axis": None, **reading,
-        "axis_shift": None, "bin": 1, "negate_angles": False, "align": options.align,
-        "methods": list(fill.methods), "model": fill.model, "device": fill.device,
-        "slices": None if fill.slices is None else list(fill.slices), "stop": fill.stop,
-        "box": fill.box,
-        "self_check": options.self_check, "trust": options.trust, "table": options.table,
-        "png": options.picture,
+        "axis_shift": None, "bin": 1, "negate_angles": False, **options.to_settings(),
     }  # fmt: skip
-    if fill.preview:
-        settings["preview"] = True
     angles = settings["angles"]
     if isinstance(angles, (str, Path)) and Path(angles).exists():
         settings["angles"] = str(Path(angles).resolve())

@@ -104,6 +104,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to compute, where, and on which slices."""
     *others, last = METHODS
+    parser.set_defaults(preview=False)  # only a report of the Python API says otherwise
     parser.add_argument(
         "--methods",
         type=read_method_names,
@@ -155,6 +156,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         model=args.model,
         device=args.device,
         slices=args.slices,
+        preview=args.preview,
         stop=args.stop,
         max_memory=args.max_memory,
         box=args.box,

@@ -108,7 +108,7 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
         else:
             one = _set_file(args, source)
             _check_series(one)
-            jobs.append(_make_job(one, None, ""))
+            jobs.append(make_series_job(one))
     check_jobs(jobs)
     return jobs
 
@@ -123,7 +123,7 @@ def _look_through(folder: Path, args: argparse.Namespace) -> list[SeriesJob]:
             f"{folder}: no tilt series was found in this folder or below it; give the folder that "
             "holds them, or a list (.csv) that names them."
         )
-    return [_make_job(_set_file(args, path), name, "") for name, path in found]
+    return [make_series_job(_set_file(args, path), name) for name, path in found]
 
 
 def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJob]:
@@ -133,7 +133,7 @@ def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJ
     if address.suffix.lower() == ZARR:
         one = _set_file(args, address)
         _check_series(one)
-        return [_make_job(one, None, "")]
+        return [make_series_job(one)]
     leave_out = args.output if isinstance(args.output, Address) else None
     found = list(find_stored_series(address, leave_out))
     if not found:
@@ -141,7 +141,7 @@ def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJ
             f"{address}: no tilt series was found at this address or below it; series there are "
             "Zarr, with names that end in .zarr."
         )
-    return [_make_job(_set_file(args, zarr), name, "") for name, zarr in found]
+    return [make_series_job(_set_file(args, zarr), name) for name, zarr in found]
 
 
 def _read_list(
@@ -229,7 +229,7 @@ def _read_row(
     file = Address(cells[FILE]) if is_address(cells[FILE]) else path.parent / cells[FILE]
     args = _set_file(parser.parse_row(set_cells, defaults), file)
     _check_series(args)
-    return _make_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
+    return make_series_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
 
 
 def _set_file(args: argparse.Namespace, file: Path | Address) -> argparse.Namespace:
@@ -264,7 +264,10 @@ def _check_series(args: argparse.Namespace) -> None:
         )
 
 
-def _make_job(args: argparse.Namespace, name: str | None, where: str) -> SeriesJob:
+def make_series_job(
+    args: argparse.Namespace, name: str | None = None, where: str = ""
+) -> SeriesJob:
+    """Make the job of the series that `args` name, which is called after its file by default."""
     from ..batch.job import SeriesJob, name_results
 
     return SeriesJob(
