@@ -8,8 +8,8 @@
     nox -s packages                 # wheel and sdist install, and find the bundled models offline
 
 Each session fills a small series and then runs a selection of the tests, which takes a minute or
-two; what stands behind ``--`` takes the selection's place. `make test` is the quick way to all tests;
-this is for releases, and for a change of dependencies. Windows need a display or Xvfb, see
+two; what stands behind ``--`` takes the selection's place. `make test` is the quick way to all
+tests; this is for releases, and for a change of dependencies. Windows need a display or Xvfb, see
 `make system-packages`.
 """
 
@@ -73,7 +73,8 @@ series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 25), pixel_nm=1.0)
 place = Path(sys.argv[1])
 file = write_tilt_series(place / "block.mrc", series, overwrite=True)
 out = place / "out"
-said = main(["fill", str(file), "-o", str(out), "--device", "cpu", "--table", "--png", "--overwrite"])
+options = ["--device", "cpu", "--table", "--png", "--overwrite"]
+said = main(["fill", str(file), "-o", str(out), *options])
 assert said == 0, said
 for method in ("wbp", "sart", "tvm", "gan"):
     volume = read_volume(out / f"block_{method}.mrc").data
