@@ -28,7 +28,7 @@ class Settings(_Part):
     bin: Annotated[int, Field(ge=1)] = 1
     negate_angles: bool = False
     align: bool = False
-    methods: Annotated[list[str], Field(min_length=1)] | None = None
+    methods: Annotated[list[str], Field(min_length=1)]
     model: str = "small"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     slices: tuple[Count, Count] | None = None
