@@ -101,7 +101,10 @@ def run_tests(session: nox.Session, *tests: str) -> None:
 
 def list_test_requirements() -> list[str]:
     """Return what the tests need beside the package; onnx writes networks for them."""
-    return [*nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"), "onnx"]
+    return [
+        *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"),
+        "onnx>=1.17",
+    ]
 
 
 @nox.session(python=PYTHONS)
