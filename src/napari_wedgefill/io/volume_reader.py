@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..mapped_files import read_mapped
+from ..memory import measure_free_bytes
 from ..tilt_series import MIN_TILTS
 from ..volume import Volume
 from .choices import find_stack_angles
@@ -26,8 +29,8 @@ def read_volume(
 ) -> Volume:
     """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
 
-    A little-endian float32 file stays on disk and is mapped. `dataset`, `flip` and `signed_bytes`
-    are those of `read_tilt_series`.
+    A little-endian float32 file that would take more than a quarter of the free memory stays on
+    disk and is mapped. `dataset`, `flip` and `signed_bytes` are those of `read_tilt_series`.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def read_volume(
     """
     stack = open_stack(path, Given(dataset=dataset, flip=flip, signed_bytes=signed_bytes))
     return Volume(
-        np.ascontiguousarray(stack.pixels, dtype=np.float32),
+        np.ascontiguousarray(_read_or_map(stack.pixels), dtype=np.float32),
         voxel_nm=stack.voxel_nm,
         name=stack.name,
         history=stack.labels,
@@ -44,6 +47,11 @@ def read_volume(
         first_slice=first_slice_from(stack.labels),
         tilt_range=tilt_range_from(stack.labels),
     )
+
+
+def _read_or_map(pixels: Any) -> Any:
+    """Read what fits into memory: whoever looks through a map at a file that shrinks dies."""
+    return read_mapped(pixels) if 4 * pixels.size <= measure_free_bytes() // 4 else pixels
 
 
 def kind_of(path: str | Path | Sequence[str | Path], *, dataset: str | None = None) -> str:
