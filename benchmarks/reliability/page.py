@@ -99,7 +99,7 @@ def show_mutations(found: dict[str, Any]) -> str:
         "doubled or put in, or values replaced by others. Each file is then used as a command "
         "would use it, up to where a fill begins; that must work or end in one sentence.",
         "",
-        "| input | tried | used | refused in a sentence | anything else | slowest, s of computing |",
+        "| input | tried | used | refused in a sentence | anything else | slowest, CPU seconds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, count in found["inputs"].items():
