@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
+from ..mapped_files import read_mapped
 from ..tilt_series import TiltSeries, check_geometry
 from .axis import quarter_turns, rotate, rotate_shape
 from .choices import Choices, choose, find_stack_angles
@@ -214,16 +215,20 @@ def stays_on_disk(pixels: Any) -> bool:
 
 def _mend_pixels(stack: Stack) -> tuple[NDArray[Any], int]:
     """Replace isolated pixels that are no numbers by their image's median; (images, how many)."""
-    images, n_mended = np.asanyarray(stack.pixels), 0
+    # A map that is looked through while its file is cut short ends the process.
+    is_small = 4 * stack.pixels.size <= IN_MEMORY_BYTES
+    images = read_mapped(stack.pixels) if is_small else np.asanyarray(stack.pixels)
+    n_mended = 0
     if images.dtype.kind != "f":
         return images, 0
     for i in range(stack.n):
-        bad = ~np.isfinite(images[i])
+        image = read_mapped(images[i])
+        bad = ~np.isfinite(image)
         n_bad = int(np.count_nonzero(bad))
         if n_bad in (0, bad.size):  # an image without any number is refused by TiltSeries
             continue
         if n_mended == 0:
-            images = np.array(images, dtype=np.float32)
-        images[i][bad] = np.median(images[i][~bad])
+            images = np.array([read_mapped(each) for each in images], dtype=np.float32)
+        images[i][bad] = np.median(image[~bad])
         n_mended += n_bad
     return images, n_mended

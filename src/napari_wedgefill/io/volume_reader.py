@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..mapped_files import read_mapped
+from ..memory import measure_free_bytes
 from ..tilt_series import MIN_TILTS
 from ..volume import Volume
 from .formats import STACK_SUFFIXES, has_angles, open_stack, open_stacks
@@ -25,8 +28,8 @@ def read_volume(
 ) -> Volume:
     """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
 
-    A little-endian float32 file stays on disk and is mapped. `dataset`, `flip` and `signed_bytes`
-    are those of `read_tilt_series`.
+    A little-endian float32 file that would take more than a quarter of the free memory stays on
+    disk and is mapped. `dataset`, `flip` and `signed_bytes` are those of `read_tilt_series`.
 
     Raises
     ------
@@ -43,7 +46,7 @@ def read_volume(
 def make_volume(stack: Stack) -> Volume:
     """Turn an open stack of sections into a volume."""
     return Volume(
-        np.ascontiguousarray(stack.pixels, dtype=np.float32),
+        np.ascontiguousarray(_read_or_map(stack.pixels), dtype=np.float32),
         voxel_nm=stack.voxel_nm,
         name=stack.name,
         history=stack.labels,
@@ -51,6 +54,11 @@ def make_volume(stack: Stack) -> Volume:
         first_slice=first_slice_from(stack.labels),
         tilt_range=tilt_range_from(stack.labels),
     )
+
+
+def _read_or_map(pixels: Any) -> Any:
+    """Read what fits into memory: whoever looks through a map at a file that shrinks dies."""
+    return read_mapped(pixels) if 4 * pixels.size <= measure_free_bytes() // 4 else pixels
 
 
 def kind_of(path: str | Path | Sequence[str | Path], *, dataset: str | None = None) -> str:
