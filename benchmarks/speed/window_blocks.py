@@ -134,8 +134,8 @@ def render(figures: dict) -> str:
     lines = [
         "# How long the window is blocked",
         "",
-        f"Printed by `python -m benchmarks.speed.window_blocks --size {n}`: volumes of {n} x {n} x {n}"
-        f" voxels, drawn in software, on {machine['cores']} cores of {machine['processor']}.",
+        f"Printed by `python -m benchmarks.speed.window_blocks --size {n}`: volumes of {n} x {n} x"
+        f" {n} voxels, drawn in software, on {machine['cores']} cores of {machine['processor']}.",
         "",
         "Longest: the longest that the main thread was busy without answering the mouse. All: until"
         " everything was shown. Both are processor time of the main thread.",

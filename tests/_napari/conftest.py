@@ -10,9 +10,8 @@ from napari.layers import Layer
 from qtpy.QtCore import Qt
 from superqt.utils import GeneratorWorker
 
-from napari_wedgefill._napari.fill import preferences
+from napari_wedgefill._napari.fill import preferences, workbench
 from napari_wedgefill._napari.fill import worker as worker_module
-from napari_wedgefill._napari.fill import workbench
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import series_layer
 from napari_wedgefill.progress import Progress

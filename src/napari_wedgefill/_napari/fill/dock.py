@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 from weakref import ReferenceType, ref
 
@@ -27,7 +28,7 @@ from .footer import Footer
 from .forms import Forms
 from .inputs import FillInputs
 from .live import LiveSlice
-from .preferences import read_preferences, write_preferences
+from .preferences import KEPT, read_preferences, write_preferences
 from .scrolling import Scrolling
 from .series_fields import SeriesFields
 from .settings import Checks, Methods, Prepare, Series
@@ -225,6 +226,24 @@ class FillWedge(Forms):
         if jobs:
             export_files(jobs, self.workbench.say, self.workbench.fail)
 
+    def save_session(self, path: Path | None = None) -> None:
+        """Save all that is open; ask where to by default."""
+        from ..session.commands import save_session
+
+        self.series_fields.remember()
+        save_session(self.workbench, self.asdict(), self._window(), path)
+
+    def open_session(self, path: Path | None = None) -> None:
+        """Open what was saved; ask which by default."""
+        from ..session.commands import open_session
+
+        open_session(self.workbench, self._window(), path, self._restore)
+
+    def _restore(self, fields: dict[str, Any]) -> None:
+        """Take over what the dock held, but for what belongs to each series."""
+        known = {name: value for name, value in fields.items() if name in KEPT}
+        self.update(known)
+
     # What follows what
 
     def _connect(self) -> None:
@@ -239,6 +258,8 @@ class FillWedge(Forms):
         footer.compare_button.clicked.connect(self.compare)
         footer.results_button.clicked.connect(self.measure)
         footer.export_button.clicked.connect(self.export)
+        footer.save_action.triggered.connect(lambda: self.save_session())
+        footer.open_action.triggered.connect(lambda: self.open_session())
         footer.view_chosen.connect(self.show_view)
         footer.trust_button.clicked.connect(self.show_trust)
         for name in LAYER_EVENTS:

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -67,6 +68,11 @@ class Footer(QWidget):
         self.export_button = _button(
             f"Export{MORE}", "Write volumes as MRC, with their voxel size and history."
         )
+        self.session_button = _button("Session", "Save all that is open, or open it again.")
+        menu = QMenu(self.session_button)
+        self.save_action = menu.addAction(f"Save session{MORE}")
+        self.open_action = menu.addAction(f"Open session{MORE}")
+        self.session_button.setMenu(menu)
         self._lay_out()
         self.set_running(False, ready=False)
         self.show_message(Message(""))
@@ -79,7 +85,12 @@ class Footer(QWidget):
         column.addWidget(self.status)
         column.addWidget(self.report_button)
         column.addLayout(_row((self.fill_button, 3), (self.cancel_button, 1)))
-        results = (self.compare_button, self.results_button, self.export_button)
+        results = (
+            self.compare_button,
+            self.results_button,
+            self.export_button,
+            self.session_button,
+        )
         column.addLayout(_row(*((button, 1) for button in results)))
         column.addLayout(self._view_row())
 

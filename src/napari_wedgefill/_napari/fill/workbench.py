@@ -223,7 +223,7 @@ class Workbench:
             self._run.table = item
             self.measured.emit(self._run)
         elif isinstance(item, SelfCheck | TrustMap) and self._run is not None:
-            self._show_verdict(self._run, item)
+            self.show_verdict(self._run, item)
         elif isinstance(item, Done):
             self._say_done(item)
         yield
@@ -246,7 +246,8 @@ class Workbench:
         features = [word for word in inputs.describe() if word != "aligned" or not self._remark]
         others = self.runs.of_series(self._source)
         name = name_run(features, [run.name for run in others])
-        run = Run(name, series, inputs.fill_options(), self._source)
+        axis = "y" if self._remark else inputs.axis  # aligned images are upright
+        run = Run(name, series, inputs.fill_options(), self._source, axis)
         run.seconds = {item.method: item.seconds for item in self._finished}
         self._run = run
         yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})
@@ -277,7 +278,8 @@ class Workbench:
         yield
         self.ran.emit(run)
 
-    def _show_verdict(self, run: Run, item: SelfCheck | TrustMap) -> None:
+    def show_verdict(self, run: Run, item: SelfCheck | TrustMap) -> None:
+        """Keep what a check found with its run; a trust map becomes a layer."""
         if isinstance(item, SelfCheck):
             run.self_check = item
         else:
