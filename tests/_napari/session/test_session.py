@@ -45,14 +45,14 @@ def saved(viewer, series, qtbot, hands, monkeypatch, tmp_path):
     viewer.dims.set_point(0, 20.0)
     path = tmp_path / "yesterday.wedgefill.json"
     dock.save_session(path)
-    qtbot.waitUntil(lambda: "Saved the session" in dock.footer.status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "Saved the session" in dock.footer.status.text(), timeout=120_000)
     return viewer, dock, path
 
 
 def reopen(dock, path, qtbot):
     dock.workbench.viewer.layers.clear()
     dock.open_session(path)
-    qtbot.waitUntil(lambda: "Opened" in dock.footer.status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "Opened" in dock.footer.status.text(), timeout=120_000)
 
 
 def test_all_is_as_it_was(saved, qtbot, hands):
@@ -78,12 +78,12 @@ def test_all_is_as_it_was(saved, qtbot, hands):
     # What has a file is not written again.
     files = {file.name for file in path.parent.rglob("*")}
     dock.save_session(path)
-    qtbot.waitUntil(lambda: "Saved the session" in dock.footer.status.text(), timeout=30_000)
+    qtbot.waitUntil(lambda: "Saved the session" in dock.footer.status.text(), timeout=120_000)
     assert {file.name for file in path.parent.rglob("*")} == files
 
 
 def test_what_is_missing_or_changed_is_told_and_left_out(saved, qtbot, hands):
-    viewer, dock, path = saved
+    _, dock, path = saved
     folder = path.with_name("yesterday_files")
     gone, changed = folder / "discs_WBP.mrc", folder / "discs_SART__second_.mrc"
     gone.unlink()

@@ -252,7 +252,9 @@ class Workbench:
         self._run = run
         yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})
 
-    def iter_bring(self, run: Run, volumes: Mapping[str, Volume]) -> Iterator[None]:
+    def iter_bring(
+        self, run: Run, volumes: Mapping[str, Volume], *, shows: bool = True
+    ) -> Iterator[None]:
         """Add a layer for each volume of a run, a turn each, and show them when all are there.
 
         Parameters
@@ -261,6 +263,8 @@ class Workbench:
             Without layers; it gets them.
         volumes : mapping of str to Volume
             By method.
+        shows : bool
+            Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
         suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
@@ -274,6 +278,8 @@ class Workbench:
         if not run.volumes:
             return
         self.runs.add(run)
+        if not shows:
+            return
         self.stage.show_volumes(list(run.volumes.values()))
         yield
         self.ran.emit(run)

@@ -151,7 +151,7 @@ def iter_show(bench: Workbench, opened: Opened, *, closes: bool) -> Iterator[Non
         run = _make_run(saved, layers.get(saved.series), opened)
         if run is None or not opened.volumes[index]:
             continue
-        yield from bench.iter_bring(run, opened.volumes[index])
+        yield from bench.iter_bring(run, opened.volumes[index], shows=False)
         for method, layer in run.volumes.items():
             remember_file(layer, opened.where(saved.volumes[method]))
         if index in opened.trust:
