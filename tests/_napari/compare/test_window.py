@@ -130,13 +130,13 @@ def test_controls_and_model_agree(window):
     assert [row.name for row in model.rows] == ["XZ", "YZ", "Spectrum"]
     controls.profile_box.setCurrentText("along z")
     assert model.profile_axis == 0
-    controls.linked_check.setChecked(False)
+    controls.contrast.linked_check.setChecked(False)
     model.activate(1)
-    assert controls.contrast_label.text() == "Contrast of TVM"
-    controls.contrast_slider.setValue((0.25, 0.5))
+    assert controls.contrast.label.text() == "Contrast of TVM"
+    controls.contrast.slider.setValue((0.25, 0.5))
     assert model.contrast.scale(model.columns[1]).limits == pytest.approx((0.25, 0.5))
-    controls.auto_button.click()
-    assert controls.contrast_slider.value() == pytest.approx(
+    controls.contrast.auto_button.click()
+    assert controls.contrast.slider.value() == pytest.approx(
         model.contrast.scale(model.columns[1]).limits, abs=1e-3
     )
     controls.minuend_box.setCurrentText("none")

@@ -12,7 +12,7 @@ import napari
 import napari.viewer
 from magicgui.widgets import ComboBox, Container, FunctionGui
 from magicgui.widgets.bases import Widget
-from napari.layers import Image
+from napari.layers import Image, Layer
 from napari.utils.notifications import show_info
 from psygnal import Signal
 from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
@@ -20,22 +20,34 @@ from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 from ...errors import WedgefillError
 from ..layers import LayerMap, list_series, list_volumes, was_opened
 from ..runs import Run
-from ..stage import TILTS
+from ..solid.panel import SolidPanel
+from ..stage import ORIENTATIONS, SOLID, TILTS
 from .closing import DockWatcher
 from .export import ExportDialog, export_files
 from .fields import Section
 from .footer import Footer
 from .forms import Forms
+from .from_array import ArrayDialog, list_arrays
 from .inputs import FillInputs
 from .live import LiveSlice
 from .preferences import KEPT, read_preferences, write_preferences
 from .scrolling import Scrolling
 from .series_fields import SeriesFields
 from .settings import Checks, Methods, Prepare, Series
+from .shortcuts import bind_keys
 from .verdict import Verdict
 from .workbench import find_workbench
 from .worker import StepWorker
 
+#: Sections from top to bottom, and the page that explains each.
+PAGES = {
+    "Series": "formats.md",
+    "Prepare": "prepare.md",
+    "Methods": "how-it-works.md",
+    "Checks": "trust.md",
+    "Result": "trust.md",
+    SOLID: "tutorial.md",
+}
 LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
 #: Space between sections and at their sides, in pixels.
 MARGIN, SPACING = 6, 4
@@ -77,6 +89,7 @@ class FillWedge(Forms):
         self.verdict = Verdict()
         self.footer = Footer()
         self.run_box = ComboBox(name="run", label="Run", choices=self._offer_runs, gui_only=True)
+        self.solid = SolidPanel(self.workbench)
         self.sections = self._make_sections(forms)
         super().__init__(forms, self.sections, name="fill_wedge")
         self.series_fields = SeriesFields(self, self.workbench, self.sections[0].summarise)
@@ -85,6 +98,7 @@ class FillWedge(Forms):
         self._watcher = DockWatcher(self.native, self.settle_in, self.detach)
         self.update(read_preferences())
         self._connect()
+        bind_keys(self)
         self._layers_changed()
         self._runs_changed()
         self._find_on_stage()
@@ -106,9 +120,10 @@ class FillWedge(Forms):
     def _make_sections(self, forms: Sequence[Container[Any]]) -> tuple[Section, ...]:
         result = Container[Widget](widgets=[self.run_box], name="result_form")
         result.native.layout().addWidget(self.verdict)
-        titles = ("Series", "Prepare", "Methods", "Checks", "Result")
+        contents = (*forms, result, self.solid)
         return tuple(
-            Section(title, form) for title, form in zip(titles, (*forms, result), strict=True)
+            Section(title, form, page=page)
+            for (title, page), form in zip(PAGES.items(), contents, strict=True)
         )
 
     def _lay_out(self) -> None:
@@ -226,6 +241,21 @@ class FillWedge(Forms):
         if jobs:
             export_files(jobs, self.workbench.say, self.workbench.fail)
 
+    def cut_series(self) -> None:
+        """Ask how a tilt series lies in an array of the user's, and show it."""
+        try:
+            made = ArrayDialog(list_arrays(self._viewer)).ask(self._window())
+        except WedgefillError as error:
+            self.workbench.fail(error)
+            return
+        if made is not None:
+            self._viewer.add_layer(Layer.create(*made))
+
+    def _open_help(self, page: str) -> None:
+        from ..help import open_help
+
+        open_help(page, self._window())
+
     def save_session(self, path: Path | None = None) -> None:
         """Save all that is open; ask where to by default."""
         from ..session.commands import save_session
@@ -253,6 +283,9 @@ class FillWedge(Forms):
         self.series.changed.connect(self._series_chosen)
         self.live.changed.connect(self._live_switched)
         self.run_box.changed.connect(self._run_chosen)
+        for section in self.sections:
+            section.help_button.clicked.connect(partial(self._open_help, section.page))
+        self.series_fields.array_button.clicked.connect(self.cut_series)
         footer.fill_button.clicked.connect(self.fill)
         footer.cancel_button.clicked.connect(bench.cancel)
         footer.compare_button.clicked.connect(self.compare)
@@ -327,6 +360,7 @@ class FillWedge(Forms):
             self.series.value = wanted
         if wanted is not self._layer or wanted is None:
             self._take_series(wanted, show=opened is not None and opened is wanted)
+        self.series_fields.offer_arrays()
         self._set_running(self.workbench.is_running)
         self._enable_results()
 
@@ -419,11 +453,38 @@ class FillWedge(Forms):
         if name == TILTS:
             if self._layer is not None:
                 stage.show_series(self._layer)
+        elif name == SOLID:
+            if run is not None:
+                self.solid.show_run(run)
         elif stage.shows_volumes or run is None:
             stage.orient(name)
         else:
             stage.show_volumes(list(run.volumes.values()), name)
         self._mark_view(stage.view)
+
+    def toggle_live(self) -> None:
+        """Turn the live slice on or off."""
+        self.live.value = not self.live.value
+
+    def show_next_view(self) -> None:
+        """Show the view whose button follows."""
+        names = list(self.footer.view_buttons)
+        view = self.workbench.stage.view
+        start = names.index(view) + 1 if view in names else 0
+        self.show_view(names[start % len(names)])
+
+    def show_next_method(self) -> None:
+        """Show the next volume of the run alone; all of them after the last."""
+        run, stage = self.run_box.value, self.workbench.stage
+        if run is None:
+            return
+        layers, shown = list(run.volumes.values()), stage.shown
+        alone = layers.index(shown[0]) if len(shown) == 1 and shown[0] in layers else -1
+        view = stage.view if stage.view in ORIENTATIONS else None
+        if alone + 1 < len(layers):
+            stage.show_volumes([layers[alone + 1]], view)
+        else:
+            stage.show_volumes(layers, view)
 
     def show_trust(self, wanted: bool) -> None:
         """Show the trust map of the chosen run over its volume, or all of its volumes again."""
@@ -436,6 +497,7 @@ class FillWedge(Forms):
     def _mark_view(self, view: str) -> None:
         """Light the buttons of what the canvas shows."""
         self.footer.mark_view(view)
+        self.sections[5].native.setVisible(view == SOLID)
         run = self.run_box.value
         offered = run is not None and run.trust is not None and run.trusted is not None
         self.footer.mark_trust(offered=offered, shown=self.workbench.stage.shows_overlay)

@@ -20,19 +20,20 @@ from qtpy.QtWidgets import (
 from ...durations import write_rough_duration
 from ...progress import Progress
 from ..messages import Message
-from ..stage import ORIENTATIONS, TILTS
+from ..stage import ORIENTATIONS, SOLID, TILTS
 
 STEPS = 1000
 #: Of the button that matters most, in pixels.
 FILL_HEIGHT = 32
 #: Room for the name of a view, in pixels.
-VIEW_WIDTH = 40
+VIEW_WIDTH = 36
 MORE = "\N{HORIZONTAL ELLIPSIS}"
 VIEW_TIPS = {
     TILTS: "The images of the tilt series.",
     "XZ": "Slices across the tilt axis: here the missing wedge shows.",
     "XY": "Slices as seen along the beam at 0 degrees.",
     "YZ": "Slices along the tilt axis and the beam.",
+    SOLID: "Surfaces in three dimensions; all methods turn in step.",
 }
 
 
@@ -97,7 +98,7 @@ class Footer(QWidget):
     def _view_row(self) -> QBoxLayout:
         self._views = QButtonGroup(self)
         self.view_buttons = {}
-        for name in (TILTS, *ORIENTATIONS):
+        for name in (TILTS, *ORIENTATIONS, SOLID):
             button = _button(name, VIEW_TIPS[name])
             button.setCheckable(True)
             button.setMinimumWidth(VIEW_WIDTH)
