@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from psygnal import Signal
 
-from ..trust.objects import find_object_box
+from ..trust.objects import Box, choose_box, find_object_box
 from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap, list_volumes
 from .solid.turning import FIRST_DEG, look_from
 
@@ -101,7 +101,7 @@ class Stage:
         self._orientation = "XZ"
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
-        self._boxes: WeakKeyDictionary[Layer, NDArray[np.float64]] = WeakKeyDictionary()
+        self._boxes: WeakKeyDictionary[Layer, Box] = WeakKeyDictionary()
         self._is_busy = self._is_complete = False
         self._arrangement: Generator[None, None, None] | None = None
         self.turns: Turns | None = None
@@ -327,7 +327,7 @@ class Stage:
         viewer, shown = self.viewer, self.shown
         if not shown:
             return False, (1, 1)
-        low, high = self._find_box(shown[0])
+        low, high = self._find_box()
         size = high - low
         if self._orientation == SOLID:
             size[:] = size.max()  # it turns
@@ -360,7 +360,7 @@ class Stage:
             camera.set_view_direction(look_from(FIRST_DEG))
         viewer.reset_view(layers=self.shown, reset_camera_angle=False)
         if not self._is_series:
-            low, high = self._find_box(self.shown[0])
+            low, high = self._find_box()
             shown_axes = list(viewer.dims.displayed)
             size, centre = (high - low)[shown_axes], ((low + high) / 2)[shown_axes]
             cells = viewer.canvas.grid.shape if viewer.canvas.grid.enabled else (1, 1)
@@ -371,13 +371,16 @@ class Stage:
             camera.zoom = (1 - FREE) * float((room / size).min())
         self._fitted = self._camera()
 
-    def _find_box(self, layer: Image) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Outer faces of the box of the object in a volume, in world units."""
-        if layer not in self._boxes:
-            box = np.array(find_object_box(layer.data), dtype=float)
-            self._boxes[layer] = box
-        low, high = self._boxes[layer].T - 0.5
-        ends = np.array([layer.data_to_world(low), layer.data_to_world(high)])
+    def _find_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Outer faces of the box of the object in the volumes that are shown, in world units."""
+        volumes = [layer for layer in self.shown if LayerMap.of(layer).kind == VOLUME]
+        first = (volumes or self.shown)[0]
+        alike = [layer for layer in volumes or [first] if layer.data.shape == first.data.shape]
+        for layer in alike:
+            if layer not in self._boxes:
+                self._boxes[layer] = find_object_box(layer.data)
+        low, high = np.array(choose_box([self._boxes[layer] for layer in alike])).T - 0.5
+        ends = np.array([first.data_to_world(low), first.data_to_world(high)])
         return ends.min(axis=0), ends.max(axis=0)
 
     def _remember_place(self) -> None:
@@ -404,7 +407,7 @@ class Stage:
             if self._is_series:
                 low, high = self.viewer.layers.get_extent(self.shown).world
             else:
-                low, high = self._find_box(self.shown[0])
+                low, high = self._find_box()
             point = tuple((low + high) / 2)
         self.viewer.dims.set_point(range(len(point)), point)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 
@@ -65,6 +66,11 @@ def find_object_box(volume: Floats) -> Box:
         margin = max(2, round(MARGIN * (high - low)))
         box.append((max(low - margin, 0), min(high + margin, n)))
     return box[0], box[1], box[2]
+
+
+def choose_box(boxes: Sequence[Box]) -> Box:
+    """Return the smallest of the boxes found in volumes of one object: noise makes boxes larger."""
+    return min(boxes, key=lambda box: math.prod(stop - start for start, stop in box))
 
 
 def _thin(volume: Floats) -> tuple[Floats, tuple[int, int, int]]:

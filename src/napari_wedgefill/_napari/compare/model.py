@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from psygnal import Signal
 
-from ...trust.objects import find_object_box
+from ...trust.objects import choose_box, find_object_box
 from .columns import Column, DifferenceColumn, VolumeColumn
 from .contrast import Contrast, Limits
 from .planes import ROWS, Plane, Point
@@ -163,9 +163,11 @@ class CompareModel:
         self.changed.emit()
 
     def fit_object(self) -> None:
-        """Show the object in the first volume, with a margin, as large as the panels allow."""
+        """Show the object in the volumes, with a margin, as large as the panels allow."""
         first = self.methods[0]
-        box = np.array(find_object_box(first.data), dtype=float)
+        alike = [method for method in self.methods if method.shape == first.shape]
+        densities = [method for method in alike if not method.has_own_scale] or [first]
+        box = np.array(choose_box([find_object_box(one.data) for one in densities]), dtype=float)
         faces = np.array(first.extent)
         edges = (faces[1] - faces[0]) / first.data.shape
         low, high = faces[0] + box.T * edges

@@ -497,7 +497,10 @@ class FillWedge(Forms):
     def _mark_view(self, view: str) -> None:
         """Light the buttons of what the canvas shows."""
         self.footer.mark_view(view)
-        self.sections[5].native.setVisible(view == SOLID)
+        solid = self.sections[5].native
+        if solid.isHidden() == (view == SOLID):
+            solid.setVisible(view == SOLID)
+            self.scrolling.reveal(solid)
         run = self.run_box.value
         offered = run is not None and run.trust is not None and run.trusted is not None
         self.footer.mark_trust(offered=offered, shown=self.workbench.stage.shows_overlay)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -40,6 +40,10 @@ class Scrolling(QScrollArea):
             # Qt gives them the focus when the wheel turns over them.
             box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             box.installEventFilter(self)
+
+    def reveal(self, part: QWidget) -> None:
+        """Scroll to a part, once it has its place."""
+        QTimer.singleShot(0, lambda: self.ensureWidgetVisible(part))
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content needs, so that nothing is cut off at the side."""

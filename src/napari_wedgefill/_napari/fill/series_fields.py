@@ -54,7 +54,7 @@ class SeriesFields:
         self._angle_source = ""
         self.line = Label(name="angle_line", label=" ", gui_only=True)
         self.array_button = PushButton(
-            text="From an array\N{HORIZONTAL ELLIPSIS}", name="from_array", label=" ", gui_only=True
+            text="From an array\N{HORIZONTAL ELLIPSIS}", name="from_array", gui_only=True
         )
         self.array_button.tooltip = (
             "Cut a tilt series out of an array whose tilts lie along another dimension, or that "

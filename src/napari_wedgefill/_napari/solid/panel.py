@@ -131,14 +131,15 @@ class SolidPanel(Container[Widget]):
             return
         step = max(1, round(layer.data.shape[0] / 64))
         low, high = np.percentile(layer.data[::step, :, ::step], (1, 99.99))
-        high = high if high > low else low + 1.0
-        otsu = min(max(find_threshold(layer.data), float(low)), float(high))
+        low, high = float(low), float(high if high > low else low + 1.0)
+        otsu = min(max(find_threshold(layer.data), low), high)
         with self.threshold.changed.blocked():
-            self.threshold.min, self.threshold.max = -1e30, 1e30
+            self.threshold.step = (high - low) / SLIDER_STEPS
+            # A range may at no time leave out the value.
+            value = float(self.threshold.value)
+            self.threshold.min, self.threshold.max = min(low, value), max(high, value)
             self.threshold.value = otsu
-            self.threshold.min, self.threshold.max = float(low), float(high)
-            self.threshold.step = float(high - low) / SLIDER_STEPS
-            self.threshold.value = otsu
+            self.threshold.min, self.threshold.max = low, high
 
     def _set_threshold(self, value: float) -> None:
         if self._run is not None:
