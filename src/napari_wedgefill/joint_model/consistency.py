@@ -134,7 +134,7 @@ def iter_consistency(
             prior=prior,
             share=SHARE,
             dual=begun,
-            beside=None if beside is None else beside.scaled(share).of(these),
+            beside=None if beside is None else beside.scale(share).of(these),
         )
         for sweep in sweeps:
             yield sweep.done / sweep.total

@@ -59,7 +59,7 @@ class Beside:
     squares: Any
     n_pixels: int
 
-    def scaled(self, factor: Any) -> Beside:
+    def scale(self, factor: Any) -> Beside:
         """Return what is beside rows that are multiplied by a factor, one for each slice."""
         return replace(self, squares=self.squares * factor**2)
 

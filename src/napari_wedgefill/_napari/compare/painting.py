@@ -17,7 +17,7 @@ from .pictures import Pictures
 from .planes import AXES, SPECTRUM
 from .plot import draw_profiles
 from .spectra import wedge_edges_deg
-from .theme import LEFT, MIDDLE, RIGHT, Theme, line_colours, pen_of, qt_rect, write
+from .theme import LEFT, MIDDLE, RIGHT, Theme, line_colours, make_pen, qt_rect, write
 
 #: Free of the crosshair around its point, in layout units of the screen.
 HOLE = 6.0
@@ -134,7 +134,7 @@ class Painting:
         painter.save()
         painter.setClipRect(qt_rect(panel.rect))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(pen_of(self._theme.wedge, 1.5 * self._metrics.line))
+        painter.setPen(make_pen(self._theme.wedge, 1.5 * self._metrics.line))
         painter.drawLine(*ends)
         painter.restore()
 
@@ -146,7 +146,7 @@ class Painting:
         painter, (x, y) = self._painter, panel.place(0.0, 0.0)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = pen_of(self._theme.wedge, 1.2 * self._metrics.line)
+        pen = make_pen(self._theme.wedge, 1.2 * self._metrics.line)
         pen.setDashPattern([6.0, 5.0])
         painter.setPen(pen)
         for degrees in edges:

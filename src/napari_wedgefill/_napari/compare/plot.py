@@ -11,7 +11,7 @@ from .layout import Layout, Rect
 from .model import CompareModel
 from .planes import AXES
 from .profile import Profile
-from .theme import MIDDLE, RIGHT, Theme, line_colours, pen_of, write
+from .theme import MIDDLE, RIGHT, Theme, line_colours, make_pen, write
 
 #: Ticks along the distance and along the intensity, at least.
 N_TICKS = (6, 3)
@@ -112,7 +112,7 @@ class _Axes:
 
     def draw_curve(self, profile: Profile, colour: QColor) -> None:
         """Draw one column's curve, interrupted where there are no values."""
-        pen = pen_of(colour, 1.5 * self._metrics.line)
+        pen = make_pen(colour, 1.5 * self._metrics.line)
         pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         self._painter.setPen(pen)
         known = np.isfinite(profile.values)

@@ -113,7 +113,7 @@ def qt_rect(rect: Rect) -> QRectF:
     return QRectF(rect.left, rect.top, rect.width, rect.height)
 
 
-def pen_of(colour: QColor, width: float) -> QPen:
+def make_pen(colour: QColor, width: float) -> QPen:
     """Return a pen."""
     pen = QPen(colour)
     pen.setWidthF(width)

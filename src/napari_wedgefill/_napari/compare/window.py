@@ -28,12 +28,12 @@ from .control_bar import ControlBar
 from .figure import PrintedFigure
 from .layer_source import (
     MOST_TICKED,
+    choose_at_first,
     columns_of,
     group_by_run,
+    list_comparable,
     methods_of_run,
-    offered,
     same_grid,
-    ticked_at_first,
     unit_of,
 )
 from .model import CompareModel
@@ -103,7 +103,7 @@ class CompareWidget(QWidget):
 
     def refresh_layers(self) -> None:
         """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen."""
-        found = offered(self._viewer)
+        found = list_comparable(self._viewer)
         groups = group_by_run(found)
         fresh = [layer for layer in found if layer not in self._known]
         newest = next(iter(groups), "")
@@ -115,7 +115,7 @@ class CompareWidget(QWidget):
             joined = {*shown, *alike[: max(0, MOST_TICKED - len(shown))]}
             shown = [layer for layer in found if layer in joined]
         elif not shown:
-            shown = ticked_at_first(found)
+            shown = choose_at_first(found)
         self._watch(found)
         self._known = found
         self._offer(groups, shown)

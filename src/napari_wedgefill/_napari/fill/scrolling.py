@@ -32,6 +32,10 @@ class Scrolling(QScrollArea):
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
+        self._part: QWidget = content
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(lambda: self.ensureWidgetVisible(self._part))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidgetResizable(True)
@@ -43,7 +47,8 @@ class Scrolling(QScrollArea):
 
     def reveal(self, part: QWidget) -> None:
         """Scroll to a part, once it has its place."""
-        QTimer.singleShot(0, lambda: self.ensureWidgetVisible(part))
+        self._part = part
+        self._later.start(0)
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content needs, so that nothing is cut off at the side."""
