@@ -59,9 +59,10 @@ def fill_needle(viewer: napari.Viewer, slices: str) -> FillWedge:
     dock = FillWedge(viewer)
     viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
     settle(1.0)
-    dock.update(methods=DEFAULT_METHODS, align=True, slices=tuple(map(int, slices.split(":"))))
+    press(dock, dock.prepare_page.prepare_button)
+    dock.update(methods=DEFAULT_METHODS, slices=tuple(map(int, slices.split(":"))))
     seconds = press(dock, dock.footer.fill_button)
-    print(f"align and fill: {seconds:.1f} s; {dock.footer.status.text()}")
+    print(f"fill: {seconds:.1f} s; {dock.footer.status.text()}")
     return dock
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 
 from ...errors import WedgefillError
 from ..layers import LayerMap, list_series, list_volumes, was_opened
+from ..prepare.page import PreparePage
+from ..prepare.steps import recipe_of
 from ..runs import Run
 from ..solid.panel import SolidPanel
 from ..stage import ORIENTATIONS, SOLID, TILTS
@@ -33,7 +36,7 @@ from .live import LiveSlice
 from .preferences import KEPT, read_preferences, write_preferences
 from .scrolling import Scrolling
 from .series_fields import SeriesFields
-from .settings import Checks, Methods, Prepare, Series
+from .settings import Checks, Methods, Series
 from .shortcuts import bind_keys
 from .verdict import Verdict
 from .workbench import find_workbench
@@ -80,7 +83,6 @@ class FillWedge(Forms):
         self._is_connected = True
         forms = (
             FunctionGui(Series, call_button=False, name="series_form"),
-            FunctionGui(Prepare, call_button=False, name="prepare_form"),
             FunctionGui(Methods, call_button=False, name="methods_form"),
             FunctionGui(Checks, call_button=False, name="checks_form"),
         )
@@ -90,9 +92,11 @@ class FillWedge(Forms):
         self.footer = Footer()
         self.run_box = ComboBox(name="run", label="Run", choices=self._offer_runs, gui_only=True)
         self.solid = SolidPanel(self.workbench)
+        self.prepare_page = PreparePage(self.workbench, self._ask_series, self._choose_series)
         self.sections = self._make_sections(forms)
-        super().__init__(forms, self.sections, name="fill_wedge")
-        self.series_fields = SeriesFields(self, self.workbench, self.sections[0].summarise)
+        all_forms: tuple[Container[Any], ...] = (*forms, *self.prepare_page.forms.values())
+        super().__init__(all_forms, self.sections, name="fill_wedge")
+        self.series_fields = SeriesFields(self, self.workbench, self._describe_series)
         self._lay_out()
         self.live_slice = LiveSlice(self.workbench, self.inputs_and_layer)
         self._watcher = DockWatcher(self.native, self.settle_in, self.detach)
@@ -120,7 +124,8 @@ class FillWedge(Forms):
     def _make_sections(self, forms: Sequence[Container[Any]]) -> tuple[Section, ...]:
         result = Container[Widget](widgets=[self.run_box], name="result_form")
         result.native.layout().addWidget(self.verdict)
-        contents = (*forms, result, self.solid)
+        series, *others = forms
+        contents = (series, self.prepare_page, *others, result, self.solid)
         return tuple(
             Section(title, form, page=page)
             for (title, page), form in zip(PAGES.items(), contents, strict=True)
@@ -157,7 +162,7 @@ class FillWedge(Forms):
             label
             for section in self.sections
             for label in section.form.native.findChildren(QLabel)
-            if label is not self.series_fields.line.native and not self.verdict.isAncestorOf(label)
+            if not label.wordWrap() and label.text() and not self.verdict.isAncestorOf(label)
         ]
         width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
         for label in labels:
@@ -186,24 +191,31 @@ class FillWedge(Forms):
 
     def inputs_and_layer(self) -> tuple[FillInputs, Image]:
         """Snapshot of the fields, and the layer of the series."""
-        layer = self._layer
-        if layer is None:
-            raise WedgefillError("There is no tilt series; open one, or drop its file here.")
+        series, layer = self._ask_series()
         if not self.methods.value:
             raise WedgefillError("No method is checked; check at least one.")
-        inputs = FillInputs(
-            source=LayerMap.of(layer),
-            angles=self.angles.value,
-            pixel_nm=self.pixel_nm.value or None,
-            axis=self.axis.value,
-            axis_shift_px=self.axis_shift_px.value,
-            align=self.align.value,
+        inputs = replace(
+            series,
             methods=self.methods.value,
             model=self.model.value,
             device=self.device.value,
             slices=self.series_fields.chosen_slices(layer),
             self_check=self.self_check.value,
             trust_map=self.trust_map.value,
+        )
+        return inputs, layer
+
+    def _ask_series(self) -> tuple[FillInputs, Image]:
+        """Snapshot of what is said of the series, and its layer."""
+        layer = self._layer
+        if layer is None:
+            raise WedgefillError("There is no tilt series; open one, or drop its file here.")
+        inputs = FillInputs(
+            source=LayerMap.of(layer),
+            angles=self.angles.value,
+            pixel_nm=self.pixel_nm.value or None,
+            axis=self.axis.value,
+            axis_shift_px=self.axis_shift_px.value,
         )
         return inputs, layer
 
@@ -281,6 +293,8 @@ class FillWedge(Forms):
         for form in self.forms:
             form.changed.connect(self._field_changed)
         self.series.changed.connect(self._series_chosen)
+        self.axis.changed.connect(self._axis_edited)
+        self.axis_shift_px.changed.connect(self._axis_edited)
         self.live.changed.connect(self._live_switched)
         self.run_box.changed.connect(self._run_chosen)
         for section in self.sections:
@@ -317,6 +331,7 @@ class FillWedge(Forms):
     def detach(self) -> None:
         """Leave nothing behind that calls a dock which is gone; a job goes on without it."""
         self.series_fields.remember()
+        self.prepare_page.close_down()
         self._disconnect()
         self.native.deleteLater()
         if self.workbench.is_running:
@@ -327,6 +342,7 @@ class FillWedge(Forms):
             return
         self._is_connected = False
         self.live_slice.detach()
+        self.prepare_page.disconnect()
         for name in LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).disconnect(self._layers_changed)
         for signal, slot in self._bench_slots():
@@ -351,7 +367,9 @@ class FillWedge(Forms):
         candidates = list_series(self._viewer)
         opened = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
         wanted = self._layer if self._layer in candidates else None
-        if opened in candidates and (wanted is None or was_opened(opened)):
+        # A series that was prepared here is taken up by `_take_prepared`.
+        is_new = opened in candidates and not recipe_of(opened)
+        if is_new and (wanted is None or was_opened(opened)):
             wanted = opened
         elif wanted is None and candidates:
             wanted = candidates[-1]
@@ -374,9 +392,20 @@ class FillWedge(Forms):
         self.series_fields.show(layer)
         if layer is not None and show:
             self.workbench.stage.show_series(layer)
+        self.prepare_page.show_series(layer)
         self._set_running(self.workbench.is_running)
         self._runs_changed()
         self.changed.emit(self)
+
+    def _describe_series(self, words: str) -> None:
+        """Follow the angles of the series, typed or loaded."""
+        self.sections[0].summarise(words)
+        if self.prepare_page.chosen.layer is self._layer:
+            self.prepare_page.renew()
+
+    def _axis_edited(self) -> None:
+        if not self.is_setting:
+            self.prepare_page.renew()
 
     def _field_changed(self) -> None:
         """Take back an error that was said of other values, and fill the live slice anew."""
@@ -440,11 +469,17 @@ class FillWedge(Forms):
             self.workbench.say("The results are in a window of their own.")
 
     def _take_prepared(self, layer: Image) -> None:
-        self._take_series(layer, show=False)
+        """Go on with a series that was prepared; a live slice follows it."""
+        follows = {field: field.value for field in (self.live, self.follow)}
         with self.setting():
             self.series.reset_choices()
             self.series.value = layer
-            self.align.value = False
+        self._take_series(layer, show=not any(follows.values()))
+        for field, is_on in follows.items():
+            field.value = is_on
+
+    def _choose_series(self, layer: Image) -> None:
+        self.series.value = layer
 
     def show_view(self, name: str) -> None:
         """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""

@@ -36,8 +36,6 @@ class FillInputs:
         ``"y"`` where the tilt axis runs up the image, ``"x"`` where it runs across.
     axis_shift_px : float
         Position of the tilt axis from the image centre, in pixels.
-    align : bool
-        Whether to align the images first.
     methods : tuple of str
         Methods to run.
     model : str
@@ -55,7 +53,6 @@ class FillInputs:
     pixel_nm: float | None = None
     axis: str = "y"
     axis_shift_px: float = 0.0
-    align: bool = False
     methods: tuple[str, ...] = DEFAULT_METHODS
     model: str = FillOptions.model
     device: str = FillOptions.device
@@ -71,7 +68,6 @@ class FillInputs:
         """Return what `iter_run` is asked for."""
         return RunOptions(
             fill=self.fill_options(),
-            align=self.align,
             self_check=self.self_check,
             trust=self.trust_map,
         )
@@ -91,8 +87,6 @@ class FillInputs:
         needs_model = any(METHODS[method].needs_model for method in self.methods)
         if needs_model and self.model != FillOptions.model:
             said.append(f"model {self.model.replace(chr(92), '/').rstrip('/').split('/')[-1]}")
-        if self.align:
-            said.append("aligned")
         if self.axis == "x":
             said.append("axis across")
         shift = self.axis_shift_px - float(found.get("axis_shift_px", 0.0))

@@ -20,7 +20,7 @@ from .workbench import Workbench
 TYPED = "your entry"
 NO_SERIES = "Open a tilt series, or drop its file into the window."
 #: What is remembered of each series beside what its layer holds.
-PER_SERIES = ("axis", "axis_shift_px", "align", "slices")
+PER_SERIES = ("axis", "axis_shift_px", "slices")
 
 
 class SeriesFields:
@@ -31,8 +31,8 @@ class SeriesFields:
     Parameters
     ----------
     dock : Forms
-        Has the fields ``angles``, ``pixel_nm``, ``axis``, ``axis_shift_px``, ``align`` and
-        ``slices``; the first of its forms is that of the series.
+        Has the fields ``angles``, ``pixel_nm``, ``axis``, ``axis_shift_px`` and ``slices``; the
+        first of its forms is that of the series.
     workbench : Workbench
         Of the viewer.
     summarise : callable
@@ -109,7 +109,6 @@ class SeriesFields:
         dock.axis.value = known.get("axis", "y")
         found = float(seen.fields.get("axis_shift_px", 0.0))
         dock.axis_shift_px.value = known.get("axis_shift_px", found)
-        dock.align.value = known.get("align", False)
         self._offer_slices(layer, known.get("slices"))
 
     def remember(self) -> None:
