@@ -2,7 +2,7 @@
 
     python -m benchmarks.pictures.hour [--slices A:B] [-o DIR]
 
-Opens the needle, fills it, aligns and fills it again, compares, opens another series, goes back,
+Opens the needle, fills it, prepares and fills it again, compares, opens another series, goes back,
 looks at surfaces, saves the session, deletes everything, opens the session, and exports. After each
 step the canvas is photographed, and every cell is compared with the slice that should be in it.
 Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides one. Ends with an error at the
@@ -147,10 +147,13 @@ class Hour:
             self.see(f"view {name}", *first.volumes.values())
         self.click(foot.view_buttons["Tilts"])
         self.see("tilts again", needle)
-        dock.align.value = True
+        self.click(dock.prepare_page.prepare_button)
+        self.wait(lambda: not dock.workbench.is_running)
+        self.rest()
+        self.see("prepared", dock.series.value)
         self.fill()
         second = dock.workbench.runs.runs[1]
-        self.see("aligned and filled", *second.volumes.values())
+        self.see("prepared and filled", *second.volumes.values())
         self._compare(second)
         particle = self._open(lambda: open_simulated_particle()[:1])
         self.see("another opened", particle)
@@ -168,7 +171,7 @@ class Hour:
         self.see("opened after deleting", particle)
         viewer.layers.clear()
         self.rest()
-        dock.open_session(session)
+        dock.actions.open_session(session)
         self.wait(lambda: foot.status.text().startswith("Opened"))
         self.rest()
         again = next(run for run in dock.workbench.runs.runs if run.name == second.name)
@@ -220,7 +223,7 @@ class Hour:
     def _save_session(self) -> Path:
         path = self.folder / "hour.wedgefill.json"
         self.answer(lambda box: box.button(QMessageBox.StandardButton.Save).click())
-        self.dock.save_session(path)
+        self.dock.actions.save_session(path)
         self.wait(lambda: self.dock.footer.status.text().startswith("Saved"))
         return path
 

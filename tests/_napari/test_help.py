@@ -2,9 +2,13 @@
 
 from qtpy.QtGui import QKeySequence
 
+from napari_wedgefill._napari.fill.actions import Actions
 from napari_wedgefill._napari.fill.dock import PAGES, FillWedge
 from napari_wedgefill._napari.fill.shortcuts import KEYS
+from napari_wedgefill._napari.fill.views import Views
 from napari_wedgefill._napari.help import find_pages, open_help
+
+OWNERS = {"": FillWedge, "actions": Actions, "views": Views}
 
 
 def test_every_section_has_a_page_that_opens(qtbot):
@@ -19,5 +23,6 @@ def test_every_key_does_something_and_is_in_the_tutorial():
     tutorial = (find_pages() / "tutorial.md").read_text("utf-8")
     for key, (name, what) in KEYS.items():
         assert not QKeySequence(key).isEmpty()
-        assert callable(getattr(FillWedge, name))
+        owner, _, method = name.rpartition(".")
+        assert callable(getattr(OWNERS[owner], method))
         assert f"| {key} | {what} |" in tutorial

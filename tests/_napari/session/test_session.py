@@ -44,14 +44,14 @@ def saved(viewer, series, qtbot, hands, monkeypatch, tmp_path):
     hands.click(dock.footer.view_buttons["XY"])
     viewer.dims.set_point(0, 20.0)
     path = tmp_path / "yesterday.wedgefill.json"
-    dock.save_session(path)
+    dock.actions.save_session(path)
     qtbot.waitUntil(lambda: "Saved the session" in dock.footer.status.text(), timeout=120_000)
     return viewer, dock, path
 
 
 def reopen(dock, path, qtbot):
     dock.workbench.viewer.layers.clear()
-    dock.open_session(path)
+    dock.actions.open_session(path)
     qtbot.waitUntil(lambda: "Opened" in dock.footer.status.text(), timeout=120_000)
 
 
@@ -77,7 +77,7 @@ def test_all_is_as_it_was(saved, qtbot, hands):
     np.testing.assert_allclose(viewer.dims.point, point)
     # What has a file is not written again.
     files = {file.name for file in path.parent.rglob("*")}
-    dock.save_session(path)
+    dock.actions.save_session(path)
     qtbot.waitUntil(lambda: "Saved the session" in dock.footer.status.text(), timeout=120_000)
     assert {file.name for file in path.parent.rglob("*")} == files
 

@@ -66,10 +66,10 @@ def test_one_method_after_the_other_and_one_view_after_the_other(brought, hands)
     viewer, dock, _ = brought
     seen = []
     for _ in range(3):
-        dock.show_next_method()
+        dock.views.show_next_method()
         hands.rest()
         seen.append([layer.name for layer in viewer.layers if layer.visible])
     assert seen == [["discs WBP"], ["discs TVM"], ["discs WBP", "discs TVM"]]
-    dock.show_next_view()
+    dock.views.show_next()
     hands.rest()
     assert dock.footer.view_buttons["XY"].isChecked()

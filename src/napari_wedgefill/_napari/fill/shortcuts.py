@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QKeySequence, QShortcut
@@ -9,13 +10,13 @@ from qtpy.QtGui import QKeySequence, QShortcut
 if TYPE_CHECKING:
     from .dock import FillWedge
 
-#: Methods of the dock by key; docs/tutorial.md lists the same.
+#: What each key does: the name of a method of the dock, and in words, as docs/tutorial.md has it.
 KEYS = {
     "Ctrl+Return": ("fill", "Fill wedge"),
-    "Ctrl+Shift+L": ("toggle_live", "Live slice on or off"),
-    "Ctrl+Shift+M": ("show_next_method", "Next method alone, then all again"),
-    "Ctrl+Shift+V": ("show_next_view", "Next view"),
-    "Ctrl+Shift+S": ("save_session", "Save the session"),
+    "Ctrl+Shift+L": ("actions.toggle_live", "Live slice on or off"),
+    "Ctrl+Shift+M": ("views.show_next_method", "Next method alone, then all again"),
+    "Ctrl+Shift+V": ("views.show_next", "Next view"),
+    "Ctrl+Shift+S": ("actions.save_session", "Save the session"),
 }
 
 
@@ -23,9 +24,4 @@ def bind_keys(dock: FillWedge) -> None:
     """Let the keys work wherever the focus is in the window of a dock."""
     for key, (name, _) in KEYS.items():
         shortcut = QShortcut(QKeySequence(key), dock.native)
-        shortcut.activated.connect(getattr(dock, name))
-
-
-def find_key(name: str) -> str:
-    """Return the key of a method of the dock."""
-    return next(key for key, (method, _) in KEYS.items() if method == name)
+        shortcut.activated.connect(attrgetter(name)(dock))
