@@ -84,7 +84,7 @@ class Outcome:
         """What the checks of the run said, in sentences."""
         return [
             str(self.report[part]["sentence"])
-            for part in ("self_check", "trust")
+            for part in ("check", "self_check", "trust")
             if part in self.report
         ]
 
@@ -123,7 +123,7 @@ def _collect_settings(
         "slices": None if fill.slices is None else list(fill.slices), "stop": fill.stop,
         "box": fill.box,
         "self_check": options.self_check, "trust": options.trust, "table": options.table,
-        "png": options.picture,
+        "png": options.picture, "no_check": not options.check,
     }  # fmt: skip
     if fill.preview:
         settings["preview"] = True

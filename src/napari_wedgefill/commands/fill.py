@@ -87,6 +87,11 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
     )
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="leave out the quick check that says whether to believe the networks' volume",
+    )
 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
@@ -160,6 +165,7 @@ def make_run_options(args: argparse.Namespace) -> RunOptions:
         trust=args.trust,
         table=args.table,
         picture=args.png,
+        check=not args.no_check,
     )
 
 

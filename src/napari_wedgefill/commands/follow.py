@@ -22,7 +22,7 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
     """
     from ..prepare import Aligned
     from ..run.folder import NotWritten, Recorded
-    from ..trust.verdicts import SelfCheck
+    from ..trust.verdicts import QuickCheck, SelfCheck
 
     found: Item | None = None
     try:
@@ -31,7 +31,7 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
                 found = event
             if isinstance(event, Aligned):
                 line.say(event.report.sentence)
-            elif isinstance(event, SelfCheck):
+            elif isinstance(event, QuickCheck | SelfCheck):
                 line.say(event.sentence)
             elif isinstance(event, Recorded):
                 say_what_was_recorded(event, line)

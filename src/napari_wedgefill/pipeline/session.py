@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -78,6 +78,13 @@ class Session:
         if series not in self._calibrations:
             self._calibrations[series] = measure_calibration(series)
         return self._calibrations[series]
+
+    def adopt(self, part: TiltSeries, whole: Calibration) -> None:
+        """Let some tilts or slices of a series have the vacuum and scales of the whole."""
+        from ..projector import ParallelBeam
+
+        beam = ParallelBeam(part.angles_deg, part.width, axis_shift_px=part.axis_shift_px)
+        self._calibrations[part] = replace(whole, beam=beam)
 
     def find_field(self, series: TiltSeries) -> Field:
         """Find the box of the specimen in a series, once, or why there is none."""

@@ -9,7 +9,7 @@ from ..pipeline.events import Done, Finished
 from ..prepare.report import Aligned
 from ..progress import Progress
 from ..trust.results_table import ResultsTable
-from ..trust.verdicts import SelfCheck, TrustMap
+from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,6 +20,7 @@ __all__ = [
     "Done",
     "Finished",
     "Progress",
+    "QuickCheck",
     "ResultsTable",
     "RunEvent",
     "SelfCheck",
@@ -35,5 +36,13 @@ class ComparisonPicture:
 
 
 RunEvent = (
-    Progress | Aligned | Finished | SelfCheck | TrustMap | ResultsTable | ComparisonPicture | Done
+    Progress
+    | Aligned
+    | Finished
+    | QuickCheck
+    | SelfCheck
+    | TrustMap
+    | ResultsTable
+    | ComparisonPicture
+    | Done
 )

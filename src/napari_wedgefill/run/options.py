@@ -25,6 +25,8 @@ class RunOptions:
         Measure resolution, elongation and residuals of every volume.
     picture : bool
         Draw orthoslices of every method side by side.
+    check : bool
+        Check on a few slices whether the networks' volume may be believed, in seconds.
     """
 
     fill: FillOptions = field(default_factory=FillOptions)
@@ -33,3 +35,4 @@ class RunOptions:
     trust: bool = False
     table: bool = False
     picture: bool = False
+    check: bool = True

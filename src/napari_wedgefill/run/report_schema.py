@@ -38,6 +38,7 @@ class Settings(_Part):
     trust: bool = False
     table: bool = False
     png: bool = False
+    no_check: bool = False
 
 
 class Input(_Part):

@@ -18,8 +18,8 @@ from ...pipeline.events import Done, Finished
 from ...progress import Progress
 from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
-from ...trust.verdicts import SelfCheck, TrustMap
-from ..layers import LayerMap, series_layer, trust_layer, volume_layer
+from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
+from ..layers import LayerMap, mark_recommended, series_layer, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
@@ -212,7 +212,7 @@ class Workbench:
         elif isinstance(item, ResultsTable) and self._run is not None:
             self._run.table = item
             self.measured.emit(self._run)
-        elif isinstance(item, SelfCheck | TrustMap) and self._run is not None:
+        elif isinstance(item, QuickCheck | SelfCheck | TrustMap) and self._run is not None:
             self._show_verdict(self._run, item)
         elif isinstance(item, Done):
             self._say_done(item)
@@ -267,8 +267,11 @@ class Workbench:
             run.volumes[item.method] = self.viewer.add_layer(Layer.create(*data))
         run.seconds = {item.method: item.seconds for item in self._finished}
 
-    def _show_verdict(self, run: Run, item: SelfCheck | TrustMap) -> None:
-        if isinstance(item, SelfCheck):
+    def _show_verdict(self, run: Run, item: QuickCheck | SelfCheck | TrustMap) -> None:
+        if isinstance(item, QuickCheck):
+            run.quick_check = item
+            mark_recommended(run.volumes, item)
+        elif isinstance(item, SelfCheck):
             run.self_check = item
         else:
             run.trust_map = item
