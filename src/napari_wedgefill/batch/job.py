@@ -123,7 +123,7 @@ def _collect_settings(
         "slices": None if fill.slices is None else list(fill.slices), "stop": fill.stop,
         "box": fill.box,
         "self_check": options.self_check, "trust": options.trust, "table": options.table,
-        "png": options.picture, "no_check": not options.check,
+        "png": options.picture, "no_check": not options.check, "no_gain": not fill.gain,
     }  # fmt: skip
     if fill.preview:
         settings["preview"] = True

@@ -132,6 +132,12 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="work on a box around the specimen where there is vacuum all around it: less time",
     )
     parser.add_argument(
+        "--no-gain",
+        action="store_true",
+        help="leave images as bright as they are where an isolated specimen shows that they differ "
+        "by a factor each",
+    )
+    parser.add_argument(
         "--slices",
         type=read_slices,
         metavar="A:B",
@@ -151,6 +157,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         stop=args.stop,
         max_memory=args.max_memory,
         box=args.box,
+        gain=not args.no_gain,
     )
 
 

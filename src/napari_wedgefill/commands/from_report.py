@@ -15,7 +15,7 @@ SETTINGS = (
     *PATHS,
     "dataset", "flip", "signed_bytes", "pixel_nm", "axis", "axis_shift", "bin", "negate_angles",
     "align", "methods", "model", "device", "slices", "stop", "box", "self_check", "trust",
-    "table", "png", "no_check",
+    "table", "png", "no_check", "no_gain",
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
 ALLOWED = {

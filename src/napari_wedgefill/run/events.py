@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..pipeline.events import Done, Finished
+from ..pipeline.gain import TiltGain
 from ..prepare.report import Aligned
 from ..progress import Progress
 from ..trust.results_table import ResultsTable
@@ -14,11 +15,14 @@ from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
 if TYPE_CHECKING:
     from PIL import Image
 
+    from ..tilt_series import TiltSeries
+
 __all__ = [
     "Aligned",
     "ComparisonPicture",
     "Done",
     "Finished",
+    "GainCorrected",
     "Progress",
     "QuickCheck",
     "ResultsTable",
@@ -26,6 +30,14 @@ __all__ = [
     "SelfCheck",
     "TrustMap",
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class GainCorrected:
+    """The series whose images were too bright or too dark by a factor each, corrected."""
+
+    series: TiltSeries
+    gain: TiltGain
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +50,7 @@ class ComparisonPicture:
 RunEvent = (
     Progress
     | Aligned
+    | GainCorrected
     | Finished
     | QuickCheck
     | SelfCheck

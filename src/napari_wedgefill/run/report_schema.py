@@ -39,6 +39,7 @@ class Settings(_Part):
     table: bool = False
     png: bool = False
     no_check: bool = False
+    no_gain: bool = False
 
 
 class Input(_Part):

@@ -198,6 +198,7 @@ class Workbench:
     def _show(self, item: Any) -> None:
         """Show one thing that the worker yielded."""
         from ...prepare import Aligned
+        from ...run.events import GainCorrected
 
         if isinstance(item, Progress):
             self.progressed.emit(item)
@@ -205,6 +206,9 @@ class Workbench:
             self._series = item
         elif isinstance(item, Aligned):
             self._show_aligned(item)
+        elif isinstance(item, GainCorrected):
+            self._series = item.series
+            self._remark = f"{self._remark} {item.gain.sentence}".strip()
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
