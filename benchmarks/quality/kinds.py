@@ -161,6 +161,18 @@ def isolated_needle(rng: np.random.Generator) -> Recorded:
     return observe(rng, fine, tilt(60, 2), 400)
 
 
+def dim_needle(rng: np.random.Generator) -> Recorded:
+    """Return a needle, +-60 degrees, 60 electrons."""
+    fine = needle(rng, grid(2 * WIDTH, SLICES))
+    return observe(rng, fine, tilt(60, 2), 60)
+
+
+def coarse_steps(rng: np.random.Generator) -> Recorded:
+    """Return particles, +-65 degrees in steps of 5, 100 electrons."""
+    fine = particles(rng, grid(2 * WIDTH, SLICES), 14, 0.5, (0.08, 0.2))
+    return observe(rng, fine, tilt(65, 5), 100)
+
+
 def cupped_needle(rng: np.random.Generator) -> Recorded:
     """Return a needle whose density falls by 15 % to its core, +-60 degrees, 400 electrons."""
     fine = needle(rng, grid(2 * WIDTH, SLICES), cupping=0.15)
@@ -220,7 +232,9 @@ def ordered_alloy(rng: np.random.Generator) -> Recorded:
 
 KINDS: dict[str, Callable[[np.random.Generator], Recorded]] = {
     "needle, 400 electrons": isolated_needle,
+    "needle, 60 electrons": dim_needle,
     "particles, ±45 degrees": catalyst,
+    "particles, steps of 5 degrees": coarse_steps,
     "cupped needle": cupped_needle,
     "particles, gains 0.6 to 1.3": uneven_gain,
     "EDS map, 3 counts, 15 tilts": eds_map,

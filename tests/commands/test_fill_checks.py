@@ -69,7 +69,7 @@ class TestRepeating:
         folder = tmp_path / "first"
         ran = wedgefill(
             "fill", tiny_path, "-o", folder, "--methods", "wbp,tvm,gan", "--align",
-            "--slices", "1:5", "--axis-shift", "0.3",
+            "--slices", "1:5", "--axis-shift", "0.3", "--no-check",
         )  # fmt: skip
         assert ran.code == 0, ran.err
         return folder

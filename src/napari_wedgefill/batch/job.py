@@ -82,11 +82,13 @@ class Outcome:
     @property
     def verdicts(self) -> list[str]:
         """What the checks of the run said, in sentences."""
-        return [
+        told = [
             str(self.report[part]["sentence"])
             for part in ("check", "self_check", "trust")
             if part in self.report
         ]
+        gain = self.report.get("gain") or {}
+        return [*told, str(gain["sentence"])] if gain.get("corrected") else told
 
 
 def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJob:
