@@ -10,6 +10,7 @@ tilts further out, which neither the fill nor the check was given.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ def iter_simulated(seeds: int) -> Iterator[Case]:
     for name, make in KINDS.items():
         for seed in range(seeds):
             made = make(np.random.default_rng(seed))
-            yield Case(name, made.series, _against_truth(made), "PSNR in dB")
+            yield Case(f"{name}, {seed + 1}", made.series, _against_truth(made), "PSNR in dB")
 
 
 def _against_truth(made: Recorded) -> Callable[..., dict[str, float]]:
@@ -74,7 +75,7 @@ def _against_truth(made: Recorded) -> Callable[..., dict[str, float]]:
 
 def iter_measured(data: Path | None) -> Iterator[Case]:
     """Yield the measured series: the bundled needle, and what lies in a folder."""
-    needle = align(read_tilt_series(needle_path())).series.binned(BIN)
+    needle = align(read_tilt_series(needle_path()).binned(BIN)).series
     start = (needle.height - N_SLICES) // 2
     part = needle.rows(start, start + N_SLICES)
     for limit in LIMITS_DEG:
@@ -173,24 +174,26 @@ def main() -> None:
     """Measure, and write the page with its figures beside it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--model", default="small")
-    parser.add_argument("--seeds", type=int, default=2, help="objects of each kind")
+    parser.add_argument("--seeds", type=int, default=1, help="objects of each kind")
+    parser.add_argument("--anew", action="store_true", help="measure what is kept once more")
     parser.add_argument("--data", type=Path, help="folder of measured series")
     parser.add_argument("--out", type=Path, default=MEASURED / "check.md")
     given = parser.parse_args()
     model, session = load(given.model), Session()
-    rows = []
-    for cases in (iter_simulated(given.seeds), iter_measured(given.data)):
-        for case in cases:
-            row = measure(case, given.model, session)
-            print(row["kind"], row.get("true"), row["sentence"], row["right"], flush=True)
-            rows.append(row)
-    found = {
+    kept = given.out.with_suffix(".json")
+    found: dict[str, Any] = {
         "model": model.name,
         "refinement_sha256": model.sha256["refinement"],
-        "seeds": given.seeds,
-        "rows": rows,
+        "rows": [],
     }
-    given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
+    if kept.exists() and not given.anew:
+        found = json.loads(kept.read_text("utf-8"))
+    for case in itertools.chain(iter_measured(given.data), iter_simulated(given.seeds)):
+        if case.name in [row["kind"] for row in found["rows"]]:
+            continue
+        found["rows"].append(measure(case, given.model, session))
+        print(found["rows"][-1], flush=True)
+        kept.write_text(json.dumps(found, indent=1) + "\n")
     given.out.write_text(render(found), encoding="utf-8")
 
 
