@@ -130,7 +130,7 @@ def iter_run_into(
 
     Yields
     ------
-    Progress, Aligned or SelfCheck
+    Progress, Aligned, QuickCheck or SelfCheck
         As `iter_run`.
     Recorded
         For every file, with what it holds.
