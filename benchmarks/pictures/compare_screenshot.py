@@ -105,9 +105,9 @@ def save_more(compare: CompareWidget, output: Path) -> None:
     """Save other states of the window, and the figures that it writes."""
     for suffix in ("png", "pdf"):
         print(f"wrote {compare.figure().save(output / f'figure.{suffix}')}")
-    compare.controls.linked_check.setChecked(False)
+    compare.controls.contrast.linked_check.setChecked(False)
     compare.controls.row_buttons["XY"].setChecked(False)
-    compare.controls.colour_box.setCurrentText("viridis")
+    compare.controls.contrast.colour_box.setCurrentText("viridis")
     compare.model.look_at(compare.model.crosshair, 4.0)
     save(compare, output / "compare_zoomed.png")
     compare.resize(620, 700)

@@ -29,8 +29,13 @@ from benchmarks.speed.page import describe_machine
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import series_layer
 from napari_wedgefill._napari.runs import Run
-from napari_wedgefill.methods import DEFAULT_METHODS
+from napari_wedgefill.io import read_tilt_series
+from napari_wedgefill.methods import DEFAULT_METHODS, label_of
+from napari_wedgefill.pipeline.events import Finished
+from napari_wedgefill.pipeline.fill import iter_preview
 from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.pipeline.session import Session
+from napari_wedgefill.samples import needle_path
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.volume import Volume
 
@@ -66,6 +71,7 @@ def main() -> None:
     figures = {"size": args.size, "machine": describe_machine()}
     figures["steps"] = measure(viewer, dock, args.size)
     viewer.close()
+    figures["live"] = measure_live_slice()
     print(render(figures))
     if args.page:
         args.page.write_text(render(figures), "utf-8")
@@ -104,6 +110,23 @@ def measure(viewer: napari.Viewer, dock: FillWedge, n: int) -> dict[str, tuple[f
     return steps
 
 
+def measure_live_slice() -> dict[str, dict[str, float]]:
+    """Seconds until each method of the needle's live slice is there: of the clock, and computed.
+
+    The second slice is taken: the first one compiles, opens the networks and measures the series.
+    """
+    session, series = Session(), read_tilt_series(needle_path())
+    for index in (series.height // 2, series.height // 2 + 1):
+        seconds: dict[str, dict[str, float]] = {}
+        wall, computed = time.perf_counter(), time.process_time()
+        options = FillOptions(box=True)
+        for event in iter_preview(series, index, options, session=session):
+            if isinstance(event, Finished):
+                now = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - computed}
+                seconds[event.method] = now
+    return seconds
+
+
 def bring(dock: FillWedge, series: TiltSeries, data: np.ndarray) -> None:
     """Give the workbench four volumes, as the worker of a fill does."""
     bench = dock.workbench
@@ -134,8 +157,8 @@ def render(figures: dict) -> str:
     lines = [
         "# How long the window is blocked",
         "",
-        f"Printed by `python -m benchmarks.speed.window_blocks --size {n}`: volumes of {n} x {n} x {n}"
-        f" voxels, drawn in software, on {machine['cores']} cores of {machine['processor']}.",
+        f"Printed by `python -m benchmarks.speed.window_blocks --size {n}`: volumes of {n} x {n} x"
+        f" {n} voxels, drawn in software, on {machine['cores']} cores of {machine['processor']}.",
         "",
         "Longest: the longest that the main thread was busy without answering the mouse. All: until"
         " everything was shown. Both are processor time of the main thread.",
@@ -146,6 +169,20 @@ def render(figures: dict) -> str:
     lines += [
         f"| {what} | {1e3 * longest:.0f} ms | {1e3 * total:.0f} ms |"
         for what, (longest, total) in figures["steps"].items()
+    ]
+    lines += [
+        "",
+        "## The live slice",
+        "",
+        "One slice of the needle, 256 pixels wide: seconds after the slider rests until each method"
+        " is there, by the clock and in processor time of all cores.",
+        "",
+        "| method | clock | processor |",
+        "|---|---:|---:|",
+    ]
+    lines += [
+        f"| {label_of(method)} | {seconds['wall']:.2f} s | {seconds['cpu']:.2f} s |"
+        for method, seconds in figures["live"].items()
     ]
     return "\n".join(lines) + "\n"
 

@@ -99,6 +99,11 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
     )
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="leave out the quick check that says whether to believe the networks' volume",
+    )
 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +145,12 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="work on a box around the specimen where there is vacuum all around it: less time",
     )
     parser.add_argument(
+        "--no-gain",
+        action="store_true",
+        help="leave images as bright as they are where an isolated specimen shows that they differ "
+        "by a factor each",
+    )
+    parser.add_argument(
         "--slices",
         type=read_slices,
         metavar="A:B",
@@ -160,6 +171,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         stop=args.stop,
         max_memory=args.max_memory,
         box=args.box,
+        gain=not args.no_gain,
     )
 
 
@@ -174,6 +186,7 @@ def make_run_options(args: argparse.Namespace) -> RunOptions:
         trust=args.trust,
         table=args.table,
         picture=args.png,
+        check=not args.no_check,
     )
 
 

@@ -133,7 +133,7 @@ def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJ
     if address.suffix.lower() == ZARR:
         one = _set_file(args, address)
         _check_series(one)
-        return [_make_job(one, None, "")]
+        return [make_series_job(one)]
     leave_out = args.output if isinstance(args.output, Address) else None
     found = list(find_stored_series(address, leave_out))
     if not found:
@@ -141,7 +141,7 @@ def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJ
             f"{address}: no tilt series was found at this address or below it; series there are "
             "Zarr, with names that end in .zarr."
         )
-    return [_make_job(_set_file(args, zarr), name, "") for name, zarr in found]
+    return [make_series_job(_set_file(args, zarr), name) for name, zarr in found]
 
 
 def _read_list(

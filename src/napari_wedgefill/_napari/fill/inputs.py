@@ -13,7 +13,7 @@ from ...methods import DEFAULT_METHODS, METHODS, label_of
 from ...pipeline.options import FillOptions
 from ...run.options import RunOptions
 from ...tilt_series import TiltSeries
-from ..layers import LayerMap
+from ..layers import LayerMap, digest_pixels
 from .angle_text import parse_angles
 
 #: Counter-clockwise turn that brings a tilt axis from across the picture to upright.
@@ -103,7 +103,7 @@ class FillInputs:
                 mine == theirs
                 for mine, theirs in zip(self._makes_series, earlier._makes_series, strict=True)
             )
-            if same and earlier._built[1] == _digest(self.source.data):
+            if same and earlier._built[1] == digest_pixels(self.source.data):
                 vars(self)["_built"] = earlier._built
         return self
 
@@ -124,10 +124,4 @@ class FillInputs:
         if self.axis == "x":
             turned = np.ascontiguousarray(rotate(series.array(), AXIS_X_DEG))
             series = replace(series, images=turned, axis_deg=series.axis_deg + AXIS_X_DEG)
-        return replace(series, axis_shift_px=self.axis_shift_px), _digest(self.source.data)
-
-
-def _digest(data: Any) -> int:
-    """Digest of pixels spread over a stack, to notice an edit in place."""
-    steps = tuple(slice(None, None, max(1, n // 32)) for n in data.shape)
-    return hash(np.asarray(data[steps]).tobytes())
+        return replace(series, axis_shift_px=self.axis_shift_px), digest_pixels(self.source.data)

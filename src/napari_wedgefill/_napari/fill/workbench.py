@@ -18,9 +18,9 @@ from ...pipeline.events import Done, Finished
 from ...progress import Progress
 from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
-from ...trust.verdicts import SelfCheck, TrustMap
+from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layers import LayerMap, trust_layer, volume_layer
+from ..layers import LayerMap, mark_recommended, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
@@ -87,6 +87,7 @@ class Workbench:
         self._source: Image | None = None
         self._series: TiltSeries | None = None
         self._finished: list[Finished] = []
+        self._remark = ""
         self._run: Run | None = None
 
     @property
@@ -216,11 +217,15 @@ class Workbench:
     def _iter_show(self, worker: StepWorker, item: Any) -> Iterator[None]:
         """Show one thing that the worker yielded, a piece at a time."""
         from ...prepare.outcome import Prepared
+        from ...run.events import GainCorrected
 
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
         if isinstance(item, TiltSeries):
             self._series = item
+        elif isinstance(item, GainCorrected):
+            self._series = item.series
+            self._remark = item.gain.sentence
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
@@ -228,8 +233,8 @@ class Workbench:
         elif isinstance(item, ResultsTable) and self._run is not None:
             self._run.table = item
             self.measured.emit(self._run)
-        elif isinstance(item, SelfCheck | TrustMap) and self._run is not None:
-            self._show_verdict(self._run, item)
+        elif isinstance(item, QuickCheck | SelfCheck | TrustMap) and self._run is not None:
+            self.show_verdict(self._run, item)
         elif isinstance(item, Prepared):
             self.made.emit(item)
         elif isinstance(item, Done):
@@ -243,12 +248,14 @@ class Workbench:
             raise RuntimeError("volumes came before their series")
         others = self.runs.of_series(self._source)
         name = name_run(inputs.describe(), [run.name for run in others])
-        run = Run(name, series, inputs.fill_options(), self._source)
+        run = Run(name, series, inputs.fill_options(), self._source, inputs.axis)
         run.seconds = {item.method: item.seconds for item in self._finished}
         self._run = run
         yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})
 
-    def iter_bring(self, run: Run, volumes: Mapping[str, Volume]) -> Iterator[None]:
+    def iter_bring(
+        self, run: Run, volumes: Mapping[str, Volume], *, shows: bool = True
+    ) -> Iterator[None]:
         """Add a layer for each volume of a run, a turn each, and show them when all are there.
 
         Parameters
@@ -257,6 +264,8 @@ class Workbench:
             Without layers; it gets them.
         volumes : mapping of str to Volume
             By method.
+        shows : bool
+            Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
         suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
@@ -270,12 +279,18 @@ class Workbench:
         if not run.volumes:
             return
         self.runs.add(run)
+        if not shows:
+            return
         self.stage.show_volumes(list(run.volumes.values()))
         yield
         self.ran.emit(run)
 
-    def _show_verdict(self, run: Run, item: SelfCheck | TrustMap) -> None:
-        if isinstance(item, SelfCheck):
+    def show_verdict(self, run: Run, item: QuickCheck | SelfCheck | TrustMap) -> None:
+        """Keep what a check found with its run; a trust map becomes a layer."""
+        if isinstance(item, QuickCheck):
+            run.quick_check = item
+            mark_recommended(run.volumes, item)
+        elif isinstance(item, SelfCheck):
             run.self_check = item
         else:
             run.trust_map = item
@@ -294,7 +309,7 @@ class Workbench:
         each = [f"{label_of(i.method)} {write_duration(i.seconds)}" for i in self._finished]
         # A line does not end between a method and its time.
         listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
-        self.say(f"Done in {spent}: {listed}.")
+        self.say(f"Done in {spent}: {listed}. {self._remark}".strip())
 
     def _say_cancelled(self) -> None:
         if self._run is None:
