@@ -16,7 +16,7 @@ PACKAGE = Path(napari_wedgefill.__file__).parent
 #: From the lowest; a room may import itself and any lower layer.
 LAYERS = (
     {"errors"},
-    {"atomic", "durations", "json_text", "mapped_files", "memory", "validation"},
+    {"addresses", "atomic", "durations", "json_text", "mapped_files", "memory", "validation"},
     {"disk_images", "geometry"},
     {"tilt_series", "volume", "progress"},
     {"io", "projector"},

@@ -18,11 +18,21 @@ PAGE = MEASURED / "reliability.md"
 def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
     """Keep the counts of one script, ready for JSON, and render the page again."""
     data = page.with_suffix(".json")
-    parts = json.loads(data.read_text("utf-8")) if data.is_file() else {}
+    parts = _read(page)
     parts[part] = figures
     data.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
     page.write_text(render(parts), encoding="utf-8")
     print(SECTIONS[part](figures))
+
+
+def read_part(part: str, page: Path = PAGE) -> dict[str, Any]:
+    """Return the counts of one script that were kept; empty if there are none."""
+    return _read(page).get(part, {})
+
+
+def _read(page: Path) -> dict[str, Any]:
+    data = page.with_suffix(".json")
+    return json.loads(data.read_text("utf-8")) if data.is_file() else {}
 
 
 def render(parts: dict[str, Any]) -> str:
@@ -46,10 +56,10 @@ def show_kills(found: dict[str, Any]) -> str:
         "undisturbed run, to the byte.",
         "",
         "| signal | runs | files under a final name | of them incomplete | left behind | left "
-        "after the next run |",
-        "|---|---:|---:|---:|---:|---:|",
+        "after the next run | ended in anything but a sentence |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    names = ("runs", "files", "incomplete", "left", "left_after")
+    names = ("runs", "files", "incomplete", "left", "left_after", "unexpected")
     lines += [
         f"| {signal} | " + " | ".join(str(count[name]) for name in names) + " |"
         for signal, count in found["signals"].items()
@@ -59,34 +69,37 @@ def show_kills(found: dict[str, Any]) -> str:
 
 def show_disks(found: dict[str, Any]) -> str:
     """Disks that filled up."""
-    counts = found["counts"]
-    return "\n".join(
-        [
-            "## Full disks",
-            "",
-            f"`python -m benchmarks.reliability.disks`, seed {found['seed']}: a fill onto a disk "
-            "of a random size, some of it taken away while it runs.",
-            "",
-            f"{counts['runs']} runs: {counts['refused']} were refused before anything was "
-            f"computed, {counts['stopped']} ended in a sentence when the disk was full, "
-            f"{counts['incomplete_asked']} wrote volumes and report but not the picture, and "
-            f"{counts['complete']} had room enough. Incomplete files under a final name: "
-            f"{counts['incomplete']}. Left behind: {counts['left']}. Ended in anything but a "
-            f"sentence: {counts['unexpected']}.",
-        ]
-    )
+    lines = [
+        "## Full disks",
+        "",
+        f"`python -m benchmarks.reliability.disks`, seed {found['seed']}: a fill with four methods "
+        "and a picture onto a disk that has no room left: in the middle of a volume, from the "
+        "start, or once the volumes are complete. Files under their final name are compared with "
+        "those of an undisturbed run.",
+        "",
+        "| full | runs | refused before anything was computed | stopped in a sentence | volumes "
+        "and report, and told that the picture is missing | complete | anything else | incomplete "
+        "files | left behind |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    names = ("runs", "refused", "stopped", "incomplete_asked", "complete", "unexpected")
+    lines += [
+        f"| {disk} | " + " | ".join(str(count[n]) for n in (*names, "incomplete", "left")) + " |"
+        for disk, count in found["disks"].items()
+    ]
+    return "\n".join(lines)
 
 
 def show_mutations(found: dict[str, Any]) -> str:
     """Damaged reports and models."""
     lines = [
-        "## Damaged reports and models",
+        "## Damaged reports, recipes, lists and models",
         "",
         f"`python -m benchmarks.reliability.mutations`, seed {found['seed']}: bytes changed, cut, "
-        "doubled or put in, and values of `report.json` and `model.toml` replaced by others. "
-        "Reading must work or end in one sentence.",
+        "doubled or put in, or values replaced by others. Each file is then used as a command "
+        "would use it, up to where a fill begins; that must work or end in one sentence.",
         "",
-        "| input | tried | read | refused in a sentence | anything else | slowest, s |",
+        "| input | tried | used | refused in a sentence | anything else | slowest, CPU seconds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, count in found["inputs"].items():
@@ -96,8 +109,61 @@ def show_mutations(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def show_readers(found: dict[str, Any]) -> str:
+    """Damaged images and lists of angles."""
+    lines = [
+        "## Damaged images and angle files",
+        "",
+        f"`python -m benchmarks.reliability.fuzz_readers`, seed {found['seed']}: sound files of a "
+        "few kilobytes in which bytes were changed, cut, doubled or put in. Describing and reading "
+        f"them must work or end in one sentence, within {found['seconds_each']:g} s of the "
+        f"processor and {found['limit_mb']:,} MB beyond what the libraries take.",
+        "",
+        "| format | tried | read | refused in a sentence | anything else | slowest, s |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind, count in found["counts"].items():
+        cells = [count["read"], count["refused"], count["failed"]]
+        row = " | ".join(f"{n:,}" for n in (sum(cells), *cells))
+        lines.append(f"| {kind} | {row} | {count['slowest_s']:.2f} |")
+    total = sum(n for count in found["counts"].values() for n in list(count.values())[:3])
+    lines += [
+        "",
+        f"{total:,} inputs, {len(found['failures'])} failures. Largest memory of a process, with "
+        f"all libraries: {found['largest_mb']:,} MB.",
+    ]
+    lines += [f"- {n} times: {how}" for how, n in found["kinds_of_failure"].items()]
+    return "\n".join(lines)
+
+
+def show_window(found: dict[str, Any]) -> str:
+    """Runs in one window."""
+    n_runs = found["filled"] + found["cancelled"]
+    lines = [
+        "## Runs in one window",
+        "",
+        f"`python -m benchmarks.reliability.window`: {n_runs} runs with four methods in one napari "
+        f"window, {found['cancelled']} of them cancelled half way, {found['compared']} looked at "
+        "in the Compare window; the volumes are deleted after each.",
+        "",
+        "| after run | memory, MB | threads | open files | widgets | layers |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for number, count in found["after"].items():
+        others = " | ".join(str(count[n]) for n in ("threads", "files", "widgets", "layers"))
+        lines.append(f"| {number} | {count['memory_kb'] / 1000:.0f} | {others} |")
+    lines += [
+        "",
+        f"From run 21 on the memory grew by {found['kb_per_run']} kB per run. Errors that were "
+        f"shown: {found['errors']}.",
+    ]
+    return "\n".join(lines)
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "kills": show_kills,
     "disks": show_disks,
+    "window": show_window,
     "mutations": show_mutations,
+    "readers": show_readers,
 }

@@ -73,7 +73,7 @@ class TestRepeating:
         path = write_tilt_series(folder / "tiny.mrc", tiny_series)
         words = [
             "fill", path, "-o", folder / "first", "--methods", "wbp,tvm,gan", "--align",
-            "--slices", "1:5", "--axis-shift", "0.3",
+            "--slices", "1:5", "--axis-shift", "0.3", "--no-check",
         ]  # fmt: skip
         assert main([str(word) for word in words]) == 0
         return folder

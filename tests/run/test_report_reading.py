@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_wedgefill import validation
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.json_text import write_json
-from napari_wedgefill.run import report as reports
 from napari_wedgefill.run.report import read_report, write_report
 
 SHA = "0" * 64
@@ -47,6 +47,7 @@ def test_a_sound_report_comes_back_as_it_was_written(tmp_path: Path):
     [
         ("settings.methods", "wbp", r"settings\.methods is 'wbp': should be a valid"),
         ("settings.methods", [], r"settings\.methods is \[\]"),
+        ("settings.methods", None, r"settings\.methods is None"),
         ("settings.bin", 0, r"settings\.bin is 0: should be greater"),
         ("settings.bin", "2", r"settings\.bin is '2': should be a valid integer"),
         ("settings.slices", [1], r"settings\.slices\.1 is missing"),
@@ -74,7 +75,7 @@ def test_a_value_of_another_kind_is_named(tmp_path: Path, where: str, value, sen
         inner = inner[part]
     inner[last] = value
     write_report(tmp_path / "report.json", report)
-    with pytest.raises(WedgefillError, match=rf"how to repeat the run \({sentence}") as told:
+    with pytest.raises(WedgefillError, match=rf"cannot be used \({sentence}") as told:
         read_report(tmp_path)
     assert "\n" not in str(told.value)
 
@@ -112,7 +113,7 @@ def test_damaged_bytes_are_read_or_refused(tmp_path_factory, place: int, raw: by
 
 
 def test_a_file_too_large_to_be_a_report_is_not_read(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(reports, "MOST_BYTES", 10)
+    monkeypatch.setattr(validation, "MOST_BYTES", 10)
     write_report(tmp_path / "report.json", SOUND)
     with pytest.raises(WedgefillError, match="which no report does"):
         read_report(tmp_path)

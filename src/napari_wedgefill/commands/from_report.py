@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..addresses import Address
 from ..errors import WedgefillError
 from .fill import make_run_options
 from .series_arguments import paths_from_json, paths_to_json
@@ -62,6 +63,7 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
     if (report.get("model") or {}).get("provider") == "CPUExecutionProvider":
         settings["device"] = "cpu"  # what "auto" came to
     again = argparse.Namespace(**{**vars(args), **settings})
-    check_input(again.file, report)
+    if not isinstance(again.file, Address):  # that is looked at when it has been fetched
+        check_input(again.file, report)
     check_model(again.model, again.methods, report)
     return again, report

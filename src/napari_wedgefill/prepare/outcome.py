@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,8 @@ class Found:
         Angles of the series as it was read.
     shape : tuple of int
         Height and width after cropping and binning.
+    sentence : str
+        Where it is from, for the history of a series that it is applied to.
     """
 
     kept: NDArray[np.int64]
@@ -41,9 +44,38 @@ class Found:
     pose: Pose
     all_angles_deg: Doubles
     shape: tuple[int, int]
+    sentence: str = "The shifts and the tilt axis were taken from another series."
+
+    def leave_out(self, left_out: Collection[int], name: str) -> Found:
+        """Leave more images out.
+
+        Raises
+        ------
+        WedgefillError
+            If an image is wanted that has no shift.
+        """
+        wanted = np.setdiff1d(np.arange(len(self.all_angles_deg)), list(left_out))
+        lacking = np.setdiff1d(wanted, self.kept)
+        if lacking.size:
+            raise WedgefillError(
+                f"{name}: image {lacking[0]} was not used when the shifts were found, so it has "
+                f"none; leave it out, or have the shifts found anew."
+            )
+        stays = np.isin(self.kept, wanted)
+        pose = replace(self.pose, offsets_px=self.pose.offsets_px[stays])
+        return replace(self, kept=self.kept[stays], angles_deg=self.angles_deg[stays], pose=pose)
+
+    def turn_axis(self, turn_deg: float, move_px: float) -> Found:
+        """Turn and move the tilt axis, as one sees it in the images that this has aligned."""
+        return replace(
+            self,
+            pose=self.pose.turn_axis(turn_deg, move_px),
+            sentence=f"The tilt axis was turned by {turn_deg:+.2f} degrees and moved by "
+            f"{move_px:+.2f} px by hand.",
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, ready for JSON; `from_dict` reads it."""
+        """Plain numbers and lists, ready for JSON; `recipe.read_found` reads it."""
         return {
             "kept": [int(k) for k in self.kept],
             "angles_deg": [float(a) for a in self.angles_deg],
@@ -53,38 +85,6 @@ class Found:
             "all_angles_deg": [float(a) for a in self.all_angles_deg],
             "shape": list(self.shape),
         }
-
-    @classmethod
-    def from_dict(cls, told: dict[str, Any], name: str) -> Found:
-        """Read what `to_dict` gave.
-
-        Raises
-        ------
-        WedgefillError
-            If something is missing or does not fit together.
-        """
-        try:
-            found = cls(
-                np.array(told["kept"], np.int64),
-                np.array(told["angles_deg"], np.float64),
-                Pose(
-                    np.array(told["offsets_px"], np.float64).reshape(-1, 2),
-                    float(told["axis_shift_px"]),
-                    float(told["axis_deg"]),
-                ),
-                np.array(told["all_angles_deg"], np.float64),
-                (int(told["shape"][0]), int(told["shape"][1])),
-            )
-        except (KeyError, TypeError, ValueError, IndexError):
-            found = None
-        if found is None or not (
-            len(found.kept) == len(found.angles_deg) == len(found.pose.offsets_px)
-        ):
-            raise WedgefillError(
-                f"{name}: this recipe holds no shifts that could be applied; give one that "
-                f"'wedgefill prepare' wrote, or the series itself."
-            )
-        return found
 
 
 @dataclass(frozen=True)

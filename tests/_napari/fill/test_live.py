@@ -27,6 +27,7 @@ def wait_for(dock, qtbot) -> None:
         n_wanted = len(dock.methods.value) if live.is_on else 0
         assert not live.is_working
         assert opacities == [1.0] * n_wanted
+        assert dock.workbench.turns.is_idle
 
     qtbot.waitUntil(is_done, timeout=60_000)
 
