@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> None:
     from ..run.events import Done
     from ..run.folder import Provenance, iter_run_into
     from ..run.repeat import check_series, find_differences
-    from .follow import follow, refuse_to_be_incomplete
+    from .follow import follow, refuse_to_be_incomplete, say_warnings
     from .from_report import collect_settings, restore_arguments
     from .progress_line import ProgressLine
 
@@ -181,8 +181,7 @@ def run(args: argparse.Namespace) -> None:
         series = read_series(args)
         if repeats is not None:
             check_series(series, repeats)
-        for warning in series.warnings:
-            line.say(f"note: {warning}")
+        say_warnings(series, line)
         provenance = Provenance(args.file, args.command_line, collect_settings(args))
         events = iter_run_into(
             args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
