@@ -2,10 +2,10 @@
 
     xvfb-run -s "-screen 0 1600x1000x24" python -m benchmarks.reliability.window --runs 200
 
-Each run presses Fill on a small series, waits for the volumes and deletes them. Most compute the two
-quick methods; of every forty one computes all four and is looked at in the Compare window, and one
-is cancelled half way. Memory, threads, open files, widgets and layers are counted after each. Reads
-/proc, and so takes Linux.
+Each run presses Fill on a small series, waits for the volumes and deletes them. Most compute the
+two quick methods; of every forty one computes all four and is looked at in the Compare window, and
+one is cancelled half way. Memory, threads, open files, widgets and layers are counted after each.
+Reads /proc, and so takes Linux.
 """
 
 from __future__ import annotations
