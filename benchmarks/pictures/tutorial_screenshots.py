@@ -13,16 +13,15 @@ import argparse
 from pathlib import Path
 
 import napari
-from napari.layers import Layer
 from PIL import Image
 from qtpy.QtCore import QPoint, QRect
 from qtpy.QtWidgets import QApplication, QWidget
 
 from benchmarks import DOCS
+from benchmarks.pictures import screenshot
 from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
 from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
-from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import list_trust_maps, list_volumes
 from napari_wedgefill._napari.results.window import ResultsWindow
@@ -36,17 +35,11 @@ MARGIN_PX = 4
 def main() -> None:
     args = arguments()
     args.output.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
-    viewer.window._qt_window.resize(*WINDOW)
-    for layer_data in open_needle():
-        viewer.add_layer(Layer.create(*layer_data))
-    dock = FillWedge(viewer)
-    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
-    close_notifications(viewer)
+    viewer, dock = screenshot.open_window(WINDOW)
     pictures = Pictures(viewer, dock, args.output)
     pictures.window("open")
-    pictures.live()
-    prepare(dock, *map(int, args.slices.split(":")))
+    print(f"prepare: {press(dock, dock.prepare_page.prepare_button):.0f} s")
+    choose(dock, *map(int, args.slices.split(":")))
     pictures.part("prepare", *(section.native for section in dock.sections[:4]))
     fill(viewer, dock)
     pictures.filled()
@@ -56,11 +49,10 @@ def main() -> None:
     viewer.close()
 
 
-def prepare(dock: FillWedge, first: int, stop: int) -> None:
-    """Tick alignment and the checks, and choose slices."""
+def choose(dock: FillWedge, first: int, stop: int) -> None:
+    """Tick the checks, and choose slices."""
     dock.update(
         methods=DEFAULT_METHODS,
-        align=True,
         slices=(first, stop),
         self_check=True,
         trust_map=True,
@@ -70,7 +62,7 @@ def prepare(dock: FillWedge, first: int, stop: int) -> None:
 def fill(viewer: napari.Viewer, dock: FillWedge) -> None:
     """Press Fill wedge, wait, and print what the window says."""
     seconds = press(dock, dock.footer.fill_button)
-    print(f"align, fill and check: {seconds:.0f} s; {dock.footer.status.text()}")
+    print(f"fill and check: {seconds:.0f} s; {dock.footer.status.text()}")
     print(dock.verdict.words.text())
     if not (list_volumes(viewer) and list_trust_maps(viewer)):
         raise SystemExit("the fill gave no volumes, so no picture was taken")
@@ -82,16 +74,6 @@ class Pictures:
 
     def __init__(self, viewer: napari.Viewer, dock: FillWedge, folder: Path) -> None:
         self._viewer, self._dock, self._folder = viewer, dock, folder
-
-    def live(self) -> None:
-        """A live slice of two quick methods, while the images are not yet aligned."""
-        self._dock.update(methods=("wbp", "sart"))
-        self._dock.live.value = True
-        settle(0.5)
-        while self._dock.live_slice.is_working:
-            settle(0.05)
-        self.window("live")
-        self._dock.live.value = False
 
     def filled(self) -> None:
         """Only the volumes: the trust map has its own picture."""

@@ -109,6 +109,33 @@ def show_mutations(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def show_readers(found: dict[str, Any]) -> str:
+    """Damaged images and lists of angles."""
+    lines = [
+        "## Damaged images and angle files",
+        "",
+        f"`python -m benchmarks.reliability.fuzz_readers`, seed {found['seed']}: sound files of a "
+        "few kilobytes in which bytes were changed, cut, doubled or put in. Describing and reading "
+        f"them must work or end in one sentence, within {found['seconds_each']:g} s of the "
+        f"processor and {found['limit_mb']:,} MB beyond what the libraries take.",
+        "",
+        "| format | tried | read | refused in a sentence | anything else | slowest, s |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind, count in found["counts"].items():
+        cells = [count["read"], count["refused"], count["failed"]]
+        row = " | ".join(f"{n:,}" for n in (sum(cells), *cells))
+        lines.append(f"| {kind} | {row} | {count['slowest_s']:.2f} |")
+    total = sum(n for count in found["counts"].values() for n in list(count.values())[:3])
+    lines += [
+        "",
+        f"{total:,} inputs, {len(found['failures'])} failures. Largest memory of a process, with "
+        f"all libraries: {found['largest_mb']:,} MB.",
+    ]
+    lines += [f"- {n} times: {how}" for how, n in found["kinds_of_failure"].items()]
+    return "\n".join(lines)
+
+
 def show_window(found: dict[str, Any]) -> str:
     """Runs in one window."""
     n_runs = found["quick"] + found["whole"] + found["cancelled"]
@@ -139,4 +166,5 @@ SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "disks": show_disks,
     "window": show_window,
     "mutations": show_mutations,
+    "readers": show_readers,
 }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_wedgefill import FillOptions, RunOptions, WedgefillError
-from napari_wedgefill.batch.job import check_jobs, make_job, name_results
+from napari_wedgefill.batch.job import DONE, Outcome, check_jobs, make_job, name_results
 from napari_wedgefill.batch.summary import COLUMNS, to_csv
 
 WBP = RunOptions(FillOptions(methods=("wbp",)))
@@ -32,6 +32,15 @@ def test_the_same_series_by_another_path_is_the_same(tmp_path):
     jobs = [make_job(tmp_path / "a.mrc", WBP), make_job(tmp_path / "deep" / ".." / "a.mrc", WBP)]
     with pytest.raises(WedgefillError, match="given before"):
         check_jobs(jobs)
+
+
+def test_the_same_address_twice_is_refused_and_two_of_one_name_too():
+    places = ("s3://b/day1/a.zarr", "s3://b/day1/a.zarr/", "s3://b/day2/a.zarr")
+    jobs = [make_job(place, WBP) for place in places]
+    with pytest.raises(WedgefillError, match=r"day1/a\.zarr: .*given before"):
+        check_jobs(jobs[:2])
+    with pytest.raises(WedgefillError, match=r"day2/a\.zarr: .*same folder 'a'"):
+        check_jobs(jobs[1:])
 
 
 def test_a_series_may_come_twice_with_other_settings_and_another_name():
@@ -73,3 +82,14 @@ def test_results_are_named_after_the_file(tmp_path):
 
 def test_a_summary_has_a_heading_even_without_series():
     assert to_csv([]) == ",".join(COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_what_the_checks_said_is_in_the_summary(corrected):
+    report = {
+        "check": {"sentence": "Do not use GAN here."},
+        "gain": {"corrected": corrected, "sentence": "They differ."},
+    }
+    row = to_csv([Outcome("a", Path("a.mrc"), DONE, report=report)]).splitlines()[1]
+    assert "Do not use GAN here." in row
+    assert ("They differ." in row) is corrected

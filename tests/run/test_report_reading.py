@@ -23,9 +23,10 @@ from napari_wedgefill.run.report import read_report, write_report
 SHA = "0" * 64
 SOUND: dict[str, Any] = {
     "settings": {
-        "file": "/a/b.mrc", "angles": None, "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None,
-        "bin": 1, "negate_angles": False, "align": True, "methods": ["wbp"], "model": "small",
-        "device": "auto", "slices": [0, 4], "stop": "sweeps", "self_check": False, "trust": False,
+        "file": "/a/b.mrc", "angles": None, "dataset": None, "flip": False, "signed_bytes": None,
+        "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None, "bin": 1, "negate_angles": False,
+        "align": True, "methods": ["wbp"], "model": "small", "device": "auto", "slices": [0, 4],
+        "preview": False, "stop": "sweeps", "box": False, "self_check": False, "trust": False,
         "table": False, "png": False,
     },
     "input": {"path": "/a/b.mrc", "sha256": SHA, "bytes": 8},
@@ -76,6 +77,17 @@ def test_a_value_of_another_kind_is_named(tmp_path: Path, where: str, value, sen
     write_report(tmp_path / "report.json", report)
     with pytest.raises(WedgefillError, match=rf"cannot be used \({sentence}") as told:
         read_report(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", sorted(SOUND["settings"]))
+def test_a_setting_that_is_missing_is_named(tmp_path: Path, name: str):
+    report = copy.deepcopy(SOUND)
+    del report["settings"][name]
+    write_report(tmp_path / "report.json", report)
+    with pytest.raises(WedgefillError, match=rf"\(settings\.{name} is missing\); give one") as told:
+        read_report(tmp_path)
+    assert str(told.value).count(". ") == 0
     assert "\n" not in str(told.value)
 
 

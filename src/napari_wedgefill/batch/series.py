@@ -8,20 +8,36 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from ..addresses import Address, Store, measure_state
 from ..errors import WedgefillError, write_in_one_line
+from ..pipeline.parts import Kept, Part
 from ..pipeline.session import Session
 from ..progress import Progress
 from ..run.events import Done
-from ..run.folder import Provenance, iter_run_into, list_targets
+from ..run.folder import Provenance, list_targets
 from ..run.repeat import check_model, check_series
 from ..run.report import compute_fingerprint, read_report
+from ..run.stored import (
+    REPORT,
+    Staged,
+    is_stored_whole,
+    iter_run_to,
+    list_stored,
+    read_left,
+    read_stored_report,
+    stage,
+)
 from ..tilt_series import TiltSeries
 from .job import DONE, FAILED, KEPT, NOT_BEGUN, Outcome, SeriesJob
+from .parts import PartStore, Plan, describe_run, is_large, iter_plan, iter_solve, take_up
+
+Item = TypeVar("Item")
 
 #: A run uses all cores of its process, and its session belongs to one run at a time.
 _one_at_a_time = threading.Lock()
@@ -34,7 +50,7 @@ class StoppedError(Exception):
 
 def run_series(
     job: SeriesJob,
-    folder: Path,
+    folder: Path | Address,
     tell: Callable[[str, float], None] | None = None,
     is_stopped: Callable[[], bool] | None = None,
 ) -> Outcome:
@@ -42,22 +58,49 @@ def run_series(
 
     Parameters
     ----------
-    job : SeriesJob
-        What to do.
-    folder : Path
-        Of the batch; the results go into the folder ``job.name`` below it, all at once when they
-        are complete.
-    tell : callable, optional
-        Is told the stage and the fraction, 0 to 1, of this series.
-    is_stopped : callable, optional
-        Asked often; when it says True, the run ends and leaves nothing.
+    job, folder, tell, is_stopped
+        As for `run_or_plan`.
 
     Returns
     -------
     Outcome
         Failures too: nothing is raised but what ends the process.
     """
-    started = time.monotonic()
+    ended = run_or_plan(job, folder, tell, is_stopped)
+    assert isinstance(ended, Outcome)
+    return ended
+
+
+def run_or_plan(
+    job: SeriesJob,
+    folder: Path | Address,
+    tell: Callable[[str, float], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+    part_voxels: int | None = None,
+) -> Outcome | Plan:
+    """Run one series, as `run_series`; or, if it is large, say which parts are to be solved first.
+
+    Parameters
+    ----------
+    job : SeriesJob
+        What to do.
+    folder : Path or Address
+        Of the batch; the results go into the folder ``job.name`` below it. On a disk they get there
+        all at once when they are complete; at an address the report comes last.
+    tell : callable, optional
+        Is told the stage and the fraction, 0 to 1, of this series.
+    is_stopped : callable, optional
+        Asked often; when it says True, the run ends and leaves nothing.
+    part_voxels : int, optional
+        Cut series that are at least twice as large into parts of about so many voxels. Without it,
+        none is cut; what was solved of one is taken up all the same.
+
+    Returns
+    -------
+    Outcome or Plan
+        Failures too: nothing is raised but what ends the process.
+    """
+    started, relay = time.monotonic(), _Relay(tell, is_stopped)
 
     def end(state: str, sentence: str = "", **more: Any) -> Outcome:
         return Outcome(
@@ -66,41 +109,89 @@ def run_series(
 
     try:
         with _one_at_a_time:
-            series = job.read()
-            report = find_whole_report(job, series, folder / job.name)
-            if report is not None:
+            place = folder / job.name
+            if (report := find_unchanged_report(job, place)) is not None:
                 return end(KEPT, report=report)
-            report = _run(job, series, folder / job.name, tell, is_stopped or _never)
-            return end(DONE, report=report)
+            with stage(job.source) as staged:
+                series = job.read(staged.path)
+                report = find_whole_report(job, series, place, staged)
+                if report is not None:
+                    return end(KEPT, report=report)
+                refuse_foreign(job, series, place)
+                store = PartStore(job.name, place)
+                if (is_cut := is_large(job, series, part_voxels)) or store.exists():
+                    sha256 = compute_fingerprint(staged.path)["sha256"]
+                    key = describe_run(job, series, sha256)
+                if is_cut and part_voxels is not None:
+                    steps = iter_plan(job, series, store, key, part_voxels, open_session())
+                    plan = relay.follow(steps, Plan)
+                    if plan.phases:
+                        return plan
+                kept = take_up(store, key, job) if store.exists() else None
+                report = _run(job, series, staged, place, relay, kept)
+                store.remove()
+                return end(DONE, report=report)
     except StoppedError:
         return end(NOT_BEGUN, "The batch was stopped.")
     except Exception as error:
         return end(FAILED, write_in_one_line(error), disk_is_full=is_disk_full(error))
 
 
-def find_whole_report(job: SeriesJob, series: TiltSeries, target: Path) -> dict[str, Any] | None:
+def find_unchanged_report(job: SeriesJob, place: Path | Address) -> dict[str, Any] | None:
+    """Return the report of an earlier run if the store says that its input was not changed.
+
+    Nothing is fetched for that: all that a series at an address can depend on is in the settings
+    and at that address.
+    """
+    if not isinstance(job.source, Address):
+        return None
+    try:
+        report = _read_report_at(place)
+        if report["input"].get("state") != measure_state(job.source):
+            return None
+        check_model(job.options.fill.model, job.options.fill.methods, report)
+        return report if _is_whole(job, report, place) else None
+    except (WedgefillError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def find_whole_report(
+    job: SeriesJob, series: TiltSeries, place: Path | Address, staged: Staged
+) -> dict[str, Any] | None:
     """Return the report of an earlier run if doing it again would change nothing.
 
     That is so if the report has the settings, the input's SHA-256, the angles, the pixel size and
-    the model of now, and every file that it names is there, the volumes with their SHA-256.
+    the model of now, and every file that it names is there: the volumes with their SHA-256, or, at
+    an address, with as many files and bytes as were sent.
     """
     try:
-        report = read_report(target)
-        if _leave_out_place(report["settings"]) != _leave_out_place(to_plain(job.settings)):
-            return None
-        files, hashes = report.get("files", {}), report.get("sha256", {})
-        if not all((target / name).is_file() for name in files.values()):
-            return None
+        report = _read_report_at(place)
         check_series(series, report)
         check_model(job.options.fill.model, job.options.fill.methods, report)
-        if compute_fingerprint(job.source)["sha256"] != report["input"]["sha256"]:
+        if compute_fingerprint(staged.path)["sha256"] != report["input"]["sha256"]:
             return None
-        for what, expected in hashes.items():
-            if compute_fingerprint(target / files[what])["sha256"] != expected:
-                return None
+        return report if _is_whole(job, report, place) else None
     except (WedgefillError, KeyError, TypeError, AttributeError):
         return None  # there is no report, or it is not one of this kind of run
-    return report
+
+
+def _read_report_at(place: Path | Address) -> dict[str, Any]:
+    return read_stored_report(Store(place)) if isinstance(place, Address) else read_report(place)
+
+
+def _is_whole(job: SeriesJob, report: Mapping[str, Any], place: Path | Address) -> bool:
+    """Tell whether results of these settings are all there."""
+    if _leave_out_place(report["settings"]) != _leave_out_place(to_plain(job.settings)):
+        return False
+    if isinstance(place, Address):
+        return is_stored_whole(Store(place), report)
+    files, hashes = report.get("files", {}), report.get("sha256", {})
+    if not all((place / name).is_file() for name in files.values()):
+        return False
+    return all(
+        compute_fingerprint(place / files[what])["sha256"] == expected
+        for what, expected in hashes.items()
+    )
 
 
 def to_plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,24 +208,79 @@ def _leave_out_place(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _run(
     job: SeriesJob,
     series: TiltSeries,
-    target: Path,
-    tell: Callable[[str, float], None] | None,
-    is_stopped: Callable[[], bool],
+    staged: Staged,
+    place: Path | Address,
+    relay: _Relay,
+    kept: Kept | None,
 ) -> dict[str, Any]:
-    refuse_foreign_files(target, list_targets(target, series.name, job.options))
-    provenance = Provenance(job.source, job.command_line, job.settings)
-    report: dict[str, Any] = {}
-    with make_in_place(target) as partial:
-        events = iter_run_into(partial, series, job.options, provenance, open_session())
-        with closing(events):
-            for event in events:
-                if is_stopped():
+    provenance = Provenance(staged.path, job.command_line, job.settings, staged.origin)
+    with _make_at(place) as target:
+        events = iter_run_to(
+            target, series, job.options, provenance, open_session(), overwrite=True, kept=kept
+        )
+        return relay.follow(events, Done).report
+
+
+@dataclass(frozen=True)
+class _Relay:
+    """Follows work: tells its progress, and ends it when the batch is stopped."""
+
+    tell: Callable[[str, float], None] | None
+    is_stopped: Callable[[], bool] | None
+
+    def follow(self, steps: Generator[Any, None, Any], kind: type[Item]) -> Item:
+        """Run steps to their end; return the one of a kind."""
+        found: Item | None = None
+        with closing(steps):
+            for step in steps:
+                if self.is_stopped is not None and self.is_stopped():
                     raise StoppedError
-                if isinstance(event, Progress) and tell is not None:
-                    tell(event.stage, event.fraction)
-                elif isinstance(event, Done):
-                    report = event.report
-    return report
+                if isinstance(step, Progress) and self.tell is not None:
+                    self.tell(step.stage, step.fraction)
+                elif isinstance(step, kind):
+                    found = step
+        assert found is not None
+        return found
+
+
+def solve_part(
+    job: SeriesJob,
+    part: Part,
+    folder: Path | Address,
+    tell: Callable[[str, float], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+) -> Outcome | Part:
+    """Solve a part of a large series and keep it.
+
+    Parameters
+    ----------
+    job, folder, tell, is_stopped
+        As for `run_or_plan`.
+    part : Part
+        What to solve.
+
+    Returns
+    -------
+    Part or Outcome
+        The part; or what became of the series if it failed, or the batch was stopped.
+    """
+    relay = _Relay(tell, is_stopped)
+    try:
+        with _one_at_a_time:
+            return relay.follow(iter_solve(job, part, folder / job.name, open_session()), Part)
+    except StoppedError:
+        return Outcome(job.name, job.source, NOT_BEGUN, "The batch was stopped.")
+    except Exception as error:
+        sentence, is_full = write_in_one_line(error), is_disk_full(error)
+        return Outcome(job.name, job.source, FAILED, sentence, disk_is_full=is_full)
+
+
+def refuse_foreign(job: SeriesJob, series: TiltSeries, place: Path | Address) -> None:
+    """Raise `WedgefillError` if files are in the way that no earlier run of the batch wrote."""
+    if isinstance(place, Address):
+        refuse_foreign_objects(Store(place), list_stored(series.name, job.options))
+    else:
+        refuse_foreign_files(place, list_targets(place, series.name, job.options))
 
 
 def open_session() -> Session:
@@ -162,6 +308,27 @@ def refuse_foreign_files(target: Path, paths: Iterable[Path]) -> None:
                 f"{path}: this file is not from an earlier run of a batch, so it is not "
                 "replaced; move it, or choose another folder with -o."
             )
+
+
+def refuse_foreign_objects(store: Store, names: Iterable[str]) -> None:
+    """Raise `WedgefillError` if files at an address are in the way that no batch wrote."""
+    try:
+        own = {*read_stored_report(store).get("files", {}).values(), REPORT}
+    except WedgefillError:
+        own = set()
+    own |= set(read_left(store))
+    there = {name.partition("/")[0] for name in store.list_objects()}
+    for name in names:
+        if name in there and name not in own:
+            raise WedgefillError(
+                f"{store.address / name}: this is not from an earlier run of a batch, so it is not "
+                "replaced; move it, or choose another address with -o."
+            )
+
+
+def _make_at(place: Path | Address) -> AbstractContextManager[Path | Address]:
+    """Give where results are made: beside their folder, or at the address itself."""
+    return nullcontext(place) if isinstance(place, Address) else make_in_place(place)
 
 
 @contextmanager
@@ -200,8 +367,4 @@ def is_disk_full(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         error = error.__cause__
-    return False
-
-
-def _never() -> bool:
     return False

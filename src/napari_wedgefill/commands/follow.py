@@ -22,8 +22,9 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
     The generator is closed at once when this is interrupted.
     """
     from ..prepare import Aligned
+    from ..run.events import GainCorrected
     from ..run.folder import NotWritten, Recorded
-    from ..trust.verdicts import SelfCheck
+    from ..trust.verdicts import QuickCheck, SelfCheck
 
     found: Item | None = None
     try:
@@ -32,7 +33,9 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
                 found = event
             if isinstance(event, Aligned):
                 line.say(event.report.sentence)
-            elif isinstance(event, SelfCheck):
+            elif isinstance(event, GainCorrected):
+                line.say(f"{event.gain.sentence} (--no-gain leaves them as they are.)")
+            elif isinstance(event, QuickCheck | SelfCheck):
                 line.say(event.sentence)
             elif isinstance(event, Recorded):
                 say_what_was_recorded(event, line)

@@ -17,7 +17,7 @@ from ..errors import WedgefillError
 from ..tilt_series import MAX_TILT_DEG
 from .agreement import are_permuted, axes_disagree, disagreement_of_angles, pixels_disagree
 from .angles import angles_from_text, read_angles
-from .axis import parse_axis, wrapped
+from .axis import parse_axis, wrap_degrees
 from .fei_log import FeiLog
 from .mdoc import Mdoc, read_mdoc
 from .notes import SIGNATURE
@@ -25,6 +25,7 @@ from .sidecars import (
     ANGLE_SIDECARS,
     DERIVED,
     angle_sidecars,
+    axis_from_aretomo,
     axis_from_transforms,
     is_aligned_stack,
     log_beside,
@@ -100,7 +101,7 @@ def choose(
     axis = _axis(stack, mdoc, log, given.axis, warnings)
     # Row 0 is at the bottom, so the picture's counter-clockwise is that of the array with row 0 on
     # top; see `axis`.
-    return Choices(angles, pixel, wrapped(axis.value), axis.source, warnings)
+    return Choices(angles, pixel, wrap_degrees(axis.value), axis.source, warnings)
 
 
 def _mdoc(stack: Stack, given: Given) -> Mdoc | None:
@@ -266,9 +267,11 @@ def _within_half_a_turn(stack: Stack, found: Found[Angles], warnings: list[str])
         )
     warnings.append(
         f"Angles of {found.source} above 180 degrees are counted downwards: "
-        f"{largest:g} is {wrapped(largest):g}."
+        f"{largest:g} is {wrap_degrees(largest):g}."
     )
-    return Found(np.array([wrapped(float(a)) for a in found.value]), found.source, found.origin)
+    return Found(
+        np.array([wrap_degrees(float(a)) for a in found.value]), found.source, found.origin
+    )
 
 
 def _pixel(
@@ -368,8 +371,8 @@ def _every_axis(
     if log is not None and log.axis is not None:
         found.append(log.axis)
     found += records
-    in_transforms = axis_from_transforms(stack.path)
-    return found + ([in_transforms] if in_transforms is not None else []), notes
+    beside = (axis_from_transforms(stack.path), axis_from_aretomo(stack.path))
+    return found + [one for one in beside if one is not None], notes
 
 
 def _axis_of_aligned(stack: Stack, found: list[Found[float]], warnings: list[str]) -> Found[float]:

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import WedgefillError
 
 
 @contextmanager
-def told_as_damage(path: Path) -> Iterator[None]:
+def report_as_damage(path: Path) -> Iterator[None]:
     """Turn whatever a library raises over damaged bytes into a `WedgefillError` of one sentence."""
     try:
         yield
-    except (WedgefillError, TimeoutError):
+    except WedgefillError:
         raise
     except ImportError as error:
         raise WedgefillError(
@@ -38,6 +38,11 @@ def told_as_damage(path: Path) -> Iterator[None]:
         ) from None
 
 
+def make_stand_in(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Return zeros that take no memory, in place of pixels that nobody will look at."""
+    return np.broadcast_to(np.zeros((), dtype), tuple(shape))
+
+
 class Guarded:
     """An array in a file that dask may read; what goes wrong is told with the file's name.
 
@@ -54,7 +59,7 @@ class Guarded:
         self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        with told_as_damage(self._path):
+        with report_as_damage(self._path):
             part = self._source[key]
             compute = getattr(part, "compute", None)
             return np.asarray(part if compute is None else compute(scheduler="synchronous"))

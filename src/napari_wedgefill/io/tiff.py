@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from .lazy_arrays import make_stand_in
 from .mrc_labels import axis_from_labels, axis_shift_from_labels, is_our_own
 from .notes import angles_from
 from .stack import Found, Stack
@@ -27,7 +29,7 @@ NM_PER_UNIT = {
 }  # fmt: skip
 
 
-def read_tiff(path: Path, *, alone: bool = False) -> Stack:
+def read_tiff(path: Path, *, alone: bool = False, headers_only: bool = False) -> Stack:
     """Open a TIFF stack of grey images.
 
     Parameters
@@ -37,6 +39,8 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
     alone : bool
         Read the pages of this file only. Each file of an OME data set describes the whole set, and
         reading one otherwise reads all of them.
+    headers_only : bool
+        The pixels will not be looked at: they need not be decoded.
 
     Returns
     -------
@@ -52,6 +56,7 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
 
     _quiet()
     try:
+        _check_directories(path)
         with tifffile.TiffFile(path) as tiff:
             spacing_nm, height_nm, pixel_nm = _sizes(tiff)
             notes = _notes(tiff)
@@ -62,7 +67,7 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
         with tifffile.TiffFile(path, is_ome=False if is_member and alone else None) as tiff:
             series = tiff.series[0]
             axes = _grey_axes(path, series)
-            pixels = _pixels(path, tiff)
+            pixels = _pixels(path, tiff, headers_only=headers_only)
     except WedgefillError:
         raise
     except OSError as error:
@@ -98,6 +103,42 @@ def _quiet() -> None:
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
 
 
+def _check_directories(path: Path) -> None:
+    """Refuse pages that lead back to earlier ones, which tifffile would follow for minutes.
+
+    Each page has a directory of tags, which ends with the place of the next. Sound ones lie side by
+    side, so that all of them together are no longer than the file.
+    """
+    n_bytes, total = path.stat().st_size, 0
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        if order is None or len(head) < 16:
+            return  # no TIFF, as tifffile will say
+        is_big = struct.unpack(f"{order}H", head[2:4]) == (43,)
+        count, entry, offset = ("Q", 20, "Q") if is_big else ("H", 12, "I")
+        n_count, n_offset = struct.calcsize(f"={count}"), struct.calcsize(f"={offset}")
+        start = 8 if is_big else 4
+        (at,) = struct.unpack(f"{order}{offset}", head[start : start + n_offset])
+        while 0 < at < n_bytes:
+            file.seek(at)
+            raw = file.read(n_count)
+            if len(raw) < n_count:
+                return
+            (n_tags,) = struct.unpack(f"{order}{count}", raw)
+            total += n_count + entry * n_tags + n_offset
+            if total > n_bytes:
+                raise WedgefillError(
+                    f"{path.name}: its pages lead back to each other, or beyond its end; it is "
+                    f"damaged, so copy or export it again."
+                )
+            file.seek(at + n_count + entry * n_tags)
+            raw = file.read(n_offset)
+            if len(raw) < n_offset:
+                return
+            (at,) = struct.unpack(f"{order}{offset}", raw)
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
@@ -128,7 +169,7 @@ def _grey_axes(path: Path, series: tifffile.TiffPageSeries) -> str:
     return long_axes
 
 
-def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
+def _pixels(path: Path, tiff: tifffile.TiffFile, *, headers_only: bool) -> NDArray[Any]:
     series = tiff.series[0]
     h, w = series.keyframe.imagelength, series.keyframe.imagewidth
     if series.dataoffset is not None:
@@ -141,6 +182,8 @@ def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
         dtype = np.dtype(tiff.byteorder + series.dtype.char)
         mapped = np.memmap(path, dtype, "r", series.dataoffset, tuple(series.shape))
         return mapped.reshape(-1, h, w)
+    if headers_only:
+        return make_stand_in((series.size // (h * w), h, w), series.dtype)
     return np.asarray(series.asarray()).reshape(-1, h, w)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, map_coordinates
 
 from ..geometry import centre
 from ..projector.threads import run_on_cores
@@ -39,12 +39,21 @@ class Pose:
         """Add displacements (n_tilts, 2) measured on images that this pose has already aligned."""
         return replace(self, offsets_px=self.offsets_px + residual_px @ self.rotation().T)
 
+    def turn_axis(self, turn_deg: float, move_px: float) -> Pose:
+        """Turn and move the tilt axis as it lies in images that this pose has already aligned."""
+        c, s = np.cos(np.deg2rad(self.axis_deg)), np.sin(np.deg2rad(self.axis_deg))
+        return Pose(
+            self.offsets_px + np.array([-s * move_px, 0.0]),
+            self.axis_shift_px + c * move_px,
+            self.axis_deg + turn_deg,
+        )
+
     def rotation(self) -> NDArray[np.float64]:
         """Matrix from aligned (y along the axis, x across) to input (y, x) directions."""
         c, s = np.cos(np.deg2rad(self.axis_deg)), np.sin(np.deg2rad(self.axis_deg))
         return np.array([[c, -s], [s, c]])
 
-    def measured_rows(self, height: int, width: int) -> tuple[int, int]:
+    def find_measured_rows(self, height: int, width: int) -> tuple[int, int]:
         """First and past-the-last row, of `height`, that were measured at every tilt."""
         lean = abs(np.sin(np.deg2rad(self.axis_deg))) * width / 2
         along = self.offsets_px[:, 0]
@@ -86,7 +95,7 @@ class Binned:
         blocks = images[:, : h * n, : w * n].reshape(len(images), h, n, w, n)
         return cls(blocks.mean(axis=(2, 4), dtype=np.float32), n, middle)
 
-    def aligned(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> Floats:
+    def align(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> Floats:
         """Images of the given tilts (all by default) with `pose` undone, at this binning."""
         which = np.arange(len(self.images)) if tilts is None else tilts
         out = np.empty((len(which), *self.images.shape[1:]), np.float32)
@@ -97,8 +106,24 @@ class Binned:
         run_on_cores(partial(fill, place, int(tilt)) for place, tilt in enumerate(which))
         return out
 
-    def measured(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
-        """Where `aligned` shows what was measured, and not what was put in for it."""
+    def align_row(self, pose: Pose, row: float) -> Floats:
+        """One row (n_tilts, w) of the aligned images, quick: linear between pixels."""
+        n_tilts, _, w = self.images.shape
+        rotation = pose.rotation()
+        places = np.empty((3, n_tilts, w))
+        for tilt in range(n_tilts):
+            start = self._start(pose, tilt)[:, None]
+            places[0, tilt] = tilt
+            places[1:, tilt] = rotation @ np.stack([np.full(w, row), np.arange(w)]) + start
+        found: Floats = map_coordinates(
+            self.images, places, output=np.float32, order=1, mode="nearest"
+        )
+        return found
+
+    def mark_measured(
+        self, pose: Pose, tilts: NDArray[np.int64] | None = None
+    ) -> NDArray[np.bool_]:
+        """Where `align` shows what was measured, and not what was put in for it."""
         which = np.arange(len(self.images)) if tilts is None else tilts
         h, w = self.images.shape[1:]
         rotation = pose.rotation()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import Address
 from ..atomic import lock_folder, make_folder, refuse_to_replace, remove_leftovers, write_beside
 from ..errors import WedgefillError
 from .events import (
@@ -23,6 +24,7 @@ from .report import compute_sha256, describe_input, write_report
 
 if TYPE_CHECKING:
     from ..io import MrcSink
+    from ..pipeline.parts import Kept
     from ..pipeline.session import Session
     from ..tilt_series import TiltSeries
 
@@ -35,14 +37,14 @@ class Recorded:
     ----------
     what : str
         The name of a method, "trust", "results", "png" or "report".
-    path : Path
+    path : Path or Address
         The file, complete.
     item : Finished, TrustMap, ResultsTable, ComparisonPicture or Done
         What it holds.
     """
 
     what: str
-    path: Path
+    path: Path | Address
     item: RunEvent
 
 
@@ -74,17 +76,20 @@ class Provenance:
         The command and its arguments.
     settings : mapping, optional
         All that is needed to repeat the run.
+    origin : mapping
+        What the report says of the input in place of what lies at `source`, if that is a copy.
     """
 
     source: Path | list[Path]
     command_line: Sequence[str] = ()
     settings: Mapping[str, Any] | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self, series: TiltSeries) -> dict[str, Any]:
         """Return what the report says of it; `series` is as it was read."""
         found: dict[str, Any] = {
             "command": list(self.command_line),
-            "input": describe_input(self.source, series),
+            "input": describe_input(self.source, series) | dict(self.origin),
         }
         if self.settings is not None:
             found["settings"] = dict(self.settings)
@@ -99,6 +104,7 @@ def iter_run_into(
     session: Session | None = None,
     *,
     overwrite: bool = False,
+    kept: Kept | None = None,
 ) -> Generator[RunEvent | Recorded | NotWritten, None, None]:
     """Run `iter_run` and write what comes of it; see there.
 
@@ -119,10 +125,12 @@ def iter_run_into(
     overwrite : bool
         Replace what an earlier run left in the folder; without it a run whose files are there
         already is refused.
+    kept : Kept, optional
+        What was done of the same run before.
 
     Yields
     ------
-    Progress, Aligned or SelfCheck
+    Progress, Aligned, QuickCheck or SelfCheck
         As `iter_run`.
     Recorded
         For every file, with what it holds.
@@ -151,7 +159,7 @@ def iter_run_into(
     hashes: dict[str, str] = {}
     missing: dict[str, str] = {}
     # Closed at once when this is interrupted, so that the file in the making is removed.
-    with _keep_folder(folder), closing(iter_run(series, options, sink, session)) as events:
+    with _keep_folder(folder), closing(iter_run(series, options, sink, session, kept)) as events:
         for event in events:
             what = _name_item(event)
             if what is None:

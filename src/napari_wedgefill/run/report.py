@@ -80,10 +80,20 @@ def compute_fingerprint(source: Path | list[Path]) -> dict[str, Any]:
 
     digest, size = hashlib.sha256(), 0
     for path in sorted(image_paths(source)):
-        size += path.stat().st_size
-        _add_to_hash(digest, path)
+        for file in _list_files(path):
+            size += file.stat().st_size
+            if file != path:  # chunks of a Zarr are told apart by their names
+                digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            _add_to_hash(digest, file)
     path_or_paths = [str(one) for one in source] if isinstance(source, list) else str(source)
     return {"path": path_or_paths, "sha256": digest.hexdigest(), "bytes": size}
+
+
+def _list_files(path: Path) -> list[Path]:
+    """List the files of what is a folder to the disk and a file to its users, such as a Zarr."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def compute_sha256(path: Path) -> str:

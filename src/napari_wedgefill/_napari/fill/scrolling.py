@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -11,6 +11,8 @@ from qtpy.QtWidgets import (
     QScrollArea,
     QWidget,
 )
+
+from ..qt_objects import expect
 
 #: Lowest that a dock is pressed to, in pixels.
 LEAST_HEIGHT = 260
@@ -32,6 +34,10 @@ class Scrolling(QScrollArea):
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
+        self._part: QWidget = content
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(lambda: self.ensureWidgetVisible(self._part))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidgetResizable(True)
@@ -41,15 +47,20 @@ class Scrolling(QScrollArea):
             box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             box.installEventFilter(self)
 
+    def reveal(self, part: QWidget) -> None:
+        """Scroll to a part, once it has its place."""
+        self._part = part
+        self._later.start(0)
+
     def minimumSizeHint(self) -> QSize:
         """As wide as the content needs, so that nothing is cut off at the side."""
-        bar = self.verticalScrollBar().sizeHint().width()
-        width = self.widget().minimumSizeHint().width() + bar
-        return QSize(width, min(LEAST_HEIGHT, self.widget().minimumSizeHint().height()))
+        bar = expect(self.verticalScrollBar()).sizeHint().width()
+        least = expect(self.widget()).minimumSizeHint()
+        return QSize(least.width() + bar, min(LEAST_HEIGHT, least.height()))
 
     def sizeHint(self) -> QSize:
         """Room for all of it."""
-        return self.widget().sizeHint().expandedTo(self.minimumSizeHint())
+        return expect(self.widget()).sizeHint().expandedTo(self.minimumSizeHint())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let the wheel scroll the panel, not the value of a box that the pointer passes over."""
@@ -65,7 +76,7 @@ class Scrolling(QScrollArea):
             and isinstance(event, QWheelEvent)
             and not watched.hasFocus()
         ):
-            bar = self.verticalScrollBar()
+            bar = expect(self.verticalScrollBar())
             notches = event.angleDelta().y() / NOTCH
             bar.setValue(round(bar.value() - notches * LINES_PER_NOTCH * bar.singleStep()))
             return True

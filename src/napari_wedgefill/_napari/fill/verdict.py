@@ -7,10 +7,11 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 
 from ...methods import label_of
 from ...trust.verdicts import SelfCheck
+from ..qt_objects import expect
 from ..runs import Run
 
 HEADINGS = ("withheld tilts", "inside", "outermost")
-UNCHECKED = "Not checked; tick Self-check or Trust map before a fill."
+UNCHECKED = "Not checked: no method with networks was chosen."
 
 
 class Verdict(QWidget):
@@ -37,7 +38,10 @@ class Verdict(QWidget):
         found = None if run is None else run.self_check
         if found is not None:
             self._show_errors(found)
-        sentences = [] if found is None else [found.verdict]
+        quick = None if run is None else run.quick_check
+        sentences = [] if quick is None else [quick.sentence]
+        if found is not None:
+            sentences.append(found.verdict)
         if run is not None and run.trust_map is not None:
             sentences.append(run.trust_map.sentence)
         self.errors.setVisible(found is not None)
@@ -49,7 +53,7 @@ class Verdict(QWidget):
 
     def _clear(self) -> None:
         while (item := self._grid.takeAt(0)) is not None:
-            item.widget().deleteLater()
+            expect(item.widget()).deleteLater()
         self._labels = []
 
     def _show_errors(self, found: SelfCheck) -> None:
