@@ -45,10 +45,6 @@ WINDOWS = (
     "tests/_napari/test_layers.py",
     "tests/_napari/fill/test_dock.py",
 )
-    "tests/_napari/test_manifest.py",
-    "tests/_napari/test_layers.py",
-    "tests/_napari/fill/test_dock.py",
-)
 #: Asks a fresh process, without the network, what the installed package can do.
 OFFLINE = """
 import socket
