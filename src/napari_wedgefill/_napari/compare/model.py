@@ -171,7 +171,8 @@ class CompareModel:
         faces = np.array(first.extent)
         edges = (faces[1] - faces[0]) / first.data.shape
         low, high = faces[0] + box.T * edges
-        whole = np.subtract(*reversed(self.extent))
+        lowest, highest = self.extent
+        whole = np.subtract(highest, lowest)
         self.look_at(tuple(((low + high) / 2).tolist()), float((whole / (high - low)).min()))
 
     def look_at(self, centre: Point, magnification: float | None = None) -> None:
