@@ -180,15 +180,8 @@ def describe_series(args: argparse.Namespace) -> dict[str, Any]:
     with stage(args.file, only_outline=True) as staged:
         found = describe(staged.path, **reading_options(args))
     if found["kind"] != "tilt series":
-        raise WedgefillError(
-            f"{args.file}: this is not a tilt series with angles but {_name_kind(found['kind'])}; "
-            "leave it out, or say with --angles where its angles are."
-        )
+        raise WedgefillError(found["refusal"])
     return found
-
-
-def _name_kind(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def read_series(args: argparse.Namespace, source: Path | list[Path] | None = None) -> TiltSeries:

@@ -25,6 +25,7 @@ from .sidecars import (
     ANGLE_SIDECARS,
     DERIVED,
     angle_sidecars,
+    axis_from_aretomo,
     axis_from_transforms,
     is_aligned_stack,
     log_beside,
@@ -370,8 +371,8 @@ def _every_axis(
     if log is not None and log.axis is not None:
         found.append(log.axis)
     found += records
-    in_transforms = axis_from_transforms(stack.path)
-    return found + ([in_transforms] if in_transforms is not None else []), notes
+    beside = (axis_from_transforms(stack.path), axis_from_aretomo(stack.path))
+    return found + [one for one in beside if one is not None], notes
 
 
 def _axis_of_aligned(stack: Stack, found: list[Found[float]], warnings: list[str]) -> Found[float]:

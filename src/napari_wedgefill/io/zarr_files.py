@@ -15,6 +15,7 @@ from ..volume import Volume
 from .lazy_arrays import read_by_chunks, report_as_damage
 from .named_arrays import stacks_of_arrays
 from .notes import angles_note, series_notes, volume_notes, writing_note
+from .rosetta import HYPERSPY, stacks_of_signals
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Stack
 
@@ -26,6 +27,9 @@ SMALLEST_LEVEL = 256
 #: Edge of the chunks of a volume, and of an image.
 CHUNK, IMAGE_CHUNK = 128, 1024
 MAX_LIST = 100_000
+#: What is looked at among HyperSpy's metadata.
+HYPERSPY_METADATA = ("General", "Signal", "Acquisition_instrument/TEM/Stage", "Tomography")
+TILTS = "metadata/Tomography/tilts"
 
 
 def read_zarr(path: Path) -> list[Stack]:
@@ -46,6 +50,49 @@ def read_zarr(path: Path) -> list[Stack]:
         if stacks:
             return number_same_names(stacks)
         return stacks_of_arrays(path, dict(_arrays(path, root)))
+
+
+def read_zspy(path: Path) -> list[Stack]:
+    """Open the signals of a HyperSpy file in Zarr, a folder or one zip archive.
+
+    rosettasciio's reader opens it for writing, takes version 2 of zarr to write and reads markers
+    and models too, which may fail; all that is needed here are data, axes and a few metadata.
+
+    Raises
+    ------
+    WedgefillError
+        If it is damaged, or holds no images.
+    """
+    import zarr
+    from zarr.storage import ZipStore
+
+    with report_as_damage(path):
+        store = ZipStore(path, mode="r") if path.is_file() else path
+        experiments = zarr.open_group(store, mode="r")["Experiments"]
+        if not isinstance(experiments, zarr.Group):
+            raise ValueError("no experiments")
+        signals = [_signal(path, experiments[name]) for name in sorted(experiments.group_keys())]
+    return stacks_of_signals(path, signals, HYPERSPY)
+
+
+def _signal(path: Path, group: Any) -> dict[str, Any]:
+    """Describe a signal as rosettasciio does, as far as anybody asks."""
+    data = _lazy(path, group["data"])
+    axes = []
+    for i in range(data.ndim):
+        axis = group[f"axis-{i}"]
+        listed = {"axis": np.asarray(axis["axis"][...])} if "axis" in axis else {}
+        axes.append({**axis.attrs, **listed})
+    metadata: dict[str, Any] = {}
+    for name in HYPERSPY_METADATA:
+        tree = metadata
+        for part in name.split("/"):
+            tree = tree.setdefault(part, {})
+        if f"metadata/{name}" in group:
+            tree.update(group[f"metadata/{name}"].attrs)
+    if TILTS in group:
+        metadata["Tomography"]["tilts"] = np.asarray(group[TILTS][...])
+    return {"data": data, "axes": axes, "metadata": metadata}
 
 
 def _groups(root: Any) -> Iterator[Any]:

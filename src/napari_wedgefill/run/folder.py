@@ -24,6 +24,7 @@ from .report import compute_sha256, describe_input, write_report
 
 if TYPE_CHECKING:
     from ..io import MrcSink
+    from ..pipeline.parts import Kept
     from ..pipeline.session import Session
     from ..tilt_series import TiltSeries
 
@@ -103,6 +104,7 @@ def iter_run_into(
     session: Session | None = None,
     *,
     overwrite: bool = False,
+    kept: Kept | None = None,
 ) -> Generator[RunEvent | Recorded | NotWritten, None, None]:
     """Run `iter_run` and write what comes of it; see there.
 
@@ -123,6 +125,8 @@ def iter_run_into(
     overwrite : bool
         Replace what an earlier run left in the folder; without it a run whose files are there
         already is refused.
+    kept : Kept, optional
+        What was done of the same run before.
 
     Yields
     ------
@@ -155,7 +159,7 @@ def iter_run_into(
     hashes: dict[str, str] = {}
     missing: dict[str, str] = {}
     # Closed at once when this is interrupted, so that the file in the making is removed.
-    with _keep_folder(folder), closing(iter_run(series, options, sink, session)) as events:
+    with _keep_folder(folder), closing(iter_run(series, options, sink, session, kept)) as events:
         for event in events:
             what = _name_item(event)
             if what is None:

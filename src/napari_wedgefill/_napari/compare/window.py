@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 
 from ...errors import WedgefillError
 from ..messages import announce
+from ..qt_objects import expect
 from .canvas import CompareCanvas
 from .control_bar import ControlBar
 from .figure import PrintedFigure
@@ -194,7 +195,7 @@ class CompareWidget(QWidget):
     def copy(self) -> None:
         """Put the figure on the clipboard."""
         image = self.figure().image()
-        QApplication.clipboard().setImage(image)
+        expect(QApplication.clipboard()).setImage(image)
         self.status.setText(f"Copied {image.width()} x {image.height()} pixels.")
 
     def ask_and_save(self) -> None:
@@ -254,7 +255,7 @@ def open_compare(
             widget.setParent(main, Qt.WindowType.Window)
         widget.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        widget.resize((widget.screen().availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
+        widget.resize((expect(widget.screen()).availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
     if run is not None:
         widget.show_run(run)
     widget.show()
