@@ -129,8 +129,8 @@ def _read_series(saved: SavedSeries, path: Path) -> LayerData:
             return data
     shapes = " and ".join(str(tuple(data[0].shape)) for data in found)
     raise WedgefillError(
-        f"{path}: it is read as an array of shape {shapes}, and {saved.name} had {saved.shape}; open "
-        "it by itself and choose the array."
+        f"{path}: it is read as an array of shape {shapes}, and {saved.name} had {saved.shape}; "
+        "open it by itself and choose the array."
     )
 
 
