@@ -179,8 +179,8 @@ def render(figures: dict) -> str:
             "",
             "## The live slice",
             "",
-            "One slice of the needle, 256 pixels wide: seconds after the slider rests until each method"
-            " is there, by the clock and in processor time of all cores.",
+            "One slice of the needle, 256 pixels wide: seconds after the slider rests until each"
+            " method is there, by the clock and in processor time of all cores.",
             "",
             "| method | clock | processor |",
             "|---|---:|---:|",
