@@ -4,9 +4,11 @@ import os
 
 from hypothesis import settings
 
-# Shared machines stall: a deadline would test them. Examples repeat, so that a failure does too.
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.load_profile("steady")
+# Shared machines stall: a deadline would test them. Examples repeat, so that a failure does too;
+# what is found later takes other examples (HYPOTHESIS_PROFILE=long).
+settings.register_profile("steady", deadline=None, derandomize=True, max_examples=40)
+settings.register_profile("long", deadline=None, max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Tests run side by side: threads of torch that wait for one another would waste their cores.

@@ -60,7 +60,7 @@ def run(given: argparse.Namespace) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.tiny:
         _simulate_tiny(given.data)
-        return _train_all(given, deadline, ["--steps", "20", "--batch", "2"])
+        return _train_all(given, deadline, ["--steps", "5", "--batch", "2"])
     with simulating(given.data, given.workers, deadline) as workers:
         if not _wait_for_groups(given.data, given.groups, workers, deadline):
             print("The session ended before there were enough groups to train on.")

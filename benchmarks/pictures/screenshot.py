@@ -27,13 +27,7 @@ WINDOW = (1600, 900)
 def main() -> None:
     args = arguments()
     args.output.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
-    viewer.window._qt_window.resize(*WINDOW)
-    for layer_data in open_needle():
-        viewer.add_layer(Layer.create(*layer_data))
-    dock = FillWedge(viewer)
-    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
-    close_notifications(viewer)
+    viewer, dock = open_window(WINDOW)
     if args.all:
         save(viewer, args.output / "opened.png")
     methods = args.methods.split(",")
@@ -50,6 +44,18 @@ def main() -> None:
     if args.all:
         save_views_and_live_slice(viewer, dock, args.output)
     viewer.close()
+
+
+def open_window(size: tuple[int, int]) -> tuple[napari.Viewer, FillWedge]:
+    """Open napari with the needle in it and the dock beside it; `size` in pixels."""
+    viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
+    viewer.window._qt_window.resize(*size)
+    for layer_data in open_needle():
+        viewer.add_layer(Layer.create(*layer_data))
+    dock = FillWedge(viewer)
+    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
+    close_notifications(viewer)
+    return viewer, dock
 
 
 def save_views_and_live_slice(viewer: napari.Viewer, dock: FillWedge, output: Path) -> None:

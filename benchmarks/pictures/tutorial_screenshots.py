@@ -13,16 +13,15 @@ import argparse
 from pathlib import Path
 
 import napari
-from napari.layers import Layer
 from PIL import Image
 from qtpy.QtCore import QPoint, QRect
 from qtpy.QtWidgets import QApplication, QWidget
 
 from benchmarks import DOCS
+from benchmarks.pictures import screenshot
 from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
 from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
-from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import list_trust_maps, list_volumes
 from napari_wedgefill._napari.results.window import ResultsWindow
@@ -36,13 +35,7 @@ MARGIN_PX = 4
 def main() -> None:
     args = arguments()
     args.output.mkdir(parents=True, exist_ok=True)
-    viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
-    viewer.window._qt_window.resize(*WINDOW)
-    for layer_data in open_needle():
-        viewer.add_layer(Layer.create(*layer_data))
-    dock = FillWedge(viewer)
-    viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
-    close_notifications(viewer)
+    viewer, dock = screenshot.open_window(WINDOW)
     pictures = Pictures(viewer, dock, args.output)
     pictures.window("open")
     pictures.live()

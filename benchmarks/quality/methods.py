@@ -22,7 +22,7 @@ from napari_wedgefill.joint_model.model import JointModel
 from napari_wedgefill.joint_model.stages import iter_joint
 from napari_wedgefill.progress import drain
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.reconstruct import TvmOptions, iter_sirt, iter_tvm, last, wbp
 from napari_wedgefill.reconstruct.tvm import noise_level, rms, weight_for
 
 Floats = NDArray[np.float32]
@@ -140,7 +140,8 @@ class _Tuning:
         strip = np.concatenate([o.rows for o in parts], axis=2)
         sizes = [o.n_slices for o in parts]
         weight = np.float32(factor) * np.concatenate([self.weights[k] for k in which])
-        volume = last(iter_tvm(self.beam, strip, n_steps=TUNED_STEPS, weight=weight))
+        options = TvmOptions(n_steps=TUNED_STEPS, weight=weight)
+        volume = last(iter_tvm(self.beam, strip, options=options))
         for k, part in zip(which, np.split(volume, np.cumsum(sizes)[:-1], axis=2), strict=True):
             self._compare(k, factor, part)
 

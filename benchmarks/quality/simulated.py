@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -119,9 +120,14 @@ def locate_result(cache: Cache, condition: Condition, part: str, kind: str) -> P
     It depends on the code that draws that family and no other: a new one makes no result stale.
     """
     angles = [round(float(angle), 6) for angle in condition.angles_deg]
-    drawn_by = [] if kind == SPHERES else list_sources(FAMILIES[kind])
     depends_on = [angles, condition.width, condition.dose, condition.n_objects]
-    return cache.path(f"{condition.name}_{kind}", part, [*depends_on, fingerprint(drawn_by)])
+    return cache.path(f"{condition.name}_{kind}", part, [*depends_on, _hash_sources(kind)])
+
+
+@functools.cache
+def _hash_sources(kind: str) -> str:
+    """Hash what draws a family; no file of it changes while this runs."""
+    return fingerprint([] if kind == SPHERES else list_sources(FAMILIES[kind]))
 
 
 def evaluate(cache: Cache, condition: Condition, model: JointModel) -> None:

@@ -46,10 +46,10 @@ def show_kills(found: dict[str, Any]) -> str:
         "undisturbed run, to the byte.",
         "",
         "| signal | runs | files under a final name | of them incomplete | left behind | left "
-        "after the next run |",
-        "|---|---:|---:|---:|---:|---:|",
+        "after the next run | ended in anything but a sentence |",
+        "|---|---:|---:|---:|---:|---:|---:|",
     ]
-    names = ("runs", "files", "incomplete", "left", "left_after")
+    names = ("runs", "files", "incomplete", "left", "left_after", "unexpected")
     lines += [
         f"| {signal} | " + " | ".join(str(count[name]) for name in names) + " |"
         for signal, count in found["signals"].items()
@@ -59,22 +59,25 @@ def show_kills(found: dict[str, Any]) -> str:
 
 def show_disks(found: dict[str, Any]) -> str:
     """Disks that filled up."""
-    counts = found["counts"]
-    return "\n".join(
-        [
-            "## Full disks",
-            "",
-            f"`python -m benchmarks.reliability.disks`, seed {found['seed']}: a fill onto a disk "
-            "of a random size, some of it taken away while it runs.",
-            "",
-            f"{counts['runs']} runs: {counts['refused']} were refused before anything was "
-            f"computed, {counts['stopped']} ended in a sentence when the disk was full, "
-            f"{counts['incomplete_asked']} wrote volumes and report but not the picture, and "
-            f"{counts['complete']} had room enough. Incomplete files under a final name: "
-            f"{counts['incomplete']}. Left behind: {counts['left']}. Ended in anything but a "
-            f"sentence: {counts['unexpected']}.",
-        ]
-    )
+    lines = [
+        "## Full disks",
+        "",
+        f"`python -m benchmarks.reliability.disks`, seed {found['seed']}: a fill with four methods "
+        "and a picture onto a disk that has no room left: in the middle of a volume, from the "
+        "start, or once the volumes are complete. Files under their final name are compared with "
+        "those of an undisturbed run.",
+        "",
+        "| full | runs | refused before anything was computed | stopped in a sentence | volumes "
+        "and report, and told that the picture is missing | complete | anything else | incomplete "
+        "files | left behind |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    names = ("runs", "refused", "stopped", "incomplete_asked", "complete", "unexpected")
+    lines += [
+        f"| {disk} | " + " | ".join(str(count[n]) for n in (*names, "incomplete", "left")) + " |"
+        for disk, count in found["disks"].items()
+    ]
+    return "\n".join(lines)
 
 
 def show_mutations(found: dict[str, Any]) -> str:
@@ -96,8 +99,36 @@ def show_mutations(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def show_readers(found: dict[str, Any]) -> str:
+    """Damaged images and lists of angles."""
+    lines = [
+        "## Damaged images and angle files",
+        "",
+        f"`python -m benchmarks.reliability.fuzz_readers`, seed {found['seed']}: sound files of a "
+        "few kilobytes in which bytes were changed, cut, doubled or put in. Describing and reading "
+        f"them must work or end in one sentence, within {found['seconds_each']:g} s of the "
+        f"processor and {found['limit_mb']:,} MB beyond what the libraries take.",
+        "",
+        "| format | tried | read | refused in a sentence | anything else | slowest, s |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind, count in found["counts"].items():
+        cells = [count["read"], count["refused"], count["failed"]]
+        row = " | ".join(f"{n:,}" for n in (sum(cells), *cells))
+        lines.append(f"| {kind} | {row} | {count['slowest_s']:.2f} |")
+    total = sum(n for count in found["counts"].values() for n in list(count.values())[:3])
+    lines += [
+        "",
+        f"{total:,} inputs, {len(found['failures'])} failures. Largest memory of a process, with "
+        f"all libraries: {found['largest_mb']:,} MB.",
+    ]
+    lines += [f"- {n} times: {how}" for how, n in found["kinds_of_failure"].items()]
+    return "\n".join(lines)
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "kills": show_kills,
     "disks": show_disks,
     "mutations": show_mutations,
+    "readers": show_readers,
 }

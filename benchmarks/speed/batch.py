@@ -108,7 +108,7 @@ def kill_one_worker(client: Any) -> None:
     os.kill(next(iter(client.run(os.getpid).values())), signal.SIGKILL)
 
 
-def read_and_count(path: Path, log: Path) -> TiltSeries:
+def read_and_count(log: Path, path: Path) -> TiltSeries:
     """Read a series, and note that it was begun."""
     with log.open("a") as file:
         file.write(f"{path.name}\n")
@@ -130,7 +130,7 @@ def measure(n: int, width: int, slices: int) -> dict[str, Any]:
         one = run_batch(jobs, folder / "one", 1, None)
         two = run_batch(jobs, folder / "two", 2, None)
         log = folder / "begun.txt"
-        counted = [replace(job, read=partial(read_and_count, job.source, log)) for job in jobs]
+        counted = [replace(job, read=partial(read_and_count, log)) for job in jobs]
         killed = run_batch(counted, folder / "killed", 2, kill_one_worker)
         killed["begun"] = len(log.read_text().splitlines())
         again = run_batch(jobs, folder / "two", 1, None)

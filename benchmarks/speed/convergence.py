@@ -21,7 +21,7 @@ from benchmarks.quality.simulate import CHOSEN_ON, simulate_all
 from benchmarks.speed.page import record
 from napari_wedgefill.joint_model.angular_grid import grid_for
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sart, iter_tvm, last
+from napari_wedgefill.reconstruct import TvmOptions, iter_sart, iter_tvm, last
 from napari_wedgefill.reconstruct.tvm import FASTER, rms, weight_for
 
 Floats = NDArray[np.float32]
@@ -41,11 +41,13 @@ def measure(electrons: float) -> list[dict[str, Any]]:
     rows = np.concatenate([normalise_rows(beam, o.rows).rows for o in objects], axis=2)
     sart = last(iter_sart(beam, rows, 10))
     weight = weight_for(beam.n_tilts, rms(rows - beam(last(iter_tvm(beam, rows, x0=sart)))))
-    end = last(iter_tvm(beam, rows, n_steps=AT_REST, weight=weight, x0=sart))
+    options = TvmOptions(n_steps=AT_REST, weight=weight)
+    end = last(iter_tvm(beam, rows, options=options, x0=sart))
     found = []
     for name, faster in RATES.items():
         for n_steps in STEPS:
-            steps = iter_tvm(beam, rows, n_steps=n_steps, weight=weight, x0=sart, faster=faster)
+            options = TvmOptions(n_steps=n_steps, weight=weight, faster=faster)
+            steps = iter_tvm(beam, rows, options=options, x0=sart)
             left = float(np.mean(_norms(last(steps) - end) / _norms(sart - end)))
             found.append({"rates": name, "steps": n_steps, "left": left})
     return found

@@ -1,18 +1,87 @@
-"""What is wrong with a file that people may have edited, in a few words.
+"""Files that people may have edited: read with care, and what is wrong with them in a few words.
 
-Models and reports are checked with pydantic: its types say what a file must hold in one place, it
-looks at every value, and napari brings it along anyway.
+Models, reports and recipes are checked with pydantic: its types say what a file must hold in one
+place, it looks at every value, and napari brings it along anyway.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .errors import WedgefillError
+from .memory import format_bytes
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
+    from pydantic import BaseModel, ValidationError
 
 #: Longest value that a sentence quotes.
 _LONGEST = 60
+#: Reports of thousands of tilts stay far below.
+MOST_BYTES = 64 * 10**6
+
+Described = TypeVar("Described", bound="BaseModel")
+
+
+def read_json(
+    path: Path, schema: type[Described], *, what: str, writer: str
+) -> tuple[Described, dict[str, Any]]:
+    """Read a file of JSON that a command wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    schema : type
+        What it must hold.
+    what : str
+        What such a file is called.
+    writer : str
+        The command that writes such files.
+
+    Returns
+    -------
+    BaseModel
+        What the schema names.
+    dict
+        All that the file holds, the values that the schema names as it has checked them.
+
+    Raises
+    ------
+    WedgefillError
+        If there is no such file, it is none that can be read, or a value is not as it should be.
+    """
+    from pydantic import ValidationError
+
+    advice = f"give a {what} that '{writer}' wrote"
+    try:
+        if path.exists() and not path.is_file():
+            raise WedgefillError(
+                f"{path}: this is no file but a folder, a device or a pipe; {advice}."
+            )
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, WedgefillError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise WedgefillError(f"{path}: the {what} cannot be read ({reason}); {advice}.") from error
+    if len(raw) > MOST_BYTES:
+        raise WedgefillError(
+            f"{path}: this holds more than {format_bytes(MOST_BYTES)}, which no {what} does; "
+            f"{advice}."
+        )
+    try:
+        described = schema.model_validate_json(raw)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            reason = error.errors()[0]["msg"]
+            raise WedgefillError(f"{path}: this is not JSON ({reason}); {advice}.") from error
+        raise WedgefillError(
+            f"{path}: this {what} cannot be used ({describe_fault(error)}); give one that "
+            f"'{writer}' of this version wrote."
+        ) from error
+    return described, described.model_dump(mode="json", exclude_unset=True)
 
 
 def describe_fault(error: ValidationError) -> str:

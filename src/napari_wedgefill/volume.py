@@ -65,7 +65,7 @@ class VolumeOutline:
     first_slice: int = 0
     tilt_range: TiltRange | None = None
 
-    def filled(self, data: NDArray[np.float32]) -> Volume:
+    def fill_with(self, data: NDArray[np.float32]) -> Volume:
         """Return the volume that has these voxels, float32 (z, y, x)."""
         return Volume(
             data,

@@ -10,7 +10,7 @@ from napari.layers import Layer
 from qtpy.QtCore import Qt
 from superqt.utils import GeneratorWorker
 
-from napari_wedgefill._napari.fill import preferences
+from napari_wedgefill._napari.fill import preferences, workbench
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import series_layer
@@ -60,6 +60,7 @@ def loaded(viewer, series, qtbot):
     dock = FillWedge(viewer)
     viewer.window.add_dock_widget(dock, name="Fill wedge")
     dock.update(methods=("wbp", "sart", "tvm"), device="cpu")
+    qtbot.waitUntil(are_idle)
     yield viewer, dock
     GeneratorWorker.await_workers(20_000)
     qtbot.wait(20)
@@ -73,6 +74,10 @@ def quick(loaded):
     return viewer, dock
 
 
+def are_idle() -> bool:
+    return all(bench.turns.is_idle for bench in workbench._workbenches.values())
+
+
 class Hands:
     """What a user does with the mouse."""
 
@@ -81,9 +86,15 @@ class Hands:
 
     def click(self, button) -> None:
         self._qtbot.mouseClick(button, Qt.MouseButton.LeftButton)
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait until the windows have shown all that they were asked to."""
+        self._qtbot.waitUntil(are_idle, timeout=120_000)
 
     def finish(self, dock) -> None:
         self._qtbot.waitUntil(lambda: not dock.workbench.is_running, timeout=120_000)
+        self.rest()
 
     def fill(self, dock) -> None:
         self.click(dock.footer.fill_button)

@@ -19,9 +19,12 @@ def files(series, tmp_path):
     return paths
 
 
-def test_results_of_the_command_line_open_side_by_side(files, make_napari_viewer, monkeypatch):
+def test_results_of_the_command_line_open_side_by_side(
+    files, make_napari_viewer, monkeypatch, hands
+):
     monkeypatch.setattr(napari, "Viewer", lambda **_: make_napari_viewer())
     viewer = window.open_results(files)
+    hands.rest()
     assert [layer.name for layer in viewer.layers] == ["discs", "discs_wbp", "discs_tvm"]
     assert [layer.visible for layer in viewer.layers] == [False, True, True]
     assert viewer.canvas.grid.enabled

@@ -134,7 +134,7 @@ def test_a_killed_worker_costs_its_series_only_and_one_that_kills_them_all_is_gi
     paths = [write_series(f"s{k}") for k in range(3)]
     marker, kill = tmp_path / "was-killed", signal.SIGKILL
 
-    def read_and_die_once():
+    def read_and_die_once(_):
         if not marker.exists():
             marker.touch()
             os.kill(os.getpid(), kill)
@@ -142,7 +142,7 @@ def test_a_killed_worker_costs_its_series_only_and_one_that_kills_them_all_is_gi
 
     jobs = [make_job(path, WBP) for path in paths]
     jobs[1] = replace(jobs[1], read=read_and_die_once)
-    jobs[2] = replace(jobs[2], read=lambda: os.kill(os.getpid(), kill))
+    jobs[2] = replace(jobs[2], read=lambda _: os.kill(os.getpid(), kill))
     with open_client(n_workers=1) as client:
         ended = fill_many(jobs, folder=tmp_path / "out", client=client)
         addresses = list(client.scheduler_info(n_workers=-1)["workers"])

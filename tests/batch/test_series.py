@@ -13,8 +13,8 @@ from napari_wedgefill import FillOptions, RunOptions, memory
 from napari_wedgefill.batch.job import DONE, FAILED, KEPT, NOT_BEGUN, make_job
 from napari_wedgefill.batch.series import run_series
 from napari_wedgefill.cli import main
-from napari_wedgefill.commands.from_report import SETTINGS
 from napari_wedgefill.io import mrc_sink
+from napari_wedgefill.run.report_schema import Settings
 
 WBP = RunOptions(FillOptions(methods=("wbp",)))
 
@@ -157,8 +157,9 @@ def test_progress_is_told(path, out):
 
 def test_the_report_of_a_job_repeats_with_fill(path, out, tmp_path, capsys):
     angles = path.with_suffix(".tlt")
-    job = make_job(path, WBP, angles=angles.rename(tmp_path / "given.tlt"), pixel_nm=0.5)
-    assert set(job.settings) == set(SETTINGS)
+    quick = RunOptions(FillOptions(methods=("wbp", "sart"), preview=True))
+    job = make_job(path, quick, angles=angles.rename(tmp_path / "given.tlt"), pixel_nm=0.5)
+    assert set(job.settings) == set(Settings.model_fields)
     assert run_series(job, out).state == DONE
     report = out / "tiny" / "report.json"
     assert main(["fill", "--from-report", str(report), "-o", str(tmp_path / "again")]) == 0

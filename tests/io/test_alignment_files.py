@@ -61,7 +61,7 @@ def test_an_xf_line_moves_the_image_as_imod_would() -> None:
     flip = np.array([[0, 1], [1, 0]])
     start = flip @ (middle - back @ (middle + transforms.shifts_px[0]))
     by_imod = affine_transform(image[0], flip @ back @ flip, start, order=3, mode="nearest")
-    ours = Binned.of(image, 1).aligned(found.pose)[0]
+    ours = Binned.of(image, 1).align(found.pose)[0]
     np.testing.assert_allclose(ours[6:-6, 6:-6], by_imod[6:-6, 6:-6], atol=1e-3)
 
 

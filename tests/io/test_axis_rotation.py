@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.geometry import centre
-from napari_wedgefill.io.axis import rotate, rotated_shape, wrapped
+from napari_wedgefill.io.axis import rotate, rotate_shape, wrap_degrees
 
 
 def line_through_centre(n, degrees):
@@ -57,11 +57,11 @@ def test_corners_take_the_median_and_values_keep_their_level(offset):
 def test_quarter_turns_are_views_and_shapes_are_foretold():
     images = np.arange(2 * 3 * 4, dtype=np.int16).reshape(2, 3, 4)
     assert np.shares_memory(rotate(images, 90.0), images)
-    assert rotate(images, 90.0).shape == rotated_shape(images.shape, 90.0) == (2, 4, 3)
-    assert rotate(images, 100.0).shape == rotated_shape(images.shape, 100.0) == (2, 4, 3)
+    assert rotate(images, 90.0).shape == rotate_shape(images.shape, 90.0) == (2, 4, 3)
+    assert rotate(images, 100.0).shape == rotate_shape(images.shape, 100.0) == (2, 4, 3)
     assert rotate(images, 0.03).dtype == np.int16
 
 
 @pytest.mark.parametrize(("given", "expected"), [(270, -90), (-180, 180), (180, 180), (-360, 0)])
 def test_angles_are_wrapped(given, expected):
-    assert wrapped(given) == expected
+    assert wrap_degrees(given) == expected

@@ -20,15 +20,18 @@ from napari_wedgefill.training import export
 STAGES = registry.load("small").stages
 
 
-@pytest.fixture
-def mine(tmp_path):
-    """A copy of the bundled small model without half-precision twins."""
-    folder = tmp_path / "mine"
+def copy_small(folder):
+    """Copy the bundled small model without half-precision twins."""
     shutil.copytree(registry.load("small").folder, folder)
     for twin in folder.glob("*_fp16.onnx"):
         twin.unlink()
     describe(folder)
     return folder
+
+
+@pytest.fixture
+def mine(tmp_path):
+    return copy_small(tmp_path / "mine")
 
 
 def describe(folder):
@@ -146,12 +149,19 @@ def test_bundled_networks_state_opset_stage_and_contract():
             assert not any(node.doc_string or node.metadata_props for node in found.graph.node)
 
 
-@pytest.fixture
-def with_twins(mine):
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """The small model with twins that were made here."""
+    folder = copy_small(tmp_path_factory.mktemp("converted") / "mine")
     for stage in STAGES:
-        export.export_half_precision(mine / f"{stage}.onnx")
-    describe(mine)
-    return mine
+        export.export_half_precision(folder / f"{stage}.onnx")
+    describe(folder)
+    return folder
+
+
+@pytest.fixture
+def with_twins(converted, tmp_path):
+    return shutil.copytree(converted, tmp_path / "mine")
 
 
 def test_half_precision_is_taken_on_cuda_and_nowhere_else(with_twins):
@@ -179,9 +189,9 @@ def test_half_precision_files_are_checked_by_hash_too(with_twins):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_half_precision_answers_as_single_does(with_twins, stage):
+def test_half_precision_answers_as_single_does(converted, stage):
     """Inputs of order one are rounded at 5e-4 of their size, and each layer adds its rounding."""
-    path = with_twins / f"{stage}.onnx"
+    path = converted / f"{stage}.onnx"
     single = session.open_session(path, "cpu", {})
     half = session.open_session(onnx_file.name_half_precision_twin(path), "cpu", {})
     channels = single.get_inputs()[0].shape[1]

@@ -51,9 +51,9 @@ def test_a_film_that_fills_the_field_is_not_taken_for_empty_space() -> None:
 def test_nothing_wraps_around_and_a_whole_pixel_move_is_exact() -> None:
     image = np.zeros((1, 32, 32), np.float32)
     image[0, 10, 28] = 7.0
-    aligned = Binned.of(image, 1).aligned(Pose(np.array([[3.0, -6.0]])))
+    aligned = Binned.of(image, 1).align(Pose(np.array([[3.0, -6.0]])))
     assert np.abs(aligned).max() < 1e-3  # the content left the field, and did not come back
-    aligned = Binned.of(image, 1).aligned(Pose(np.array([[3.0, 6.0]])))
+    aligned = Binned.of(image, 1).align(Pose(np.array([[3.0, 6.0]])))
     assert aligned[0, 7, 22] == pytest.approx(7.0, abs=1e-4)
 
 
@@ -61,7 +61,7 @@ def test_binning_keeps_the_centre_where_it_is() -> None:
     y, x = np.mgrid[:35, :35] - 17.0
     image = np.exp(-(y**2 + x**2) / 30.0, dtype=np.float32)[None]
     small = Binned.of(image, 2)
-    centred = small.aligned(Pose(np.full((1, 2), 1e-9)))[0]
+    centred = small.align(Pose(np.full((1, 2), 1e-9)))[0]
     np.testing.assert_allclose(centred, centred[::-1, ::-1], atol=2e-2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import pytest
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.prepare import (
     CleanOptions,
-    Found,
     PrepareOptions,
     RegionOptions,
     TiltOptions,
@@ -22,7 +22,7 @@ from napari_wedgefill.prepare import (
 )
 from napari_wedgefill.prepare.cleaning import estimate_tilt_offset, subtract_plane
 from napari_wedgefill.prepare.disagreement import hint
-from napari_wedgefill.prepare.options import read_recipe, write_recipe
+from napari_wedgefill.prepare.recipe import read_found, read_recipe, write_recipe
 from napari_wedgefill.tilt_series import TiltSeries
 from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SCALE, SIZE, jitter, needle
 
@@ -144,9 +144,8 @@ def test_another_signal_takes_over_shifts_and_images(tmp_path: Path) -> None:
     assert first.report.alignment is not None
     assert first.report.alignment.applied
     path = write_recipe(tmp_path / "r.json", first.report.to_dict())
-    options, found = read_recipe(path)
+    options, like = read_recipe(path).options, read_found(path)
     assert options == first.report.options
-    like = Found.from_dict(found, path.name)
     second = prepare_series(replace(series, images=2.0 * (series.images - LEVEL)), options, like)
     np.testing.assert_allclose(second.series.images, 2.0 * first.series.images, atol=0.02 * SCALE)
     assert second.series.n_tilts == series.n_tilts - 1
@@ -156,17 +155,45 @@ def test_another_signal_takes_over_shifts_and_images(tmp_path: Path) -> None:
         prepare_series(series.tilts(np.arange(6)), options, like)
 
 
-def test_a_recipe_with_an_unknown_or_wrong_option_is_refused(tmp_path: Path) -> None:
+FOUND = {
+    "kept": [0, 2], "angles_deg": [-60, 60], "offsets_px": [[0, 0], [1, 2.5]], "axis_shift_px": 0,
+    "axis_deg": 0.0, "all_angles_deg": [-60, 0, 60], "shape": [16, 16],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ('{"recipe": {"clean": {"sparkle": true}}}', r"recipe\.clean\.sparkle is True"),
+        ('{"recipe": {"clean": {"spikes": "yes"}}}', r"recipe\.clean\.spikes is 'yes'"),
+        ('{"recipe": {"tilts": {"offset_deg": NaN}}}', r"recipe\.tilts\.offset_deg is nan"),
+        ('{"recipe": {"tilts": {"offset_deg": 1e999}}}', r"recipe\.tilts\.offset_deg is inf"),
+        ('{"recipe": {"region": {"rows": [1]}}}', r"recipe\.region\.rows\.1 is missing"),
+        ("[]", r"all of it is \[\]"),
+        ("{}", "recipe is missing"),
+        ("[" * 100_000, "this is not JSON"),
+        ("\x00", "this is not JSON"),
+        (json.dumps({"recipe": {}, "found": FOUND | {"kept": [0, 3]}}), "is not there, or twice"),
+        (json.dumps({"recipe": {}, "found": FOUND | {"kept": [0]}}), "one angle and one shift"),
+        (json.dumps({"recipe": {}, "found": FOUND | {"shape": [1, 1]}}), "out of the field"),
+        (json.dumps({"recipe": {}, "found": FOUND | {"kept": [0, -1]}}), r"found\.kept\.1 is -1"),
+    ],
+)
+def test_a_recipe_that_was_edited_wrongly_is_refused(tmp_path: Path, text: str, sentence) -> None:
     path = tmp_path / "r.json"
-    path.write_text(json.dumps({"recipe": {"clean": {"sparkle": True}}}))
-    with pytest.raises(WedgefillError, match="no option 'sparkle'"):
+    path.write_text(text)
+    with pytest.raises(WedgefillError, match=r"r\.json: .*" + sentence):
         read_recipe(path)
-    path.write_text(json.dumps({"recipe": {"clean": {"spikes": "yes"}}}))
-    with pytest.raises(WedgefillError, match="not of the right kind"):
-        read_recipe(path)
-    path.write_text("[]")
-    with pytest.raises(WedgefillError, match="not a recipe"):
-        read_recipe(path)
+
+
+def test_a_recipe_that_is_a_pipe_or_holds_no_shifts_is_refused(tmp_path: Path) -> None:
+    path = write_recipe(tmp_path / "r.json", {"recipe": {}, "found": None, "odd": float("nan")})
+    with pytest.raises(WedgefillError, match="holds no shifts"):
+        read_found(path)
+    assert json.loads(path.read_text())["odd"] is None
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(WedgefillError, match=r"pipe\.json: this is no file"):
+        read_recipe(tmp_path / "pipe.json")
 
 
 def test_a_raw_series_disagrees_more_than_an_aligned_one() -> None:

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.prepare import Aligned, align
-from napari_wedgefill.prepare.bad_images import find_bad_images, saturated_tilts
+from napari_wedgefill.prepare.bad_images import find_bad_images, find_saturated_tilts
 from napari_wedgefill.prepare.spikes import replace_spikes
 from napari_wedgefill.tilt_series import TiltSeries
 from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SCALE, jitter, needle
@@ -127,7 +127,7 @@ def test_sparse_counts_are_not_taken_for_spikes(rate: float) -> None:
 
 def test_a_saturated_detector_is_seen() -> None:
     series = needle(jitter(), noise=0.02)
-    assert saturated_tilts(series.images) == []
+    assert find_saturated_tilts(series.images) == []
     clipped = np.minimum(series.images, np.float32(LEVEL + 0.4 * SCALE))
-    assert len(saturated_tilts(clipped)) == series.n_tilts
-    assert saturated_tilts(replace(series, images=series.images * 0 + 1).images) == []
+    assert len(find_saturated_tilts(clipped)) == series.n_tilts
+    assert find_saturated_tilts(replace(series, images=series.images * 0 + 1).images) == []

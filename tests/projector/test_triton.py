@@ -18,7 +18,7 @@ from napari_wedgefill.projector.torch_backend import TorchBackend
 pytest.importorskip("triton", reason="there is no Triton for this system")
 
 HERE = Path(__file__).parent
-CASES = ("shifted", "edges", "long", "strip", "halves", "subset")
+CASES = ("shifted", "each its own", "edges", "long", "strip", "halves", "subset")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 
 

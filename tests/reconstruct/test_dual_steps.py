@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_tvm, last
+from napari_wedgefill.reconstruct import TvmOptions, iter_tvm, last
 from napari_wedgefill.reconstruct.sart import spread_steps
 from napari_wedgefill.reconstruct.tvm import (
     FASTER,
@@ -83,5 +83,5 @@ def test_a_slice_that_is_full_does_not_run_away(name):
     """All tilts of a step push low frequencies alike, and a full slice has most of them."""
     beam = ParallelBeam(RANGES[name], 48)
     full = np.ones((48, 48, 2), np.float32)
-    found = last(iter_tvm(beam, beam(full), n_steps=600))
+    found = last(iter_tvm(beam, beam(full), options=TvmOptions(n_steps=600)))
     np.testing.assert_allclose(found, full, atol=0.12)

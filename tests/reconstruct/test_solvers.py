@@ -1,6 +1,7 @@
 """Solvers: bounds from projection to reconstruction, progress, constraints."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import scipy.ndimage
 
 from napari_wedgefill.projector import ParallelBeam, processor, processor_tvm
 from napari_wedgefill.reconstruct import (
+    TvmOptions,
     iter_sart,
     iter_sirt,
     iter_tvm,
@@ -79,7 +81,7 @@ def test_tvm_restores_discs_that_sart_cannot(discs):
     beam = ParallelBeam(np.arange(-60, 61, 3.0), N)
     rows = beam(discs)
     sart = relative_error(last(iter_sart(beam, rows, 15)), discs)
-    tvm = relative_error(last(iter_tvm(beam, rows, 150, weight=0.05)), discs)
+    tvm = relative_error(last(iter_tvm(beam, rows, 150, TvmOptions(weight=0.05))), discs)
     assert tvm < 0.7 * sart
 
 
@@ -89,7 +91,9 @@ def test_tvm_finds_its_weight_for_any_noise(discs, noise):
     beam = ParallelBeam(np.arange(-60, 61, 3.0), N)
     rng = np.random.default_rng(1)
     rows = beam(discs) + rng.normal(0, noise, (41, N, 4)).astype(np.float32)
-    ladder = [relative_error(last(iter_tvm(beam, rows, 60, weight=w)), discs) for w in LADDER]
+    ladder = [
+        relative_error(last(iter_tvm(beam, rows, 60, TvmOptions(weight=w))), discs) for w in LADDER
+    ]
     unaided = relative_error(last(iter_tvm(beam, rows, 60)), discs)
     assert unaided < 1.25 * min(ladder)
     assert unaided < 0.7 * max(ladder)
@@ -105,7 +109,9 @@ def test_tvm_of_a_specimen_full_of_edges_comes_to_rest():
     start = last(iter_sart(beam, rows, 10))
     errors = [relative_error(s.x, truth) for s in iter_tvm(beam, rows, 60, x0=start)]
     assert max(errors[30:]) < 1.05 * min(errors[30:])
-    ladder = [relative_error(last(iter_tvm(beam, rows, 60, weight=w)), truth) for w in LADDER]
+    ladder = [
+        relative_error(last(iter_tvm(beam, rows, 60, TvmOptions(weight=w))), truth) for w in LADDER
+    ]
     assert errors[-1] < 1.3 * min(ladder)
 
 
@@ -125,8 +131,8 @@ def test_tvm_comes_to_rest_at_its_minimum(discs):
         variation = np.sum(np.hypot(*steps), dtype=np.float64)
         return 0.5 * np.sum(np.square(beam(x) - rows), dtype=np.float64) + variation
 
-    long = objective(last(iter_tvm(beam, rows, 1000, weight=1.0)))
-    assert long < objective(last(iter_tvm(beam, rows, 60, weight=1.0))) < 1.01 * long
+    long = objective(last(iter_tvm(beam, rows, 1000, TvmOptions(weight=1.0))))
+    assert long < objective(last(iter_tvm(beam, rows, 60, TvmOptions(weight=1.0)))) < 1.01 * long
     assert objective(discs) > long
 
 
@@ -135,13 +141,13 @@ def test_tvm_keeps_the_edges_of_its_prior(discs):
     beam = ParallelBeam(np.arange(-50, 51, 10.0), N)
     rows = beam(discs) + np.random.default_rng(0).normal(0, 2.0, (11, N, 4)).astype(np.float32)
     errors = [
-        relative_error(last(iter_tvm(beam, rows, 60, prior=discs, share=share)), discs)
+        relative_error(last(iter_tvm(beam, rows, 60, TvmOptions(share=share), prior=discs)), discs)
         for share in (0.0, 0.4, 0.8)
     ]
     assert errors[2] < 0.7 * errors[1] < 0.7 * errors[0], errors
     np.testing.assert_allclose(
-        last(iter_tvm(beam, rows, 400, weight=2.0, prior=discs, share=0.0)),
-        last(iter_tvm(beam, rows, 400, weight=2.0)),
+        last(iter_tvm(beam, rows, 400, TvmOptions(weight=2.0, share=0.0), prior=discs)),
+        last(iter_tvm(beam, rows, 400, TvmOptions(weight=2.0))),
         atol=0.01,
     )
 
@@ -149,8 +155,8 @@ def test_tvm_keeps_the_edges_of_its_prior(discs):
 def test_tvm_takes_one_weight_or_one_a_slice(discs):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
     rows = beam(discs)
-    one = last(iter_tvm(beam, rows, 5, weight=0.3))
-    many = last(iter_tvm(beam, rows, 5, weight=np.array([0.3, 0.3, 5.0, 0.3])))
+    one = last(iter_tvm(beam, rows, 5, TvmOptions(weight=0.3)))
+    many = last(iter_tvm(beam, rows, 5, TvmOptions(weight=np.array([0.3, 0.3, 5.0, 0.3]))))
     np.testing.assert_allclose(many[:, :, [0, 1, 3]], one[:, :, [0, 1, 3]], atol=1e-6)
     assert relative_error(many[:, :, 2], one[:, :, 2]) > 0.01
 
@@ -159,7 +165,8 @@ def test_solvers_report_and_respect_their_start(discs):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
     rows = beam(discs)
     start = discs.copy()
-    for solver in (iter_sart, iter_sirt, lambda *a, **k: iter_tvm(*a, **k, weight=0.1)):
+    tvm = partial(iter_tvm, options=TvmOptions(weight=0.1))
+    for solver in (iter_sart, iter_sirt, tvm):
         sweeps = [(s.done, s.total) for s in solver(beam, rows, 3, x0=start)]
         assert sweeps == [(1, 3), (2, 3), (3, 3)]
     np.testing.assert_array_equal(start, discs)
@@ -223,19 +230,19 @@ def test_a_solver_goes_on_from_the_dual_variable_that_it_left(discs):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
     rows = beam(discs)
     dual = np.zeros_like(rows)
-    begun = last(iter_tvm(beam, rows, 100, weight=2.0, dual=dual))
-    np.testing.assert_array_equal(begun, last(iter_tvm(beam, rows, 100, weight=2.0)))
+    begun = last(iter_tvm(beam, rows, 100, TvmOptions(weight=2.0), dual=dual))
+    np.testing.assert_array_equal(begun, last(iter_tvm(beam, rows, 100, TvmOptions(weight=2.0))))
     np.testing.assert_allclose(dual, beam(begun) - rows, atol=0.05 * np.abs(dual).max())
-    end = last(iter_tvm(beam, rows, 600, weight=2.0))
-    cold = last(iter_tvm(beam, rows, 10, weight=2.0, x0=begun))
-    warm = last(iter_tvm(beam, rows, 10, weight=2.0, x0=begun, dual=dual))
+    end = last(iter_tvm(beam, rows, 600, TvmOptions(weight=2.0)))
+    cold = last(iter_tvm(beam, rows, 10, TvmOptions(weight=2.0), x0=begun))
+    warm = last(iter_tvm(beam, rows, 10, TvmOptions(weight=2.0), x0=begun, dual=dual))
     assert np.linalg.norm(warm - end) < 0.8 * np.linalg.norm(cold - end)
 
 
 def tvm_near_a_ramp(beam, rows, n_sweeps):
     ramp = np.linspace(0, 1, beam.depth * beam.width * rows.shape[2], dtype=np.float32)
     prior = ramp.reshape(beam.depth, beam.width, rows.shape[2])
-    return iter_tvm(beam, rows, n_sweeps, prior=prior, share=0.5)
+    return iter_tvm(beam, rows, n_sweeps, TvmOptions(share=0.5), prior=prior)
 
 
 @pytest.mark.parametrize("solver", [iter_sart, iter_tvm, tvm_near_a_ramp])

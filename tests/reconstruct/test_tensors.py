@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.reconstruct import TvmOptions, iter_sart, iter_sirt, iter_tvm, last, wbp
 
 DEVICES = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
 
@@ -35,17 +35,19 @@ def test_weighted_back_projection_of_a_tensor(measured, device, window):
         (iter_sart, {"relaxation": 0.7}),
         (iter_tvm, {}),
         (iter_tvm, {"weight": 0.3}),
-        (iter_tvm, {"prior": ..., "share": 0.6}),
+        (iter_tvm, {"share": 0.6}),
         (iter_tvm, {"weight": np.array([0.1, 2.0, 0.1], np.float32)}),
     ],
 )
 def test_a_solver_answers_a_tensor_with_a_tensor(measured, device, nonnegative, solver, settings):
     beam, rows = measured
     settings = {**settings, "nonnegative": nonnegative}
+    if solver is iter_tvm:
+        settings = {"options": TvmOptions(**settings)}
     start = np.full((20, 24, 3), 0.2, np.float32)
     tensor, x0 = torch.from_numpy(rows).to(device), torch.from_numpy(start).to(device)
     there = settings
-    if "prior" in settings:
+    if "options" in settings and settings["options"].share:
         prior = np.random.default_rng(1).random((20, 24, 3), dtype=np.float32)
         settings["prior"] = prior
         there = {**settings, "prior": torch.from_numpy(prior).to(device)}

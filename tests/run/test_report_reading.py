@@ -15,18 +15,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from napari_wedgefill import validation
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.json_text import write_json
-from napari_wedgefill.run import report as reports
 from napari_wedgefill.run.report import read_report, write_report
 
 SHA = "0" * 64
 SOUND: dict[str, Any] = {
     "settings": {
-        "file": "/a/b.mrc", "angles": None, "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None,
-        "bin": 1, "negate_angles": False, "align": True, "methods": ["wbp"], "model": "small",
-        "device": "auto", "slices": [0, 4], "stop": "sweeps", "self_check": False, "trust": False,
-        "table": False, "png": False,
+        "file": "/a/b.mrc", "angles": None, "dataset": None, "flip": False, "signed_bytes": None,
+        "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None, "bin": 1, "negate_angles": False,
+        "align": True, "methods": ["wbp"], "model": "small", "device": "auto", "slices": [0, 4],
+        "preview": False, "stop": "sweeps", "box": False, "self_check": False, "trust": False,
+        "table": False, "png": False, "no_check": False, "no_gain": False,
     },
     "input": {"path": "/a/b.mrc", "sha256": SHA, "bytes": 8},
     "geometry": {"angles_deg": [-60, 0.0, 60], "pixel_nm": 0.5},
@@ -73,8 +74,19 @@ def test_a_value_of_another_kind_is_named(tmp_path: Path, where: str, value, sen
         inner = inner[part]
     inner[last] = value
     write_report(tmp_path / "report.json", report)
-    with pytest.raises(WedgefillError, match=rf"how to repeat the run \({sentence}") as told:
+    with pytest.raises(WedgefillError, match=rf"cannot be used \({sentence}") as told:
         read_report(tmp_path)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("name", sorted(SOUND["settings"]))
+def test_a_setting_that_is_missing_is_named(tmp_path: Path, name: str):
+    report = copy.deepcopy(SOUND)
+    del report["settings"][name]
+    write_report(tmp_path / "report.json", report)
+    with pytest.raises(WedgefillError, match=rf"\(settings\.{name} is missing\); give one") as told:
+        read_report(tmp_path)
+    assert str(told.value).count(". ") == 0
     assert "\n" not in str(told.value)
 
 
@@ -100,7 +112,7 @@ def test_damaged_bytes_are_read_or_refused(tmp_path_factory, place: int, raw: by
 
 
 def test_a_file_too_large_to_be_a_report_is_not_read(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(reports, "MOST_BYTES", 10)
+    monkeypatch.setattr(validation, "MOST_BYTES", 10)
     write_report(tmp_path / "report.json", SOUND)
     with pytest.raises(WedgefillError, match="which no report does"):
         read_report(tmp_path)

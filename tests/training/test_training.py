@@ -31,7 +31,7 @@ from napari_wedgefill.training.networks import (
     load_generator,
     read_weights,
 )
-from napari_wedgefill.training.run_folder import copy_earlier_networks
+from napari_wedgefill.training.run_folder import copy_earlier_networks, load_trained
 from napari_wedgefill.training.simulate import simulate_group
 from napari_wedgefill.training.stage import Plan
 from napari_wedgefill.training.stages import STAGES
@@ -116,29 +116,19 @@ def test_measured_rows_pass_the_sinogram_network_untouched():
     assert (answer - x[:, :1]).abs().max() > 0
 
 
-@pytest.mark.parametrize(("network", "channels"), [(SinogramGenerator, 3), (TomogramGenerator, 9)])
-def test_onnx_answers_as_torch_does_at_any_size(tmp_path, network, channels):
-    torch.manual_seed(1)
-    made = network() if channels == 3 else network(channels)
-    path = tmp_path / "net.onnx"
-    export.export_onnx(made, channels, path, {"model": "test"}, 16)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    assert session.get_modelmeta().custom_metadata_map == {"model": "test"}
-    assert str(tmp_path).encode() not in path.read_bytes()
-    for shape in ((1, channels, 32, 48), (3, channels, 64, 16)):
-        x = torch.randn(shape)
-        with torch.no_grad():
-            expected = made(x).numpy()
-        (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
-        np.testing.assert_allclose(answer, expected, atol=1e-4)
-
-
 @pytest.fixture(scope="module", autouse=True)
-def few_validations():
-    """Six groups, and 25 times, as in earnest, would only take longer."""
+def in_miniature():
+    """Few validations and small networks, which every part of the loop and of the export sees."""
+    small = {
+        "sinogram": lambda: SinogramGenerator(features=8, growth=4, blocks=1),
+        "tomogram": lambda: TomogramGenerator(widths=(8, 12, 16)),
+        "refinement": lambda: TomogramGenerator(widths=(8, 12, 16)),
+    }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "N_VALIDATION", 1)
         patch.setattr(train, "REPORT_EVERY", 0.3)
+        for stage, make in small.items():
+            patch.setattr(STAGES[stage], "make_network", staticmethod(make))
         yield
 
 
@@ -167,6 +157,23 @@ def exported(trained, tmp_path_factory):
     folder = tmp_path_factory.mktemp("exported")
     export.main([str(trained), str(folder), "--name", "mine"])
     return folder
+
+
+@pytest.mark.parametrize(("stage", "channels"), [("sinogram", 3), ("tomogram", 9)])
+def test_onnx_answers_as_torch_does_at_any_size(trained, exported, stage, channels):
+    """And so does a network that is made from the file again."""
+    made, path = load_trained(stage, trained), exported / f"{stage}.onnx"
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    assert session.get_modelmeta().custom_metadata_map["model"] == "mine"
+    assert str(exported.parent).encode() not in path.read_bytes()
+    again = load_generator(path)
+    for shape in ((1, channels, 32, 48), (3, channels, 64, 16)):
+        x = torch.randn(shape)
+        with torch.no_grad():
+            expected = made(x)
+            torch.testing.assert_close(again(x), expected, atol=1e-5, rtol=1e-5)
+        (answer,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
+        np.testing.assert_allclose(answer, expected, atol=1e-4)
 
 
 def read_curves(run, stage):
@@ -275,8 +282,6 @@ def test_a_run_takes_its_earlier_networks_and_its_first_weights_from_a_model(
             torch.testing.assert_close(after[name], weight, rtol=0, atol=0)
     start, end = (read_curves(r, "refinement") for r in (run, trained))
     assert start[0]["validation"] < end[0]["validation"]  # it goes on from what was learned
-    export.main([str(run), str(tmp_path / "again"), "--name", "again"])
-    assert registry.load(tmp_path / "again").refines
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
@@ -297,18 +302,9 @@ def test_a_model_that_lacks_an_earlier_network_is_refused(exported, tmp_path):
     assert "\n" not in str(found.value)
 
 
-def test_weights_come_back_from_an_exported_file(tmp_path):
-    torch.manual_seed(3)
-    network = SinogramGenerator()
-    for weight in network.parameters():  # a fresh network's biases are zero, and stored once
-        torch.nn.init.normal_(weight, std=0.05)
-    export.export_onnx(network, 3, tmp_path / "sinogram.onnx", {}, 16)
-    x = torch.rand(1, 3, 16, 16)
-    with torch.no_grad():
-        again = load_generator(tmp_path / "sinogram.onnx")
-        torch.testing.assert_close(again(x), network(x), atol=1e-4, rtol=1e-4)
+def test_what_holds_no_such_network_cannot_be_trained_further(exported, tmp_path):
     with pytest.raises(WedgefillError, match="another network than the TomogramGenerator"):
-        read_weights(tmp_path / "sinogram.onnx", TomogramGenerator())
+        read_weights(exported / "sinogram.onnx", TomogramGenerator())
     export.export_onnx(torch.nn.Conv2d(3, 1, 3), 3, tmp_path / "other.onnx", {}, 16)
     with pytest.raises(WedgefillError, match="not hold a network that can be trained further"):
         load_generator(tmp_path / "other.onnx")
@@ -339,18 +335,17 @@ def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
     with pytest.raises(WedgefillError, match="nothing to average with"):
         export.main([str(trained), str(mean), "--name", "m", "--average", str(tmp_path)])
     assert not mean.exists()
+    shutil.copytree(exported, mean)  # replaced, for that is asked for
     run = shutil.copytree(trained, tmp_path / "run")
     for stage in ("tomogram", "refinement"):
         own = torch.load(run / f"{stage}.pt", weights_only=True)
         torch.save({name: weight + 1.0 for name, weight in own.items()}, run / f"{stage}.pt")
-    export.main([str(run), str(mean), "--name", "m", "--average", str(exported)])
-    assert_moved(exported, mean, {"tomogram": 1.0, "refinement": 0.5})
+    others = ["--average", str(exported), str(exported), "--overwrite"]
+    export.main([str(run), str(mean), "--name", "m", *others])
+    assert_moved(exported, mean, {"tomogram": 1.0, "refinement": 1 / 3})
     training = tomllib.loads((mean / "model.toml").read_text())["training"]
     averaged = {s: p["averaged_with"] for s, p in training.items() if "averaged_with" in p}
-    assert averaged == {"refinement": [registry.load(exported).sha256["refinement"]]}
-    several = ["--average", str(exported), str(exported), "--overwrite"]
-    export.main([str(run), str(mean), "--name", "m", *several])
-    assert_moved(exported, mean, {"refinement": 1 / 3})
+    assert averaged == {"refinement": 2 * [registry.load(exported).sha256["refinement"]]}
 
 
 def assert_moved(before, after, by):

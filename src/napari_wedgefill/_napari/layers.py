@@ -172,7 +172,7 @@ class LayerMap:
             sources=dict(known.get("sources", {})),
             warnings=self.warnings,
             path=None if known.get("path") is None else Path(known["path"]),
-            file_order=_sorted_order(order, angles),
+            file_order=_sort_order(order, angles),
         )
 
     def to_volume(self) -> Volume:
@@ -373,7 +373,7 @@ def _nanometres(edge: float, unit: Any) -> float | None:
     return float(quantity.to("nm").magnitude) if quantity.check("[length]") else None
 
 
-def _sorted_order(
+def _sort_order(
     file_order: Sequence[int] | None, angles_deg: NDArray[np.float64]
 ) -> NDArray[np.int64]:
     """File index of each image once the series is sorted by `angles_deg`."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -17,7 +16,9 @@ from .layers import SERIES_AXES, TRUST, VOLUME_AXES, LayerMap, list_volumes
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image
-    from qtpy.QtWidgets import QWidget
+    from qtpy.QtWidgets import QMainWindow
+
+    from .turns import Turns
 
 TILTS = "Tilts"
 #: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
@@ -79,8 +80,10 @@ class Stage:
     ----------
     changed : Signal
         Says the name of the view, or an empty text where the canvas shows something else.
-    window : weak reference to QWidget, or None
-        The viewer's window, which is not drawn while the stage rearranges it.
+    turns : Turns or None
+        Where arranging is done a piece at a time; without it, at once.
+    window : weak reference to QMainWindow, or None
+        The viewer's window, whose canvas is not drawn while the stage rearranges it.
     """
 
     changed = Signal(str)
@@ -93,7 +96,9 @@ class Stage:
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
         self._is_busy = False
-        self.window: ReferenceType[QWidget] | None = None
+        self._arrangement: Generator[None, None, None] | None = None
+        self.turns: Turns | None = None
+        self.window: ReferenceType[QMainWindow] | None = None
         viewer.canvas.events.size.connect(self._fit_again)
         viewer.layers.events.removed.connect(self._forget_removed)
         for event in (viewer.dims.events.range, viewer.dims.events.axis_labels):
@@ -113,6 +118,11 @@ class Stage:
     def shown(self) -> list[Image]:
         """The layers that were put on the stage and are still there."""
         return [layer for layer in self._shown if layer in self.viewer.layers]
+
+    @property
+    def is_arranging(self) -> bool:
+        """Whether layers are being arranged, a piece at a time."""
+        return self._is_busy
 
     @property
     def shows_volumes(self) -> bool:
@@ -136,16 +146,14 @@ class Stage:
 
     def show_series(self, layer: Image) -> None:
         """Show the images of one tilt series, with a slider over the tilts."""
-        with self._rearranging():
-            self._put_on([layer], is_series=True)
-            viewer = self.viewer
-            viewer.canvas.grid.enabled = False
-            viewer.dims.ndisplay = 2
-            viewer.dims.order = ORIENTATIONS["XY"]
-            viewer.layers.selection = {layer}
-            self._return_to_place(layer)
+        self._arrange(self._iter_series(layer))
 
-    def show_volumes(self, layers: Sequence[Image], orientation: str | None = None) -> None:
+    def show_volumes(
+        self,
+        layers: Sequence[Image],
+        orientation: str | None = None,
+        point: tuple[float, ...] | None = None,
+    ) -> None:
         """Show volumes in a grid, a cell each, with one camera, slice and contrast.
 
         Parameters
@@ -154,68 +162,174 @@ class Stage:
             Volumes (z, y, x) on one scale, whose contrast becomes linked, and trust maps.
         orientation : str, optional
             "XZ", "XY" or "YZ"; by default as these volumes were last seen, XZ at first.
+        point : tuple of float, optional
+            Where the sliders stand at first, in world units; in the middle by default.
         """
-        if not layers:
-            return
-        with self._rearranging():
-            self._put_on(layers, is_series=False)
-            viewer = self.viewer
-            for layer in layers:
-                layer.name_overlay.visible = True
-            alike = [layer for layer in layers if LayerMap.of(layer).kind != TRUST]
-            if len(alike) > 1:
-                viewer.layers.link_layers(alike, ("contrast_limits", "gamma", "colormap"))
-            viewer.canvas.overlays.scale_bar.visible = True
-            viewer.layers.selection = {layers[-1]}
-            place = self._places.get(layers[0])
-            self._orientation = orientation or (place.view if place else "XZ")
-            self._fill_grid()
-            self._return_to_place(layers[0])
+        if layers:
+            self._arrange(self._iter_volumes(list(layers), orientation, point))
 
     def show_over(self, base: Image, over: Image) -> None:
         """Show one volume with a trust map lying over it, in the orientation of before."""
-        with self._rearranging():
-            self._put_on([base, over], is_series=False)
-            self._is_overlay = True
-            self.viewer.layers.selection = {over}
-            self._fill_grid()
-            self._return_to_place(base)
+        self._arrange(self._iter_over(base, over))
 
     def orient(self, orientation: str) -> None:
         """Show XZ, XY or YZ slices of the volumes, or of any that there are, and fit them."""
-        with self._rearranging():
-            shown = self.shown if self.shows_volumes else list_volumes(self.viewer)
-            if not shown:
-                return
-            is_overlay = self.shows_overlay
-            self._put_on(shown, is_series=False)
-            self._is_overlay = is_overlay
-            self._orientation = orientation
-            self._fill_grid()
-            place = self._places.get(shown[0])
+        shown = self.shown if self.shows_volumes else list_volumes(self.viewer)
+        if shown:
+            self._arrange(self._iter_orient(shown, orientation, self.shows_overlay))
+
+    # Arranging, a piece at a time: each `yield` lets the window live
+
+    def _arrange(self, steps: Iterator[Any]) -> None:
+        """Rearrange at once, or a piece for each turn of the event loop where there is one."""
+        if self._arrangement is not None:
+            self._arrangement.close()
+        self._arrangement = arrangement = self._iter_guarded(steps)
+        if self.turns is None:
+            for _ in arrangement:
+                pass
+        else:
+            self.turns.add_first(arrangement)
+
+    def _iter_guarded(self, steps: Iterator[Any]) -> Generator[None, None, None]:
+        self._is_busy = True
+        try:
+            yield from steps
+        finally:
+            self._is_busy = False
+            self._arrangement = None
+            self._hold_screen(False)
+            self._tell()
+
+    def _iter_series(self, layer: Image) -> Iterator[None]:
+        self._put_on([layer], is_series=True)
+        self._hold_screen(True)
+        layer.visible = True
+        yield
+        yield from self._iter_hide_others([layer])
+        viewer = self.viewer
+        viewer.canvas.grid.enabled = False
+        yield
+        viewer.dims.ndisplay = 2
+        viewer.dims.order = ORIENTATIONS["XY"]
+        yield
+        if self.shown:
+            viewer.layers.selection = {layer}
+            self._return_to_place(layer)
+
+    def _iter_volumes(
+        self,
+        layers: list[Image],
+        orientation: str | None,
+        point: tuple[float, ...] | None,
+    ) -> Iterator[None]:
+        self._put_on(layers, is_series=False)
+        viewer = self.viewer
+        alike = [layer for layer in layers if LayerMap.of(layer).kind != TRUST]
+        if len(alike) > 1:
+            viewer.layers.link_layers(alike, ("contrast_limits", "gamma", "colormap"))
+        for layer in layers:
+            if not layer.name_overlay.visible:
+                layer.name_overlay.visible = True
+                yield
+        bar = viewer.canvas.overlays.scale_bar
+        if not bar.visible or bar.gridded:
+            bar.gridded = False  # all cells have one zoom
+            bar.visible = True
+            yield
+        place = self._places.get(layers[0])
+        self._orientation = orientation or (place.view if place else "XZ")
+        if place is None and point is not None:
+            self._places[layers[0]] = Place(self._orientation, point, None)
+        yield from self._iter_cells()
+        if self.shown:
+            viewer.layers.selection = {self.shown[-1]}
+            self._return_to_place(self.shown[0])
+
+    def _iter_over(self, base: Image, over: Image) -> Iterator[None]:
+        self._put_on([base, over], is_series=False)
+        self._is_overlay = True
+        yield from self._iter_cells()
+        if self.shows_overlay:
+            self.viewer.layers.selection = {over}
+            self._return_to_place(base)
+
+    def _iter_orient(
+        self, shown: list[Image], orientation: str, is_overlay: bool
+    ) -> Iterator[None]:
+        self._put_on(shown, is_series=False)
+        self._is_overlay = is_overlay
+        self._orientation = orientation
+        yield from self._iter_cells()
+        if self.shown:
+            place = self._places.get(self.shown[0])
             self._set_point(place.point if place else None)
             self._fit()
 
-    def _put_on(self, layers: Sequence[Image], *, is_series: bool) -> None:
-        self._remember_place()
-        if set(layers) != set(self._shown):
-            # With a grid, napari builds every cell anew for each layer that comes or goes.
-            self.viewer.canvas.grid.enabled = False
-        self._shown, self._is_series, self._is_overlay = list(layers), is_series, False
-        for layer in self.viewer.layers:
-            layer.visible = layer in layers
+    def _iter_cells(self) -> Iterator[None]:
+        """Build the cells around the first volume, then let the others in one by one.
 
-    def _fill_grid(self) -> None:
+        What is new in the picture compiles its shaders at the first drawing; what is seen while
+        the grid changes its shape does so again.
+        """
         viewer, shown = self.viewer, self.shown
+        self._hold_screen(True)
+        n_rebuilt = 1 if self._grid_changes() else len(shown)
+        for layer in shown[:1]:
+            layer.visible = True
+            yield
+        yield from self._iter_hide_others(self.shown[:n_rebuilt])
         viewer.dims.ndisplay = 2
         viewer.dims.order = ORIENTATIONS[self._orientation]
+        yield
+        self._fill_grid()
+        yield
+        if self.shown:
+            self._set_point(self._place_of_shown())
+            self._fit()
+        self._hold_screen(False)
+        yield
+        for layer in shown[1:]:
+            if layer in viewer.layers and not layer.visible:
+                layer.visible = True
+                yield
+
+    def _iter_hide_others(self, kept: Sequence[Image]) -> Iterator[None]:
+        for layer in list(self.viewer.layers):
+            if layer.visible and layer not in kept:
+                layer.visible = False
+                yield
+
+    def _put_on(self, layers: Sequence[Image], *, is_series: bool) -> None:
+        self._remember_place()
+        self._shown, self._is_series, self._is_overlay = list(layers), is_series, False
+
+    def _grid_wanted(self) -> tuple[bool, tuple[int, int]]:
+        """Whether the cells need a grid, and its shape."""
+        viewer, shown = self.viewer, self.shown
+        if not shown:
+            return False, (1, 1)
         extent = shown[0].extent
         size = extent.world[1] - extent.world[0] + extent.step
         down, across = ORIENTATIONS[self._orientation][1:]
-        grid = viewer.canvas.grid
+        shape = choose_grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
+        return len(shown) > 1 and not self._is_overlay, shape
+
+    def _grid_changes(self) -> bool:
+        grid = self.viewer.canvas.grid
+        is_enabled, shape = self._grid_wanted()
+        return bool(is_enabled != grid.enabled or (is_enabled and grid.shape != shape))
+
+    def _fill_grid(self) -> None:
+        grid = self.viewer.canvas.grid
+        is_enabled, shape = self._grid_wanted()
         grid.stride = 1
-        grid.shape = choose_grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
-        grid.enabled = len(shown) > 1 and not self._is_overlay
+        grid.shape = shape
+        grid.enabled = is_enabled
+
+    def _place_of_shown(self) -> tuple[float, ...] | None:
+        place = self._places.get(self.shown[0])
+        return None if place is None else place.point
 
     def _fit(self) -> None:
         self._hold_sliders()
@@ -263,12 +377,17 @@ class Stage:
 
     def _fit_again(self, event: Any = None) -> None:
         """Fit to a canvas of another size, unless someone moved or zoomed since."""
-        if self._fitted is None or self._fitted != self._camera() or not self.shown:
+        if (
+            self._is_busy
+            or self._fitted is None
+            or self._fitted != self._camera()
+            or not self.shown
+        ):
             return
-        with self._rearranging():
-            if not self._is_series:
-                self._fill_grid()
-            self._fit()
+        if not self._is_series:
+            self._fill_grid()
+        self._fit()
+        self._tell()
 
     def _camera(self) -> tuple[Any, ...]:
         viewer = self.viewer
@@ -278,41 +397,26 @@ class Stage:
 
     def _forget_removed(self, event: Any = None) -> None:
         """Leave no grid and no turned axes behind when what was shown is gone."""
-        if not self._shown or self._is_busy:
+        if not self._shown:
             return
-        with self._rearranging():
-            had, self._shown = len(self._shown), self.shown
-            if not self._shown:
-                self._is_series, self._fitted = False, None
-                self.viewer.canvas.grid.enabled = False
-                self.viewer.dims.order = tuple(range(self.viewer.dims.ndim))
-            elif not self._is_series and len(self._shown) < had:
-                self._fill_grid()
-                self._fit()
-
-    @contextmanager
-    def holding_screen(self) -> Iterator[None]:
-        """Draw nothing until all is in place: each draw in between is time, and flashes."""
-        window = None if self.window is None else self.window()
-        if window is None or not window.updatesEnabled():
-            yield
-            return
-        window.setUpdatesEnabled(False)
-        try:
-            yield
-        finally:
-            window.setUpdatesEnabled(True)
-
-    @contextmanager
-    def _rearranging(self) -> Iterator[None]:
-        """Draw, and tell the view, once it is complete."""
-        was_busy, self._is_busy = self._is_busy, True
-        with self.holding_screen():
-            try:
-                yield
-            finally:
-                self._is_busy = was_busy
+        had, self._shown = len(self._shown), self.shown
+        if not self._shown:
+            self._is_series, self._fitted = False, None
+            self.viewer.canvas.grid.enabled = False
+            self.viewer.dims.order = tuple(range(self.viewer.dims.ndim))
+        elif self._is_busy:
+            return  # what is under way takes those that are left
+        elif not self._is_series and len(self._shown) < had:
+            self._fill_grid()
+            self._fit()
         self._tell()
+
+    def _hold_screen(self, held: bool) -> None:
+        """Draw nothing of the canvas until the picture is complete: it would flash."""
+        window = None if self.window is None else self.window()
+        canvas = None if window is None else window.centralWidget()
+        if canvas is not None and canvas.updatesEnabled() == held:
+            canvas.setUpdatesEnabled(not held)
 
     def _tell(self, event: Any = None) -> None:
         if not self._is_busy:

@@ -1,15 +1,61 @@
-"""The tilt series in a folder and the folders below it."""
+"""The tilt series in a folder or at an address, and all that is below."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from ..addresses import Address, Store
 from ..errors import WedgefillError
 from ..io import kind_of
 from ..io.tilt_reader import image_paths
+from ..run.stored import stage
 from ..tilt_series import MIN_TILTS
 from .job import name_results
+
+#: Series at addresses that are looked at at once: stores answer slowly, but many at a time.
+AT_ONCE = 16
+
+
+def find_stored_series(
+    address: Address, leave_out: Address | None = None
+) -> Iterator[tuple[str, Address]]:
+    """Find the tilt series among the Zarrs below an address.
+
+    Volumes and single images are passed over; what cannot be opened is given all the same.
+
+    Parameters
+    ----------
+    address : Address
+        Looked through with all that is below it.
+    leave_out : Address, optional
+        A place below it that is not looked into, such as that of the results.
+
+    Yields
+    ------
+    tuple of str and Address
+        Name for the results, such as ``day1/grid3``, and the Zarr; in order of names.
+    """
+    zarrs = [
+        zarr
+        for zarr in Store(address).list_zarrs()
+        if leave_out is None or not f"{zarr}/".startswith(f"{leave_out}/")
+    ]
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        for zarr, kind in zip(zarrs, threads.map(_tell_stored_kind, zarrs), strict=True):
+            if kind == "tilt series":
+                inside = zarr.url.removeprefix(f"{address}/")
+                yield inside.removesuffix(zarr.suffix), zarr
+
+
+def _tell_stored_kind(address: Address) -> str:
+    try:
+        with stage(address, only_outline=True) as staged:
+            assert isinstance(staged.path, Path)
+            return kind_of(staged.path)
+    except WedgefillError:
+        return "tilt series"
 
 
 def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[str, Path]]:

@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..addresses import Address, read_place
 from ..errors import WedgefillError
 from ..io.formats import is_image_file
 from ..run.options import RunOptions
+from ..run.stored import Source
 from ..tilt_series import TiltSeries
 
 #: What may have become of a series.
@@ -25,10 +27,11 @@ class SeriesJob:
     ----------
     name : str
         Folder below that of the batch which receives the results, such as ``day1/grid3``.
-    source : Path, or list of Path
+    source : Path, Address, or list of Path
         The file, folder or files that the series is read from; every worker must see them.
     read : callable
-        Reads the series, with all that was said about its angles, axis and the like; picklable.
+        Is given where the series lies, which is `source` or a copy of it, and reads it with all
+        that was said about its angles, axis and the like; picklable.
     options : RunOptions
         What to do with it.
     settings : mapping
@@ -41,8 +44,8 @@ class SeriesJob:
     """
 
     name: str
-    source: Path | list[Path]
-    read: Callable[[], TiltSeries]
+    source: Source
+    read: Callable[[Path | list[Path]], TiltSeries]
     options: RunOptions = field(default_factory=RunOptions)
     settings: Mapping[str, Any] = field(default_factory=dict)
     command_line: Sequence[str] = ()
@@ -57,7 +60,7 @@ class Outcome:
     ----------
     name : str
         As in the job.
-    source : Path
+    source : Path, Address, or list of Path
         As in the job.
     state : {"done", "kept", "failed", "not begun"}
         "kept": whole results of an earlier run were found.
@@ -72,7 +75,7 @@ class Outcome:
     """
 
     name: str
-    source: Path | list[Path]
+    source: Source
     state: str
     sentence: str = ""
     seconds: float = 0.0
@@ -91,13 +94,13 @@ class Outcome:
         return [*told, str(gain["sentence"])] if gain.get("corrected") else told
 
 
-def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJob:
+def make_job(source: str | Path | Address, options: RunOptions, **reading: Any) -> SeriesJob:
     """Make the job of one file or folder, named after it.
 
     Parameters
     ----------
-    source : path
-        As in `read_tilt_series`.
+    source : path or address
+        As in `read_tilt_series`, or an address such as ``s3://bucket/grid3.zarr``.
     options : RunOptions
         What to do.
     **reading
@@ -105,30 +108,23 @@ def make_job(source: str | Path, options: RunOptions, **reading: Any) -> SeriesJ
     """
     from ..io import read_tilt_series
 
-    path = Path(source)
-    read = partial(read_tilt_series, path, **reading)
+    place = read_place(str(source))
+    read = partial(read_tilt_series, **reading)
     return SeriesJob(
-        name_results(path), path, read, options, _collect_settings(path, options, reading)
+        name_results(place), place, read, options, _collect_settings(place, options, reading)
     )
 
 
 def _collect_settings(
-    path: Path, options: RunOptions, reading: Mapping[str, Any]
+    place: Path | Address, options: RunOptions, reading: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Collect what the command line of the same fill would be, so that its report repeats it."""
-    fill = options.fill
+    file = place.resolve() if isinstance(place, Path) else place
     settings: dict[str, Any] = {
-        "file": str(path.resolve()), "angles": None, "dataset": None, "flip": False,
+        "file": str(file), "angles": None, "dataset": None, "flip": False,
         "signed_bytes": None, "pixel_nm": None, "axis": None, **reading,
-        "axis_shift": None, "bin": 1, "negate_angles": False, "align": options.align,
-        "methods": list(fill.methods), "model": fill.model, "device": fill.device,
-        "slices": None if fill.slices is None else list(fill.slices), "stop": fill.stop,
-        "box": fill.box,
-        "self_check": options.self_check, "trust": options.trust, "table": options.table,
-        "png": options.picture, "no_check": not options.check, "no_gain": not fill.gain,
+        "axis_shift": None, "bin": 1, "negate_angles": False, **options.to_settings(),
     }  # fmt: skip
-    if fill.preview:
-        settings["preview"] = True
     angles = settings["angles"]
     if isinstance(angles, (str, Path)) and Path(angles).exists():
         settings["angles"] = str(Path(angles).resolve())
@@ -137,8 +133,10 @@ def _collect_settings(
     return settings
 
 
-def name_results(source: Path) -> str:
+def name_results(source: Path | Address) -> str:
     """Name the folder for the results of a file after it, without compression and suffix."""
+    if isinstance(source, Address):
+        return source.name.removesuffix(source.suffix)
     name = source.name.removesuffix(".gz").removesuffix(".bz2")
     return name if source.is_dir() and not is_image_file(source) else Path(name).stem
 
@@ -159,7 +157,8 @@ def check_jobs(jobs: Sequence[SeriesJob]) -> None:
     for job in jobs:
         _check_name(job)
         paths = job.source if isinstance(job.source, list) else [job.source]
-        key = (*(path.resolve() for path in paths), repr(sorted(job.settings.items())), job.options)
+        places = (path.resolve() if isinstance(path, Path) else path for path in paths)
+        key = (*places, repr(sorted(job.settings.items())), job.options)
         if key in same:
             raise WedgefillError(
                 f"{_say_where(job)}{job.source}: this series was given before"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from .. import __version__
+from ..addresses import Address, Store, read_place
 from ..errors import WedgefillError, write_in_one_line
 from ..pipeline.options import FillOptions
 from ..progress import Clock, Progress
@@ -35,10 +36,10 @@ STOP_SECONDS = 10.0
 
 
 def fill_many(
-    series: Iterable[str | Path | SeriesJob],
+    series: Iterable[str | Path | Address | SeriesJob],
     options: RunOptions | FillOptions | None = None,
     *,
-    folder: str | Path,
+    folder: str | Path | Address,
     client: Client | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> list[Outcome]:
@@ -46,17 +47,18 @@ def fill_many(
 
     Parameters
     ----------
-    series : iterable of paths or SeriesJob
-        Files or folders, each named after its file; `make_job` makes a job with angles, pixel size
-        or options of its own.
+    series : iterable of paths, addresses or SeriesJob
+        Each is named after its file; `make_job` makes a job with angles, pixel size or options of
+        its own.
     options : RunOptions or FillOptions, optional
-        For the series that are given as paths.
-    folder : path
+        For the series that are given as paths or addresses.
+    folder : path or address
         Receives a folder for each series, with what `wedgefill fill` writes, and ``summary.csv``
-        and ``index.html``. Series whose whole results are there are not computed again.
+        and ``index.html``; at an address such as ``s3://bucket/filled``, volumes are OME-Zarr.
+        Series whose whole results are there are not computed again.
     client : distributed.Client, optional
-        Its workers must see the same files. Without it, workers are started on this machine for
-        this call; then the calling script needs ``if __name__ == "__main__":``.
+        Its workers must see the same files and addresses. Without it, workers are started on this
+        machine for this call; then the calling script needs ``if __name__ == "__main__":``.
     on_progress : callable, optional
         Is told how far the whole batch is.
 
@@ -79,7 +81,7 @@ def fill_many(
         with open_client() as own:
             return fill_many(jobs, folder=folder, client=own, on_progress=on_progress)
     found: dict[str, Outcome] = {}
-    for event in iter_many(jobs, Path(folder), client):
+    for event in iter_many(jobs, read_place(str(folder)), client):
         if isinstance(event, Outcome):
             found[event.name] = event
         elif on_progress is not None:
@@ -88,7 +90,7 @@ def fill_many(
 
 
 def iter_many(
-    jobs: Sequence[SeriesJob], folder: Path, client: Client
+    jobs: Sequence[SeriesJob], folder: Path | Address, client: Client
 ) -> Generator[Progress | Outcome, None, None]:
     """Run series on the workers of a client.
 
@@ -99,7 +101,7 @@ def iter_many(
     ----------
     jobs : sequence of SeriesJob
         What to do.
-    folder : Path
+    folder : Path or Address
         For the results, made if it is not there.
     client : distributed.Client
         Whose workers do it. A worker that dies costs the series that it had in work, which others
@@ -119,15 +121,9 @@ def iter_many(
     """
     check_jobs(jobs)
     check_versions(client)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WedgefillError(
-            f"{folder}: this folder cannot be made ({error.strerror}); choose another with -o."
-        ) from error
+    folder = prepare_place(folder)
     outcomes: dict[str, Outcome] = {}
-    # Workers may run elsewhere; a relative path would mean another place to them.
-    steps = _Submitted(jobs, folder.absolute(), client).iter_steps()
+    steps = _Submitted(jobs, folder, client).iter_steps()
     try:
         with closing(steps):
             for step in steps:
@@ -142,10 +138,30 @@ def iter_many(
         write_summary(folder, [outcomes[job.name] for job in jobs])
 
 
+def prepare_place(folder: Path | Address) -> Path | Address:
+    """Make the folder for results, or see whether an address takes them; return it in full.
+
+    Raises
+    ------
+    WedgefillError
+        If it cannot be made, or nothing can be written there.
+    """
+    if isinstance(folder, Address):
+        Store(folder).check_writable()
+        return folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WedgefillError(
+            f"{folder}: this folder cannot be made ({error.strerror}); choose another with -o."
+        ) from error
+    return folder.absolute()  # workers elsewhere have another current folder
+
+
 class _Submitted:
     """What is with the scheduler, and what workers tell of it."""
 
-    def __init__(self, jobs: Sequence[SeriesJob], folder: Path, client: Client) -> None:
+    def __init__(self, jobs: Sequence[SeriesJob], folder: Path | Address, client: Client) -> None:
         self.jobs, self.folder, self.client = jobs, folder, client
         self.topic = f"wedgefill-{uuid4().hex[:12]}"
         self.waiting = list(reversed(jobs))
@@ -305,14 +321,14 @@ class _Submitted:
         return found
 
 
-def run_on_worker(job: SeriesJob, folder: Path, topic: str, version: str) -> None:
+def run_on_worker(job: SeriesJob, folder: Path | Address, topic: str, version: str) -> None:
     """Run one series as a task of Dask; tell progress and the outcome, and listen for the end.
 
     Parameters
     ----------
     job : SeriesJob
         What to do.
-    folder : Path
+    folder : Path or Address
         Of the batch.
     topic : str
         Under which progress is told, and name of the event that stops the batch.

@@ -9,17 +9,28 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from ..addresses import Address, Store, measure_state
 from ..errors import WedgefillError, write_in_one_line
 from ..pipeline.session import Session
 from ..progress import Progress
 from ..run.events import Done
-from ..run.folder import Provenance, iter_run_into, list_targets
+from ..run.folder import Provenance, list_targets
 from ..run.repeat import check_model, check_series
 from ..run.report import compute_fingerprint, read_report
+from ..run.stored import (
+    REPORT,
+    Staged,
+    is_stored_whole,
+    iter_run_to,
+    list_stored,
+    read_left,
+    read_stored_report,
+    stage,
+)
 from ..tilt_series import TiltSeries
 from .job import DONE, FAILED, KEPT, NOT_BEGUN, Outcome, SeriesJob
 
@@ -34,7 +45,7 @@ class StoppedError(Exception):
 
 def run_series(
     job: SeriesJob,
-    folder: Path,
+    folder: Path | Address,
     tell: Callable[[str, float], None] | None = None,
     is_stopped: Callable[[], bool] | None = None,
 ) -> Outcome:
@@ -44,9 +55,9 @@ def run_series(
     ----------
     job : SeriesJob
         What to do.
-    folder : Path
-        Of the batch; the results go into the folder ``job.name`` below it, all at once when they
-        are complete.
+    folder : Path or Address
+        Of the batch; the results go into the folder ``job.name`` below it. On a disk they get there
+        all at once when they are complete; at an address the report comes last.
     tell : callable, optional
         Is told the stage and the fraction, 0 to 1, of this series.
     is_stopped : callable, optional
@@ -66,41 +77,77 @@ def run_series(
 
     try:
         with _one_at_a_time:
-            series = job.read()
-            report = find_whole_report(job, series, folder / job.name)
-            if report is not None:
+            place = folder / job.name
+            if (report := find_unchanged_report(job, place)) is not None:
                 return end(KEPT, report=report)
-            report = _run(job, series, folder / job.name, tell, is_stopped or _never)
-            return end(DONE, report=report)
+            with stage(job.source) as staged:
+                series = job.read(staged.path)
+                report = find_whole_report(job, series, place, staged)
+                if report is not None:
+                    return end(KEPT, report=report)
+                report = _run(job, series, staged, place, tell, is_stopped or _never)
+                return end(DONE, report=report)
     except StoppedError:
         return end(NOT_BEGUN, "The batch was stopped.")
     except Exception as error:
         return end(FAILED, write_in_one_line(error), disk_is_full=is_disk_full(error))
 
 
-def find_whole_report(job: SeriesJob, series: TiltSeries, target: Path) -> dict[str, Any] | None:
+def find_unchanged_report(job: SeriesJob, place: Path | Address) -> dict[str, Any] | None:
+    """Return the report of an earlier run if the store says that its input was not changed.
+
+    Nothing is fetched for that: all that a series at an address can depend on is in the settings
+    and at that address.
+    """
+    if not isinstance(job.source, Address):
+        return None
+    try:
+        report = _read_report_at(place)
+        if report["input"].get("state") != measure_state(job.source):
+            return None
+        check_model(job.options.fill.model, job.options.fill.methods, report)
+        return report if _is_whole(job, report, place) else None
+    except (WedgefillError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def find_whole_report(
+    job: SeriesJob, series: TiltSeries, place: Path | Address, staged: Staged
+) -> dict[str, Any] | None:
     """Return the report of an earlier run if doing it again would change nothing.
 
     That is so if the report has the settings, the input's SHA-256, the angles, the pixel size and
-    the model of now, and every file that it names is there, the volumes with their SHA-256.
+    the model of now, and every file that it names is there: the volumes with their SHA-256, or, at
+    an address, with as many files and bytes as were sent.
     """
     try:
-        report = read_report(target)
-        if _leave_out_place(report["settings"]) != _leave_out_place(to_plain(job.settings)):
-            return None
-        files, hashes = report.get("files", {}), report.get("sha256", {})
-        if not all((target / name).is_file() for name in files.values()):
-            return None
+        report = _read_report_at(place)
         check_series(series, report)
         check_model(job.options.fill.model, job.options.fill.methods, report)
-        if compute_fingerprint(job.source)["sha256"] != report["input"]["sha256"]:
+        if compute_fingerprint(staged.path)["sha256"] != report["input"]["sha256"]:
             return None
-        for what, expected in hashes.items():
-            if compute_fingerprint(target / files[what])["sha256"] != expected:
-                return None
+        return report if _is_whole(job, report, place) else None
     except (WedgefillError, KeyError, TypeError, AttributeError):
         return None  # there is no report, or it is not one of this kind of run
-    return report
+
+
+def _read_report_at(place: Path | Address) -> dict[str, Any]:
+    return read_stored_report(Store(place)) if isinstance(place, Address) else read_report(place)
+
+
+def _is_whole(job: SeriesJob, report: Mapping[str, Any], place: Path | Address) -> bool:
+    """Tell whether results of these settings are all there."""
+    if _leave_out_place(report["settings"]) != _leave_out_place(to_plain(job.settings)):
+        return False
+    if isinstance(place, Address):
+        return is_stored_whole(Store(place), report)
+    files, hashes = report.get("files", {}), report.get("sha256", {})
+    if not all((place / name).is_file() for name in files.values()):
+        return False
+    return all(
+        compute_fingerprint(place / files[what])["sha256"] == expected
+        for what, expected in hashes.items()
+    )
 
 
 def to_plain(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -117,15 +164,21 @@ def _leave_out_place(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _run(
     job: SeriesJob,
     series: TiltSeries,
-    target: Path,
+    staged: Staged,
+    place: Path | Address,
     tell: Callable[[str, float], None] | None,
     is_stopped: Callable[[], bool],
 ) -> dict[str, Any]:
-    refuse_foreign_files(target, list_targets(target, series.name, job.options))
-    provenance = Provenance(job.source, job.command_line, job.settings)
     report: dict[str, Any] = {}
-    with make_in_place(target) as partial:
-        events = iter_run_into(partial, series, job.options, provenance, open_session())
+    provenance = Provenance(staged.path, job.command_line, job.settings, staged.origin)
+    if isinstance(place, Address):
+        refuse_foreign_objects(Store(place), list_stored(series.name, job.options))
+    else:
+        refuse_foreign_files(place, list_targets(place, series.name, job.options))
+    with _make_at(place) as target:
+        events = iter_run_to(
+            target, series, job.options, provenance, open_session(), overwrite=True
+        )
         with closing(events):
             for event in events:
                 if is_stopped():
@@ -162,6 +215,27 @@ def refuse_foreign_files(target: Path, paths: Iterable[Path]) -> None:
                 f"{path}: this file is not from an earlier run of a batch, so it is not "
                 "replaced; move it, or choose another folder with -o."
             )
+
+
+def refuse_foreign_objects(store: Store, names: Iterable[str]) -> None:
+    """Raise `WedgefillError` if files at an address are in the way that no batch wrote."""
+    try:
+        own = {*read_stored_report(store).get("files", {}).values(), REPORT}
+    except WedgefillError:
+        own = set()
+    own |= set(read_left(store))
+    there = {name.partition("/")[0] for name in store.list_objects()}
+    for name in names:
+        if name in there and name not in own:
+            raise WedgefillError(
+                f"{store.address / name}: this is not from an earlier run of a batch, so it is not "
+                "replaced; move it, or choose another address with -o."
+            )
+
+
+def _make_at(place: Path | Address) -> AbstractContextManager[Path | Address]:
+    """Give where results are made: beside their folder, or at the address itself."""
+    return nullcontext(place) if isinstance(place, Address) else make_in_place(place)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from .. import __version__
+from ..addresses import Address, Store
 from ..atomic import write_beside
 from ..durations import write_duration
 from ..methods import label_of
@@ -29,7 +30,7 @@ img { max-width: 100%; display: block; margin-top: .4rem }
 """.strip()
 
 
-def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
+def write_summary(folder: Path | Address, outcomes: Sequence[Outcome]) -> None:
     """Write ``summary.csv`` and ``index.html`` into the folder of a batch.
 
     Raises
@@ -38,6 +39,9 @@ def write_summary(folder: Path, outcomes: Sequence[Outcome]) -> None:
         If the folder cannot be written.
     """
     for name, text in (("summary.csv", to_csv(outcomes)), ("index.html", to_html(outcomes))):
+        if isinstance(folder, Address):
+            Store(folder).write_bytes(name, text.encode())
+            continue
         with write_beside(folder / name) as beside:
             beside.write_text(text, encoding="utf-8")
 

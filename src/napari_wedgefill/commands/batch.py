@@ -16,7 +16,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import Address, Store, read_place
 from ..errors import WedgefillError
+from .fill import add_output_argument
 from .progress_line import ProgressLine
 from .series_list import add_series_options, read_jobs
 
@@ -30,14 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the series, the output, the workers, and the options of a fill."""
     parser.add_argument(
         "series",
-        type=Path,
+        type=read_place,
         metavar="SERIES",
         nargs="+",
-        help="a list (.csv), a folder, or tilt series",
+        help="a list (.csv), a folder, or tilt series; folders and series may be addresses",
     )
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
-    )
+    add_output_argument(parser)
     add_cluster_arguments(parser)
     add_series_options(parser)
     parser.set_defaults(png=True)  # for index.html
@@ -78,13 +78,15 @@ def run(args: argparse.Namespace) -> None:
     with ProgressLine() as line:
         jobs = read_jobs(args, line.show)
         line.say(f"{len(jobs)} series")
+        if isinstance(args.output, Address):
+            Store(args.output).check_writable()
         try:
             with open_client(args.scheduler, args.workers) as client:
                 if link := find_dashboard(client, args.scheduler):
                     line.say(f"dashboard: {link}")
                 outcomes = follow_batch(iter_many(jobs, args.output, client), line)
         finally:
-            if args.scheduler is None:
+            if args.scheduler is None and isinstance(args.output, Path):
                 remove_partial(jobs, args.output)
         report_batch(outcomes, args.output, line)
 
@@ -120,7 +122,7 @@ def follow_batch(steps: Any, line: ProgressLine) -> list[Outcome]:
     return outcomes
 
 
-def report_batch(outcomes: list[Outcome], folder: Path, line: ProgressLine) -> None:
+def report_batch(outcomes: list[Outcome], folder: Path | Address, line: ProgressLine) -> None:
     """Say how the batch ended, with an error if not every series has its results."""
     from ..batch.job import DONE, FAILED, KEPT, NOT_BEGUN, count_states
 

@@ -2,6 +2,7 @@
 
 DIR receives <stem>_<method>.mrc, report.json and, where asked for, <stem>_trust.mrc,
 <stem>_results.csv and <stem>_comparison.png. The images are never moved unless --align is given.
+FILE and DIR may be addresses such as s3://bucket/grid3.zarr; what lies there is OME-Zarr.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import Address, Store, read_place
 from ..errors import WedgefillError
 from ..memory import parse_bytes
 from ..methods import DEFAULT_METHODS, METHODS
@@ -50,10 +52,8 @@ def read_amount_of_memory(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the series, the output, the methods and what they run on."""
-    add_reading_arguments(parser, is_optional=True)
-    parser.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="DIR", help="folder for the results"
-    )
+    add_reading_arguments(parser, is_optional=True, takes_address=True)
+    add_output_argument(parser)
     add_method_arguments(parser)
     add_shaping_arguments(parser)
     add_overwrite_argument(parser)
@@ -63,6 +63,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="REPORT",
         help="repeat the run of a report.json; FILE, --angles and --model say where things lie now",
+    )
+
+
+def add_output_argument(parser: argparse.ArgumentParser) -> None:
+    """Add -o."""
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=read_place,
+        required=True,
+        metavar="DIR",
+        help="folder for the results, or an address such as s3://bucket/filled",
     )
 
 
@@ -97,6 +109,7 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what to compute, where, and on which slices."""
     *others, last = METHODS
+    parser.set_defaults(preview=False)  # only a report of the Python API says otherwise
     parser.add_argument(
         "--methods",
         type=read_method_names,
@@ -154,6 +167,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         model=args.model,
         device=args.device,
         slices=args.slices,
+        preview=args.preview,
         stop=args.stop,
         max_memory=args.max_memory,
         box=args.box,
@@ -179,8 +193,9 @@ def make_run_options(args: argparse.Namespace) -> RunOptions:
 def run(args: argparse.Namespace) -> None:
     """Read, align if asked to, fill, and write."""
     from ..run.events import Done
-    from ..run.folder import Provenance, iter_run_into
-    from ..run.repeat import check_series, find_differences
+    from ..run.folder import Provenance
+    from ..run.repeat import check_input, check_series, find_differences
+    from ..run.stored import iter_run_to, stage
     from .follow import follow, refuse_to_be_incomplete
     from .from_report import collect_settings, restore_arguments
     from .progress_line import ProgressLine
@@ -191,16 +206,25 @@ def run(args: argparse.Namespace) -> None:
             args, repeats = restore_arguments(args)
         elif args.file is None:
             raise WedgefillError("No FILE was given; name a tilt series, or give --from-report.")
-        series = read_series(args)
-        if repeats is not None:
-            check_series(series, repeats)
-        for warning in series.warnings:
-            line.say(f"note: {warning}")
-        provenance = Provenance(args.file, args.command_line, collect_settings(args))
-        events = iter_run_into(
-            args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
-        )
-        done = follow(events, line, Done)
+        if isinstance(args.output, Address):
+            Store(args.output).check_writable()
+        if isinstance(args.file, Address):
+            line.say(f"fetching {args.file}")
+        with stage(args.file) as staged:
+            if repeats is not None and isinstance(args.file, Address):
+                check_input(staged.path, repeats)
+            series = read_series(args, staged.path)
+            if repeats is not None:
+                check_series(series, repeats)
+            for warning in series.warnings:
+                line.say(f"note: {warning}")
+            provenance = Provenance(
+                staged.path, args.command_line, collect_settings(args), staged.origin
+            )
+            events = iter_run_to(
+                args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
+            )
+            done = follow(events, line, Done)
         if repeats is not None:
             for sentence in find_differences(repeats, done.report):
                 line.say(sentence)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
+from ..addresses import Address
 from ..errors import WedgefillError
+from .fill import make_run_options
 from .series_arguments import paths_from_json, paths_to_json
 
-#: What a report keeps of the command line; paths become absolute.
+#: Settings of reading that are paths, which become absolute, and the others.
 PATHS = ("file", "angles")
-SETTINGS = (
-    *PATHS,
+READING = (
     "dataset", "flip", "signed_bytes", "pixel_nm", "axis", "axis_shift", "bin", "negate_angles",
-    "align", "methods", "model", "device", "slices", "stop", "box", "self_check", "trust",
-    "table", "png", "no_check", "no_gain",
 )  # fmt: skip
 #: What may be given again beside --from-report: where things lie now.
 ALLOWED = {
@@ -25,15 +23,11 @@ ALLOWED = {
 
 def collect_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Collect all of a fill's command line that changes what it writes, ready for JSON."""
-    settings: dict[str, Any] = {}
-    for name in SETTINGS:
-        value = getattr(args, name)
-        if name in PATHS:
-            value = paths_to_json(value)
-        settings[name] = list(value) if isinstance(value, tuple) else value
-    if Path(args.model).is_dir():
-        settings["model"] = str(Path(args.model).resolve())
-    return settings
+    return {
+        **{name: paths_to_json(getattr(args, name)) for name in PATHS},
+        **{name: getattr(args, name) for name in READING},
+        **make_run_options(args).to_settings(),
+    }
 
 
 def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dict[str, Any]]:
@@ -49,6 +43,7 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
     """
     from ..run.repeat import check_input, check_model
     from ..run.report import read_report
+    from ..run.report_schema import Settings
 
     given = {word.split("=")[0] for word in args.command_line if word.startswith("--")}
     if others := sorted(given - ALLOWED):
@@ -57,22 +52,18 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
             "leave one of them out."
         )
     report = read_report(args.from_report)
-    settings = dict(report["settings"])
-    if missing := [name for name in SETTINGS if name not in settings]:
-        raise WedgefillError(
-            f"{args.from_report}: this report does not say what {missing[0]} was; it comes from "
-            "another version, so give the settings on the command line."
-        )
+    settings = {name: report["settings"][name] for name in Settings.model_fields}
     for name in PATHS:
         now = getattr(args, name) or settings[name]
         settings[name] = paths_from_json(now, name)
     if "--model" in given:
         settings["model"] = args.model
     for name in ("methods", "slices"):
-        settings[name] = None if settings[name] is None else tuple(settings[name])
+        settings[name] = settings[name] and tuple(settings[name])
     if (report.get("model") or {}).get("provider") == "CPUExecutionProvider":
         settings["device"] = "cpu"  # what "auto" came to
-    again = argparse.Namespace(**{**vars(args), **{name: settings[name] for name in SETTINGS}})
-    check_input(again.file, report)
+    again = argparse.Namespace(**{**vars(args), **settings})
+    if not isinstance(again.file, Address):  # that is looked at when it has been fetched
+        check_input(again.file, report)
     check_model(again.model, again.methods, report)
     return again, report

@@ -7,11 +7,11 @@ recipe that repeats it (--recipe) or gives another signal of the same tilts its 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..json_text import write_json
 from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
 
 if TYPE_CHECKING:
@@ -133,9 +133,9 @@ def run(args: argparse.Namespace) -> None:
     """Read, prepare, write."""
     from ..io import write_tilt_series
     from ..io.alignment_files import write_alignment
-    from ..prepare.options import write_recipe
     from ..prepare.outcome import Prepared
     from ..prepare.preparing import iter_prepare
+    from ..prepare.recipe import write_recipe
     from ..prepare.transforms import make_transforms
     from .follow import follow
     from .progress_line import ProgressLine
@@ -160,7 +160,7 @@ def run(args: argparse.Namespace) -> None:
             for path in write_alignment(args.transforms, make_transforms(done.report.found)):
                 progress.say(f"wrote {path}")
     if args.json:
-        print(json.dumps(report, indent=2))
+        print(write_json(report))
 
 
 def _refuse_to_write(args: argparse.Namespace, written: list[Path]) -> None:
@@ -180,9 +180,10 @@ def _refuse_to_write(args: argparse.Namespace, written: list[Path]) -> None:
 
 def _choose_options(args: argparse.Namespace) -> PrepareOptions:
     """Take the options of the recipe, if there is one, and those of the command line on top."""
-    from ..prepare.options import PrepareOptions, read_recipe
+    from ..prepare.options import PrepareOptions
+    from ..prepare.recipe import read_recipe
 
-    options = PrepareOptions() if args.recipe is None else read_recipe(args.recipe)[0]
+    options = PrepareOptions() if args.recipe is None else read_recipe(args.recipe).options
     clean, tilts, region = options.clean, options.tilts, options.region
     clean = replace(
         clean,
@@ -210,9 +211,10 @@ def _find_shifts(
 ) -> Found | None:
     """Take shifts from another series, its recipe, or another program; None to find them."""
     from ..io.alignment_files import read_alignment
-    from ..prepare.options import CleanOptions, read_recipe
-    from ..prepare.outcome import Found, Prepared
+    from ..prepare.options import CleanOptions
+    from ..prepare.outcome import Prepared
     from ..prepare.preparing import iter_prepare
+    from ..prepare.recipe import read_found
     from ..prepare.transforms import take_found_from
     from .follow import follow
 
@@ -221,7 +223,7 @@ def _find_shifts(
     if args.like is None:
         return None
     if args.like.suffix.lower() == ".json":
-        return Found.from_dict(read_recipe(args.like)[1], args.like.name)
+        return read_found(args.like)
     other = read_series(argparse.Namespace(**{**vars(args), "file": args.like}))
     # Only the intensities of the other signal differ: its own cleaning is the usual one.
     options = replace(options, clean=CleanOptions(), align=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import Address, read_place
 from ..errors import WedgefillError
 
 if TYPE_CHECKING:
@@ -64,11 +65,13 @@ class OneOrMore(argparse.Action):
             setattr(namespace, self.dest, values[0] if len(values) == 1 else list(values))
 
 
-def add_reading_arguments(parser: argparse.ArgumentParser, *, is_optional: bool = False) -> None:
+def add_reading_arguments(
+    parser: argparse.ArgumentParser, *, is_optional: bool = False, takes_address: bool = False
+) -> None:
     """Add FILE (which may be left out if `is_optional`) and what overrides its own values."""
     parser.add_argument(
         "file",
-        type=Path,
+        type=read_place if takes_address else Path,
         metavar="FILE",
         nargs="*" if is_optional else "+",
         action=OneOrMore,
@@ -131,6 +134,8 @@ def paths_to_json(value: Any) -> Any:
     """Turn a path or a list of paths into absolute names; typed angles stay as they are."""
     if isinstance(value, Path):
         return str(value.resolve())
+    if isinstance(value, Address):
+        return str(value)
     return [paths_to_json(one) for one in value] if isinstance(value, list) else value
 
 
@@ -140,7 +145,7 @@ def paths_from_json(value: Any, name: str) -> Any:
         return [Path(one) for one in value]
     if name == "angles" and isinstance(value, str):
         return angles(value)
-    return None if value is None else Path(value)
+    return None if value is None else read_place(str(value))
 
 
 def add_shaping_arguments(parser: argparse.ArgumentParser) -> None:
@@ -170,8 +175,10 @@ def describe_series(args: argparse.Namespace) -> dict[str, Any]:
         If it is no tilt series, or its angles cannot be used.
     """
     from ..io import describe
+    from ..run.stored import stage
 
-    found = describe(args.file, **reading_options(args))
+    with stage(args.file, only_outline=True) as staged:
+        found = describe(staged.path, **reading_options(args))
     if found["kind"] != "tilt series":
         raise WedgefillError(
             f"{args.file}: this is not a tilt series with angles but {_name_kind(found['kind'])}; "
@@ -184,8 +191,15 @@ def _name_kind(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
-def read_series(args: argparse.Namespace) -> TiltSeries:
+def read_series(args: argparse.Namespace, source: Path | list[Path] | None = None) -> TiltSeries:
     """Read the tilt series that `args` describe; shift its axis, bin it, negate its angles.
+
+    Parameters
+    ----------
+    args : Namespace
+        What `add_reading_arguments` and `add_shaping_arguments` added.
+    source : Path or list of Path, optional
+        Where the series lies if that is not what `args` say.
 
     Raises
     ------
@@ -194,7 +208,7 @@ def read_series(args: argparse.Namespace) -> TiltSeries:
     """
     from ..io import read_tilt_series
 
-    series = read_tilt_series(args.file, **reading_options(args))
+    series = read_tilt_series(args.file if source is None else source, **reading_options(args))
     if args.axis_shift is not None:
         series = replace(series, axis_shift_px=args.axis_shift)
     if args.negate_angles:

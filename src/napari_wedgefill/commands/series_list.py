@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from ..addresses import Address, is_address
 from ..errors import WedgefillError
 from .fill import add_check_arguments, add_method_arguments, make_run_options
 from .from_report import collect_settings
@@ -98,14 +99,16 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
 
     jobs: list[SeriesJob] = []
     for source in args.series:
-        if source.suffix.lower() == ".csv":
+        if isinstance(source, Address):
+            jobs += _look_at_address(source, args)
+        elif source.suffix.lower() == ".csv":
             jobs += _read_list(source, args, tell)
         elif source.is_dir():
             jobs += _look_through(source, args)
         else:
             one = _set_file(args, source)
             _check_series(one)
-            jobs.append(_make_job(one, None, ""))
+            jobs.append(make_series_job(one))
     check_jobs(jobs)
     return jobs
 
@@ -113,13 +116,32 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
 def _look_through(folder: Path, args: argparse.Namespace) -> list[SeriesJob]:
     from ..batch.find_series import find_series
 
-    found = list(find_series(folder, leave_out=args.output))
+    leave_out = args.output if isinstance(args.output, Path) else None
+    found = list(find_series(folder, leave_out))
     if not found:
         raise WedgefillError(
             f"{folder}: no tilt series was found in this folder or below it; give the folder that "
             "holds them, or a list (.csv) that names them."
         )
-    return [_make_job(_set_file(args, path), name, "") for name, path in found]
+    return [make_series_job(_set_file(args, path), name) for name, path in found]
+
+
+def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJob]:
+    from ..batch.find_series import find_stored_series
+    from ..run.stored import ZARR
+
+    if address.suffix.lower() == ZARR:
+        one = _set_file(args, address)
+        _check_series(one)
+        return [make_series_job(one)]
+    leave_out = args.output if isinstance(args.output, Address) else None
+    found = list(find_stored_series(address, leave_out))
+    if not found:
+        raise WedgefillError(
+            f"{address}: no tilt series was found at this address or below it; series there are "
+            "Zarr, with names that end in .zarr."
+        )
+    return [make_series_job(_set_file(args, zarr), name) for name, zarr in found]
 
 
 def _read_list(
@@ -204,14 +226,23 @@ def _read_row(
     for option in FILE_OPTIONS:
         if option in set_cells and (path.parent / set_cells[option]).exists():
             set_cells[option] = str(path.parent / set_cells[option])
-    args = _set_file(parser.parse_row(set_cells, defaults), path.parent / cells[FILE])
+    file = Address(cells[FILE]) if is_address(cells[FILE]) else path.parent / cells[FILE]
+    args = _set_file(parser.parse_row(set_cells, defaults), file)
     _check_series(args)
-    return _make_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
+    return make_series_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
 
 
-def _set_file(args: argparse.Namespace, path: Path) -> argparse.Namespace:
+def _set_file(args: argparse.Namespace, file: Path | Address) -> argparse.Namespace:
+    """Return the options for a series; what goes with one at an address carries its angles along.
+
+    Workers that fetch their series need not see a file of angles that lies here.
+    """
     args = copy.copy(args)
-    args.file = path
+    args.file = file
+    if isinstance(file, Address) and isinstance(args.angles, Path):
+        from ..io import read_angles
+
+        args.angles = ",".join(f"{angle:.10g}" for angle in read_angles(args.angles))
     return args
 
 
@@ -233,7 +264,10 @@ def _check_series(args: argparse.Namespace) -> None:
         )
 
 
-def _make_job(args: argparse.Namespace, name: str | None, where: str) -> SeriesJob:
+def make_series_job(
+    args: argparse.Namespace, name: str | None = None, where: str = ""
+) -> SeriesJob:
+    """Make the job of the series that `args` name, which is called after its file by default."""
     from ..batch.job import SeriesJob, name_results
 
     return SeriesJob(

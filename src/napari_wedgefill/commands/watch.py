@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import WedgefillError
 from .batch import read_count
-from .from_report import collect_settings
 from .progress_line import ProgressLine
 from .series_arguments import read_positive, read_series
-from .series_list import add_series_options
+from .series_list import add_series_options, make_series_job
 
 if TYPE_CHECKING:
     from ..batch.watch import Complete
@@ -92,20 +91,12 @@ def read_files(args: argparse.Namespace, source: Path | list[Path]) -> TiltSerie
 
 def fill_complete(args: argparse.Namespace, complete: Complete, line: ProgressLine) -> None:
     """Fill and check the series, and say what came of it."""
-    from ..batch.job import FAILED, KEPT, SeriesJob
+    from ..batch.job import FAILED, KEPT
     from ..batch.series import run_series
-    from .fill import make_run_options
 
     args = copy.copy(args)
     args.file = complete.source
-    job = SeriesJob(
-        name=complete.series.name,
-        source=args.file,
-        read=partial(read_series, args),
-        options=make_run_options(args),
-        settings=collect_settings(args),
-        command_line=tuple(args.command_line),
-    )
+    job = make_series_job(args, complete.series.name)
     line.say(f"The series is complete: {complete.series.n_tilts} tilts.")
     ended = run_series(job, args.output, tell=lambda *step: line.show(*step))
     if ended.state == FAILED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .axis import wrapped
+from .axis import wrap_degrees
 
 #: Stage read-backs, rounded lists and refined angles differ by less; wrong pairings by more.
 SAME_ANGLES_DEG = 1.5
@@ -64,7 +64,7 @@ def _tolerance(angles: NDArray[np.float64]) -> float:
 
 def axes_disagree(a_deg: float, b_deg: float) -> bool:
     """Tell whether two directions of the tilt axis differ; 180 degrees apart is another hand."""
-    return abs(wrapped(a_deg - b_deg)) > SAME_AXIS_DEG
+    return abs(wrap_degrees(a_deg - b_deg)) > SAME_AXIS_DEG
 
 
 def pixels_disagree(a_nm: float, b_nm: float) -> bool:

@@ -110,7 +110,7 @@ def angles_from_text(text: str, n_images: int | None = None) -> NDArray[np.float
         if match := _RANGE.fullmatch(plain):
             start, stop = float(match[1]), float(match[2])
             if match[3] is not None:
-                return _stepped(start, stop, float(match[3]))
+                return _step_from_to(start, stop, float(match[3]))
             return _spread(start, stop, n_images, shown)
         angles = np.array([float(word) for word in re.split(r"[ ,;]+", plain) if word])
     except ValueError as error:
@@ -125,7 +125,7 @@ def angles_from_text(text: str, n_images: int | None = None) -> NDArray[np.float
     return angles
 
 
-def _stepped(start: float, stop: float, step: float) -> NDArray[np.float64]:
+def _step_from_to(start: float, stop: float, step: float) -> NDArray[np.float64]:
     if step == 0:
         raise WedgefillError("The tilt step is 0 degrees; type the step of the series.")
     count = round(abs(stop - start) / abs(step)) + 1

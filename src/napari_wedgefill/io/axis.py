@@ -43,10 +43,10 @@ def parse_axis(axis: str | float) -> float:
         raise WedgefillError(
             f"axis {axis!r}: the tilt axis is 'x', 'y', or an angle in degrees from vertical."
         )
-    return wrapped(degrees)
+    return wrap_degrees(degrees)
 
 
-def wrapped(degrees: float) -> float:
+def wrap_degrees(degrees: float) -> float:
     """Return the same direction in (-180, 180]."""
     return 180.0 - (180.0 - degrees) % 360.0
 
@@ -58,7 +58,7 @@ def quarter_turns(rotation_deg: float) -> tuple[int, float]:
     return turns % 4, rest if abs(rest) > NEGLIGIBLE_DEG else 0.0
 
 
-def rotated_shape(shape: tuple[int, ...], rotation_deg: float) -> tuple[int, ...]:
+def rotate_shape(shape: tuple[int, ...], rotation_deg: float) -> tuple[int, ...]:
     """Shape (n, h, w) of the stack after `rotate`."""
     turns, _ = quarter_turns(rotation_deg)
     n, h, w = shape

@@ -17,7 +17,7 @@ from ..errors import WedgefillError
 from ..tilt_series import MAX_TILT_DEG
 from .agreement import are_permuted, axes_disagree, disagreement_of_angles, pixels_disagree
 from .angles import angles_from_text, read_angles
-from .axis import parse_axis, wrapped
+from .axis import parse_axis, wrap_degrees
 from .fei_log import FeiLog
 from .mdoc import Mdoc, read_mdoc
 from .notes import SIGNATURE
@@ -100,7 +100,7 @@ def choose(
     axis = _axis(stack, mdoc, log, given.axis, warnings)
     # Row 0 is at the bottom, so the picture's counter-clockwise is that of the array with row 0 on
     # top; see `axis`.
-    return Choices(angles, pixel, wrapped(axis.value), axis.source, warnings)
+    return Choices(angles, pixel, wrap_degrees(axis.value), axis.source, warnings)
 
 
 def _mdoc(stack: Stack, given: Given) -> Mdoc | None:
@@ -266,9 +266,11 @@ def _within_half_a_turn(stack: Stack, found: Found[Angles], warnings: list[str])
         )
     warnings.append(
         f"Angles of {found.source} above 180 degrees are counted downwards: "
-        f"{largest:g} is {wrapped(largest):g}."
+        f"{largest:g} is {wrap_degrees(largest):g}."
     )
-    return Found(np.array([wrapped(float(a)) for a in found.value]), found.source, found.origin)
+    return Found(
+        np.array([wrap_degrees(float(a)) for a in found.value]), found.source, found.origin
+    )
 
 
 def _pixel(

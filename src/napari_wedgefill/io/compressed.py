@@ -24,7 +24,7 @@ ALWAYS_LEGAL_BYTES = 256 << 20
 CHUNK_BYTES = 4 << 20
 
 
-def unpacked(path: Path) -> Path:
+def unpack(path: Path) -> Path:
     """Return a plain file with the bytes of `path`: itself, unless it is compressed.
 
     Unpacked files live in a temporary folder until the program ends; a file that has not changed

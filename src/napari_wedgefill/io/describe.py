@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..tilt_series import check_geometry, find_doubts
-from .axis import rotated_shape
+from .axis import rotate_shape
 from .choices import find_stack_angles
 from .formats import open_stack
 from .stack import Given, Stack
@@ -58,7 +58,7 @@ def describe(
     stack, choices = open_series(path, given)
     angles_deg = choices.angles_deg.value
     order = np.argsort(angles_deg, kind="stable")
-    shape = rotated_shape(stack.pixels.shape, choices.rotation_deg)
+    shape = rotate_shape(stack.pixels.shape, choices.rotation_deg)
     pixel = None if choices.pixel_nm is None else choices.pixel_nm.value
     check_geometry(
         stack.name,

@@ -14,7 +14,7 @@ from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
 from .hdf5_access import attribute, emd_groups, lazy, open_hdf5, read
-from .lazy_arrays import told_as_damage
+from .lazy_arrays import report_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
@@ -40,7 +40,7 @@ def read_emd(path: Path) -> list[Stack]:
     WedgefillError
         If the file is damaged or holds no images.
     """
-    with told_as_damage(path):
+    with report_as_damage(path):
         return stacks_of_emd(path, open_hdf5(path))
 
 
@@ -108,7 +108,7 @@ def _of_velox(path: Path, name: str, group: h5py.Group) -> Stack | None:
     data = group.get("Data")
     if not isinstance(data, h5py.Dataset) or data.ndim != 3:
         return None
-    described = [_described(text) for text in _texts(path, group.get("Metadata"))]
+    described = [_parse_description(text) for text in _texts(path, group.get("Metadata"))]
     first = described[0] if described else {}
     pixel = (
         _number(first, "BinaryResult", "PixelSize", "height"),
@@ -145,7 +145,7 @@ def _texts(path: Path, metadata: h5py.Dataset | None) -> list[bytes]:
     return [np.ascontiguousarray(column).tobytes().partition(b"\0")[0] for column in columns]
 
 
-def _described(text: bytes) -> dict[str, Any]:
+def _parse_description(text: bytes) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .axis import wrapped
+from .axis import wrap_degrees
 from .stack import Found, Origin
 from .text import number_after, read_note
 
@@ -42,7 +42,7 @@ class FeiLog:
                     self._values.setdefault(words, value)
         self._runs_through = "starts at high angle" in text.lower()
         axis = self._values.get("tiltaxisangle")
-        self.axis = None if axis is None else self._found(wrapped(-axis))
+        self.axis = None if axis is None else self._found(wrap_degrees(-axis))
         pixel = self._values.get("imagepixelsize[nm]")
         self.pixel = self._found(pixel) if pixel is not None and pixel > 0 else None
         angles = self._scheme()

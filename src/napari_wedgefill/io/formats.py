@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import WedgefillError
 from ..tilt_series import MIN_TILTS
-from .compressed import unpacked
+from .compressed import unpack
 from .notes import scaling_from
 from .sidecars import BESIDE_IMAGES, without_compression
 from .stack import Given, Stack
@@ -112,7 +112,7 @@ def format_of(path: Path) -> Format | None:
     return BY_SUFFIX.get(without_compression(path).suffix.lower())
 
 
-def written_suffixes() -> list[str]:
+def list_written_suffixes() -> list[str]:
     """Return the suffixes of what can be written."""
     return [suffix for form in FORMATS if form.is_written for suffix in form.suffixes]
 
@@ -154,7 +154,7 @@ def open_stack(
     if prefers_series and len(stacks) > 1 and not given.dataset and given.angles is None:
         series = [stack for stack in stacks if _has_angles(stack)]
         if len(series) == 1:
-            return _told_of_others(series[0], stacks)
+            return _note_others(series[0], stacks)
     return choose_stack(stacks, given.dataset or "")
 
 
@@ -191,9 +191,9 @@ def open_stacks(
         options = {"signed_bytes": given.signed_bytes}
     elif form.name == "TIFF":
         options = {"alone": alone}
-    opened = load(form.reader)(unpacked(path), **options)
+    opened = load(form.reader)(unpack(path), **options)
     stacks = opened if isinstance(opened, list) else [opened]
-    return [_finished(stack, path, given, len(stacks)) for stack in stacks]
+    return [_finish(stack, path, given, len(stacks)) for stack in stacks]
 
 
 def choose_stack(stacks: Sequence[Stack], dataset: str = "") -> Stack:
@@ -254,7 +254,7 @@ def _why_not_images(path: Path) -> str:
         )
     return (
         f"files ending in '{path.suffix}' cannot be read; convert it to one of "
-        f"{' '.join(written_suffixes())}."
+        f"{' '.join(list_written_suffixes())}."
     )
 
 
@@ -262,7 +262,7 @@ def _has_angles(stack: Stack) -> bool:
     return stack.n >= MIN_TILTS and any(len(f.value) == stack.n for f in stack.angles_found)
 
 
-def _told_of_others(stack: Stack, stacks: Sequence[Stack]) -> Stack:
+def _note_others(stack: Stack, stacks: Sequence[Stack]) -> Stack:
     others = ", ".join(_in_words(other) for other in stacks if other is not stack)
     note = (
         f"Of the data sets in the file, '{stack.dataset}' is used, for only that one has tilt "
@@ -271,7 +271,7 @@ def _told_of_others(stack: Stack, stacks: Sequence[Stack]) -> Stack:
     return replace(stack, warnings=(*stack.warnings, note))
 
 
-def _finished(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:
+def _finish(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:
     """Put the bottom row first, undo a scaling of ours, and name the stack for its user."""
     scaling = scaling_from(stack.labels)
     pixels = stack.pixels

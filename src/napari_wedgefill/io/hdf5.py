@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .hdf5_access import is_emd, lazy, open_hdf5, read, visit_all
-from .lazy_arrays import told_as_damage
+from .lazy_arrays import report_as_damage
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
 
@@ -34,7 +34,7 @@ def read_hdf5(path: Path) -> list[Stack]:
     WedgefillError
         If the file is damaged or holds no stack of images.
     """
-    with told_as_damage(path):
+    with report_as_damage(path):
         file = open_hdf5(path)
         if "Experiments" in file:
             from .rosetta import read_signals
@@ -52,7 +52,7 @@ def read_hdf5(path: Path) -> list[Stack]:
                 name for name in EXCHANGE_FIELDS if arrays.pop(f"exchange/{name}", None) is not None
             ]
             stacks = stacks_of_arrays(path, arrays)
-            return [_told_of_fields(stack, fields) for stack in stacks]
+            return [_note_fields(stack, fields) for stack in stacks]
         return stacks_of_arrays(path, arrays)
 
 
@@ -75,7 +75,7 @@ def arrays_of(path: Path, file: h5py.File) -> dict[str, Any]:
     return found
 
 
-def _told_of_fields(stack: Stack, fields: list[str]) -> Stack:
+def _note_fields(stack: Stack, fields: list[str]) -> Stack:
     if not fields:
         return stack
     note = f"The file holds {' and '.join(fields)} as well; they were not applied."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..errors import WedgefillError
-from .lazy_arrays import read_by_chunks, told_as_damage
+from .lazy_arrays import read_by_chunks, report_as_damage
 
 if TYPE_CHECKING:
     import h5py
@@ -74,7 +74,7 @@ def read(path: Path, dataset: h5py.Dataset) -> Any:
     WedgefillError
         If it is damaged.
     """
-    with told_as_damage(path):
+    with report_as_damage(path):
         return dataset[()]
 
 

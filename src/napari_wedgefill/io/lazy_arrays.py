@@ -14,7 +14,7 @@ from ..errors import WedgefillError
 
 
 @contextmanager
-def told_as_damage(path: Path) -> Iterator[None]:
+def report_as_damage(path: Path) -> Iterator[None]:
     """Turn whatever a library raises over damaged bytes into a `WedgefillError` of one sentence."""
     try:
         yield
@@ -54,7 +54,7 @@ class Guarded:
         self.shape, self.dtype, self.ndim = source.shape, source.dtype, source.ndim
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
-        with told_as_damage(self._path):
+        with report_as_damage(self._path):
             part = self._source[key]
             compute = getattr(part, "compute", None)
             return np.asarray(part if compute is None else compute(scheduler="synchronous"))

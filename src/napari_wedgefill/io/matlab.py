@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import WedgefillError
 from .hdf5 import MAGIC, arrays_of
 from .hdf5_access import open_hdf5
-from .lazy_arrays import told_as_damage
+from .lazy_arrays import report_as_damage
 from .matlab_elements import read_elements
 from .named_arrays import find_angles, stacks_of_arrays
 from .stack import Stack
@@ -37,7 +37,7 @@ def read_matlab(path: Path) -> list[Stack]:
             f"{path.name}: this file cannot be opened ({error.strerror}); check the path."
         ) from None
     if MAGIC in (head[: len(MAGIC)], head[MATLAB_PREFIX_BYTES:]):
-        with told_as_damage(path):
+        with report_as_damage(path):
             return _stacks(path, _of_hdf5(path))
     return _stacks(path, read_elements(path))
 
@@ -51,7 +51,7 @@ def _stacks(path: Path, arrays: dict[str, Any]) -> list[Stack]:
             arrays[name] = data.transpose(2, 1, 0)
             of_python.add(name)
     stacks = stacks_of_arrays(path, arrays)
-    return [_told(stack, is_of_python=stack.dataset in of_python) for stack in stacks]
+    return [_note_axes(stack, is_of_python=stack.dataset in of_python) for stack in stacks]
 
 
 def _of_hdf5(path: Path) -> dict[str, Any]:
@@ -64,7 +64,7 @@ def _of_hdf5(path: Path) -> dict[str, Any]:
     return {name.replace("/", "."): data for name, data in arrays.items() if name[0] != "#"}
 
 
-def _told(stack: Stack, *, is_of_python: bool) -> Stack:
+def _note_axes(stack: Stack, *, is_of_python: bool) -> Stack:
     shape = stack.pixels.shape if is_of_python else stack.pixels.shape[::-1]
     note = f"'{stack.dataset}' ({' x '.join(map(str, shape))} in MATLAB) is taken as "
     if is_of_python:

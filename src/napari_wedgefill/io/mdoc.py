@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from .axis import wrapped
+from .axis import wrap_degrees
 from .stack import Found, Origin
 from .text import number_after, read_text, whole_number_text
 
@@ -127,7 +127,8 @@ class Mdoc:
             return self._found(in_title, "title"), ""
         return self._found(in_title, "title"), (
             f"{self.path.name}: its title says {in_title:g} degrees for the tilt axis, its "
-            f"RotationAngle of {rotation:g} means {wrapped(rotation - 90.0):g}; the title is used."
+            f"RotationAngle of {rotation:g} means "
+            f"{wrap_degrees(rotation - 90.0):g}; the title is used."
         )
 
     def _tomography_axis(self, title: float, rotation: float) -> tuple[Found[float], str]:
@@ -147,7 +148,7 @@ class Mdoc:
         return self._found(axis, source), ""
 
     def _found(self, axis_deg: float, source: str) -> Found[float]:
-        return Found(round(wrapped(axis_deg), 6), f"{self.path.name}, {source}", Origin.MDOC)
+        return Found(round(wrap_degrees(axis_deg), 6), f"{self.path.name}, {source}", Origin.MDOC)
 
     def _numbers(self, key: str) -> Iterable[float]:
         """Every readable number under `key`, the settings' first, then in the order of sections."""
@@ -195,4 +196,4 @@ def read_mdoc(path: str | Path) -> Mdoc:
 
 
 def _same_axis(a_deg: float, b_deg: float) -> bool:
-    return abs(wrapped(a_deg - b_deg)) <= SAME_AXIS_DEG
+    return abs(wrap_degrees(a_deg - b_deg)) <= SAME_AXIS_DEG

@@ -79,7 +79,7 @@ def read_mrc(path: Path, signed_bytes: bool | None = None) -> Stack:
     if reversed_axes:
         sections = np.flip(sections, reversed_axes)
     pixels = sections.transpose(order) if order != (0, 1, 2) else sections
-    return _stack(path, header, pixels, _extended(header, extended), warnings)
+    return _stack(path, header, pixels, _read_extended_header(header, extended), warnings)
 
 
 def _open(path: Path) -> IO[bytes]:
@@ -139,7 +139,7 @@ def _pixels(
             f"are read as {words[0]}, so give --{words[1]} (signed_bytes={dtype.kind != 'i'} in "
             f"Python) if bright and dark look swapped."
         )
-    return (_unpacked(pixels, n_columns) if header.is_packed else pixels), warnings
+    return (_split_bytes(pixels, n_columns) if header.is_packed else pixels), warnings
 
 
 def _matters(section: NDArray[Any]) -> bool:
@@ -147,13 +147,13 @@ def _matters(section: NDArray[Any]) -> bool:
     return bool((section.view("u1") > 127).any())
 
 
-def _unpacked(pixels: NDArray[Any], n_columns: int) -> NDArray[np.uint8]:
+def _split_bytes(pixels: NDArray[Any], n_columns: int) -> NDArray[np.uint8]:
     """Split each byte into its two pixels of 4 bits, the first one in the low half."""
     both = np.stack([pixels & 15, pixels >> 4], axis=-1)
     return np.asarray(both.reshape(*pixels.shape[:2], -1)[:, :, :n_columns], dtype=np.uint8)
 
 
-def _extended(header: Header, raw: bytes) -> ExtendedHeader:
+def _read_extended_header(header: Header, raw: bytes) -> ExtendedHeader:
     n_ints, n_reals = header.extra(128, "i2", 2)
     return read_extended(
         raw,

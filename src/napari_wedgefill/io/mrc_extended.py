@@ -12,7 +12,7 @@ import numpy as np
 from mrcfile.dtypes import get_ext_header_dtype
 from numpy.typing import NDArray
 
-from .axis import wrapped
+from .axis import wrap_degrees
 from .stack import Found
 
 #: SerialEM flag bit -> bytes that the item takes in each section's record.
@@ -197,7 +197,7 @@ def _pixel_nm(metres: NDArray[np.float64], source: str) -> Found[float] | None:
 def _axis(axis_deg: float, source: str) -> Found[float] | None:
     if not np.isfinite(axis_deg) or abs(axis_deg) > 360.0:
         return None
-    return Found(_round_trip(wrapped(axis_deg)), source)
+    return Found(_round_trip(wrap_degrees(axis_deg)), source)
 
 
 def _round_trip(value: float) -> float:

@@ -32,7 +32,7 @@ SERI_WORDS_AT = 128
 
 def write_mrc_volume(path: Path, volume: Volume, mode: int = 2) -> None:
     """Write a volume (z, y, x) to `path`, row 0 at the bottom."""
-    stored, note = _stored(volume.data, mode)
+    stored, note = _convert_to_mode(volume.data, mode)
     with mrcfile.new(path) as file:
         file.set_data(stored)
         # The order matters: this call rescales the cell that voxel_size writes.
@@ -42,7 +42,7 @@ def write_mrc_volume(path: Path, volume: Volume, mode: int = 2) -> None:
 
 def write_mrc_series(path: Path, series: TiltSeries, mode: int = 2) -> None:
     """Write a tilt series (tilt, y, x) to `path`, its angles in a SerialEM extended header."""
-    stored, note = _stored(series.array(), mode)
+    stored, note = _convert_to_mode(series.array(), mode)
     with mrcfile.new(path) as file:
         file.set_data(stored)
         file.set_image_stack()
@@ -73,7 +73,7 @@ def _values(mode: int) -> list[str]:
     return [writing_note(f"{WRITTEN_MODES[mode][0]} (mode {mode})")]
 
 
-def _stored(data: NDArray[np.float32], mode: int) -> tuple[NDArray[Any], list[str]]:
+def _convert_to_mode(data: NDArray[np.float32], mode: int) -> tuple[NDArray[Any], list[str]]:
     """Return the data as the mode stores them, and a note where they had to be scaled.
 
     Whole numbers that fit stay what they are, and so do half floats within their range.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from .lazy_arrays import read_by_chunks, told_as_damage
+from .lazy_arrays import read_by_chunks, report_as_damage
 from .signals import LIKELY_DEG, Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
 from .units import nm_per
@@ -62,7 +62,7 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
     """
     own, source = READERS.get(path.suffix.lower(), ("rsciio.hspy", "HyperSpy axes"))
     signals = _read(path, module or own)
-    with told_as_damage(path):
+    with report_as_damage(path):
         found = [_stack(path, signal, source) for signal in signals]
     stacks = [stack for stack in found if stack is not None]
     if not stacks:
@@ -73,7 +73,7 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
 
 
 def _read(path: Path, module: str) -> list[dict[str, Any]]:
-    with told_as_damage(path), _quiet():
+    with report_as_damage(path), _quiet():
         reader = import_module(module).file_reader
         try:
             found: list[dict[str, Any]] = reader(str(path), lazy=True)
@@ -189,12 +189,12 @@ def _angles(
             alpha = _number(tag, alpha)
         if math.isfinite(alpha):
             found.append(Found(np.array([alpha]), f"{source}, stage alpha"))
-    elif (planned := _planned(original, n)) is not None:
+    elif (planned := _plan_angles(original, n)) is not None:
         found.append(Found(planned, f"{source}, tomography setup"))
     return found
 
 
-def _planned(original: Mapping[str, Any], n: int) -> NDArray[np.float64] | None:
+def _plan_angles(original: Mapping[str, Any], n: int) -> NDArray[np.float64] | None:
     """Return Gatan's equal steps from the smallest to the largest angle, if they are n."""
     low, high, step = (_number(next(iter(_tags(original, name)), None), np.nan) for name in SETUP)
     if not (math.isfinite(low + high + step) and step > 0 and low < high):

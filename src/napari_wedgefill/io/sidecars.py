@@ -7,7 +7,7 @@ import statistics
 from pathlib import Path
 
 from ..errors import WedgefillError
-from .axis import wrapped
+from .axis import wrap_degrees
 from .fei_log import FeiLog
 from .mdoc import Mdoc, read_mdoc
 from .stack import Found, Origin
@@ -103,5 +103,5 @@ def axis_from_transforms(path: Path) -> Found[float] | None:
         return None
     first = turns[0]
     # Angles near +-180 jump; counted from the first of them they do not.
-    mean = first + statistics.fmean(wrapped(turn - first) for turn in turns)
-    return Found(wrapped(round(mean, 2)), sidecar.name, Origin.LIST)
+    mean = first + statistics.fmean(wrap_degrees(turn - first) for turn in turns)
+    return Found(wrap_degrees(round(mean, 2)), sidecar.name, Origin.LIST)

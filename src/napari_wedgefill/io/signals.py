@@ -150,48 +150,21 @@ def stack_of_signal(
         found.append(Found(of_axis, f"{source}, axis '{first.name or 'third'}'"))
     edges = [_edge_nm(axis) for axis in (first, rows, columns)]
     is_volume = first.n > 1 and not found and (first.letter == "z" or edges[0] is not None)
-    return _make_stack(
-        path,
-        data,
-        dataset=dataset,
-        angles=found,
-        pixel_nm=None if edges[2] is None else Found(edges[2], source),
-        voxel_nm=_voxel_nm(edges),
-        volume_because=f"its first axis is {first.name or 'a length'}" if is_volume else "",
-        notes=tuple(notes),
-        warnings=tuple(warnings),
-        row_0_on_top=row_0_on_top,
-    )
-
-
-def _make_stack(
-    path: Path,
-    pixels: Any,
-    *,
-    dataset: str,
-    angles: Sequence[Found[NDArray[np.float64]]],
-    pixel_nm: Found[float] | None,
-    voxel_nm: tuple[float, float, float] | None,
-    volume_because: str,
-    notes: tuple[str, ...],
-    warnings: tuple[str, ...],
-    row_0_on_top: bool,
-) -> Stack:
     axis = axis_from_labels(notes)
     return Stack(
         path,
-        pixels,
+        data,
         without_compression(path).stem.removesuffix(".ome"),
         dataset=dataset,
-        angles_found=tuple(angles),
-        pixels_found=() if pixel_nm is None else (pixel_nm,),
-        voxel_nm=voxel_nm,
+        angles_found=tuple(found),
+        pixels_found=() if edges[2] is None else (Found(edges[2], source),),
+        voxel_nm=_voxel_nm(edges),
         axes_found=() if axis is None else (axis,),
         axis_shift_px=axis_shift_from_labels(notes),
-        volume_because=volume_because,
+        volume_because=f"its first axis is {first.name or 'a length'}" if is_volume else "",
         row_0_on_top=row_0_on_top,
-        labels=notes,
-        warnings=warnings,
+        labels=tuple(notes),
+        warnings=tuple(warnings),
     )
 
 

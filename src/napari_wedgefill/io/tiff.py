@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -52,6 +53,7 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
 
     _quiet()
     try:
+        _check_directories(path)
         with tifffile.TiffFile(path) as tiff:
             spacing_nm, height_nm, pixel_nm = _sizes(tiff)
             notes = _notes(tiff)
@@ -96,6 +98,42 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
 def _quiet() -> None:
     """Keep tifffile's log of damaged tags off the user's terminal: we say it in one sentence."""
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+
+
+def _check_directories(path: Path) -> None:
+    """Refuse pages that lead back to earlier ones, which tifffile would follow for minutes.
+
+    Each page has a directory of tags, which ends with the place of the next. Sound ones lie side by
+    side, so that all of them together are no longer than the file.
+    """
+    n_bytes, total = path.stat().st_size, 0
+    with path.open("rb") as file:
+        head = file.read(16)
+        order = {b"II": "<", b"MM": ">"}.get(head[:2])
+        if order is None or len(head) < 16:
+            return  # no TIFF, as tifffile will say
+        is_big = struct.unpack(f"{order}H", head[2:4]) == (43,)
+        count, entry, offset = ("Q", 20, "Q") if is_big else ("H", 12, "I")
+        n_count, n_offset = struct.calcsize(f"={count}"), struct.calcsize(f"={offset}")
+        start = 8 if is_big else 4
+        (at,) = struct.unpack(f"{order}{offset}", head[start : start + n_offset])
+        while 0 < at < n_bytes:
+            file.seek(at)
+            raw = file.read(n_count)
+            if len(raw) < n_count:
+                return
+            (n_tags,) = struct.unpack(f"{order}{count}", raw)
+            total += n_count + entry * n_tags + n_offset
+            if total > n_bytes:
+                raise WedgefillError(
+                    f"{path.name}: its pages lead back to each other, or beyond its end; it is "
+                    f"damaged, so copy or export it again."
+                )
+            file.seek(at + n_count + entry * n_tags)
+            raw = file.read(n_offset)
+            if len(raw) < n_offset:
+                return
+            (at,) = struct.unpack(f"{order}{offset}", raw)
 
 
 def _first_line(error: Exception) -> str:

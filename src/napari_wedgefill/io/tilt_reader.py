@@ -82,7 +82,7 @@ def read_tilt_series(
         if images.survey.n_images < stack.n:
             looked_at = f" in the {images.survey.n_images} images that were looked at"
     else:
-        mended, n_mended = _mended(stack)
+        mended, n_mended = _mend_pixels(stack)
         images = rotate(mended, choices.rotation_deg)
     warnings = list(choices.warnings)
     if n_mended:
@@ -173,7 +173,7 @@ def stays_on_disk(pixels: Any) -> bool:
     return is_lazy and 4 * pixels.size > IN_MEMORY_BYTES
 
 
-def _mended(stack: Stack) -> tuple[NDArray[Any], int]:
+def _mend_pixels(stack: Stack) -> tuple[NDArray[Any], int]:
     """Replace isolated pixels that are no numbers by their image's median; (images, how many)."""
     images, n_mended = np.asanyarray(stack.pixels), 0
     if images.dtype.kind != "f":

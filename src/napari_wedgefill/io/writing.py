@@ -8,7 +8,7 @@ from ..atomic import refuse_to_replace, write_beside
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
-from .formats import Format, check_installed, format_of, is_image_file, load, written_suffixes
+from .formats import Format, check_installed, format_of, is_image_file, list_written_suffixes, load
 from .sidecars import DERIVED, without_compression
 
 #: What a .tlt beside them would be taken for: images whose names begin alike.
@@ -109,8 +109,8 @@ def check_target(path: str | Path, *, overwrite: bool = False, mode: int = 2) ->
     target = format_of(path)
     if target is None or not target.is_written:
         raise WedgefillError(
-            f"{path.name}: results are written as {' '.join(written_suffixes())}; give a name that "
-            f"ends in one of these, such as {path.stem}.mrc."
+            f"{path.name}: results are written as {' '.join(list_written_suffixes())}; give a name "
+            f"that ends in one of these, such as {path.stem}.mrc."
         )
     if mode != 2 and target.name != "MRC":
         raise WedgefillError(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ..tilt_series import TiltSeries
 from ..volume import Volume
-from .lazy_arrays import read_by_chunks, told_as_damage
+from .lazy_arrays import read_by_chunks, report_as_damage
 from .named_arrays import stacks_of_arrays
 from .notes import angles_note, series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
@@ -38,7 +38,7 @@ def read_zarr(path: Path) -> list[Stack]:
     """
     import zarr
 
-    with told_as_damage(path):
+    with report_as_damage(path):
         root = zarr.open(path, mode="r")
         if isinstance(root, zarr.Array):
             return stacks_of_arrays(path, {path.stem: _lazy(path, root)})
@@ -76,8 +76,8 @@ def _of_multiscales(path: Path, group: Any) -> Iterator[Stack]:
     for image in described.get("multiscales", ()):
         finest = image["datasets"][0]
         data = _lazy(path, group[finest["path"]])
-        scales = _transformed(image, finest, "scale", 1.0, data.ndim)
-        starts = _transformed(image, finest, "translation", 0.0, data.ndim)
+        scales = _combine_transforms(image, finest, "scale", 1.0, data.ndim)
+        starts = _combine_transforms(image, finest, "translation", 0.0, data.ndim)
         axes = [
             _axis(axis, n, scale, start)
             for axis, n, scale, start in zip(
@@ -102,7 +102,7 @@ def _axis(fields: Mapping[str, Any], n: int, scale: float, start: float) -> Axis
     return Axis(str(fields.get("name", "")), str(fields.get("unit") or ""), n, scale, start)
 
 
-def _transformed(
+def _combine_transforms(
     image: Mapping[str, Any], finest: Mapping[str, Any], kind: str, neutral: float, n: int
 ) -> list[float]:
     """Put together what the level and the whole image state of each axis."""

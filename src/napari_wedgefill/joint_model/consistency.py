@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..progress import drain
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, convert_like, make_contiguous, namespace
-from ..reconstruct import iter_tvm
+from ..reconstruct import TvmOptions, iter_tvm
 from ..reconstruct.tvm import Beside, rms
 from .contract import Scales
 
@@ -126,15 +126,17 @@ def iter_consistency(
         sweeps = iter_tvm(
             beam,
             make_contiguous((projected + share * misfit)[..., these]),
-            n_steps=LAST_STEPS if cautious else STEPS,
-            strength=STRENGTH,
-            balance=BALANCE,
-            faster=FASTER,
+            options=TvmOptions(
+                n_steps=LAST_STEPS if cautious else STEPS,
+                strength=STRENGTH,
+                share=SHARE,
+                balance=BALANCE,
+                faster=FASTER,
+            ),
             x0=prior,
             prior=prior,
-            share=SHARE,
             dual=begun,
-            beside=None if beside is None else beside.scaled(share).of(these),
+            beside=None if beside is None else beside.scale(share).of(these),
         )
         for sweep in sweeps:
             yield sweep.done / sweep.total

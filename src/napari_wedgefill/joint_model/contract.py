@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
 from ..projector.arrays import Array, convert_like, namespace
-from ..reconstruct import iter_sart, iter_tvm, last, wbp
+from ..reconstruct import TvmOptions, iter_sart, iter_tvm, last, wbp
 from ..reconstruct.tvm import Beside
 from .angular_grid import align_rows, grid_for
 
@@ -106,7 +106,8 @@ def compute_first_estimates(
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
     sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
-    steps = iter_tvm(beam, sinogram, n_steps=contract.tvm_steps, x0=sart, beside=beside)
+    options = TvmOptions(n_steps=contract.tvm_steps)
+    steps = iter_tvm(beam, sinogram, options=options, x0=sart, beside=beside)
     return FirstEstimates(sart, last(steps))
 
 

@@ -58,19 +58,20 @@ def read_signature(path: Path) -> Signature:
     options.log_severity_level = 3
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
+        # Without its fallback, which would print that it tries the same once more.
         opened = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
+            str(path), options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
+        return Signature(
+            tuple(tuple(value.shape) for value in opened.get_inputs()),
+            tuple(tuple(value.shape) for value in opened.get_outputs()),
+            dict(opened.get_modelmeta().custom_metadata_map),
         )
     except Exception as error:  # its exceptions share no base class below this one
         raise WedgefillError(
             f"{path}: ONNX Runtime cannot read this file as a network "
             f"({str(error).splitlines()[0][:200]}); export the model again."
         ) from error
-    return Signature(
-        tuple(tuple(value.shape) for value in opened.get_inputs()),
-        tuple(tuple(value.shape) for value in opened.get_outputs()),
-        dict(opened.get_modelmeta().custom_metadata_map),
-    )
 
 
 #: Numbers of the fields of ONNX's messages that lead to tensors, by message:

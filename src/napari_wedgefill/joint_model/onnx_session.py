@@ -135,7 +135,9 @@ def _open(
         # Without this a session that cannot run on CUDA runs on the CPU and says nothing.
         options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=[(provider, settings)])
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=[(provider, settings)], enable_fallback=False
+        )
     except Exception as error:  # its exceptions share no base class below this one
         reason = str(error).splitlines()[0][:200]
         raise WedgefillError(f"{path.name} could not be opened on {provider}: {reason}") from error

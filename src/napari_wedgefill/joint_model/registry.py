@@ -223,10 +223,24 @@ def _check_network(model: ModelInfo, stage: str) -> None:
             f"{path}: this is a {what} network with input {shapes}, not a {stage} network; "
             "export the model again with wedgefill export."
         )
-    trained: dict[str, Any] = json.loads(found.metadata.get("contract", "{}"))
+    trained = _read_contract(found.metadata.get("contract", "{}"))
+    if trained is None:
+        raise WedgefillError(
+            f"{path}: what it was trained on cannot be read from it; export the model again with "
+            "wedgefill export."
+        )
     for name, value in model.contract.to_dict().items():
         if trained.get(name, value) != value:
             raise WedgefillError(
                 f"{path}: trained with {name} = {trained[name]}, but model.toml says {value}; "
                 "restore model.toml or export the model again."
             )
+
+
+def _read_contract(text: str) -> dict[str, Any] | None:
+    """Read what the exporter noted in a network; None if that cannot be read."""
+    try:
+        noted = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return noted if isinstance(noted, dict) else None

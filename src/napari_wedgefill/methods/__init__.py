@@ -1,4 +1,4 @@
-"""The methods of reconstruction: one file for each, and one table that everything else reads.
+"""The methods of reconstruction: a file for each kind, and one table that everything else reads.
 
 A method is added by a file like those here and a line in `METHODS`, below the methods that it
 uses. Importing the table loads no solver.
@@ -11,8 +11,7 @@ from collections.abc import Iterable, Sequence
 from ..errors import WedgefillError
 from .gan import GAN
 from .method import Effort, Memory, Method, Problem, Solution, Step, run_sweeps
-from .sart import SART
-from .sirt import SIRT
+from .sart import SART, SIRT
 from .tvm import TVM
 from .wbp import WBP
 

@@ -9,13 +9,14 @@ from .method import Effort, Memory, Method, Problem, Solution, Step, run_sweeps
 
 def solve(problem: Problem) -> Generator[Step, None, Solution]:
     """Start from SART, the fill's own where it is there, and minimise the total variation."""
-    from ..reconstruct import iter_sart, iter_tvm, last
+    from ..reconstruct import TvmOptions, iter_sart, iter_tvm, last
 
     beam, rows = problem.beam, problem.sinogram
     start = problem.starts.get("sart")
     if start is None:
         start = last(iter_sart(beam, rows, problem.passes["sart"]))
-    sweeps = iter_tvm(beam, rows, n_steps=problem.passes["tvm"], x0=start, beside=problem.beside)
+    options = TvmOptions(n_steps=problem.passes["tvm"])
+    sweeps = iter_tvm(beam, rows, options=options, x0=start, beside=problem.beside)
     return (yield from run_sweeps("TVM", sweeps))
 
 

@@ -120,7 +120,7 @@ def iter_fill(
                 steps = iter_box_slabs(run, field.box, first, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
         seconds[method.name] = time.monotonic() - start
-        volume = outline.filled(sink.fetch(outline))
+        volume = outline.fill_with(sink.fetch(outline))
         finished[method.name] = volume.data
         yield Finished(method.name, volume, seconds[method.name])
     report = _write_report(series, options, calibration, model, seconds, tallies)

@@ -39,7 +39,7 @@ class Background:
     is_empty_space: bool
     contrast: int
 
-    def removed(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def subtract_from(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the images with empty space at zero and the object positive, noise unclipped."""
         levels = self.levels.astype(np.float32)[:, None, None]
         return np.asarray((images - levels) * np.float32(self.contrast), dtype=np.float32)
@@ -59,7 +59,7 @@ def estimate_background(images: NDArray[np.float32]) -> Background:
     ----------
     T. Robertson and J. D. Cryer, J. Am. Stat. Assoc. 69, 1012-1016 (1974).
     """
-    images = _averaged_where_sparse(images)
+    images = _average_where_sparse(images)
     levels, shares, noises, lows, highs = np.array([_level_of(image) for image in images]).T
     means = images.mean(axis=(1, 2), dtype=np.float64)
     contrast = 1 if np.median(means - levels) >= 0 else -1
@@ -73,7 +73,7 @@ def estimate_background(images: NDArray[np.float32]) -> Background:
     return Background(levels, bool(is_empty), contrast)
 
 
-def _averaged_where_sparse(images: NDArray[np.float32]) -> NDArray[np.float32]:
+def _average_where_sparse(images: NDArray[np.float32]) -> NDArray[np.float32]:
     """Images, averaged over 4 x 4 pixels if their noise is not far below their contrast."""
     h, w = (n // SPARSE_BIN for n in images.shape[1:])
     if min(h, w) < SPARSE_BIN:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 
-from .correlation import stretched, taper
+from .correlation import stretch_to_inner, taper
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -109,7 +109,7 @@ def find_bad_images(
     return _as_bad(told, angles_deg)
 
 
-def saturated_tilts(images: Floats) -> list[int]:
+def find_saturated_tilts(images: Floats) -> list[int]:
     """Images in which a plateau of pixels shares the highest value: the detector was saturated."""
     found = []
     for tilt, image in enumerate(images):
@@ -169,7 +169,7 @@ def _likeness(smooth: Floats, angles_deg: Doubles, usable: NDArray[np.bool_]) ->
     pairs = np.zeros(max(len(places) - 1, 0))
     for k, (first, second) in enumerate(pairwise(places)):
         inner, outer = sorted((first, second), key=lambda tilt: abs(angles_deg[tilt]))
-        wide = stretched(smooth[outer], float(angles_deg[inner]), float(angles_deg[outer]))
+        wide = stretch_to_inner(smooth[outer], float(angles_deg[inner]), float(angles_deg[outer]))
         pairs[k] = _peak_correlation(smooth[inner], wide, weights)
     alike = np.zeros(len(usable))
     alike[places] = np.fmax(np.r_[0.0, pairs], np.r_[pairs, 0.0])

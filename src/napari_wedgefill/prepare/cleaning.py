@@ -87,7 +87,7 @@ def even_intensities(
     ndarray, float64, (n_tilts,)
         The factors; all 1 where the object leaves the field and nothing can be said.
     """
-    above = background.removed(images)
+    above = background.subtract_from(images)
     mass = above[:, rows[0] : rows[1]].sum(axis=(1, 2), dtype=np.float64)
     ones = np.ones(len(images))
     if not background.is_empty_space or not is_isolated(above) or np.any(mass <= 0):

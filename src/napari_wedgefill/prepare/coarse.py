@@ -87,7 +87,7 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     refuse_a_still(images, series)
     background = estimate_background(images)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
-    work = prepare(background.removed(images), series.angles_deg)
+    work = prepare(background.subtract_from(images), series.angles_deg)
     yield progress("Comparing the images", 0.05)
     before = work.coarse.choose_depth(start).withheld_error(start) if _is_worth(series) else 1.0
     pose, method, reason = start, "", tell_what_lacks(series)
@@ -108,7 +108,7 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     measured = series.array()
     is_subtracted = background.is_empty_space and background.contrast > 0
     if is_subtracted:
-        measured = background.removed(measured)
+        measured = background.subtract_from(measured)
     report = AlignmentReport(
         shifts_px=-found.offsets_px,
         axis_shift_px=found.axis_shift_px,
@@ -119,7 +119,7 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
         background=background.levels,
         background_removed=is_subtracted,
         isolated=work.isolated,
-        measured_rows=found.measured_rows(series.height, series.width),
+        measured_rows=found.find_measured_rows(series.height, series.width),
         applied=not reason,
         method=method if not reason else "",
         reason=reason,
@@ -129,8 +129,8 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     )
     if report.applied:
         # Hot pixels would ring in the interpolation, so the images without them are moved.
-        clean = background.removed(images) if is_subtracted else images
-        series = replace(series, images=Binned.of(clean, 1).aligned(found), axis_shift_px=0.0)
+        clean = background.subtract_from(images) if is_subtracted else images
+        series = replace(series, images=Binned.of(clean, 1).align(found), axis_shift_px=0.0)
     else:
         series = replace(series, images=measured)
     yield Aligned(series, report)

@@ -142,7 +142,7 @@ def mass_paths(
     own = np.linalg.lstsq(basis, centres - common[:, None], rcond=None)[0][0]
     y = np.asarray(used - centre(aligned.shape[1]), np.float64)
     mean_y = float(weights @ y)
-    slope, error = _weighted_slope(y - mean_y, own, weights)
+    slope, error = _fit_slope(y - mean_y, own, weights)
     constants = np.linalg.lstsq(basis, common, rcond=None)[0]
     return Paths(
         across_px=common - basis @ constants,
@@ -152,7 +152,7 @@ def mass_paths(
     )
 
 
-def _weighted_slope(
+def _fit_slope(
     y: NDArray[np.float64], values: NDArray[np.float64], weights: NDArray[np.float64]
 ) -> tuple[float, float]:
     """Slope of values against y (zero weighted mean) and its standard error."""

@@ -76,20 +76,20 @@ class Consistency:
 
         Smoothed, or a pose that blurs the noise by interpolating would seem to fit better.
         """
-        aligned = self.stack.aligned(pose)
-        measured = self.stack.measured(pose).astype(np.float32)
+        aligned = self.stack.align(pose)
+        measured = self.stack.mark_measured(pose).astype(np.float32)
         values = gaussian_filter(aligned, (0.0, SMOOTH_PX, SMOOTH_PX))
         width = aligned.shape[2]
         if not self.isolated:
             # Filtering across the axis filters the object in the same way, whatever the tilt.
-            values -= _filtered_within(aligned, measured, (0.0, SMOOTH_PX, COARSE_SHARE * width))
-            measured = _faded(measured, EDGE_SHARE * width)
+            values -= _filter_within(aligned, measured, (0.0, SMOOTH_PX, COARSE_SHARE * width))
+            measured = _fade_to_border(measured, EDGE_SHARE * width)
         rows = self.some_rows() if rows is None else rows
         values, measured = (
             np.ascontiguousarray(part[:, rows].transpose(0, 2, 1), np.float32)
             for part in (values * (measured > 0), measured)
         )
-        return Slices(values, measured).widened(width_for(width, self.angles_deg, self.isolated))
+        return Slices(values, measured).widen(width_for(width, self.angles_deg, self.isolated))
 
     def some_rows(self) -> NDArray[np.int64]:
         """Evenly spaced rows, at most `max_slices`."""
@@ -111,7 +111,7 @@ class Consistency:
     def _misfit_squares(self, pose: Pose) -> tuple[Doubles, Doubles]:
         slices = self.slices(pose)
         tilts = np.arange(self.n_tilts)
-        return _squares(slices, self._guessed(slices, tilts, tilts, MISFIT_SWEEPS))
+        return _squares(slices, self._guess_rows(slices, tilts, tilts, MISFIT_SWEEPS))
 
     def withheld_error(self, pose: Pose) -> float:
         """Share of the images that the other tilts fail to predict: 0 is perfect, 1 is nothing."""
@@ -126,22 +126,20 @@ class Consistency:
         guesses = np.empty_like(slices.values)
         for asked in folds_of(self.n_tilts):
             known = np.setdiff1d(np.arange(self.n_tilts), asked)
-            guesses[asked] = self._guessed(slices, known, asked, WITHHELD_SWEEPS)
+            guesses[asked] = self._guess_rows(slices, known, asked, WITHHELD_SWEEPS)
         return _squares(slices, guesses)
 
-    def predicted(
-        self, slices: Slices, known: NDArray[np.int64], asked: NDArray[np.int64]
-    ) -> Floats:
+    def predict(self, slices: Slices, known: NDArray[np.int64], asked: NDArray[np.int64]) -> Floats:
         """Images (n_asked, h, w) at some tilts, from a quick reconstruction of others.
 
         `slices` are those of all rows; the images are as wide as the stack's own.
         """
-        there = self._guessed(slices, known, asked, WITHHELD_SWEEPS)
+        there = self._guess_rows(slices, known, asked, WITHHELD_SWEEPS)
         width = self.stack.images.shape[2]
         first = (there.shape[1] - width) // 2
         return np.asarray(there[:, first : first + width].transpose(0, 2, 1), np.float32)
 
-    def _guessed(
+    def _guess_rows(
         self, slices: Slices, known: NDArray[np.int64], asked: NDArray[np.int64], sweeps: int
     ) -> Floats:
         x = reconstruct_masked(
@@ -198,13 +196,13 @@ def _share_by_tilt(squares: tuple[Doubles, Doubles]) -> Doubles:
     return np.sqrt(wrong / np.maximum(total, max(1e-3 * float(total.mean()), 1e-30)))
 
 
-def _filtered_within(images: Floats, measured: Floats, sigmas: tuple[float, ...]) -> Floats:
+def _filter_within(images: Floats, measured: Floats, sigmas: tuple[float, ...]) -> Floats:
     """Gaussian filter that sees only what was measured."""
     weights = gaussian_filter(measured, sigmas)
     return np.asarray(gaussian_filter(images * measured, sigmas) / np.maximum(weights, 1e-3))
 
 
-def _faded(measured: Floats, edge_px: float) -> Floats:
+def _fade_to_border(measured: Floats, edge_px: float) -> Floats:
     """Weights that fall to zero towards the border of what was measured, across the axis."""
     near = gaussian_filter(measured, (0.0, 0.0, edge_px), mode="constant")
     return np.asarray(np.clip(2.0 * near - 1.0, 0.0, 1.0) * measured)

@@ -27,7 +27,7 @@ def taper(shape: tuple[int, int]) -> Floats:
     return np.asarray(np.outer(*sides), np.float32)
 
 
-def band_passed(image: Floats, coarse_px: float) -> Floats:
+def band_pass(image: Floats, coarse_px: float) -> Floats:
     """Image without pixel noise and without structure wider than `coarse_px` (0 keeps it)."""
     fine = gaussian_filter(image, SMOOTH_PX)
     if coarse_px <= 0:
@@ -132,14 +132,14 @@ def chain_neighbours(
     n_tilts, h, w = images.shape
     coarse = w / 12
     weights = taper((h, w))
-    passed = [band_passed(image, coarse) for image in images]
+    passed = [band_pass(image, coarse) for image in images]
     offsets = np.zeros((n_tilts, 2))
     first = int(np.argmin(np.abs(angles_deg)))
     outwards = [(i, i - 1) for i in range(first + 1, n_tilts)]
     outwards += [(i, i + 1) for i in range(first - 1, -1, -1)]
     for tilt, inner in outwards:
         ratio = foreshortening(angles_deg[inner], angles_deg[tilt])
-        wide = stretched(passed[tilt], angles_deg[inner], angles_deg[tilt])
+        wide = stretch_to_inner(passed[tilt], angles_deg[inner], angles_deg[tilt])
         found = measure_offset(wide, passed[inner], weights, reach_px)
         offsets[tilt] = offsets[inner] / [1.0, ratio] + found / [1.0, ratio]
     return offsets
@@ -151,7 +151,7 @@ def foreshortening(inner_deg: float, outer_deg: float) -> float:
     return float(np.clip(inner / max(outer, 1e-3), 1.0, 2.0))
 
 
-def stretched(image: Floats, inner_deg: float, outer_deg: float) -> Floats:
+def stretch_to_inner(image: Floats, inner_deg: float, outer_deg: float) -> Floats:
     """Image (h, w) of the outer tilt stretched across the axis to look like the inner one."""
     ratio = foreshortening(inner_deg, outer_deg)
     if ratio == 1.0:

@@ -39,7 +39,7 @@ def measure_disagreement(series: TiltSeries) -> float | None:
     rest = max(1, round(max(images.shape[1:]) / SIZE_PX))
     left_out = [bad.tilt for bad in find_useless_images(images, series)]
     kept = np.setdiff1d(np.arange(series.n_tilts), left_out)
-    estimates = estimate_background(images[kept]).removed(images[kept])
+    estimates = estimate_background(images[kept]).subtract_from(images[kept])
     pose = Pose(np.zeros((len(kept), 2)), series.axis_shift_px / factor)
     judge = Consistency(Binned.of(estimates, rest), series.angles_deg[kept], is_isolated(estimates))
     return judge.choose_depth(pose).withheld_error(pose)

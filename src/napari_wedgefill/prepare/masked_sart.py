@@ -43,7 +43,7 @@ class Slices:
         """Those of some tilts."""
         return Slices(self.values[tilts], self.measured[tilts])
 
-    def widened(self, width: int) -> Slices:
+    def widen(self, width: int) -> Slices:
         """With unmeasured columns on both sides, so that both have `width` columns."""
         before = (width - self.values.shape[1]) // 2
         after = width - self.values.shape[1] - before

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
-from ..atomic import write_beside
-from ..errors import WedgefillError
+#: For pydantic, with which `recipe` reads these classes from files.
+CHECKED = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class CleanOptions:
         Scale each image so that the object's total intensity is the same at every tilt: against
         a beam current that drifts. Only for an object that is wholly in the field.
     """
+
+    __pydantic_config__ = CHECKED
 
     spikes: bool = True
     plane: bool = False
@@ -57,6 +57,8 @@ class TiltOptions:
         Estimate that offset from a film's intensity, which is least where it is seen face on.
     """
 
+    __pydantic_config__ = CHECKED
+
     leave_out: tuple[int, ...] = ()
     leave_out_useless: bool = True
     leave_out_worse: bool = False
@@ -76,6 +78,8 @@ class RegionOptions:
     bin : int
         Average so many pixels each way.
     """
+
+    __pydantic_config__ = CHECKED
 
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
@@ -98,6 +102,8 @@ class PrepareOptions:
         Find shifts and the tilt axis.
     """
 
+    __pydantic_config__ = CHECKED
+
     region: RegionOptions = field(default_factory=RegionOptions)
     clean: CleanOptions = field(default_factory=CleanOptions)
     tilts: TiltOptions = field(default_factory=TiltOptions)
@@ -106,90 +112,3 @@ class PrepareOptions:
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, ready for JSON."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, recipe: dict[str, Any], name: str = "recipe") -> PrepareOptions:
-        """Read what `to_dict` gave.
-
-        Raises
-        ------
-        WedgefillError
-            If an option is unknown or of the wrong kind.
-        """
-        rest = dict(recipe)
-        region, clean, tilts = (
-            _part(kind, rest.pop(key, {}), name)
-            for key, kind in (
-                ("region", RegionOptions),
-                ("clean", CleanOptions),
-                ("tilts", TiltOptions),
-            )
-        )
-        return cls(region, clean, tilts, **_part(_Aligning, rest, name).__dict__)
-
-
-@dataclass(frozen=True)
-class _Aligning:
-    align: bool = True
-
-
-def _part(kind: type[Any], given: Any, name: str) -> Any:
-    """Build one group of options from a dictionary, and refuse what it does not know."""
-    defaults = kind()
-    known = {each.name: getattr(defaults, each.name) for each in fields(kind)}
-    if not isinstance(given, dict):
-        raise WedgefillError(f"{name}: '{given}' was found where options were expected.")
-    values = {}
-    for key, value in given.items():
-        if key not in known:
-            raise WedgefillError(
-                f"{name}: there is no option '{key}'; known are {', '.join(sorted(known))}."
-            )
-        values[key] = _as_kind(value, known[key], f"{name}: {key}")
-    return kind(**values)
-
-
-def _as_kind(value: Any, default: Any, what: str) -> Any:
-    if isinstance(value, list):
-        value = tuple(tuple(v) if isinstance(v, list) else v for v in value)
-    right = {
-        bool: (bool,),
-        int: (int,),
-        float: (int, float),
-        tuple: (tuple,),
-        type(None): (tuple, type(None)),
-    }[type(default)]
-    is_switch = isinstance(value, bool) and bool not in right
-    if not isinstance(value, right) or is_switch:
-        raise WedgefillError(f"{what} is {value!r}, which is not of the right kind.")
-    return value
-
-
-def read_recipe(path: Path) -> tuple[PrepareOptions, dict[str, Any]]:
-    """Read a recipe: the options, and what was found when it was made (empty where nothing was).
-
-    Raises
-    ------
-    WedgefillError
-        If the file is missing or is no recipe.
-    """
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WedgefillError(
-            f"{path.name}: this recipe cannot be read ({error}); give a JSON file that "
-            f"'wedgefill prepare' wrote."
-        ) from None
-    if not isinstance(told, dict) or not isinstance(told.get("recipe"), dict):
-        raise WedgefillError(
-            f"{path.name}: this is not a recipe; give a JSON file that 'wedgefill prepare' wrote."
-        )
-    found = told.get("found")
-    return PrepareOptions.from_dict(told["recipe"], path.name), found if found else {}
-
-
-def write_recipe(path: Path, report: dict[str, Any]) -> Path:
-    """Write what was asked for and what was found as JSON; returns the path."""
-    with write_beside(path) as partial:
-        partial.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return path

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
-from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from .options import PrepareOptions
 from .pose import Pose
@@ -43,7 +42,7 @@ class Found:
     shape: tuple[int, int]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and lists, ready for JSON; `from_dict` reads it."""
+        """Plain numbers and lists, ready for JSON; `recipe.read_found` reads it."""
         return {
             "kept": [int(k) for k in self.kept],
             "angles_deg": [float(a) for a in self.angles_deg],
@@ -53,38 +52,6 @@ class Found:
             "all_angles_deg": [float(a) for a in self.all_angles_deg],
             "shape": list(self.shape),
         }
-
-    @classmethod
-    def from_dict(cls, told: dict[str, Any], name: str) -> Found:
-        """Read what `to_dict` gave.
-
-        Raises
-        ------
-        WedgefillError
-            If something is missing or does not fit together.
-        """
-        try:
-            found = cls(
-                np.array(told["kept"], np.int64),
-                np.array(told["angles_deg"], np.float64),
-                Pose(
-                    np.array(told["offsets_px"], np.float64).reshape(-1, 2),
-                    float(told["axis_shift_px"]),
-                    float(told["axis_deg"]),
-                ),
-                np.array(told["all_angles_deg"], np.float64),
-                (int(told["shape"][0]), int(told["shape"][1])),
-            )
-        except (KeyError, TypeError, ValueError, IndexError):
-            found = None
-        if found is None or not (
-            len(found.kept) == len(found.angles_deg) == len(found.pose.offsets_px)
-        ):
-            raise WedgefillError(
-                f"{name}: this recipe holds no shifts that could be applied; give one that "
-                f"'wedgefill prepare' wrote, or the series itself."
-            )
-        return found
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Pose:
         c, s = np.cos(np.deg2rad(self.axis_deg)), np.sin(np.deg2rad(self.axis_deg))
         return np.array([[c, -s], [s, c]])
 
-    def measured_rows(self, height: int, width: int) -> tuple[int, int]:
+    def find_measured_rows(self, height: int, width: int) -> tuple[int, int]:
         """First and past-the-last row, of `height`, that were measured at every tilt."""
         lean = abs(np.sin(np.deg2rad(self.axis_deg))) * width / 2
         along = self.offsets_px[:, 0]
@@ -86,7 +86,7 @@ class Binned:
         blocks = images[:, : h * n, : w * n].reshape(len(images), h, n, w, n)
         return cls(blocks.mean(axis=(2, 4), dtype=np.float32), n, middle)
 
-    def aligned(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> Floats:
+    def align(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> Floats:
         """Images of the given tilts (all by default) with `pose` undone, at this binning."""
         which = np.arange(len(self.images)) if tilts is None else tilts
         out = np.empty((len(which), *self.images.shape[1:]), np.float32)
@@ -97,8 +97,10 @@ class Binned:
         run_on_cores(partial(fill, place, int(tilt)) for place, tilt in enumerate(which))
         return out
 
-    def measured(self, pose: Pose, tilts: NDArray[np.int64] | None = None) -> NDArray[np.bool_]:
-        """Where `aligned` shows what was measured, and not what was put in for it."""
+    def mark_measured(
+        self, pose: Pose, tilts: NDArray[np.int64] | None = None
+    ) -> NDArray[np.bool_]:
+        """Where `align` shows what was measured, and not what was put in for it."""
         which = np.arange(len(self.images)) if tilts is None else tilts
         h, w = self.images.shape[1:]
         rotation = pose.rotation()

@@ -13,7 +13,7 @@ from ..geometry import centre
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
-from .bad_images import BadImage, find_bad_images, saturated_tilts
+from .bad_images import BadImage, find_bad_images, find_saturated_tilts
 from .cleaning import estimate_tilt_offset, even_intensities, subtract_plane, turn_into_thickness
 from .coarse import BAD_IMAGE_PX, iter_align
 from .options import PrepareOptions, RegionOptions
@@ -106,7 +106,7 @@ def iter_prepare(
         pose = Pose(-alignment.shifts_px, alignment.axis_shift_px, alignment.axis_rotation_deg)
     yield Progress("Evening the intensities", 0.95)
     if options.clean.even_intensity:
-        rows = pose.measured_rows(series.height, series.width)
+        rows = pose.find_measured_rows(series.height, series.width)
         series = _even_intensities(series, rows, told)
     found = Found(kept, series.angles_deg, pose, all_angles_deg, (series.height, series.width))
     table = make_table(found, residuals, reasons)
@@ -156,7 +156,7 @@ def _find_bad_images(
     images: NDArray[np.float32], series: TiltSeries, told: list[str]
 ) -> tuple[BadImage, ...]:
     factor = max(1, round(max(images.shape[1:]) / BAD_IMAGE_PX))
-    saturated = saturated_tilts(images)
+    saturated = find_saturated_tilts(images)
     if saturated:
         told.append(
             f"In {len(saturated)} images the detector was saturated; what was lost there cannot "
@@ -298,7 +298,7 @@ def clean_intensities(series: TiltSeries, options: PrepareOptions, told: list[st
 
 def move_images(series: TiltSeries, pose: Pose) -> TiltSeries:
     """Move images as a pose says, so that the tilt axis is in the middle, in one interpolation."""
-    images = Binned.of(series.array(), 1).aligned(pose)
+    images = Binned.of(series.array(), 1).align(pose)
     return replace(series, images=images, axis_shift_px=0.0)
 
 

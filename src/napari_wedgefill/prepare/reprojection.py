@@ -71,7 +71,7 @@ def measure_offsets(
     n_tilts, (h, w) = consistency.n_tilts, stack.images.shape[1:]
     known = np.setdiff1d(np.arange(n_tilts), asked)
     slices = consistency.slices(pose, consistency.all_rows())
-    guesses = consistency.predicted(slices, known, asked)
+    guesses = consistency.predict(slices, known, asked)
     first = (slices.values.shape[1] - w) // 2
     images, measured = (
         part[asked, first : first + w].transpose(0, 2, 1)

@@ -80,7 +80,7 @@ def first_guesses(work: Work, start: Pose) -> Iterator[tuple[str, Pose]]:
         )
         yield "centres of mass", place_by_centres_of_mass(work, start)
     stack = work.fine.stack
-    images, reach = stack.aligned(start), REACH_SHARE * min(stack.images.shape[1:])
+    images, reach = stack.align(start), REACH_SHARE * min(stack.images.shape[1:])
     chained = stack.factor * chain_neighbours(images, work.angles_deg, reach)
     yield "a chain of neighbours", start.add_offsets(chained)
 
@@ -88,12 +88,12 @@ def first_guesses(work: Work, start: Pose) -> Iterator[tuple[str, Pose]]:
 def place_by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
     """Place the rows' mass along the axis, and the rows' centres of mass across it."""
     stack = work.fine.stack  # small enough to be quick; what is lost, the refinement finds
-    along_px = stack.factor * measure_axial_offsets(stack.aligned(start))
+    along_px = stack.factor * measure_axial_offsets(stack.align(start))
     pose = start.add_offsets(_along(along_px))
     height, width = work.full.images.shape[1:]
     for _ in range(n_rounds):
-        aligned = stack.aligned(pose)
-        first, stop = pose.measured_rows(height, width)
+        aligned = stack.align(pose)
+        first, stop = pose.find_measured_rows(height, width)
         rows = -(-first // stack.factor), stop // stack.factor
         paths = mass_paths(aligned, work.angles_deg, rows)
         found = _along(measure_axial_offsets(aligned))
@@ -113,7 +113,7 @@ def place_by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
 def place_by_centres_of_mass(work: Work, start: Pose) -> Pose:
     """Put the centre of mass of every image onto the tilt axis: needs little contrast."""
     stack = work.fine.stack
-    images = stack.aligned(start)
+    images = stack.align(start)
     mass = images.sum(axis=(1, 2), dtype=np.float64)
     usable = mass > 0.2 * np.median(mass)
     centres = np.zeros((len(images), 2))
@@ -188,7 +188,7 @@ def centre_object(work: Work, pose: Pose) -> Pose:
     if not work.isolated:
         return pose
     stack = work.coarse.stack
-    aligned = stack.aligned(pose)
+    aligned = stack.align(pose)
     mass = aligned.sum(axis=(1, 2), dtype=np.float64)
     if np.any(mass <= 0.2 * np.median(mass)):
         return pose

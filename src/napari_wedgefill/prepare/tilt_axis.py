@@ -53,10 +53,10 @@ def find_axis_shift(
     reconstruction cannot reproduce grows with the square of the error.
     """
 
-    def moved(by_px: float) -> Pose:
+    def move(by_px: float) -> Pose:
         return replace(pose, axis_shift_px=pose.axis_shift_px + by_px)
 
-    return moved(find_least(lambda by: consistency.misfit(moved(by)), step_px, reach=reach_px))
+    return move(find_least(lambda by: consistency.misfit(move(by)), step_px, reach=reach_px))
 
 
 def find_axis_rotation(
@@ -68,7 +68,7 @@ def find_axis_rotation(
     middle of the field: elsewhere a turn would look like a shift.
     """
 
-    def turned(by_deg: float) -> Pose:
+    def turn(by_deg: float) -> Pose:
         return replace(pose, axis_deg=pose.axis_deg + by_deg)
 
-    return turned(find_least(lambda by: consistency.misfit(turned(by)), step_deg, reach=reach_deg))
+    return turn(find_least(lambda by: consistency.misfit(turn(by)), step_deg, reach=reach_deg))

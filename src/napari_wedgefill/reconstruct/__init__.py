@@ -2,7 +2,7 @@
 
 from .sart import iter_sart, iter_sirt
 from .sweeps import Sweep, last
-from .tvm import iter_tvm
+from .tvm import TvmOptions, iter_tvm
 from .wbp import wbp
 
-__all__ = ["Sweep", "iter_sart", "iter_sirt", "iter_tvm", "last", "wbp"]
+__all__ = ["Sweep", "TvmOptions", "iter_sart", "iter_sirt", "iter_tvm", "last", "wbp"]

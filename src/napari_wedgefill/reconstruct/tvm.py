@@ -59,13 +59,52 @@ class Beside:
     squares: Any
     n_pixels: int
 
-    def scaled(self, factor: Any) -> Beside:
+    def scale(self, factor: Any) -> Beside:
         """Return what is beside rows that are multiplied by a factor, one for each slice."""
         return replace(self, squares=self.squares * factor**2)
 
     def of(self, slices: Any) -> Beside:
         """Return what is beside some of the slices."""
         return replace(self, squares=self.squares[slices])
+
+
+@dataclass(frozen=True, eq=False)
+class TvmOptions:
+    """How far total-variation minimisation goes, and how smooth it makes a volume.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps in all, each of about four tilts; where passes are counted, they win.
+    strength : float
+        How smooth, relative to what noise asks for; above zero.
+    weight : float or ndarray, (n_slices,), optional
+        A fixed weight of the total variation instead, in units of the sinogram; one for all
+        slices, or one each.
+    share : float
+        How much of the total variation is that of the difference from a prior, 0 to 1.
+    nonnegative : bool
+        Constrain the densities to be at least zero.
+    balance : float
+        Ratio of the primal to the dual step; affects the speed of convergence only. Less suits
+        noise, more its absence.
+    faster : float
+        How much further than with diagonal preconditioning the dual variable goes where tilts
+        share nothing, 1 to 4 (`precondition_dual`). The minimum is the same. Fine detail of the
+        measurements, noise among it, comes the sooner, which suits who goes on to the minimum, and
+        not who stops on the way.
+    """
+
+    n_steps: int = STEPS
+    strength: float = STRENGTH
+    weight: float | Floats | None = None
+    share: float = 0.0
+    nonnegative: bool = True
+    balance: float = BALANCE
+    faster: float = FASTER
+
+
+USUAL = TvmOptions()
 
 
 def noise_level(sinogram: Floats) -> float:
@@ -95,17 +134,11 @@ def iter_tvm(
     beam: ParallelBeam,
     sinogram: Array,
     n_sweeps: int | None = None,
+    options: TvmOptions = USUAL,
     *,
-    n_steps: int = STEPS,
-    strength: float = STRENGTH,
-    weight: float | Floats | None = None,
-    balance: float = BALANCE,
     x0: Array | None = None,
-    nonnegative: bool = True,
     prior: Array | None = None,
-    share: float = 0.0,
     dual: Array | None = None,
-    faster: float = FASTER,
     beside: Beside | None = None,
 ) -> Iterator[Sweep]:
     """Minimise ``1/2 |A x - b|^2 + weight TV(x)`` with isotropic TV in each slice.
@@ -134,34 +167,17 @@ def iter_tvm(
     sinogram : ndarray or torch tensor, float32, (n_tilts, width, n_slices)
         Measured path integrals.
     n_sweeps : int, optional
-        Passes over all tilts; by default, as many as make about `n_steps`.
-    n_steps : int
-        Steps in all, each of about four tilts.
-    strength : float
-        How smooth, relative to what noise asks for; above zero.
-    weight : float or ndarray, (n_slices,), optional
-        A fixed weight of the total variation instead, in units of the sinogram; one for all
-        slices, or one each.
-    balance : float
-        Ratio of the primal to the dual step; affects the speed of convergence only. Less suits
-        noise, more its absence.
+        Passes over all tilts; by default, as many as make about ``options.n_steps``.
+    options : TvmOptions
+        How smooth, and how fast; what a fill uses by default.
     x0 : of the sinogram's kind, float32, (depth, width, n_slices), optional
         Where to start; zero by default. Not modified.
-    nonnegative : bool
-        Constrain the densities to be at least zero.
     prior : of the sinogram's kind, float32, (depth, width, n_slices), optional
-        A volume whose edges are to stay.
-    share : float
-        How much the prior counts, 0 to 1.
+        A volume whose edges are to stay, as far as ``options.share`` says.
     dual : of the sinogram's kind and shape, optional
         Where the dual variable of the data starts, zero by default; overwritten, after the last
         pass, with where it ended. At the minimum it is what the volume projects to less what was
         measured.
-    faster : float
-        How much further than with diagonal preconditioning the dual variable goes where tilts
-        share nothing, 1 to 4 (`precondition_dual`). The minimum is the same. Fine detail of the
-        measurements, noise among it, comes the sooner, which suits who goes on to the minimum, and
-        not who stops on the way.
     beside : Beside, optional
         What was measured beside these rows; it counts as unexplained.
 
@@ -183,11 +199,13 @@ def iter_tvm(
     groups = spread_steps(beam.n_tilts)
     rise = min(1.0, RISE * len(groups))
     if n_sweeps is None:
-        n_sweeps = -(-n_steps // len(groups))
+        n_sweeps = -(-options.n_steps // len(groups))
     steps = []
     for tilts in groups:
         some = beam.subset(tilts)
-        steps.append(DualStep(tilts, some.rays, *precondition_dual(some, balance, faster)))
+        steps.append(
+            DualStep(tilts, some.rays, *precondition_dual(some, options.balance, options.faster))
+        )
     # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column); with a prior there
     # are two gradients, and each takes half the step.
     unit = scale_gradient(beam)
@@ -195,18 +213,20 @@ def iter_tvm(
         beam.rays,
         sinogram,
         steps,
-        sigma=unit / (balance * (2.0 if prior is None else 4.0)),
-        tau=(balance / (beam.voxel_coverage + 4.0 * unit)).astype(np.float32),
-        lowest=0.0 if nonnegative else -np.inf,
+        sigma=unit / (options.balance * (2.0 if prior is None else 4.0)),
+        tau=(options.balance / (beam.voxel_coverage + 4.0 * unit)).astype(np.float32),
+        lowest=0.0 if options.nonnegative else -np.inf,
         x0=x0,
         prior=prior,
-        share=share,
+        share=options.share,
         dual=dual,
     )
     solver = backend.begin_tvm(problem)
     for sweep in range(n_sweeps):
-        follows = weight_for(beam.n_tilts, level, strength) if weight is None else weight
-        weights = xp.broadcast_to(backend.convert_like(follows, sinogram), sinogram.shape[2:])
+        weight = options.weight
+        if weight is None:
+            weight = weight_for(beam.n_tilts, level, options.strength)
+        weights = xp.broadcast_to(backend.convert_like(weight, sinogram), sinogram.shape[2:])
         squares = solver.sweep(weights, is_last=sweep == n_sweeps - 1)
         unexplained = _take_root(squares, sinogram, beside)
         level = xp.minimum(unexplained, level ** (1 - rise) * unexplained**rise)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import Address
 from ..atomic import lock_folder, refuse_to_replace, remove_leftovers, write_beside
 from ..errors import WedgefillError
 from .events import (
@@ -35,14 +36,14 @@ class Recorded:
     ----------
     what : str
         The name of a method, "trust", "results", "png" or "report".
-    path : Path
+    path : Path or Address
         The file, complete.
     item : Finished, TrustMap, ResultsTable, ComparisonPicture or Done
         What it holds.
     """
 
     what: str
-    path: Path
+    path: Path | Address
     item: RunEvent
 
 
@@ -74,17 +75,20 @@ class Provenance:
         The command and its arguments.
     settings : mapping, optional
         All that is needed to repeat the run.
+    origin : mapping
+        What the report says of the input in place of what lies at `source`, if that is a copy.
     """
 
     source: Path | list[Path]
     command_line: Sequence[str] = ()
     settings: Mapping[str, Any] | None = None
+    origin: Mapping[str, str] = field(default_factory=dict)
 
     def describe(self, series: TiltSeries) -> dict[str, Any]:
         """Return what the report says of it; `series` is as it was read."""
         found: dict[str, Any] = {
             "command": list(self.command_line),
-            "input": describe_input(self.source, series),
+            "input": describe_input(self.source, series) | dict(self.origin),
         }
         if self.settings is not None:
             found["settings"] = dict(self.settings)

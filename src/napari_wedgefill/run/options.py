@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from ..pipeline.options import FillOptions
 
@@ -36,3 +38,24 @@ class RunOptions:
     table: bool = False
     picture: bool = False
     check: bool = True
+
+    def to_settings(self) -> dict[str, Any]:
+        """Return what of it changes results, as reports keep it; see `report_schema.Settings`."""
+        fill = self.fill
+        is_folder = Path(fill.model).is_dir()
+        return {
+            "align": self.align,
+            "methods": list(fill.methods),
+            "model": str(Path(fill.model).resolve()) if is_folder else fill.model,
+            "device": fill.device,
+            "slices": None if fill.slices is None else list(fill.slices),
+            "preview": fill.preview,
+            "stop": fill.stop,
+            "box": fill.box,
+            "self_check": self.self_check,
+            "trust": self.trust,
+            "table": self.table,
+            "png": self.picture,
+            "no_check": not self.check,
+            "no_gain": not fill.gain,
+        }

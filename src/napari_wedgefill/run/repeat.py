@@ -38,6 +38,11 @@ def check_model(name_or_folder: str, methods: tuple[str, ...], report: Mapping[s
         return
     from ..joint_model.registry import load
 
+    if not report.get("model"):
+        raise WedgefillError(
+            "The report's methods need a model, but it does not say which one was used; give a "
+            "report that 'wedgefill fill' of this version wrote."
+        )
     then, now = report["model"]["sha256"], load(name_or_folder).sha256
     for stage, expected in then.items():
         if now.get(stage) != expected:

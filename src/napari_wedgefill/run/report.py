@@ -3,29 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import platform
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..atomic import write_beside
-from ..errors import WedgefillError
 from ..json_text import write_json
-from ..memory import format_bytes
-from ..validation import describe_fault
+from ..validation import read_json
 
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
 #: Packages whose version can change a result.
 COMPUTING_PACKAGES = ("numpy", "scipy", "numba", "onnxruntime-gpu", "onnxruntime", "mrcfile")
-#: Reports of thousands of tilts stay far below.
-MOST_BYTES = 64 * 10**6
 #: A list of plain values that json has spread over lines.
 _SPREAD = re.compile(r"\[\n\s+([^\[\]{}]*?)\n\s*\]")
 
@@ -41,6 +37,12 @@ def describe_versions() -> dict[str, Any]:
 def list_versions() -> dict[str, str]:
     """Versions of this package, Python and what computes; absent packages are left out."""
     found = {"napari-wedgefill": __version__, "python": platform.python_version()}
+    return found | _find_versions()
+
+
+@cache
+def _find_versions() -> dict[str, str]:
+    found = {}
     for name in COMPUTING_PACKAGES:
         try:
             found[name] = version(name)
@@ -78,10 +80,20 @@ def compute_fingerprint(source: Path | list[Path]) -> dict[str, Any]:
 
     digest, size = hashlib.sha256(), 0
     for path in sorted(image_paths(source)):
-        size += path.stat().st_size
-        _add_to_hash(digest, path)
+        for file in _list_files(path):
+            size += file.stat().st_size
+            if file != path:  # chunks of a Zarr are told apart by their names
+                digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+            _add_to_hash(digest, file)
     path_or_paths = [str(one) for one in source] if isinstance(source, list) else str(source)
     return {"path": path_or_paths, "sha256": digest.hexdigest(), "bytes": size}
+
+
+def _list_files(path: Path) -> list[Path]:
+    """List the files of what is a folder to the disk and a file to its users, such as a Zarr."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def compute_sha256(path: Path) -> str:
@@ -112,45 +124,10 @@ def read_report(path: Path) -> dict[str, Any]:
     WedgefillError
         If there is no such file, or it is no report of a fill that can be repeated.
     """
-    from pydantic import ValidationError
-
     from .report_schema import Report
 
-    if path.is_dir():
-        path = path / "report.json"
-    try:
-        if path.exists() and not path.is_file():
-            raise WedgefillError(
-                f"{path}: this is no file but a device or a pipe; give the report.json of a fill."
-            )
-        with path.open("rb") as file:
-            raw = file.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise WedgefillError(
-            f"{path}: the report cannot be read ({error.strerror}); give the report.json of a fill."
-        ) from error
-    if len(raw) > MOST_BYTES:
-        raise WedgefillError(
-            f"{path}: this holds more than {format_bytes(MOST_BYTES)}, which no report does; give "
-            "the report.json of a fill."
-        )
-    try:
-        Report.model_validate_json(raw)
-        report: dict[str, Any] = json.loads(raw)
-    except ValidationError as error:
-        is_json = error.errors()[0]["type"] != "json_invalid"
-        raise WedgefillError(
-            f"{path}: this report does not say how to repeat the run ({describe_fault(error)}); "
-            "give one that a 'wedgefill fill' of this version wrote."
-            if is_json
-            else f"{path}: this is not JSON ({error.errors()[0]['msg']}); give the report.json of "
-            "a fill."
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise WedgefillError(
-            f"{path}: this is not JSON ({error}); give the report.json of a fill."
-        ) from error
-    return report
+    file = path / "report.json" if path.is_dir() else path
+    return read_json(file, Report, what="report", writer="wedgefill fill")[1]
 
 
 def _join_lines(match: re.Match[str]) -> str:

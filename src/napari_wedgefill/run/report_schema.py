@@ -18,28 +18,36 @@ class _Part(BaseModel):
 
 
 class Settings(_Part):
-    """The command line of a fill, as `commands.from_report` keeps it."""
+    """All of a fill's command line that changes what it writes.
+
+    The first half says how a file becomes a tilt series, the second half is that of
+    `RunOptions.to_settings`.
+    """
 
     file: str | list[str]
-    angles: str | None = None
-    pixel_nm: Positive | None = None
-    axis: Literal["x", "y"] | FiniteFloat | None = None
-    axis_shift: FiniteFloat | None = None
-    bin: Annotated[int, Field(ge=1)] = 1
-    negate_angles: bool = False
-    align: bool = False
-    methods: Annotated[list[str], Field(min_length=1)] | None = None
-    model: str = "small"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    slices: tuple[Count, Count] | None = None
-    stop: Literal["sweeps", "discrepancy"] = "sweeps"
-    box: bool = False
-    self_check: bool = False
-    trust: bool = False
-    table: bool = False
-    png: bool = False
-    no_check: bool = False
-    no_gain: bool = False
+    angles: str | None
+    dataset: str | None
+    flip: bool
+    signed_bytes: bool | None
+    pixel_nm: Positive | None
+    axis: Literal["x", "y"] | FiniteFloat | None
+    axis_shift: FiniteFloat | None
+    bin: Annotated[int, Field(ge=1)]
+    negate_angles: bool
+    align: bool
+    methods: Annotated[list[str], Field(min_length=1)]
+    model: str
+    device: Literal["auto", "cpu", "cuda"]
+    slices: tuple[Count, Count] | None
+    preview: bool
+    stop: Literal["sweeps", "discrepancy"]
+    box: bool
+    self_check: bool
+    trust: bool
+    table: bool
+    png: bool
+    no_check: bool
+    no_gain: bool
 
 
 class Input(_Part):

@@ -59,7 +59,7 @@ def _density(rng: np.random.Generator) -> Floats:
     """Return the object in the solvers' layout (z, x, y)."""
     z, x, y = _coordinates(CENTRE_PX)
     # Tilted out of the axes of the grid, so that no facet is seen edge-on at a measured angle only.
-    a, b, c = _turned((z, x, y))
+    a, b, c = _turn_to_crystal((z, x, y))
     facets = [np.maximum(np.maximum(abs(a), abs(b)), abs(c)) - np.float32(FACET_100_PX)]
     facets.append((abs(a) + abs(b) + abs(c)) / np.float32(np.sqrt(3)) - np.float32(FACET_111_PX))
     particle = _inside(np.maximum(*facets))
@@ -111,7 +111,7 @@ def _coordinates(centre_px: tuple[float, float, float]) -> tuple[Floats, Floats,
     return z[:, None, None], x[None, :, None], y[None, None, :]
 
 
-def _turned(at: tuple[Floats, Floats, Floats]) -> list[Floats]:
+def _turn_to_crystal(at: tuple[Floats, Floats, Floats]) -> list[Floats]:
     """Coordinates along the crystal's axes, turned by 25 degrees about y and 20 about another."""
     z, x, y = at
     cos1, sin1, cos2, sin2 = (

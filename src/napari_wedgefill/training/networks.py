@@ -158,7 +158,11 @@ def make_generator_like(weights: Mapping[str, Tensor]) -> SinogramGenerator | To
         If they are not those of a generator of this file.
     """
     if "shrink.weight" in weights:
-        return SinogramGenerator()
+        n_blocks = sum(
+            name.startswith("blocks.") and name.endswith(".0.fuse.bias") for name in weights
+        )
+        growth = len(weights["blocks.0.0.grow.0.bias"])
+        return SinogramGenerator(len(weights["shrink.bias"]), growth, n_blocks)
     downs = sum(name.startswith("down.") and name.endswith(".weight") for name in weights)
     widths = (len(weights["enter.bias"]), *(len(weights[f"down.{k}.bias"]) for k in range(downs)))
     blocks = sum(name.startswith("encode.0.") for name in weights) // 4

@@ -305,13 +305,13 @@ def test_words_below_a_figure_stay_off_its_edge(canvas, model):
 @pytest.mark.parametrize("crosshair", [False, True])
 def test_figure_for_print(canvas, model, tmp_path, crosshair):
     figure = PrintedFigure(model, canvas.layout_now(), crosshair=crosshair)
-    image = QImage(str(figure.save(tmp_path / "figure.png", dpi=300)))
-    assert image.width() <= 180 / 25.4 * 300 + 1
-    assert image.dotsPerMeterX() == pytest.approx(300 / 0.0254, abs=1)
+    image = QImage(str(figure.save(tmp_path / "figure.png", dpi=150)))
+    assert image.width() <= 180 / 25.4 * 150 + 1
+    assert image.dotsPerMeterX() == pytest.approx(150 / 0.0254, abs=1)
     pixels = colours(image)
     assert (pixels[0] == 255).all()
     assert is_mark(pixels).any() == crosshair
-    assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 100
+    assert len(np.unique(pixels @ (1 << 16, 1 << 8, 1))) > 100
 
 
 def test_figure_as_pdf_keeps_words_as_words(canvas, model, tmp_path):

@@ -10,7 +10,7 @@ from qtpy.QtGui import QImage
 from qtpy.QtWidgets import QApplication, QFileDialog
 
 import napari_wedgefill
-from napari_wedgefill._napari.compare.layer_source import offered, ticked_at_first
+from napari_wedgefill._napari.compare.layer_source import choose_at_first, list_comparable
 from napari_wedgefill._napari.compare.window import CompareWidget, open_compare
 from napari_wedgefill._napari.layers import series_layer, trust_layer, volume_layer
 from napari_wedgefill.volume import Volume
@@ -109,7 +109,7 @@ def test_only_volumes_along_the_axes_are_offered(filled):
     filled.add_image(np.zeros((12, 6, 10)), shear=(0, 0, 0.1), name="sheared")
     filled.add_image(np.zeros((6, 10)), name="flat")
     filled.add_image(np.zeros((12, 6, 10)), name="other")
-    assert [layer.name for layer in offered(filled)] == ["discs WBP", "discs TVM", "other"]
+    assert [layer.name for layer in list_comparable(filled)] == ["discs WBP", "discs TVM", "other"]
 
 
 def test_at_first_only_volumes_on_one_grid_are_ticked(viewer):
@@ -118,7 +118,7 @@ def test_at_first_only_volumes_on_one_grid_are_ticked(viewer):
     add(viewer, "new GAN")
     add(viewer, "preview", fields={"preview": True})
     viewer.add_image(np.zeros((12, 6, 10)), name="other")
-    ticked = ticked_at_first(offered(viewer))
+    ticked = choose_at_first(list_comparable(viewer))
     assert [layer.name for layer in ticked] == ["new WBP", "new GAN"]
 
 

@@ -104,35 +104,40 @@ def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):
     assert dock.footer.fill_button.isEnabled()
 
 
-@pytest.mark.parametrize(
-    ("spoil", "says"),
-    [
-        ({"angles": "-50:50:5"}, "25 images but 21 angles"),
-        ({"angles": "steep"}, "not understood"),
-        ({"angles": ""}, "No tilt angles are known"),
-        ({"angles": "-240:240:20"}, "-240 degrees is not possible"),
-        ({"angles": ", ".join(["nan"] * 25)}, "not understood"),
-        ({"methods": ()}, "No method"),
-    ],
+#: What a user may have set, and what is said to it.
+BAD = (
+    ({"angles": "-50:50:5"}, "25 images but 21 angles"),
+    ({"angles": "steep"}, "not understood"),
+    ({"angles": ""}, "No tilt angles are known"),
+    ({"angles": "-240:240:20"}, "-240 degrees is not possible"),
+    ({"angles": ", ".join(["nan"] * 25)}, "not understood"),
+    ({"methods": ()}, "No method"),
 )
-def test_bad_input_is_told_in_one_sentence(loaded, spoil, says, hands):
+
+
+def test_bad_input_is_told_in_one_sentence(loaded, hands):
     viewer, dock = loaded
-    dock.update(spoil)
-    with notification_manager:
-        hands.fill(dock)
-        assert says in notification_manager.records[-1].message
-    assert says in dock.footer.status.text()
-    assert dock.footer.report_button.isHidden()
-    assert list_volumes(viewer) == []
+    for spoil, says in BAD:
+        good = {name: dock.asdict()[name] for name in spoil}
+        dock.update(spoil)
+        with notification_manager:
+            hands.fill(dock)
+            assert says in notification_manager.records[-1].message
+        assert says in dock.footer.status.text()
+        assert dock.footer.report_button.isHidden()
+        assert list_volumes(viewer) == []
+        dock.update(good)
 
 
-@pytest.mark.parametrize("text", ["nan", "-200:200:10", "steep", ""])
-def test_angles_that_cannot_be_are_told_before_fill(loaded, text):
+def test_angles_that_cannot_be_are_told_before_fill(loaded):
     _, dock = loaded
-    good = dock.angle_line.value
-    dock.angles.value = text
-    assert dock.angle_line.value != good
-    assert "tilts" not in dock.angle_line.value
+    good = dock.angles.value, dock.angle_line.value
+    for text in ("nan", "-200:200:10", "steep", ""):
+        dock.angles.value = text
+        assert dock.angle_line.value != good[1]
+        assert "tilts" not in dock.angle_line.value
+        dock.angles.value = good[0]
+        assert "25 tilts" in dock.angle_line.value
 
 
 def test_an_error_goes_when_its_cause_does(loaded, hands):

@@ -26,6 +26,7 @@ def test_a_series_opened_after_a_fill_is_what_is_seen(quick, other, hands):
     viewer, dock = quick
     hands.fill(dock)
     viewer.add_layer(other)
+    hands.rest()
     assert shown(viewer) == ["other"]
     assert not viewer.canvas.grid.enabled
     assert viewer.dims.order == (0, 1, 2)
@@ -42,6 +43,7 @@ def test_after_deleting_everything_the_next_series_fills_the_canvas(quick, other
     assert dock.workbench.runs.runs == []
     assert lit(dock) == []
     viewer.add_layer(other)
+    hands.rest()
     assert shown(viewer) == ["other"]
     assert dock.series.value is other
     assert viewer.dims.order == (0, 1, 2)
@@ -97,6 +99,7 @@ def test_each_run_keeps_its_volumes_and_verdict_together(quick, hands):
     assert dock.run_box.value is second
     assert "Not checked" in dock.verdict.words.text()
     dock.run_box.value = first
+    hands.rest()
     assert shown(viewer) == ["discs WBP", "discs SART"]
     assert "withheld outermost" in dock.verdict.words.text()
 

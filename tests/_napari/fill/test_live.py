@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from napari_wedgefill._napari.compare.layer_source import offered
+from napari_wedgefill._napari.compare.layer_source import list_comparable
 from napari_wedgefill._napari.fill.live import STALE_OPACITY, repeat_slice
 
 
@@ -27,6 +27,7 @@ def wait_for(dock, qtbot) -> None:
         n_wanted = len(dock.methods.value) if live.is_on else 0
         assert not live.is_working
         assert opacities == [1.0] * n_wanted
+        assert dock.workbench.turns.is_idle
 
     qtbot.waitUntil(is_done, timeout=60_000)
 
@@ -75,7 +76,7 @@ def test_a_fill_takes_over_and_the_slices_go(live, hands):
 
 def test_switched_off_the_tilts_are_seen_again(live, qtbot):
     viewer, dock = live
-    assert offered(viewer) == []  # nothing to compare in one repeated slice
+    assert list_comparable(viewer) == []  # nothing to compare in one repeated slice
     dock.live.value = False
     wait_for(dock, qtbot)
     assert [layer.name for layer in viewer.layers if layer.visible] == ["discs"]

@@ -22,7 +22,7 @@ FIRST = "wbp"
 _SHORT_UNITS = {"nanometer": "nm", "angstrom": "\N{ANGSTROM SIGN}", "micrometer": "\N{MICRO SIGN}m"}
 
 
-def offered(viewer: napari.Viewer) -> list[Image]:
+def list_comparable(viewer: napari.Viewer) -> list[Image]:
     """Return the layers that can be compared: volumes along the axes, WBP first.
 
     A volume that is to be believed rather than the networks' goes before it.
@@ -49,7 +49,7 @@ def methods_of_run(layers: Sequence[Image], run: str) -> list[Image]:
     return [layer for layer in group if LayerMap.of(layer).kind != TRUST]
 
 
-def ticked_at_first(layers: Sequence[Image]) -> list[Image]:
+def choose_at_first(layers: Sequence[Image]) -> list[Image]:
     """Choose what is compared when the window opens: the newest run, a column for each method.
 
     Without a run, what lies on the newest volume's grid: this plugin's own volumes before those of

@@ -202,7 +202,9 @@ def paper_layout(model: CompareModel, screen: Layout, width: float, max_height: 
         Of the paper in points; the height follows from the volumes, up to the maximum.
     """
     metrics, n = PRINT, len(model.columns)
-    windows = {panel.plane: _cropped(model, panel) for panel in screen.panels if panel.column == 0}
+    windows = {
+        panel.plane: _crop_to_content(model, panel) for panel in screen.panels if panel.column == 0
+    }
     profile_height = 0 if screen.profile is None else metrics.profile + metrics.gap
     around = metrics.title + metrics.foot + profile_height + metrics.gap * len(windows)
     room = (width - metrics.gutter - metrics.gap * (n - 1)) / n
@@ -257,7 +259,7 @@ def _window(model: CompareModel, plane: Plane, rect: Rect, scale: float) -> Wind
     return Window(down - high, down + high, across - wide, across + wide)
 
 
-def _cropped(model: CompareModel, panel: Panel) -> Window:
+def _crop_to_content(model: CompareModel, panel: Panel) -> Window:
     """The part of a panel's window where there is something to see."""
     shown, plane = panel.window, panel.plane
     if plane == SPECTRUM:

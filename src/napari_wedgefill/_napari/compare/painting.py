@@ -17,7 +17,7 @@ from .pictures import Pictures
 from .planes import AXES, SPECTRUM
 from .plot import draw_profiles
 from .spectra import wedge_edges_deg
-from .theme import LEFT, MIDDLE, RIGHT, Theme, line_colours, pen_of, qt_rect, write
+from .theme import LEFT, MIDDLE, RIGHT, Lettering, Theme, line_colours, make_pen, qt_rect, write
 
 #: Free of the crosshair around its point, in layout units of the screen.
 HOLE = 6.0
@@ -77,7 +77,13 @@ class Painting:
         whole = QRectF(0, 0, layout.width, layout.height)
         self._painter.fillRect(whole, self._theme.paper)
         if not layout.panels:
-            write(self._painter, whole, EMPTY, layout.metrics.font, self._theme.faint, MIDDLE)
+            write(
+                self._painter,
+                whole,
+                EMPTY,
+                Lettering(layout.metrics.font, self._theme.faint),
+                MIDDLE,
+            )
             return
         for panel in layout.panels:
             self._draw_picture(panel, pictures)
@@ -134,7 +140,7 @@ class Painting:
         painter.save()
         painter.setClipRect(qt_rect(panel.rect))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(pen_of(self._theme.wedge, 1.5 * self._metrics.line))
+        painter.setPen(make_pen(self._theme.wedge, 1.5 * self._metrics.line))
         painter.drawLine(*ends)
         painter.restore()
 
@@ -146,7 +152,7 @@ class Painting:
         painter, (x, y) = self._painter, panel.place(0.0, 0.0)
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        pen = pen_of(self._theme.wedge, 1.2 * self._metrics.line)
+        pen = make_pen(self._theme.wedge, 1.2 * self._metrics.line)
         pen.setDashPattern([6.0, 5.0])
         painter.setPen(pen)
         for degrees in edges:
@@ -166,10 +172,12 @@ class Painting:
         for index, rect in enumerate(self._layout.titles):
             place = qt_rect(rect)
             title = model.columns[index].title
-            taken = write(self._painter, place, title, font, self._theme.ink, MIDDLE, bold=True)
+            taken = write(
+                self._painter, place, title, Lettering(font, self._theme.ink, bold=True), MIDDLE
+            )
             value = f"{values[index]:.4g} " if values and math.isfinite(values[index]) else ""
             free = (rect.width - taken) / 2
-            write(self._painter, place, value, font, self._theme.faint, RIGHT, room=free)
+            write(self._painter, place, value, Lettering(font, self._theme.faint), RIGHT, room=free)
             stripe = QRectF(rect.left, rect.top + rect.height - thick, rect.width, thick)
             if self._layout.profile is not None:
                 self._painter.fillRect(stripe, colours[index])
@@ -183,10 +191,10 @@ class Painting:
             rect = self._layout.labels[row.name]
             upper = QRectF(rect.left, rect.top + rect.height / 2 - step, rect.width, step)
             upper.adjust(0.5 * font, 0, 0, 0)
-            write(self._painter, upper, row.name, font, self._theme.ink, LEFT, bold=True)
+            write(self._painter, upper, row.name, Lettering(font, self._theme.ink, bold=True), LEFT)
             at = "of XZ, log" if row == SPECTRUM else f"{AXES[row.cut]} = {numbers[row.cut]}"
             lower = upper.translated(0, step)
-            write(self._painter, lower, at, font, self._theme.faint, LEFT)
+            write(self._painter, lower, at, Lettering(font, self._theme.faint), LEFT)
 
     def _draw_scale_bars(self) -> None:
         """Draw one bar for all planes, and one for the spectra, in the first column."""
@@ -211,7 +219,7 @@ class Painting:
         self._painter.fillRect(bar.adjusted(-edge, -edge, edge, edge), rim)
         self._painter.fillRect(bar, ink)
         words = QRectF(left, top - 1.6 * font, rect.width, 1.5 * font)
-        write(self._painter, words, f"{length:g} {unit}", font, ink, LEFT, rim=rim)
+        write(self._painter, words, f"{length:g} {unit}", Lettering(font, ink, rim=rim), LEFT)
 
     def _draw_foot(self) -> None:
         """Say where the slices lie and what the colours mean."""
@@ -221,8 +229,10 @@ class Painting:
         rect.adjust(0.5 * metrics.font, 0, -0.5 * metrics.font, 0)
         font = round(0.85 * metrics.font)
         place = f"x = {x:.4g}, y = {y:.4g}, z = {z:.4g} {model.unit}"
-        write(self._painter, rect, place, font, self._theme.faint, LEFT)
-        write(self._painter, rect, _colours_in_words(model), font, self._theme.faint, RIGHT)
+        write(self._painter, rect, place, Lettering(font, self._theme.faint), LEFT)
+        write(
+            self._painter, rect, _colours_in_words(model), Lettering(font, self._theme.faint), RIGHT
+        )
 
 
 def _colours_in_words(model: CompareModel) -> str:

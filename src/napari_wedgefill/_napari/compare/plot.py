@@ -11,7 +11,7 @@ from .layout import Layout, Rect
 from .model import CompareModel
 from .planes import AXES
 from .profile import Profile
-from .theme import MIDDLE, RIGHT, Theme, line_colours, pen_of, write
+from .theme import MIDDLE, RIGHT, Lettering, Theme, line_colours, make_pen, write
 
 #: Ticks along the distance and along the intensity, at least.
 N_TICKS = (6, 3)
@@ -100,19 +100,19 @@ class _Axes:
             x = self._x(float(tick))
             self._painter.fillRect(QRectF(x, inner.bottom(), line, 0.3 * font), faint)
             place = QRectF(x - 50, inner.bottom() + 0.3 * font, 100, 1.4 * font)
-            write(self._painter, place, f"{tick:g}", font, faint, MIDDLE)
+            write(self._painter, place, f"{tick:g}", Lettering(font, faint), MIDDLE)
         place = QRectF(inner.left(), inner.bottom() + 1.7 * font, inner.width(), 1.4 * font)
-        write(self._painter, place, label, font, faint, MIDDLE)
+        write(self._painter, place, label, Lettering(font, faint), MIDDLE)
         step = round_length((self._high - self._low) / N_TICKS[1])
         for index in range(int(np.ceil(self._low / step)), int(np.floor(self._high / step)) + 1):
             y = self._y(index * step)
             self._painter.fillRect(QRectF(inner.left(), y, inner.width(), line), self._theme.grid)
             place = QRectF(inner.left() - 100, y - 0.7 * font, 100 - 0.4 * font, 1.4 * font)
-            write(self._painter, place, f"{index * step:.4g}", font, faint, RIGHT)
+            write(self._painter, place, f"{index * step:.4g}", Lettering(font, faint), RIGHT)
 
     def draw_curve(self, profile: Profile, colour: QColor) -> None:
         """Draw one column's curve, interrupted where there are no values."""
-        pen = pen_of(colour, 1.5 * self._metrics.line)
+        pen = make_pen(colour, 1.5 * self._metrics.line)
         pen.setJoinStyle(Qt.PenJoinStyle.RoundJoin)
         self._painter.setPen(pen)
         known = np.isfinite(profile.values)

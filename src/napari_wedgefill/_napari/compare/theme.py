@@ -113,26 +113,45 @@ def qt_rect(rect: Rect) -> QRectF:
     return QRectF(rect.left, rect.top, rect.width, rect.height)
 
 
-def pen_of(colour: QColor, width: float) -> QPen:
+def make_pen(colour: QColor, width: float) -> QPen:
     """Return a pen."""
     pen = QPen(colour)
     pen.setWidthF(width)
     return pen
 
 
+@dataclass(frozen=True)
+class Lettering:
+    """How words look.
+
+    Attributes
+    ----------
+    size : int
+        Height of the font in the painter's units.
+    colour : QColor
+        Of the words.
+    bold : bool
+        Heavier.
+    rim : QColor, optional
+        Colour around each letter, which keeps words readable on any ground.
+    """
+
+    size: int
+    colour: QColor
+    bold: bool = False
+    rim: QColor | None = None
+
+
 def write(
     painter: QPainter,
     place: QRectF,
     text: str,
-    size: int,
-    colour: QColor,
+    lettering: Lettering,
     alignment: Qt.AlignmentFlag,
     *,
-    bold: bool = False,
-    rim: QColor | None = None,
     room: float | None = None,
 ) -> float:
-    """Write one line; a rim keeps it readable on any ground.
+    """Write one line.
 
     Parameters
     ----------
@@ -142,16 +161,10 @@ def write(
         Where; of words that are too long the middle is left out.
     text : str
         What.
-    size : int
-        Height of the font in the painter's units.
-    colour : QColor
-        Of the words.
+    lettering : Lettering
+        How they look.
     alignment : Qt.AlignmentFlag
         Within `place`.
-    bold : bool
-        Heavier.
-    rim : QColor, optional
-        Colour around each letter.
     room : float, optional
         Nothing is written where the words are wider than this.
 
@@ -161,8 +174,8 @@ def write(
         Width of the words.
     """
     font = QFont(painter.font())
-    font.setPixelSize(size)
-    font.setBold(bold)
+    font.setPixelSize(lettering.size)
+    font.setBold(lettering.bold)
     painter.setFont(font)
     metrics = QFontMetricsF(font)
     text = metrics.elidedText(text, Qt.TextElideMode.ElideMiddle, place.width())
@@ -170,11 +183,11 @@ def write(
     if room is not None and width > room:
         return width
     flags = int(alignment) | int(Qt.TextFlag.TextDontClip)
-    if rim is not None:
-        painter.setPen(rim)
-        offset = max(size / 13, 0.5)
+    if lettering.rim is not None:
+        painter.setPen(lettering.rim)
+        offset = max(lettering.size / 13, 0.5)
         for dx, dy in ((-offset, 0), (offset, 0), (0, -offset), (0, offset)):
             painter.drawText(place.translated(dx, dy), flags, text)
-    painter.setPen(colour)
+    painter.setPen(lettering.colour)
     painter.drawText(place, flags, text)
     return width

@@ -23,17 +23,18 @@ from qtpy.QtWidgets import (
 
 from ...errors import WedgefillError
 from ..messages import announce
+from ..qt_objects import expect
 from .canvas import CompareCanvas
 from .control_bar import ControlBar
 from .figure import PrintedFigure
 from .layer_source import (
     MOST_TICKED,
+    choose_at_first,
     columns_of,
     group_by_run,
+    list_comparable,
     methods_of_run,
-    offered,
     same_grid,
-    ticked_at_first,
     unit_of,
 )
 from .model import CompareModel
@@ -103,7 +104,7 @@ class CompareWidget(QWidget):
 
     def refresh_layers(self) -> None:
         """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen."""
-        found = offered(self._viewer)
+        found = list_comparable(self._viewer)
         groups = group_by_run(found)
         fresh = [layer for layer in found if layer not in self._known]
         newest = next(iter(groups), "")
@@ -115,7 +116,7 @@ class CompareWidget(QWidget):
             joined = {*shown, *alike[: max(0, MOST_TICKED - len(shown))]}
             shown = [layer for layer in found if layer in joined]
         elif not shown:
-            shown = ticked_at_first(found)
+            shown = choose_at_first(found)
         self._watch(found)
         self._known = found
         self._offer(groups, shown)
@@ -194,7 +195,7 @@ class CompareWidget(QWidget):
     def copy(self) -> None:
         """Put the figure on the clipboard."""
         image = self.figure().image()
-        QApplication.clipboard().setImage(image)
+        expect(QApplication.clipboard()).setImage(image)
         self.status.setText(f"Copied {image.width()} x {image.height()} pixels.")
 
     def ask_and_save(self) -> None:
@@ -254,7 +255,7 @@ def open_compare(
             widget.setParent(main, Qt.WindowType.Window)
         widget.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         widget.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        widget.resize((widget.screen().availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
+        widget.resize((expect(widget.screen()).availableSize() * PART_OF_SCREEN).boundedTo(LARGEST))
     if run is not None:
         widget.show_run(run)
     widget.show()

@@ -132,7 +132,8 @@ class FillWedge(Forms):
         if self._is_connected:
             self.align_labels()
             self.scrolling.updateGeometry()
-            self.workbench.stage.window = ref(self.native.window())
+            window = self._window()
+            self.workbench.stage.window = None if window is None else ref(window)
 
     def align_labels(self) -> None:
         """Give the label columns of all sections one width, in the font of the theme."""

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
 from ...durations import write_rough_duration
 from ...progress import Progress
 from ..messages import Message
+from ..qt_objects import expect
 from ..stage import ORIENTATIONS, TILTS
 
 STEPS = 1000
@@ -134,7 +135,7 @@ class Footer(QWidget):
         self.report_button.setVisible(bool(message.report))
 
     def _copy_report(self) -> None:
-        QApplication.clipboard().setText(self._report)
+        expect(QApplication.clipboard()).setText(self._report)
 
 
 def _button(text: str, tip: str) -> QPushButton:

@@ -46,7 +46,7 @@ class LiveSlice:
         self._inputs: FillInputs | None = None
         self._worker: StepWorker | None = None
         self._index = -1
-        self._is_on = self._is_showing = False
+        self._is_on = False
         self._fresh: set[str] = set()
         self._timer = QTimer()
         self._timer.setSingleShot(True)
@@ -103,7 +103,7 @@ class LiveSlice:
         self._workbench.busy.disconnect(self._take_turn)
 
     def _follow_slider(self, event: Any = None) -> None:
-        if self._is_on and self.layers and not self._is_showing:
+        if self._is_on and self.layers and not self._workbench.stage.is_arranging:
             if self._position() != self._index:
                 self._dim()
             self._timer.start()
@@ -169,9 +169,7 @@ class LiveSlice:
         inputs = self._inputs
         if inputs is not None:
             self._fresh.add(item.method)
-            self._is_showing = True
             self._show(item, inputs.series().height)
-            self._is_showing = False
 
     def _show(self, item: Finished, n_slices: int) -> None:
         data = repeat_slice(item.volume.data, n_slices)
@@ -188,9 +186,11 @@ class LiveSlice:
             contrast_limits=self._limits(item.volume.data),
         )
         self._layers[item.method] = self._viewer.add_layer(Layer.create(*made))
-        self._workbench.stage.show_volumes(list(self.layers.values()), "XZ")
-        at = self._layers[item.method].data_to_world((0, self._index, 0))[1]
-        self._viewer.dims.set_point(1, at)
+        layer = self._layers[item.method]
+        low, high = layer.extent.world
+        at = layer.data_to_world((0, self._index, 0))[1]
+        point = ((low[0] + high[0]) / 2, at, (low[2] + high[2]) / 2)
+        self._workbench.stage.show_volumes(list(self.layers.values()), "XZ", point)
 
     def _limits(self, data: NDArray[np.float32]) -> tuple[float, float]:
         others = list(self.layers.values())

@@ -12,6 +12,8 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
+from ..qt_objects import expect
+
 #: Lowest that a dock is pressed to, in pixels.
 LEAST_HEIGHT = 260
 #: Turn of a wheel by one notch, in Qt's units, and how far it scrolls.
@@ -43,13 +45,13 @@ class Scrolling(QScrollArea):
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content needs, so that nothing is cut off at the side."""
-        bar = self.verticalScrollBar().sizeHint().width()
-        width = self.widget().minimumSizeHint().width() + bar
-        return QSize(width, min(LEAST_HEIGHT, self.widget().minimumSizeHint().height()))
+        bar = expect(self.verticalScrollBar()).sizeHint().width()
+        least = expect(self.widget()).minimumSizeHint()
+        return QSize(least.width() + bar, min(LEAST_HEIGHT, least.height()))
 
     def sizeHint(self) -> QSize:
         """Room for all of it."""
-        return self.widget().sizeHint().expandedTo(self.minimumSizeHint())
+        return expect(self.widget()).sizeHint().expandedTo(self.minimumSizeHint())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
         """Let the wheel scroll the panel, not the value of a box that the pointer passes over."""
@@ -65,7 +67,7 @@ class Scrolling(QScrollArea):
             and isinstance(event, QWheelEvent)
             and not watched.hasFocus()
         ):
-            bar = self.verticalScrollBar()
+            bar = expect(self.verticalScrollBar())
             notches = event.angleDelta().y() / NOTCH
             bar.setValue(round(bar.value() - notches * LINES_PER_NOTCH * bar.singleStep()))
             return True

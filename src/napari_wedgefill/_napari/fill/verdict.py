@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QGridLayout, QLabel, QSizePolicy, QVBoxLayout, QWidge
 
 from ...methods import label_of
 from ...trust.verdicts import SelfCheck
+from ..qt_objects import expect
 from ..runs import Run
 
 HEADINGS = ("withheld tilts", "inside", "outermost")
@@ -52,7 +53,7 @@ class Verdict(QWidget):
 
     def _clear(self) -> None:
         while (item := self._grid.takeAt(0)) is not None:
-            item.widget().deleteLater()
+            expect(item.widget()).deleteLater()
         self._labels = []
 
     def _show_errors(self, found: SelfCheck) -> None:

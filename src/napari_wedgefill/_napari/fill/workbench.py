@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -19,11 +20,13 @@ from ...progress import Progress
 from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
+from ...volume import Volume
 from ..layers import LayerMap, mark_recommended, series_layer, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
 from ..stage import find_stage
+from ..turns import Turns
 from .inputs import FillInputs
 
 if TYPE_CHECKING:
@@ -69,14 +72,15 @@ class Workbench:
     prepared = Signal(object)
 
     def __init__(self, viewer: napari.Viewer) -> None:
+        self.turns = Turns(self.fail)
         self.stage = find_stage(viewer)
+        self.stage.turns = self.turns
         self.runs = find_runs(viewer)
         self.remembered: WeakKeyDictionary[Image, dict[str, Any]] = WeakKeyDictionary()
         self.message = Message("")
         self.inputs: FillInputs | None = None
         self._session: Any = None
         self._worker: StepWorker | None = None
-        self._waiting: StepWorker | None = None
         self._started = 0.0
         self._reset()
 
@@ -130,7 +134,7 @@ class Workbench:
         self.inputs = inputs.taking_over(self.inputs)
         self._source = source
         worker = make_worker(run_steps(self.inputs, self.session))
-        self._begin(worker, self._show, window)
+        self._begin(worker, window)
         return worker
 
     def measure(self, run: Run, window: QWidget | None = None) -> None:
@@ -146,14 +150,7 @@ class Workbench:
         steps = measure_steps(
             run.series, run.options, volumes, run.seconds, run.self_check, self.session
         )
-        self._begin(make_worker(steps), self._show, window)
-
-    def look(self, worker: StepWorker, show: Any) -> None:
-        """Run a worker of the live slice, which says nothing and gives way to every job."""
-        self._worker_of_look = worker
-        worker.yielded.connect(show)
-        worker.errored.connect(self.fail)
-        worker.start()
+        self._begin(make_worker(steps), window)
 
     def cancel(self) -> None:
         """Stop the job at its next step."""
@@ -177,32 +174,45 @@ class Workbench:
         if self.is_running:
             raise WedgefillError("A job is running; wait for it, or press Cancel.")
 
-    def _begin(self, worker: StepWorker, show: Any, window: QWidget | None) -> None:
-        worker.yielded.connect(lambda item: self._take(worker, show, item))
-        worker.errored.connect(self.fail)
-        worker.aborted.connect(lambda *_: self._say_cancelled())
-        worker.finished.connect(lambda *_: self._end())
+    def _begin(self, worker: StepWorker, window: QWidget | None) -> None:
+        worker.yielded.connect(lambda item: self._take(worker, item))
+        worker.errored.connect(lambda error: self._queue(lambda: self.fail(error)))
+        worker.aborted.connect(lambda *_: self._queue(self._say_cancelled))
+        worker.finished.connect(lambda *_: self._queue(self._end))
         if window is not None:
             window.destroyed.connect(worker.quit)
+            window.destroyed.connect(self.turns.clear)
         self._worker = worker
         self._started = time.monotonic()
         self.busy.emit(True)
         self.progressed.emit(Progress("starting", 0.0, None))
         worker.start()
 
-    def _take(self, worker: StepWorker, show: Any, item: Any) -> None:
-        # What was already on its way when Cancel was pressed, or the window closed, is dropped.
-        if worker is self._worker and not worker.abort_requested:
-            show(item)
+    def _take(self, worker: StepWorker, item: Any) -> None:
+        if worker is not self._worker or worker.abort_requested:
+            return
+        if isinstance(item, Progress):
+            self.progressed.emit(item)
+        else:
+            self.turns.add(self._iter_show(worker, item))
 
-    def _show(self, item: Any) -> None:
-        """Show one thing that the worker yielded."""
+    def _queue(self, act: Callable[[], object]) -> None:
+        """Do something once all that the worker yielded before is shown."""
+
+        def steps() -> Iterator[None]:
+            act()
+            yield
+
+        self.turns.add(steps())
+
+    def _iter_show(self, worker: StepWorker, item: Any) -> Iterator[None]:
+        """Show one thing that the worker yielded, a piece at a time."""
         from ...prepare import Aligned
         from ...run.events import GainCorrected
 
-        if isinstance(item, Progress):
-            self.progressed.emit(item)
-        elif isinstance(item, TiltSeries):
+        if worker.abort_requested:
+            return  # it was on its way when Cancel was pressed
+        if isinstance(item, TiltSeries):
             self._series = item
         elif isinstance(item, Aligned):
             self._show_aligned(item)
@@ -212,7 +222,7 @@ class Workbench:
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
-                self._show_volumes(self.inputs)
+                yield from self._iter_show_volumes(self.inputs)
         elif isinstance(item, ResultsTable) and self._run is not None:
             self._run.table = item
             self.measured.emit(self._run)
@@ -220,6 +230,7 @@ class Workbench:
             self._show_verdict(self._run, item)
         elif isinstance(item, Done):
             self._say_done(item)
+        yield
 
     def _show_aligned(self, item: Aligned) -> None:
         """Show the aligned series and go on from it, so that no one aligns twice."""
@@ -231,7 +242,7 @@ class Workbench:
         self._source = self.viewer.add_layer(layer)
         self.prepared.emit(self._source)
 
-    def _show_volumes(self, inputs: FillInputs) -> None:
+    def _iter_show_volumes(self, inputs: FillInputs) -> Iterator[None]:
         """Make a run of the volumes and put them on the stage; checks may follow."""
         series = self._series
         if series is None:
@@ -240,36 +251,35 @@ class Workbench:
         others = self.runs.of_series(self._source)
         name = name_run(features, [run.name for run in others])
         run = Run(name, series, inputs.fill_options(), self._source)
-        limits = share_contrast([item.volume.data for item in self._finished])
-        suffix = f" ({name})" if others else ""
-        with self.stage.holding_screen():
-            self._add_volumes(run, limits, suffix)
-            self.runs.add(run)
-            self.stage.show_volumes(list(run.volumes.values()))
-        self._run = run
-        self.ran.emit(run)
-
-    def _add_volumes(self, run: Run, limits: tuple[float, float], suffix: str) -> None:
-        """Add a layer for each method; they are shown when all are there."""
-        series = run.series
-        for item in self._finished:
-            fields = {
-                "method": item.method,
-                "run": run.title,
-                "angles_deg": tuple(float(angle) for angle in series.angles_deg),
-                "path": None if series.path is None else str(series.path),
-                "slices": run.options.slices,
-            }
-            data = volume_layer(
-                item.volume,
-                name=f"{series.name} {label_of(item.method)}{suffix}",
-                first_slice=run.first_slice,
-                fields=fields,
-                contrast_limits=limits,
-                visible=False,
-            )
-            run.volumes[item.method] = self.viewer.add_layer(Layer.create(*data))
         run.seconds = {item.method: item.seconds for item in self._finished}
+        self._run = run
+        yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})
+
+    def iter_bring(self, run: Run, volumes: Mapping[str, Volume]) -> Iterator[None]:
+        """Add a layer for each volume of a run, a turn each, and show them when all are there.
+
+        Parameters
+        ----------
+        run : Run
+            Without layers; it gets them.
+        volumes : mapping of str to Volume
+            By method.
+        """
+        limits = share_contrast([volume.data for volume in volumes.values()])
+        suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
+        yield
+        made = {}
+        for method, volume in volumes.items():
+            made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
+            yield
+        # Someone may have deleted a layer between two turns.
+        run.volumes = {m: layer for m, layer in made.items() if layer in self.viewer.layers}
+        if not run.volumes:
+            return
+        self.runs.add(run)
+        self.stage.show_volumes(list(run.volumes.values()))
+        yield
+        self.ran.emit(run)
 
     def _show_verdict(self, run: Run, item: QuickCheck | SelfCheck | TrustMap) -> None:
         if isinstance(item, QuickCheck):
@@ -306,6 +316,28 @@ class Workbench:
         self._worker = None
         self._reset()
         self.busy.emit(False)
+
+
+def _layer_of(
+    run: Run, method: str, volume: Volume, suffix: str, limits: tuple[float, float]
+) -> Layer:
+    series = run.series
+    fields = {
+        "method": method,
+        "run": run.title,
+        "angles_deg": tuple(float(angle) for angle in series.angles_deg),
+        "path": None if series.path is None else str(series.path),
+        "slices": run.options.slices,
+    }
+    made = volume_layer(
+        volume,
+        name=f"{series.name} {label_of(method)}{suffix}",
+        first_slice=run.first_slice,
+        fields=fields,
+        contrast_limits=limits,
+        visible=False,
+    )
+    return Layer.create(*made)
 
 
 def _with_run(metadata: dict[str, Any], run: Run) -> dict[str, Any]:

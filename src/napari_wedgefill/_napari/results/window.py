@@ -20,6 +20,7 @@ from qtpy.QtWidgets import (
 
 from ...methods import METHODS
 from ...trust.results_table import ResultsTable
+from ..qt_objects import expect
 from ..runs import Run
 from .plots import CurvePlot, RangeDiagram, histogram_curves, residual_curves, shell_curves
 
@@ -78,7 +79,7 @@ class ResultsWindow(QDialog):
         column.addWidget(self.grid, stretch=1)
         column.addWidget(notes)
         column.addLayout(foot)
-        self.resize(SIZE.boundedTo(self.screen().availableSize()))
+        self.resize(SIZE.boundedTo(expect(self.screen()).availableSize()))
 
     def _explain(self, row: int, *_: int) -> None:
         """Say below the table what the chosen row means."""
@@ -88,7 +89,7 @@ class ResultsWindow(QDialog):
 
     def copy(self) -> None:
         """Put the table on the clipboard."""
-        QApplication.clipboard().setText(self.table.to_csv())
+        expect(QApplication.clipboard()).setText(self.table.to_csv())
         self.told.setText("Copied.")
 
 
@@ -99,8 +100,9 @@ def _grid_of(table: ResultsTable) -> QTableWidget:
     grid.setHorizontalHeaderLabels(
         [METHODS[name].label if name in METHODS else name for name in heading]
     )
-    grid.verticalHeader().hide()
-    grid.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
+    side = expect(grid.verticalHeader())
+    side.hide()
+    side.setDefaultSectionSize(ROW_HEIGHT)
     grid.setEditTriggers(QTableWidget.EditTrigger.NoEditTriggers)
     for i, cells in enumerate(rows):
         for j, text in enumerate(cells):
@@ -110,7 +112,7 @@ def _grid_of(table: ResultsTable) -> QTableWidget:
                 item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
             grid.setItem(i, j, item)
     grid.resizeColumnsToContents()
-    grid.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+    expect(grid.horizontalHeader()).setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
     return grid
 
 

@@ -1,0 +1,66 @@
+"""Work on the main thread in pieces, one for each turn of the event loop."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from qtpy.QtCore import QTimer
+
+
+class Turns:
+    """Does steps in the order in which they were added, and lets the window live in between.
+
+    napari needs a tenth to a quarter of a second to add a layer, and only the main thread may do
+    it. Four layers and a grid in one go would block the window for seconds.
+
+    Parameters
+    ----------
+    fail : callable
+        Told an exception that a step raised; the rest of these steps is dropped.
+    """
+
+    def __init__(self, fail: Callable[[Exception], object]) -> None:
+        self._fail = fail
+        self._waiting: deque[Iterator[Any]] = deque()
+        self._timer = QTimer()
+        self._timer.setInterval(0)
+        self._timer.timeout.connect(self._take_turn)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all is done."""
+        return not self._waiting
+
+    def add(self, steps: Iterator[Any]) -> None:
+        """Do steps after all that were added before; each `yield` ends a turn."""
+        self._waiting.append(steps)
+        self._timer.start()
+
+    def add_first(self, steps: Iterator[Any]) -> None:
+        """Do steps next, before what waits: for steps that are part of those under way."""
+        self._waiting.appendleft(steps)
+        self._timer.start()
+
+    def clear(self) -> None:
+        """Drop all that is not done yet."""
+        self._timer.stop()
+        self._waiting.clear()
+
+    def _take_turn(self) -> None:
+        if not self._waiting:
+            self._timer.stop()
+            return
+        steps = self._waiting[0]
+        try:
+            next(steps)
+        except StopIteration:
+            self._drop(steps)
+        except Exception as error:  # said to the user, whatever it is
+            self._drop(steps)
+            self._fail(error)
+
+    def _drop(self, steps: Iterator[Any]) -> None:
+        if steps in self._waiting:
+            self._waiting.remove(steps)
