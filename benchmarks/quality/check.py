@@ -45,10 +45,7 @@ BIN, LIMITS_DEG, N_SLICES = 2, (60.0, 50.0), 8
 #: The tooth: what is left out of 180 degrees, in the middle.
 MISSING_DEG, EVERY = 60.0, 2
 #: Measured series of single images, as folder and pattern.
-SHORT = {
-    "SerialEM series": ("nist_serialem_mdoc", "*.mrc"),
-    "DM3 series": ("nist_dm3_file_per_tilt", "*.dm3"),
-}
+SHORT = {"SerialEM series": ("nist_serialem_mdoc", "*.mrc")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +72,8 @@ def _against_truth(made: Recorded) -> Callable[..., dict[str, float]]:
 
 def iter_measured(data: Path | None) -> Iterator[Case]:
     """Yield the measured series: the bundled needle, and what lies in a folder."""
+    if data is not None:
+        yield from _iter_in_folder(data)
     needle = align(read_tilt_series(needle_path()).binned(BIN)).series
     start = (needle.height - N_SLICES) // 2
     part = needle.rows(start, start + N_SLICES)
@@ -82,8 +81,9 @@ def iter_measured(data: Path | None) -> Iterator[Case]:
         used = np.abs(part.angles_deg) <= limit
         name = f"measured needle, ±{limit:g} degrees"
         yield Case(name, part.tilts(used), _at_other_tilts(part, ~used), "dB at other tilts")
-    if data is None:
-        return
+
+
+def _iter_in_folder(data: Path) -> Iterator[Case]:
     rows, theta = tooth.read(data / "xray_tooth_tomopy" / "tooth.h5")
     angles = np.where(theta > 90.0, theta - 180.0, theta)
     images = np.where((theta > 90.0)[:, None, None], rows[:, ::-1], rows).transpose(0, 2, 1)
@@ -188,7 +188,7 @@ def main() -> None:
     }
     if kept.exists() and not given.anew:
         found = json.loads(kept.read_text("utf-8"))
-    for case in itertools.chain(iter_measured(given.data), iter_simulated(given.seeds)):
+    for case in itertools.chain(iter_simulated(given.seeds), iter_measured(given.data)):
         if case.name in [row["kind"] for row in found["rows"]]:
             continue
         found["rows"].append(measure(case, given.model, session))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
-from napari_wedgefill._napari.compare.layer_source import list_comparable, ticked_at_first
+from napari_wedgefill._napari.compare.layer_source import choose_at_first, list_comparable
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.verdict import Verdict
 from napari_wedgefill._napari.layers import TRUST, LayerMap
@@ -68,7 +68,7 @@ def test_the_quick_check_is_read_beside_the_volumes_and_marks_what_to_doubt(
     assert dock.verdict.words.text().startswith(words)
     assert name in viewer.layers
     first = "TVM" if "doubtful" in name else "WBP"
-    assert ticked_at_first(list_comparable(viewer))[0].name == f"discs {first}"
+    assert choose_at_first(list_comparable(viewer))[0].name == f"discs {first}"
 
 
 def test_cancelling_a_check_keeps_the_volumes(quick, qtbot, monkeypatch, hands):
