@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks import MEASURED
 from benchmarks.quality import tooth
-from benchmarks.quality.kinds import KINDS, Recorded
+from benchmarks.quality.kinds import KINDS, WIDTH, Recorded
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.fill import fill
@@ -162,9 +162,10 @@ def render(found: dict[str, Any]) -> str:
         "the fine detail. What is true is the PSNR of both volumes (simulated) or 20 log10 of the "
         "images over the error at tilts that neither fill nor check was given (measured). The "
         "check is right if the volume that it recommends is not more than "
-        f"{NO_MATTER_DB:g} dB worse than the other, and if what it calls better or worse is so. The limits of the "
-        "check were chosen on other objects of the kinds needle, particles, EDS map, alloy, liquid "
-        "and film.",
+        f"{NO_MATTER_DB:g} dB worse than the other, and if what it calls better or worse is so. Its "
+        "limits were chosen on objects of the kinds needle, particles, EDS map, alloy, liquid and "
+        "film, recorded with 128 px; those here have "
+        f"{WIDTH} px.",
         "",
         "| kind | error of TVM | of GAN | true, TVM | GAN | what the check says | right |",
         "|---|---|---|---|---|---|---|",
