@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
-from ..mapped_files import read_mapped
 from ..tilt_series import TiltSeries
 from .axis import quarter_turns, rotate
 from .choices import Choices, choose, find_stack_angles
@@ -176,8 +175,7 @@ def stays_on_disk(pixels: Any) -> bool:
 
 def _mend_pixels(stack: Stack) -> tuple[NDArray[Any], int]:
     """Replace isolated pixels that are no numbers by their image's median; (images, how many)."""
-    # Read, not mapped: a microscope that writes the file anew would end the process (SIGBUS).
-    images, n_mended = read_mapped(stack.pixels), 0
+    images, n_mended = np.asanyarray(stack.pixels), 0
     if images.dtype.kind != "f":
         return images, 0
     for i in range(stack.n):
