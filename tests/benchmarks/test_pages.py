@@ -8,6 +8,7 @@ from benchmarks import DOCS, MEASURED
 from benchmarks.gpu import page as gpu_page
 from benchmarks.quality import (
     ablation,
+    check,
     hallucination,
     outside_field,
     read_by_others,
@@ -16,7 +17,7 @@ from benchmarks.quality import (
     trust_calibration,
 )
 from benchmarks.reliability import page as reliability_page
-from benchmarks.speed import batch
+from benchmarks.speed import batch, window_blocks
 from benchmarks.speed import page as speed_page
 
 
@@ -29,12 +30,14 @@ RENDERED = {
     "speed": lambda: speed_page.render(read("speed")),
     "quality": lambda: report.render(read("quality"), "images/quality.png"),
     "quality-large": lambda: report.render(read("quality-large"), None),
+    "check": lambda: check.render(read("check")),
     "tiers": lambda: tiers.render("large", MEASURED),
     "ablation": lambda: ablation.render(read("ablation")),
     "hallucination": lambda: hallucination.render(read("hallucination")),
     "hallucination-large": lambda: hallucination.render(read("hallucination-large")),
     "reliability": lambda: reliability_page.render(read("reliability")),
     "read-by-others": lambda: read_by_others.render(read("read-by-others")),
+    "window-blocks": lambda: window_blocks.render(read("window-blocks")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }
 

@@ -27,7 +27,7 @@ SOUND: dict[str, Any] = {
         "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None, "bin": 1, "negate_angles": False,
         "align": True, "methods": ["wbp"], "model": "small", "device": "auto", "slices": [0, 4],
         "preview": False, "stop": "sweeps", "box": False, "self_check": False, "trust": False,
-        "table": False, "png": False,
+        "table": False, "png": False, "no_check": False, "no_gain": False,
     },
     "input": {"path": "/a/b.mrc", "sha256": SHA, "bytes": 8},
     "geometry": {"angles_deg": [-60, 0.0, 60], "pixel_nm": 0.5},
@@ -47,6 +47,7 @@ def test_a_sound_report_comes_back_as_it_was_written(tmp_path: Path):
     [
         ("settings.methods", "wbp", r"settings\.methods is 'wbp': should be a valid"),
         ("settings.methods", [], r"settings\.methods is \[\]"),
+        ("settings.methods", None, r"settings\.methods is None"),
         ("settings.bin", 0, r"settings\.bin is 0: should be greater"),
         ("settings.bin", "2", r"settings\.bin is '2': should be a valid integer"),
         ("settings.slices", [1], r"settings\.slices\.1 is missing"),

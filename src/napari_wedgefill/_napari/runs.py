@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..pipeline.options import FillOptions
     from ..tilt_series import TiltSeries
     from ..trust.results_table import ResultsTable
-    from ..trust.verdicts import SelfCheck, TrustMap
+    from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
 
 
 @dataclass(eq=False)
@@ -38,13 +38,15 @@ class Run:
         Its layer, if it is still there.
     options : FillOptions
         How it was filled.
+    axis : {"y", "x"}
+        How the tilt axis runs in the images of that layer.
     seconds : dict of str to float
         By method.
     volumes : dict of str to Image
         Layers by method.
     trust : Image or None
         Layer of the trust map.
-    self_check, trust_map, table
+    quick_check, self_check, trust_map, table
         What was found, None where it was not asked for.
     report : dict
         What a report.json of this run says.
@@ -54,9 +56,11 @@ class Run:
     series: TiltSeries
     options: FillOptions
     source: Image | None = None
+    axis: str = "y"
     seconds: Mapping[str, float] = field(default_factory=dict)
     volumes: dict[str, Image] = field(default_factory=dict)
     trust: Image | None = None
+    quick_check: QuickCheck | None = None
     self_check: SelfCheck | None = None
     trust_map: TrustMap | None = None
     table: ResultsTable | None = None
