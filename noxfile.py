@@ -2,12 +2,15 @@
 
     pipx install 'nox[uv]'
     nox --list
-    nox -s tests-3.13            # every test, newest dependencies
-    nox -s lowest                # every test, the lowest versions that pyproject.toml allows
-    nox -s packages              # wheel and sdist install, and find the bundled models offline
+    nox -s tests-3.13               # newest dependencies: a fill, and tests that touch every room
+    nox -s tests-3.13 -- tests      # the same with every test
+    nox -s lowest                   # the lowest versions that pyproject.toml allows
+    nox -s packages                 # wheel and sdist install, and find the bundled models offline
 
-`make test` is the quick way to the tests; this is for releases, and for a change of dependencies.
-Windows need a display or Xvfb, see `make system-packages`.
+Each session fills a small series and then runs a selection of the tests, which takes a minute or
+two; what stands behind ``--`` takes the selection's place. `make test` is the quick way to all
+tests; this is for releases, and for a change of dependencies. Windows need a display or Xvfb, see
+`make system-packages`.
 """
 
 from __future__ import annotations
@@ -19,87 +22,137 @@ from pathlib import Path
 
 import nox
 
-nox.options.sessions = ["packages", "tests", "qt", "numpy", "lowest"]
+nox.options.sessions = ["packages", "tests", "qt", "napari", "numpy", "lowest"]
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 PYTHONS = ("3.11", "3.12", "3.13")
-#: Without the extra `train`, whose torch is large; its tests are left out where torch is not there.
+#: Without the extra `train`, whose torch is large.
 EXTRAS = ".[all,formats]"
-TESTS = ("pytest", "-q", "--ignore=tests/training", "--ignore=tests/test_gpu_benchmarks.py")
-#: Asks a fresh process, without the network, what an installed package can do.
+#: One folder or file of tests for every room that the package's users meet.
+ROOMS = (
+    "tests/test_atomic.py",
+    "tests/test_doctor.py",
+    "tests/test_import_direction.py",
+    "tests/io/test_format_readers.py",
+    "tests/io/test_writing.py",
+    "tests/projector/test_parallel_beam.py",
+    "tests/joint_model/test_registry_and_session.py",
+    "tests/run/test_report_reading.py",
+)
+WINDOWS = (
+    "tests/_napari/test_manifest.py",
+    "tests/_napari/test_layers.py",
+    "tests/_napari/fill/test_dock.py",
+)
+#: Asks a fresh process, without the network, what the installed package can do.
 OFFLINE = """
 import socket
 def refuse(*_):
     raise OSError("no network here")
 socket.socket.connect = socket.getaddrinfo = refuse
+import sys
 from pathlib import Path
 import numpy as np
 import napari_wedgefill
-from napari_wedgefill import FillOptions, TiltSeries, fill
+from napari_wedgefill.cli import main
+from napari_wedgefill.io import read_volume, write_tilt_series
 from napari_wedgefill.joint_model.registry import list_models, load
 from napari_wedgefill.samples import needle_path
-assert "site-packages" in napari_wedgefill.__file__, napari_wedgefill.__file__
+from napari_wedgefill.tilt_series import TiltSeries
+print("napari-wedgefill is", napari_wedgefill.__file__)
+assert "--installed" not in sys.argv or "site-packages" in napari_wedgefill.__file__
 names = [model.name for model in list_models()]
 assert {"small", "large"} <= set(names), names
 for name in names:
     load(name)
 assert needle_path().is_file()
-images = np.random.default_rng(0).random((9, 2, 16), dtype=np.float32)
-volume = fill(TiltSeries.from_arrays(images, np.linspace(-60, 60, 9)), FillOptions(device="cpu"))
-assert set(volume.volumes) == {"wbp", "sart", "tvm", "gan"}
-print("works offline:", *names)
+images = np.random.default_rng(0).normal(5, 0.1, (25, 4, 24)).astype(np.float32)
+images[:, :, 8:16] += 20
+series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 25), pixel_nm=1.0)
+place = Path(sys.argv[1])
+file = write_tilt_series(place / "block.mrc", series, overwrite=True)
+out = place / "out"
+options = ["--device", "cpu", "--table", "--png", "--overwrite"]
+said = main(["fill", str(file), "-o", str(out), *options])
+assert said == 0, said
+for method in ("wbp", "sart", "tvm", "gan"):
+    volume = read_volume(out / f"block_{method}.mrc").data
+    assert volume.shape == (24, 4, 24), volume.shape
+    assert np.isfinite(volume).all()
+    assert volume[8:16, :, 8:16].mean() > 4 * abs(volume[:, :, :4].mean()), method
+main(["doctor"])
 """
 
 
-def run_tests(session: nox.Session, *requirements: str) -> None:
-    """Install the package, the test group and further requirements, and run the tests."""
-    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
-    session.install("-e", EXTRAS, *groups, "onnx", *requirements)
-    session.run(*TESTS, *session.posargs)
+def fill_offline(session: nox.Session, *options: str) -> None:
+    """Fill a small series with what is installed, away from the checkout and the network."""
+    place = Path(session.create_tmp()).resolve()
+    session.run(
+        "python", "-P", "-c", OFFLINE, str(place), *options, env={"PYTHONPATH": ""}, silent=False
+    )
+
+
+def run_tests(session: nox.Session, *tests: str) -> None:
+    """Fill a small series, and run some tests, or those that stand behind ``--``."""
+    fill_offline(session)
+    session.run("pytest", "-q", *(session.posargs or tests))
+
+
+def list_test_requirements() -> list[str]:
+    """Return what the tests need beside the package; onnx writes networks for them."""
+    return [
+        *nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test"),
+        "onnx>=1.17",
+    ]
 
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """Run every test with the newest dependencies, on every Python."""
-    run_tests(session)
+    """Test with the newest dependencies, on every Python."""
+    session.install("-e", EXTRAS, *list_test_requirements())
+    run_tests(session, *ROOMS, *WINDOWS)
 
 
 @nox.session(python="3.12")
 @nox.parametrize("binding", ["PyQt6", "PySide6"])
 def qt(session: nox.Session, binding: str) -> None:
-    """Run the tests of the windows with either Qt binding."""
-    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
-    session.install("-e", ".[formats]", "napari", binding, *groups)
-    options = ("-o", f"qt_api={binding.lower()}", "tests/_napari", *session.posargs)
+    """Test the windows with either Qt binding."""
+    session.install("-e", ".[formats]", "napari", binding, *list_test_requirements())
+    options = ("-o", f"qt_api={binding.lower()}", *(session.posargs or WINDOWS))
     session.run("pytest", "-q", *options, env={"QT_API": binding.lower()})
 
 
 @nox.session(python="3.12")
-@nox.parametrize("napari", ["==0.9.*", "--pre"])
-def napari(session: nox.Session, napari: str) -> None:
-    """Run the tests of the windows with the oldest napari that is allowed, and the next one."""
-    which = ["--pre", "napari[pyqt6]"] if napari == "--pre" else [f"napari[pyqt6]{napari}"]
-    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
-    session.install("-e", ".[formats]", *groups)
-    session.install("--upgrade", *which)
-    session.run("pytest", "-q", "tests/_napari", *session.posargs)
+@nox.parametrize("version", ["0.9.0", "0.9", "0.10"])
+def napari(session: nox.Session, version: str) -> None:
+    """Test the windows with the oldest napari that is allowed, its newest one, and the next."""
+    wanted = (
+        f"napari[pyqt6]=={version}" if version.count(".") == 2 else f"napari[pyqt6]=={version}.*"
+    )
+    early = ["--prerelease=allow"] if version == "0.10" else []
+    session.install("-e", ".[formats]", *list_test_requirements())
+    session.install(*early, wanted)
+    session.run("pytest", "-q", *(session.posargs or WINDOWS))
 
 
 @nox.session(python="3.11")
-@nox.parametrize("numpy", ["==1.26.*", ">=2"])
-def numpy(session: nox.Session, numpy: str) -> None:
-    """Run every test with numpy before and after its second version."""
-    run_tests(session, f"numpy{numpy}")
+@nox.parametrize("version", ["==1.26.*", ">=2"])
+def numpy(session: nox.Session, version: str) -> None:
+    """Test with numpy before and after its second version."""
+    session.install("-e", EXTRAS, *list_test_requirements(), f"numpy{version}")
+    run_tests(session, *ROOMS)
 
 
 @nox.session(python="3.11", venv_backend="uv")
 def lowest(session: nox.Session) -> None:
-    """Run every test but those of windows with the lowest versions that pyproject.toml allows."""
-    groups = nox.project.dependency_groups(nox.project.load_toml("pyproject.toml"), "test")
-    session.install("--resolution", "lowest-direct", "-e", ".")
-    session.install(*groups)
-    session.run(*TESTS, "--ignore=tests/_napari", *session.posargs)
+    """Fill with the lowest versions that pyproject.toml allows, and test them with a window."""
+    lowest = ("--resolution", "lowest-direct")
+    session.install(*lowest, "-e", ".")
+    fill_offline(session)
+    # pytest is told of a Qt binding, and so wants one.
+    session.install(*lowest, "-e", ".[all]", *list_test_requirements())
+    run_tests(session, *ROOMS, *WINDOWS)
 
 
 @nox.session(python=PYTHONS)
@@ -111,8 +164,7 @@ def packages(session: nox.Session, kind: str) -> None:
     session.install("build")
     session.run("python", "-m", "build", "--outdir", str(built), f"--{kind}", silent=True)
     (package,) = built.iterdir()
-    session.install("--force-reinstall", str(package))
-    session.chdir(built)  # away from the checkout
-    session.run("python", "-c", OFFLINE, env={"PYTHONPATH": ""})
-    doctor = Path(session.bin) / ("wedgefill.exe" if sys.platform == "win32" else "wedgefill")
-    session.run(str(doctor), "--version", env={**os.environ, "PYTHONPATH": ""})
+    session.install("--reinstall", str(package))
+    fill_offline(session, "--installed")
+    command = Path(session.bin) / ("wedgefill.exe" if sys.platform == "win32" else "wedgefill")
+    session.run(str(command), "--version", env={**os.environ, "PYTHONPATH": ""})

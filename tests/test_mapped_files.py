@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -88,3 +89,29 @@ def test_a_disk_that_fails_is_told(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(os, "preadv", fail)
     with pytest.raises(WedgefillError, match=r"can no longer be read \(Input/output error\)"):
         images[0]
+
+
+@pytest.mark.parametrize("size", [(8, 32), (2100, 2100)], ids=["small", "large"])
+@pytest.mark.parametrize("axis", ["y", 10.0])
+def test_a_series_whose_file_shrinks_never_ends_the_process(tmp_path: Path, size, axis):
+    """In a process of its own: SIGBUS would end this one."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.ones((4, *size), np.float32) + np.arange(size[1], dtype=np.float32))
+    code = f"""if True:
+        import os, sys
+        from napari_wedgefill.errors import WedgefillError
+        from napari_wedgefill.io import read_tilt_series, read_volume
+        series = read_tilt_series({str(path)!r}, angles=[0, 1, 2, 3], axis={axis!r})
+        volume = read_volume({str(path)!r})
+        os.truncate({str(path)!r}, 200)
+        try:
+            print(float(series.images[3].max()), end=" ")
+        except WedgefillError as error:
+            print("cut short" in str(error), end=" ")
+        print(float(volume.data.max()))
+    """
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found, highest = ran.stdout.split()
+    # Beyond 64 MB the images stay in their file, unless they had to be interpolated.
+    assert (found == "True") == (size[0] > 1000 and axis == "y")
+    assert float(highest) == size[1]

@@ -59,9 +59,10 @@ def fill_needle(viewer: napari.Viewer, slices: str) -> FillWedge:
     dock = FillWedge(viewer)
     viewer.window.add_dock_widget(dock, name="Fill wedge", area="right")
     settle(1.0)
-    dock.update(methods=DEFAULT_METHODS, align=True, slices=tuple(map(int, slices.split(":"))))
+    press(dock, dock.prepare_page.prepare_button)
+    dock.update(methods=DEFAULT_METHODS, slices=tuple(map(int, slices.split(":"))))
     seconds = press(dock, dock.footer.fill_button)
-    print(f"align and fill: {seconds:.1f} s; {dock.footer.status.text()}")
+    print(f"fill: {seconds:.1f} s; {dock.footer.status.text()}")
     return dock
 
 
@@ -104,9 +105,9 @@ def save_more(compare: CompareWidget, output: Path) -> None:
     """Save other states of the window, and the figures that it writes."""
     for suffix in ("png", "pdf"):
         print(f"wrote {compare.figure().save(output / f'figure.{suffix}')}")
-    compare.controls.linked_check.setChecked(False)
+    compare.controls.contrast.linked_check.setChecked(False)
     compare.controls.row_buttons["XY"].setChecked(False)
-    compare.controls.colour_box.setCurrentText("viridis")
+    compare.controls.contrast.colour_box.setCurrentText("viridis")
     compare.model.look_at(compare.model.crosshair, 4.0)
     save(compare, output / "compare_zoomed.png")
     compare.resize(620, 700)

@@ -31,12 +31,13 @@ def main() -> None:
     if args.all:
         save(viewer, args.output / "opened.png")
     methods = args.methods.split(",")
-    dock.update(methods=methods, align=True, self_check=False, trust_map=False)
+    press(dock, dock.prepare_page.prepare_button)
+    dock.update(methods=methods, self_check=False, trust_map=False)
     if args.slices:
         dock.slices.value = tuple(map(int, args.slices.split(":")))
     running = args.output / "running.png" if args.all else None
     seconds = press(dock, dock.footer.fill_button, running)
-    print(f"align and fill: {seconds:.1f} s; {dock.footer.status.text()}")
+    print(f"fill: {seconds:.1f} s; {dock.footer.status.text()}")
     if len(list_volumes(viewer)) != len(methods):
         raise SystemExit("not every method gave a volume, so no picture was taken")
     close_notifications(viewer)

@@ -37,10 +37,8 @@ def main() -> None:
     args.output.mkdir(parents=True, exist_ok=True)
     viewer, dock = screenshot.open_window(WINDOW)
     pictures = Pictures(viewer, dock, args.output)
-    pictures.window("open")
-    pictures.live()
-    prepare(dock, *map(int, args.slices.split(":")))
-    pictures.part("prepare", *(section.native for section in dock.sections[:4]))
+    print(f"prepare: {press(dock, dock.prepare_page.prepare_button):.0f} s")
+    choose(dock, *map(int, args.slices.split(":")))
     fill(viewer, dock)
     pictures.filled()
     pictures.compared()
@@ -49,11 +47,10 @@ def main() -> None:
     viewer.close()
 
 
-def prepare(dock: FillWedge, first: int, stop: int) -> None:
-    """Tick alignment and the checks, and choose slices."""
+def choose(dock: FillWedge, first: int, stop: int) -> None:
+    """Tick the checks, and choose slices."""
     dock.update(
         methods=DEFAULT_METHODS,
-        align=True,
         slices=(first, stop),
         self_check=True,
         trust_map=True,
@@ -63,7 +60,7 @@ def prepare(dock: FillWedge, first: int, stop: int) -> None:
 def fill(viewer: napari.Viewer, dock: FillWedge) -> None:
     """Press Fill wedge, wait, and print what the window says."""
     seconds = press(dock, dock.footer.fill_button)
-    print(f"align, fill and check: {seconds:.0f} s; {dock.footer.status.text()}")
+    print(f"fill and check: {seconds:.0f} s; {dock.footer.status.text()}")
     print(dock.verdict.words.text())
     if not (list_volumes(viewer) and list_trust_maps(viewer)):
         raise SystemExit("the fill gave no volumes, so no picture was taken")
@@ -75,16 +72,6 @@ class Pictures:
 
     def __init__(self, viewer: napari.Viewer, dock: FillWedge, folder: Path) -> None:
         self._viewer, self._dock, self._folder = viewer, dock, folder
-
-    def live(self) -> None:
-        """A live slice of two quick methods, while the images are not yet aligned."""
-        self._dock.update(methods=("wbp", "sart"))
-        self._dock.live.value = True
-        settle(0.5)
-        while self._dock.live_slice.is_working:
-            settle(0.05)
-        self.window("live")
-        self._dock.live.value = False
 
     def filled(self) -> None:
         """Only the volumes: the trust map has its own picture."""

@@ -2,13 +2,14 @@
 
     python -m benchmarks.reliability.fuzz_readers --inputs 200000
 
-Each input is a small sound file of `reader_seeds` in which a few bytes were changed, cut off, doubled
-or put in, or the list of angles beside one. Describing and reading it must work or end in a
+Each input is a small sound file of `reader_seeds` in which a few bytes were changed, cut off,
+doubled or put in, or the list of angles beside one. Describing and reading it must work or end in a
 `WedgefillError` of one line, within the time limit and with less than the allowed memory. An input
 is rebuilt from the seed and its number: ``--first N --inputs 1 --keep DIR`` writes it.
 
 Takes the extra ``formats``. Inputs are read one after another in a forked process with a limit on
-its memory; after a crash, and now and then, another takes over.
+its memory; after a crash, and now and then, another takes over. ``TMPDIR=/dev/shm`` makes it
+quicker.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from __future__ import annotations
 import argparse
 import logging
 import multiprocessing
-import os
 import resource
 import shutil
 import signal
@@ -26,7 +26,7 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass, field
 from importlib import import_module
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
@@ -35,14 +35,17 @@ import numpy as np
 from benchmarks.reliability.page import PAGE, record
 from benchmarks.reliability.reader_seeds import WRITERS, Seed, kinds, write_seeds
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import describe, open_stacks, read_tilt_series, read_volume
+from napari_wedgefill.io import describe, open_stacks, read_tilt_series
+from napari_wedgefill.io.formats import choose_stacks, has_angles, is_image_file
 from napari_wedgefill.io.sidecars import COMPRESSED
+from napari_wedgefill.io.tilt_reader import decide, make_series
+from napari_wedgefill.io.volume_reader import make_volume, stack_kind
 
 #: Inputs that one process reads before another takes over.
-INPUTS_A_PROCESS = 2000
+INPUTS_A_PROCESS = 5000
 #: Seconds of the processor that one input may take; a process that says nothing for longer than
 #: `SILENCE_S` hangs outside Python.
-LIMIT_S, SILENCE_S = 5.0, 120.0
+LIMIT_S, SILENCE_S = 5.0, 600.0
 LIMIT_BYTES = 1 << 30
 HEAVY = (
     "dask.array",
@@ -54,6 +57,8 @@ HEAVY = (
     "scipy",
 )
 EVIL = (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x80\0\0\0")
+#: Each so many inputs one is described, in place of opened.
+DESCRIBED_EACH = 4
 #: Formats that we decode ourselves come up more often than those that libraries decode.
 OFTEN = ("MRC", "list of angles", "mdoc", "aln, xf, FEI log", "NumPy", "MATLAB", "TIFF")
 #: Which seed each input in turn is made from.
@@ -87,7 +92,11 @@ class Tally:
 
     counts: dict[str, Count] = field(default_factory=lambda: {kind: Count() for kind in kinds()})
     failures: list[dict[str, Any]] = field(default_factory=list)
-    largest_bytes: int = 0
+
+    @property
+    def n_inputs(self) -> int:
+        """How many were counted."""
+        return sum(one.read + one.refused + one.failed for one in self.counts.values())
 
     def add(self, number: int, outcome: str, seconds: float) -> None:
         """Count one input."""
@@ -138,10 +147,10 @@ def build(number: int, seeds: list[Seed], seed: int) -> tuple[Seed, Path, bytes]
     return chosen, target, damage(sound, rng, is_text=is_text)
 
 
-def read_as_users_do(path: Path) -> str:
-    """Describe and read a file as the command line and the window do; say how it ended."""
+def read_as_users_do(path: Path, *, describes: bool) -> str:
+    """Open a file as the window does, or describe it as ``info`` does; say how it ended."""
     try:
-        _read(path)
+        describe(path) if describes else _open(path)
     except WedgefillError as error:
         return "refused" if "\n" not in str(error) else f"several lines: {error}"
     except HangError:
@@ -156,15 +165,17 @@ def read_as_users_do(path: Path) -> str:
     return "read"
 
 
-def _read(path: Path) -> None:
-    match describe(path)["kind"]:
-        case "tilt series":
-            read_tilt_series(path).sinograms(0, 1)
-        case "volume":
-            float(read_volume(path).data.sum())
-        case _:
-            for stack in open_stacks(path):
-                float(np.asarray(stack.pixels).sum())
+def _open(path: Path) -> None:
+    if path.is_dir() and not is_image_file(path):
+        read_tilt_series(path)
+        return
+    for stack in choose_stacks(open_stacks(path)):
+        if has_angles(stack):
+            make_series(stack, decide(stack)).sinograms(0, 1)
+        elif stack_kind(stack) == "volume":
+            float(make_volume(stack).data.sum())
+        else:
+            float(np.asarray(stack.pixels).sum())
 
 
 def _ring(*_: Any) -> None:
@@ -177,25 +188,24 @@ def read_inputs(numbers: range, seed: int, place: Path, out: Connection) -> None
     Path(tempfile.tempdir).mkdir()
     seeds = write_seeds(place / "seeds")
     for one in seeds:  # whatever is imported or kept is there before the memory is limited
-        _read(one.opened)
+        describe(one.opened)
+        _open(one.opened)
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     resource.setrlimit(resource.RLIMIT_AS, (_address_space_bytes() + LIMIT_BYTES, hard))
     signal.signal(signal.SIGPROF, _ring)
+    out.send(None)
     for number in numbers:
-        out.send((number, "begun", 0.0, 0))
         chosen, target, raw = build(number, seeds, seed)
         sound = target.read_bytes()
         target.write_bytes(raw)
         began = time.process_time()
         signal.setitimer(signal.ITIMER_PROF, LIMIT_S)
-        outcome = read_as_users_do(chosen.opened)
+        outcome = read_as_users_do(chosen.opened, describes=number % DESCRIBED_EACH == 0)
         signal.setitimer(signal.ITIMER_PROF, 0)
         seconds = time.process_time() - began
         target.unlink()  # a new file, for the old one may still be mapped
         target.write_bytes(sound)
-        held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        out.send((number, outcome, seconds, held))
-    out.send(None)
+        out.send((outcome, seconds))
 
 
 def _address_space_bytes() -> int:
@@ -203,73 +213,98 @@ def _address_space_bytes() -> int:
     return int(pages) * resource.getpagesize()
 
 
-def read_all(first: int, n_inputs: int, seed: int) -> dict[str, Any]:
-    """Read all inputs, process by process; after a crash the next begins behind its input."""
+@dataclass
+class Reading:
+    """A process at work on a range of inputs, and how far it has come."""
+
+    process: Any
+    receiver: Connection
+    numbers: range
+    number: int
+    place: Path
+    is_ready: bool = False
+    last_told: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(cls, numbers: range, seed: int, place: Path) -> Reading:
+        """Fork a process that reads some inputs."""
+        context = multiprocessing.get_context("fork")
+        place.mkdir()
+        receiver, sender = context.Pipe(duplex=False)
+        process = context.Process(target=read_inputs, args=(numbers, seed, place, sender))
+        process.start()
+        sender.close()
+        return cls(process, receiver, numbers, numbers.start, place)
+
+    def follow(self, tally: Tally) -> bool:
+        """Take up what the process tells; whether it goes on."""
+        try:
+            while self.receiver.poll():
+                message = self.receiver.recv()
+                self.last_told = time.monotonic()
+                if message is None:
+                    self.is_ready = True
+                    continue
+                tally.add(self.number, *message)
+                self.number += 1
+        except EOFError:
+            self._end(tally, "the process died")
+            return False
+        if time.monotonic() - self.last_told > SILENCE_S:
+            self._end(tally, "hung outside Python")
+            return False
+        return True
+
+    def _end(self, tally: Tally, how: str) -> None:
+        self.process.kill()
+        self.process.join()
+        if self.number < self.numbers.stop:
+            if not self.is_ready:
+                raise SystemExit(f"{how} before its first input")
+            tally.add(self.number, how, 0.0)
+            self.number += 1
+        shutil.rmtree(self.place, ignore_errors=True)
+
+
+def read_all(numbers: range, seed: int, n_processes: int) -> dict[str, Any]:
+    """Read all inputs, piece by piece; after a crash another process begins behind its input."""
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)
-    tally, began = Tally(), time.monotonic()
-    number, last = first, first + n_inputs
     for module in HEAVY:  # once, before the first fork; zarr's thread must not start before it
         import_module(module)
+    tally, began = Tally(), time.monotonic()
+    starts = range(numbers.start, numbers.stop, INPUTS_A_PROCESS)
+    waiting = [range(start, min(start + INPUTS_A_PROCESS, numbers.stop)) for start in starts]
+    readings: list[Reading] = []
     with tempfile.TemporaryDirectory() as name:
-        while number < last:
-            place = Path(name) / f"from_{number}"
-            place.mkdir()
-            ahead = range(number, min(number + INPUTS_A_PROCESS, last))
-            number = _follow(ahead, seed, place, tally)
-            shutil.rmtree(place, ignore_errors=True)
-            done = number - first
-            rate = done / (time.monotonic() - began)
-            print(
-                f"{done} of {n_inputs}, {len(tally.failures)} failures, {rate:.0f} a second",
-                flush=True,
-            )
+        while waiting or readings:
+            while waiting and len(readings) < n_processes:
+                ahead = waiting.pop(0)
+                readings.append(Reading.start(ahead, seed, Path(name) / f"from_{ahead.start}"))
+            wait([reading.receiver for reading in readings], timeout=SILENCE_S)
+            for reading in list(readings):
+                if reading.follow(tally):
+                    continue
+                readings.remove(reading)
+                if reading.number < reading.numbers.stop:
+                    waiting.insert(0, range(reading.number, reading.numbers.stop))
+                rate = tally.n_inputs / (time.monotonic() - began)
+                print(
+                    f"{tally.n_inputs:,} of {len(numbers):,}, {len(tally.failures)} failures, "
+                    f"{rate:.0f} a second",
+                    flush=True,
+                )
+    held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
         "seed": seed,
-        "first": first,
-        "inputs": n_inputs,
+        "first": numbers.start,
         "seconds_each": LIMIT_S,
         "limit_mb": LIMIT_BYTES // 10**6,
-        "largest_mb": tally.largest_bytes // 10**6,
+        "largest_mb": held // 10**6,
         "counts": {kind: vars(count) for kind, count in tally.counts.items()},
         "failures": tally.failures,
         "kinds_of_failure": Counter(one["outcome"] for one in tally.failures),
     }
-
-
-def _follow(numbers: range, seed: int, place: Path, tally: Tally) -> int:
-    """Count what one process tells; return the number of the input that the next begins with."""
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=read_inputs, args=(numbers, seed, place, sender))
-    process.start()
-    sender.close()
-    begun, following = None, numbers.start
-    try:
-        while True:
-            if not receiver.poll(SILENCE_S):
-                break
-            message = receiver.recv()
-            if message is None:
-                process.join()
-                return following
-            number, outcome, seconds, held = message
-            if outcome == "begun":
-                begun = number
-                continue
-            tally.add(number, outcome, seconds)
-            tally.largest_bytes = max(tally.largest_bytes, held)
-            following = number + 1
-    except EOFError:
-        pass
-    if process.is_alive() and process.pid is not None:
-        os.kill(process.pid, signal.SIGKILL)
-    process.join()
-    if begun is None:
-        raise SystemExit("a process ended before its first input")
-    how = "hung outside Python" if process.exitcode == -signal.SIGKILL else "the process died"
-    tally.add(begun, f"{how} ({process.exitcode})", 0.0)
-    return begun + 1
 
 
 def keep(numbers: range, seed: int, folder: Path) -> None:
@@ -289,13 +324,15 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=200_000)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--page", type=Path, default=PAGE)
     parser.add_argument("--keep", type=Path, help="write the inputs into this folder; read none")
     args = parser.parse_args()
+    numbers = range(args.first, args.first + args.inputs)
     if args.keep is not None:
-        keep(range(args.first, args.first + args.inputs), args.seed, args.keep)
+        keep(numbers, args.seed, args.keep)
         return
-    record("readers", read_all(args.first, args.inputs, args.seed), args.page)
+    record("readers", read_all(numbers, args.seed, args.processes), args.page)
 
 
 if __name__ == "__main__":

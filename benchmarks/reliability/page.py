@@ -18,11 +18,21 @@ PAGE = MEASURED / "reliability.md"
 def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
     """Keep the counts of one script, ready for JSON, and render the page again."""
     data = page.with_suffix(".json")
-    parts = json.loads(data.read_text("utf-8")) if data.is_file() else {}
+    parts = _read(page)
     parts[part] = figures
     data.write_text(json.dumps(parts, indent=1) + "\n", encoding="utf-8")
     page.write_text(render(parts), encoding="utf-8")
     print(SECTIONS[part](figures))
+
+
+def read_part(part: str, page: Path = PAGE) -> dict[str, Any]:
+    """Return the counts of one script that were kept; empty if there are none."""
+    return _read(page).get(part, {})
+
+
+def _read(page: Path) -> dict[str, Any]:
+    data = page.with_suffix(".json")
+    return json.loads(data.read_text("utf-8")) if data.is_file() else {}
 
 
 def render(parts: dict[str, Any]) -> str:
@@ -83,13 +93,13 @@ def show_disks(found: dict[str, Any]) -> str:
 def show_mutations(found: dict[str, Any]) -> str:
     """Damaged reports and models."""
     lines = [
-        "## Damaged reports and models",
+        "## Damaged reports, recipes, lists and models",
         "",
         f"`python -m benchmarks.reliability.mutations`, seed {found['seed']}: bytes changed, cut, "
-        "doubled or put in, and values of `report.json` and `model.toml` replaced by others. "
-        "Reading must work or end in one sentence.",
+        "doubled or put in, or values replaced by others. Each file is then used as a command "
+        "would use it, up to where a fill begins; that must work or end in one sentence.",
         "",
-        "| input | tried | read | refused in a sentence | anything else | slowest, s |",
+        "| input | tried | used | refused in a sentence | anything else | slowest, CPU seconds |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for name, count in found["inputs"].items():
@@ -126,9 +136,35 @@ def show_readers(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def show_window(found: dict[str, Any]) -> str:
+    """Runs in one window."""
+    n_runs = found["quick"] + found["whole"] + found["cancelled"]
+    lines = [
+        "## Runs in one window",
+        "",
+        f"`python -m benchmarks.reliability.window`: {n_runs} runs in one napari window, "
+        f"{found['quick']} of them with the two quick methods, {found['whole']} with all four and "
+        f"a look in the Compare window, {found['cancelled']} cancelled half way; the volumes are "
+        "deleted after each.",
+        "",
+        "| after run | memory, MB | threads | open files | widgets | layers |",
+        "|---:|---:|---:|---:|---:|---:|",
+    ]
+    for number, count in found["after"].items():
+        others = " | ".join(str(count[n]) for n in ("threads", "files", "widgets", "layers"))
+        lines.append(f"| {number} | {count['memory_kb'] / 1000:.0f} | {others} |")
+    lines += [
+        "",
+        f"From run 21 on the memory grew by {found['kb_per_run']} kB per run. Errors that were "
+        f"shown: {found['errors']}.",
+    ]
+    return "\n".join(lines)
+
+
 SECTIONS: dict[str, Callable[[dict[str, Any]], str]] = {
     "kills": show_kills,
     "disks": show_disks,
+    "window": show_window,
     "mutations": show_mutations,
     "readers": show_readers,
 }

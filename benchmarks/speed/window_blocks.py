@@ -1,6 +1,7 @@
 """How long the window is blocked when volumes arrive and when one looks at them.
 
-    python -m benchmarks.speed.window_blocks [--size 512] [--page docs/measured/window-blocks.md]
+    python -m benchmarks.speed.window_blocks [--size 512] [--page PAGE]
+    python -m benchmarks.speed.window_blocks --live
 
 A heart beats in a real napari, at every turn of its event loop, while a tilt series and four
 volumes arrive as a fill brings them and the buttons for views are pressed. Printed for each step:
@@ -25,12 +26,18 @@ from napari.layers import Layer
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QApplication
 
+from benchmarks import MEASURED
 from benchmarks.speed.page import describe_machine
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import series_layer
 from napari_wedgefill._napari.runs import Run
-from napari_wedgefill.methods import DEFAULT_METHODS
+from napari_wedgefill.io import read_tilt_series
+from napari_wedgefill.methods import DEFAULT_METHODS, label_of
+from napari_wedgefill.pipeline.events import Finished
+from napari_wedgefill.pipeline.fill import iter_preview
 from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.pipeline.session import Session
+from napari_wedgefill.samples import needle_path
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.volume import Volume
 
@@ -58,18 +65,21 @@ class Heart:
 
 def main() -> None:
     args = read_arguments()
-    viewer = napari.Viewer(show_welcome_screen=False)
-    viewer.window._qt_window.resize(*WINDOW)
-    dock = FillWedge(viewer)
-    viewer.window.add_dock_widget(dock, name="Fill wedge")
-    settle(dock)
-    figures = {"size": args.size, "machine": describe_machine()}
-    figures["steps"] = measure(viewer, dock, args.size)
-    viewer.close()
+    figures = json.loads(args.page.with_suffix(".json").read_text("utf-8")) if args.live else {}
+    if args.live:
+        figures["live"] = measure_live_slice()
+    else:
+        viewer = napari.Viewer(show_welcome_screen=False)
+        viewer.window._qt_window.resize(*WINDOW)
+        dock = FillWedge(viewer)
+        viewer.window.add_dock_widget(dock, name="Fill wedge")
+        settle(dock)
+        figures = {"size": args.size, "machine": describe_machine()}
+        figures["steps"] = measure(viewer, dock, args.size)
+        viewer.close()
     print(render(figures))
-    if args.page:
-        args.page.write_text(render(figures), "utf-8")
-        args.page.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    args.page.write_text(render(figures), "utf-8")
+    args.page.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
 
 
 def measure(viewer: napari.Viewer, dock: FillWedge, n: int) -> dict[str, tuple[float, float]]:
@@ -104,6 +114,23 @@ def measure(viewer: napari.Viewer, dock: FillWedge, n: int) -> dict[str, tuple[f
     return steps
 
 
+def measure_live_slice() -> dict[str, dict[str, float]]:
+    """Seconds until each method of the needle's live slice is there: of the clock, and computed.
+
+    The second slice is taken: the first one compiles, opens the networks and measures the series.
+    """
+    session, series = Session(), read_tilt_series(needle_path())
+    for index in (series.height // 2, series.height // 2 + 1):
+        seconds: dict[str, dict[str, float]] = {}
+        wall, computed = time.perf_counter(), time.process_time()
+        options = FillOptions(box=True)
+        for event in iter_preview(series, index, options, session=session):
+            if isinstance(event, Finished):
+                now = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - computed}
+                seconds[event.method] = now
+    return seconds
+
+
 def bring(dock: FillWedge, series: TiltSeries, data: np.ndarray) -> None:
     """Give the workbench four volumes, as the worker of a fill does."""
     bench = dock.workbench
@@ -134,8 +161,8 @@ def render(figures: dict) -> str:
     lines = [
         "# How long the window is blocked",
         "",
-        f"Printed by `python -m benchmarks.speed.window_blocks --size {n}`: volumes of {n} x {n} x {n}"
-        f" voxels, drawn in software, on {machine['cores']} cores of {machine['processor']}.",
+        f"Printed by `python -m benchmarks.speed.window_blocks --size {n}`: volumes of {n} x {n} x"
+        f" {n} voxels, drawn in software, on {machine['cores']} cores of {machine['processor']}.",
         "",
         "Longest: the longest that the main thread was busy without answering the mouse. All: until"
         " everything was shown. Both are processor time of the main thread.",
@@ -147,13 +174,29 @@ def render(figures: dict) -> str:
         f"| {what} | {1e3 * longest:.0f} ms | {1e3 * total:.0f} ms |"
         for what, (longest, total) in figures["steps"].items()
     ]
+    if "live" in figures:
+        lines += [
+            "",
+            "## The live slice",
+            "",
+            "One slice of the needle, 256 pixels wide: seconds after the slider rests until each"
+            " method is there, by the clock and in processor time of all cores.",
+            "",
+            "| method | clock | processor |",
+            "|---|---:|---:|",
+        ]
+        lines += [
+            f"| {label_of(method)} | {seconds['wall']:.2f} s | {seconds['cpu']:.2f} s |"
+            for method, seconds in figures["live"].items()
+        ]
     return "\n".join(lines) + "\n"
 
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, default=512)
-    parser.add_argument("--page", type=Path, help="write the page here, and its figures beside it")
+    parser.add_argument("--live", action="store_true", help="add the times of the live slice only")
+    parser.add_argument("--page", type=Path, default=MEASURED / "window-blocks.md")
     return parser.parse_args()
 
 

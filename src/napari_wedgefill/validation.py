@@ -94,6 +94,8 @@ def describe_fault(error: ValidationError) -> str:
     said = fault["msg"].removeprefix("Value error, ").removeprefix("Input ")
     if fault["type"] == "missing":
         return f"{where} is missing"
+    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"there is no {where}"
     given = repr(fault["input"])
     given = given if len(given) <= _LONGEST else f"{given[:_LONGEST]}..."
     return f"{where} is {given}: {said[:1].lower()}{said[1:]}"

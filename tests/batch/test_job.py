@@ -34,6 +34,15 @@ def test_the_same_series_by_another_path_is_the_same(tmp_path):
         check_jobs(jobs)
 
 
+def test_the_same_address_twice_is_refused_and_two_of_one_name_too():
+    places = ("s3://b/day1/a.zarr", "s3://b/day1/a.zarr/", "s3://b/day2/a.zarr")
+    jobs = [make_job(place, WBP) for place in places]
+    with pytest.raises(WedgefillError, match=r"day1/a\.zarr: .*given before"):
+        check_jobs(jobs[:2])
+    with pytest.raises(WedgefillError, match=r"day2/a\.zarr: .*same folder 'a'"):
+        check_jobs(jobs[1:])
+
+
 def test_a_series_may_come_twice_with_other_settings_and_another_name():
     other = RunOptions(FillOptions(methods=("sart",)))
     jobs = [make_job("a.mrc", WBP), make_job("a.mrc", other)]

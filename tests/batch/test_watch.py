@@ -205,3 +205,26 @@ def test_the_command_fills_and_checks_the_complete_series(tilts, folder, tmp_pat
     assert "At the withheld outermost tilts" in said
     assert sorted(os.listdir(out)) == ["tilt"]
     assert (out / "tilt" / "tilt_sart.mrc").exists()
+
+
+def test_tilts_that_settle_while_a_slow_volume_is_made_are_not_left_out(
+    tilts, folder, tmp_path, monkeypatch
+):
+    sleep, make, late = time.sleep, watch._fill_growing, list(tilts[3:5])
+
+    def deliver_two_and_sleep(seconds: float) -> None:
+        while late:
+            copy_tilt(late.pop(), folder)
+        sleep(seconds)
+
+    def make_slowly(*arguments):
+        sleep(0.5)
+        return make(*arguments)
+
+    for path in tilts[:3]:
+        copy_tilt(path, folder)
+    monkeypatch.setattr(watch.time, "sleep", deliver_two_and_sleep)
+    monkeypatch.setattr(watch, "_fill_growing", make_slowly)
+    _, complete = follow(folder, tmp_path / "grow", Pace(poll_s=0.05, idle_s=0.4))
+    assert complete.series.n_tilts == 5
+    assert not complete.left_out

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import kind_of, read_tilt_series, read_volume
+from napari_wedgefill.io import kind_of, read_tilt_series, read_volume, volume_reader
+from napari_wedgefill.mapped_files import find_map
 
 ANGLES = [-60, -30, 0, 30, 60]
 
@@ -186,12 +187,13 @@ def test_angles_make_a_tilt_series_whatever_the_space_group(stack, write_mrc, gr
     assert read_tilt_series(path).n_tilts == 5
 
 
-def test_little_endian_float_volumes_stay_on_disk(stack, write_mrc):
-    data = read_volume(write_mrc(stack)).data
-    base = data
-    while not isinstance(base, np.memmap):
-        base = base.base
-    assert base.filename is not None
+def test_float_volumes_stay_on_disk_where_memory_is_short(stack, write_mrc, monkeypatch):
+    path = write_mrc(stack)
+    assert find_map(read_volume(path).data) is None
+    monkeypatch.setattr(volume_reader, "measure_free_bytes", lambda: 4 * stack.size)
+    mapped = find_map(read_volume(path).data)
+    assert mapped is not None
+    assert mapped.filename is not None
 
 
 @pytest.fixture(scope="module")

@@ -164,7 +164,7 @@ FOUND = {
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('{"recipe": {"clean": {"sparkle": true}}}', r"recipe\.clean\.sparkle is True"),
+        ('{"recipe": {"clean": {"sparkle": true}}}', r"there is no recipe\.clean\.sparkle"),
         ('{"recipe": {"clean": {"spikes": "yes"}}}', r"recipe\.clean\.spikes is 'yes'"),
         ('{"recipe": {"tilts": {"offset_deg": NaN}}}', r"recipe\.tilts\.offset_deg is nan"),
         ('{"recipe": {"tilts": {"offset_deg": 1e999}}}', r"recipe\.tilts\.offset_deg is inf"),

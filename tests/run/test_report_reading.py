@@ -47,6 +47,7 @@ def test_a_sound_report_comes_back_as_it_was_written(tmp_path: Path):
     [
         ("settings.methods", "wbp", r"settings\.methods is 'wbp': should be a valid"),
         ("settings.methods", [], r"settings\.methods is \[\]"),
+        ("settings.methods", None, r"settings\.methods is None"),
         ("settings.bin", 0, r"settings\.bin is 0: should be greater"),
         ("settings.bin", "2", r"settings\.bin is '2': should be a valid integer"),
         ("settings.slices", [1], r"settings\.slices\.1 is missing"),

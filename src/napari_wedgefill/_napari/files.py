@@ -11,22 +11,15 @@ from napari.utils.notifications import show_info, show_warning
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
-from ..io import (
-    check_target,
-    find_angles,
-    kind_of,
-    open_stacks,
-    read_tilt_series,
-    read_volume,
-    write_tilt_series,
-    write_volume,
-)
-from ..io.formats import is_image_file
-from ..io.sidecars import ANGLE_SIDECARS
+from ..io import check_target, open_stacks, read_tilt_series, write_tilt_series, write_volume
+from ..io.describe import find_refusal
+from ..io.formats import choose_stacks, has_angles, is_image_file
+from ..io.sidecars import ANGLE_SIDECARS, angle_sidecars
 from ..io.stack import Stack
-from ..io.tilt_reader import stays_on_disk
+from ..io.tilt_reader import decide, make_series, stays_on_disk
+from ..io.volume_reader import make_volume, stack_kind
 from ..samples import needle_path, simulated_particle
-from ..tilt_series import MIN_TILTS
+from ..tilt_series import TiltSeries
 from .layers import LayerData, LayerMap, bare_stack_layer, series_layer, trust_layer, volume_layer
 
 Paths = str | list[str]
@@ -70,18 +63,20 @@ def read_layers(path: Paths) -> list[LayerData]:
             "a file of another name, press Load... in the Fill wedge widget."
         )
         return NOTHING
-    if len(images) == 1 and len(angle_files) == 1:
-        return [_series(images[0], angles=angle_files[0])]
-    if len(images) == 1:
-        return _read_one(images[0])
-    if _are_single_tilts(images):
-        return [_series(images)]
-    return [layer for image in images for layer in _read_one(image)]
+    if len(images) > 1 and not _are_single_tilts(images):
+        _tell_of_unused(angle_files, images)
+        return [layer for image in images for layer in _read_one(image)]
+    source = images if len(images) > 1 else images[0]
+    if len(angle_files) == 1:
+        return [_series(source, angles=angle_files[0])]
+    return [_series(source)] if isinstance(source, list) else _read_one(source)
 
 
 def _are_single_tilts(paths: Sequence[Path]) -> bool:
     """Tell a series of one file a tilt from several series or volumes opened at once."""
-    stacks = [stack for path in paths if not path.is_dir() for stack in open_stacks(path)]
+    if any(path.is_dir() and not is_image_file(path) for path in paths):
+        return False
+    stacks = [stack for path in paths for stack in open_stacks(path, headers_only=True)]
     return all(stack.n == 1 or _has_one_angle(stack) for stack in stacks)
 
 
@@ -89,49 +84,62 @@ def _has_one_angle(stack: Stack) -> bool:
     return any(np.ptp(found.value) < 0.1 for found in stack.angles_found if found.value.size)
 
 
+def _tell_of_unused(angle_files: Sequence[Path], images: Sequence[Path]) -> None:
+    """Say which of the angle files dropped with several images lie beside none of them."""
+    used = {file for image in images for file, _ in angle_sidecars(image)}
+    for file in angle_files:
+        if file not in used:
+            show_warning(
+                f"{file.name}: it is not named like any of the images, so it was not used; load it "
+                "in the Fill wedge widget."
+            )
+
+
 def _read_one(path: Path) -> list[LayerData]:
     if path.is_dir() and not is_image_file(path):
         return [_series(path)]
-    names = [stack.dataset or None for stack in open_stacks(path)]
-    return [layer for name in names for layer in _read_dataset(path, name)]
+    stacks = choose_stacks(open_stacks(path))
+    return [_layer_of(stack) for stack in stacks]
 
 
-def _read_dataset(path: Path, dataset: str | None) -> list[LayerData]:
-    kind = kind_of(path, dataset=dataset)
-    if kind == "volume":
-        from ..trust.verdicts import TRUST_LABEL  # its room loads scipy: not for other files
+def _layer_of(stack: Stack) -> LayerData:
+    """Show an open stack as what it is: a series with angles, a volume, or just images."""
+    if has_angles(stack):
+        return _series_layer(make_series(stack, decide(stack)))
+    if stack_kind(stack) != "volume":
+        return _bare(stack)
+    from ..trust.verdicts import TRUST_LABEL  # its room loads scipy: not for other files
 
-        volume = read_volume(path, dataset=dataset)
-        first = volume.first_slice
-        if any(line.startswith(TRUST_LABEL) for line in volume.history):
-            return [trust_layer(volume, first_slice=first)]
-        tilts = volume.tilt_range
-        fields = {} if tilts is None else {"angles_deg": tilts.spread_evenly()}
-        return [volume_layer(volume, first_slice=first, fields=fields)]
-    if find_angles(path, dataset=dataset) is None:
-        return [_bare(path, dataset)]
-    return [_series(path, dataset=dataset)]
+    volume = make_volume(stack)
+    first = volume.first_slice
+    if any(line.startswith(TRUST_LABEL) for line in volume.history):
+        return trust_layer(volume, first_slice=first)
+    tilts = volume.tilt_range
+    fields = {} if tilts is None else {"angles_deg": tilts.spread_evenly()}
+    return volume_layer(volume, first_slice=first, fields=fields)
 
 
 def _series(path: Path | Sequence[Path], **given: Any) -> LayerData:
-    series = read_tilt_series(path, **given)
+    return _series_layer(read_tilt_series(path, **given))
+
+
+def _series_layer(series: TiltSeries) -> LayerData:
     for warning in series.warnings:
         show_warning(f"{series.name}: {warning}")
     return series_layer(series)
 
 
-def _bare(path: Path, dataset: str | None) -> LayerData:
-    """Open images without angles, large ones without reading them."""
-    stack = next(one for one in open_stacks(path) if (one.dataset or None) == dataset)
-    if stack.n >= MIN_TILTS:
+def _bare(stack: Stack) -> LayerData:
+    """Show images without angles, large ones without reading them."""
+    if stack.n > 1:
         show_warning(
-            f"{path.name}: no tilt angles were found; if this is a tilt series, load or type "
-            "them in the Fill wedge widget."
+            f"{find_refusal(stack)} If this is a tilt series, load or type its angles in the Fill "
+            "wedge widget."
         )
-    elif stack.n == 1:
+    else:
         show_info(
-            f"{path.name}: this is one image; to open a series of one file per tilt, drop its "
-            "folder."
+            f"{stack.path.name}: this is one image; to open a series of one file per tilt, drop "
+            "its folder."
         )
     data = (
         DiskImages.of(stack.pixels)

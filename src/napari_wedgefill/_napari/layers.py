@@ -362,6 +362,12 @@ def remember_pixel(layer: Any, pixel_nm: float | None) -> None:
     layer.units = _units(pixel_nm)
 
 
+def digest_pixels(data: Any) -> int:
+    """Digest of pixels spread over an array, to notice an edit in place within this process."""
+    steps = tuple(slice(None, None, max(1, n // 32)) for n in data.shape)
+    return hash(np.asarray(data[steps]).tobytes())
+
+
 def _units(edge_nm: object) -> tuple[str, str, str]:
     return ("pixel",) * 3 if edge_nm is None else ("nm",) * 3
 

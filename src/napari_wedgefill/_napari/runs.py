@@ -38,6 +38,8 @@ class Run:
         Its layer, if it is still there.
     options : FillOptions
         How it was filled.
+    axis : {"y", "x"}
+        How the tilt axis runs in the images of that layer.
     seconds : dict of str to float
         By method.
     volumes : dict of str to Image
@@ -54,6 +56,7 @@ class Run:
     series: TiltSeries
     options: FillOptions
     source: Image | None = None
+    axis: str = "y"
     seconds: Mapping[str, float] = field(default_factory=dict)
     volumes: dict[str, Image] = field(default_factory=dict)
     trust: Image | None = None

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
+from numpy.typing import NDArray
 from psygnal import Signal
 
-from .layers import SERIES_AXES, TRUST, VOLUME_AXES, LayerMap, list_volumes
+from ..trust.objects import Box, choose_box, find_object_box
+from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap, list_volumes
+from .solid.turning import FIRST_DEG, look_from
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from qtpy.QtWidgets import QMainWindow
 
     from .turns import Turns
@@ -23,6 +26,9 @@ if TYPE_CHECKING:
 TILTS = "Tilts"
 #: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
 ORIENTATIONS = {"XZ": (1, 0, 2), "XY": (0, 1, 2), "YZ": (2, 0, 1)}
+SOLID = "3-D"
+#: Of a cell left free around the object, on both sides together.
+FREE = 0.05
 
 
 def choose_grid_shape(
@@ -95,8 +101,9 @@ class Stage:
         self._orientation = "XZ"
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
-        self._is_busy = False
-        self._arrangement: Generator[None, None, None] | None = None
+        self._boxes: WeakKeyDictionary[Layer, Box] = WeakKeyDictionary()
+        self._is_busy = self._is_complete = False
+        self._count = 0
         self.turns: Turns | None = None
         self.window: ReferenceType[QMainWindow] | None = None
         viewer.canvas.events.size.connect(self._fit_again)
@@ -138,8 +145,10 @@ class Stage:
     def view(self) -> str:
         """Name of the view that the canvas shows; empty where someone arranged it otherwise."""
         viewer, shown = self.viewer, self.shown
-        if not shown or viewer.dims.ndisplay != 2 or not any(layer.visible for layer in shown):
+        if not shown or not any(layer.visible for layer in shown):
             return ""
+        if viewer.dims.ndisplay == 3:
+            return "" if self._is_series else SOLID
         if self._is_series:
             return TILTS if viewer.dims.order == ORIENTATIONS["XY"] else ""
         return next((n for n, order in ORIENTATIONS.items() if viewer.dims.order == order), "")
@@ -172,6 +181,11 @@ class Stage:
         """Show one volume with a trust map lying over it, in the orientation of before."""
         self._arrange(self._iter_over(base, over))
 
+    def show_solid(self, layers: Sequence[Layer]) -> None:
+        """Show volumes, and labels of their objects, in three dimensions, turned in step."""
+        if layers:
+            self._arrange(self._iter_volumes(list(layers), SOLID, None))
+
     def orient(self, orientation: str) -> None:
         """Show XZ, XY or YZ slices of the volumes, or of any that there are, and fit them."""
         shown = self.shown if self.shows_volumes else list_volumes(self.viewer)
@@ -181,25 +195,33 @@ class Stage:
     # Arranging, a piece at a time: each `yield` lets the window live
 
     def _arrange(self, steps: Iterator[Any]) -> None:
-        """Rearrange at once, or a piece for each turn of the event loop where there is one."""
-        if self._arrangement is not None:
-            self._arrangement.close()
-        self._arrangement = arrangement = self._iter_guarded(steps)
+        """Rearrange at once, or a piece for each turn of the event loop where there is one.
+
+        What was being arranged before is given up.
+        """
+        self._count += 1
+        arrangement = self._iter_while_newest(steps, self._count)
         if self.turns is None:
             for _ in arrangement:
                 pass
         else:
             self.turns.add_first(arrangement)
 
-    def _iter_guarded(self, steps: Iterator[Any]) -> Generator[None, None, None]:
+    def _iter_while_newest(self, steps: Iterator[Any], number: int) -> Iterator[None]:
         self._is_busy = True
         try:
-            yield from steps
+            for _ in steps:
+                if number != self._count:
+                    return
+                yield
+                if number != self._count:
+                    return
+            self._is_complete = number == self._count
         finally:
-            self._is_busy = False
-            self._arrangement = None
-            self._hold_screen(False)
-            self._tell()
+            if number == self._count:
+                self._is_busy = False
+                self._hold_screen(False)
+                self._tell()
 
     def _iter_series(self, layer: Image) -> Iterator[None]:
         self._put_on([layer], is_series=True)
@@ -225,7 +247,7 @@ class Stage:
     ) -> Iterator[None]:
         self._put_on(layers, is_series=False)
         viewer = self.viewer
-        alike = [layer for layer in layers if LayerMap.of(layer).kind != TRUST]
+        alike = [layer for layer in layers if LayerMap.of(layer).kind == VOLUME]
         if len(alike) > 1:
             viewer.layers.link_layers(alike, ("contrast_limits", "gamma", "colormap"))
         for layer in layers:
@@ -238,7 +260,8 @@ class Stage:
             bar.visible = True
             yield
         place = self._places.get(layers[0])
-        self._orientation = orientation or (place.view if place else "XZ")
+        known = place.view if place is not None and place.view in ORIENTATIONS else "XZ"
+        self._orientation = orientation or known
         if place is None and point is not None:
             self._places[layers[0]] = Place(self._orientation, point, None)
         yield from self._iter_cells()
@@ -279,8 +302,9 @@ class Stage:
             layer.visible = True
             yield
         yield from self._iter_hide_others(self.shown[:n_rebuilt])
-        viewer.dims.ndisplay = 2
-        viewer.dims.order = ORIENTATIONS[self._orientation]
+        is_solid = self._orientation == SOLID
+        viewer.dims.order = ORIENTATIONS["XY" if is_solid else self._orientation]
+        viewer.dims.ndisplay = 3 if is_solid else 2
         yield
         self._fill_grid()
         yield
@@ -302,6 +326,7 @@ class Stage:
 
     def _put_on(self, layers: Sequence[Image], *, is_series: bool) -> None:
         self._remember_place()
+        self._is_complete = False
         self._shown, self._is_series, self._is_overlay = list(layers), is_series, False
 
     def _grid_wanted(self) -> tuple[bool, tuple[int, int]]:
@@ -309,9 +334,11 @@ class Stage:
         viewer, shown = self.viewer, self.shown
         if not shown:
             return False, (1, 1)
-        extent = shown[0].extent
-        size = extent.world[1] - extent.world[0] + extent.step
-        down, across = ORIENTATIONS[self._orientation][1:]
+        low, high = self._find_box()
+        size = high - low
+        if self._orientation == SOLID:
+            size[:] = size.max()  # it turns
+        down, across = ORIENTATIONS.get(self._orientation, ORIENTATIONS["XY"])[1:]
         shape = choose_grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
         return len(shown) > 1 and not self._is_overlay, shape
 
@@ -332,13 +359,40 @@ class Stage:
         return None if place is None else place.point
 
     def _fit(self) -> None:
+        """Fit the cells to the images of a series, or to the object in the volumes."""
         self._hold_sliders()
-        self.viewer.reset_view(layers=self.shown)
+        viewer = self.viewer
+        camera = viewer.scene.camera
+        if self._orientation == SOLID and not self._is_series:
+            camera.set_view_direction(look_from(FIRST_DEG))
+        viewer.reset_view(layers=self.shown, reset_camera_angle=False)
+        if not self._is_series:
+            low, high = self._find_box()
+            shown_axes = list(viewer.dims.displayed)
+            size, centre = (high - low)[shown_axes], ((low + high) / 2)[shown_axes]
+            cells = viewer.canvas.grid.shape if viewer.canvas.grid.enabled else (1, 1)
+            room = np.asarray(viewer.canvas.size) / np.asarray(cells)
+            if len(size) == 3:
+                size = np.full(2, np.linalg.norm(size))  # it turns
+            camera.center = (0.0, *centre) if len(centre) == 2 else tuple(centre)
+            camera.zoom = (1 - FREE) * float((room / size).min())
         self._fitted = self._camera()
+
+    def _find_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Outer faces of the box of the object in the volumes that are shown, in world units."""
+        volumes = [layer for layer in self.shown if LayerMap.of(layer).kind == VOLUME]
+        first = (volumes or self.shown)[0]
+        alike = [layer for layer in volumes or [first] if layer.data.shape == first.data.shape]
+        for layer in alike:
+            if layer not in self._boxes:
+                self._boxes[layer] = find_object_box(layer.data)
+        low, high = np.array(choose_box([self._boxes[layer] for layer in alike])).T - 0.5
+        ends = np.array([first.data_to_world(low), first.data_to_world(high)])
+        return ends.min(axis=0), ends.max(axis=0)
 
     def _remember_place(self) -> None:
         shown = self.shown
-        if not shown or not self.view:
+        if not shown or not self.view or not self._is_complete:
             return
         viewer = self.viewer
         camera = None if self._fitted == self._camera() else self._camera()[-2:]
@@ -357,7 +411,10 @@ class Stage:
         """Move the sliders; to the middle of what is shown by default."""
         self._hold_sliders()
         if point is None:
-            low, high = self.viewer.layers.get_extent(self.shown).world
+            if self._is_series:
+                low, high = self.viewer.layers.get_extent(self.shown).world
+            else:
+                low, high = self._find_box()
             point = tuple((low + high) / 2)
         self.viewer.dims.set_point(range(len(point)), point)
 

@@ -6,20 +6,24 @@ import pickle
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from .. import __version__
 from ..addresses import Address, Store, read_place
 from ..errors import WedgefillError, write_in_one_line
+from ..methods import METHODS
 from ..pipeline.options import FillOptions
+from ..pipeline.parts import Part
 from ..progress import Clock, Progress
 from ..run.options import RunOptions
 from .cluster import check_versions, describe_other_version, open_client
 from .job import FAILED, NOT_BEGUN, Outcome, SeriesJob, check_jobs, count_states, make_job
-from .series import run_series
+from .parts import PART_VOXELS, Plan
+from .series import run_or_plan, solve_part
 from .summary import write_summary
 
 if TYPE_CHECKING:
@@ -29,10 +33,17 @@ if TYPE_CHECKING:
 MOST_SUBMITTED = 1000
 #: How often progress is told, and how often a worker asks whether it is to stop.
 TELL_SECONDS = 0.5
-#: Workers of this machine that have ended start again within this time, or not at all.
-LOST_SECONDS = 300.0
+#: Workers of this machine that have ended start again within this time, busy as it may be, or not
+#: at all.
+LOST_SECONDS = 900.0
 #: How long series in work may take to leave things tidy when the batch is stopped.
 STOP_SECONDS = 10.0
+#: Priority of what a series in work needs, above series that wait.
+AT_ONCE = 1
+#: In the place of a method: the task that puts a large series together.
+TOGETHER = "together"
+#: Of the time of a large series, the share of its parts.
+SOLVED = 0.9
 
 
 def fill_many(
@@ -90,7 +101,10 @@ def fill_many(
 
 
 def iter_many(
-    jobs: Sequence[SeriesJob], folder: Path | Address, client: Client
+    jobs: Sequence[SeriesJob],
+    folder: Path | Address,
+    client: Client,
+    part_voxels: int = PART_VOXELS,
 ) -> Generator[Progress | Outcome, None, None]:
     """Run series on the workers of a client.
 
@@ -104,8 +118,11 @@ def iter_many(
     folder : Path or Address
         For the results, made if it is not there.
     client : distributed.Client
-        Whose workers do it. A worker that dies costs the series that it had in work, which others
-        begin again.
+        Whose workers do it. A worker that dies costs the series, or the part of a large series,
+        that it had in work, which others begin again.
+    part_voxels : int
+        A series of twice as many voxels or more is cut into parts of about so many, which workers
+        solve side by side.
 
     Yields
     ------
@@ -123,7 +140,7 @@ def iter_many(
     check_versions(client)
     folder = prepare_place(folder)
     outcomes: dict[str, Outcome] = {}
-    steps = _Submitted(jobs, folder, client).iter_steps()
+    steps = _Submitted(jobs, folder, client, part_voxels).iter_steps()
     try:
         with closing(steps):
             for step in steps:
@@ -161,16 +178,25 @@ def prepare_place(folder: Path | Address) -> Path | Address:
 class _Submitted:
     """What is with the scheduler, and what workers tell of it."""
 
-    def __init__(self, jobs: Sequence[SeriesJob], folder: Path | Address, client: Client) -> None:
+    def __init__(
+        self,
+        jobs: Sequence[SeriesJob],
+        folder: Path | Address,
+        client: Client,
+        part_voxels: int,
+    ) -> None:
+        self.part_voxels = part_voxels
         self.jobs, self.folder, self.client = jobs, folder, client
         self.topic = f"wedgefill-{uuid4().hex[:12]}"
         self.waiting = list(reversed(jobs))
-        self.futures: dict[str, Future[Any]] = {}
+        self.futures: dict[Task, Future[Any]] = {}
         self.by_name = {job.name: job for job in jobs}
-        self.ended: SimpleQueue[str] = SimpleQueue()
+        self.ended: SimpleQueue[Task] = SimpleQueue()
+        self.begun: set[Task] = set()
         self.fractions: dict[str, float] = {}
         self.stage = ""
-        self.told: dict[str, Outcome] = {}
+        self.told: dict[Task, Outcome | Plan | Part] = {}
+        self.cut: dict[str, CutSeries] = {}
         self.outcomes: list[Outcome] = []
         self.without_worker_since: float | None = None
 
@@ -184,13 +210,14 @@ class _Submitted:
             while len(self.outcomes) < len(self.jobs):
                 self._submit()
                 try:
-                    name = self.ended.get(timeout=TELL_SECONDS)
+                    task = self.ended.get(timeout=TELL_SECONDS)
                 except Empty:
                     self._check_connection()
                     yield self._tell(clock)
                     continue
-                outcome = self._collect(name)
+                outcome = self._collect(task)
                 if outcome is None:
+                    yield self._tell(clock)
                     continue
                 self.outcomes.append(outcome)
                 yield outcome
@@ -208,50 +235,94 @@ class _Submitted:
     def _submit(self) -> None:
         while self.waiting and len(self.futures) < MOST_SUBMITTED:
             job = self.waiting.pop()
-            future = self.client.submit(
+            # The oldest first, so that the first results come early.
+            self._begin(
+                Task(job.name),
+                -len(self.outcomes) - len(self.futures),
                 run_on_worker,
                 job,
-                self.folder,
-                self.topic,
-                __version__,
-                key=f"{job.name}-{self.topic}",
-                pure=False,
-                # The oldest first, so that the first results come early.
-                priority=-len(self.outcomes) - len(self.futures),
+                self.part_voxels,
             )
-            self.futures[job.name] = future
-            future.add_done_callback(lambda _, name=job.name: self.ended.put(name))
+
+    def _begin(
+        self, task: Task, priority: int, function: Callable[..., None], *arguments: Any
+    ) -> None:
+        """Hand a task to the scheduler."""
+        future = self.client.submit(
+            function,
+            *arguments,
+            self.folder,
+            Line(task, self.topic, __version__),
+            key=f"{task}-{uuid4().hex[:8]}-{self.topic}",
+            pure=False,
+            priority=priority,
+        )
+        self.futures[task] = future
+        future.add_done_callback(lambda _: self.ended.put(task))
 
     def _note(self, event: Any) -> None:
         """Take what a worker tells; runs in the client's own thread."""
         _, told = event
-        name = told["name"]
-        if "outcome" in told:
+        task = Task(*told["task"])
+        if task not in self.futures:
+            return  # begun again by the scheduler, after its end was told
+        if "ended" in told:
             # Through the scheduler: a result that stayed on the worker could die with it.
-            self.told[name] = pickle.loads(told["outcome"])
-            self.ended.put(name)
-        elif name in self.futures:
-            self.fractions[name] = told["fraction"]
-            self.stage = f"{name}: {told['stage']}"
+            self.told[task] = pickle.loads(told["ended"])
+            self.ended.put(task)
+        else:
+            self.begun.add(task)
+            if task.name not in self.cut:
+                self.fractions[task.name] = told["fraction"]
+            elif task.method == TOGETHER:
+                self.fractions[task.name] = SOLVED + (1 - SOLVED) * told["fraction"]
+            self.stage = f"{task.name}: {told['stage']}"
 
-    def _collect(self, name: str) -> Outcome | None:
-        """Take the outcome of a task that has ended, in whatever way; None if it is not known."""
-        if name not in self.futures:
-            return None  # its outcome came first, and then its end, or the other way round
-        future, job = self.futures[name], self.by_name[name]
-        if name in self.told:
-            outcome = self.told.pop(name)
+    def _collect(self, task: Task) -> Outcome | None:
+        """Take what came of a task that has ended, in whatever way.
+
+        Returns
+        -------
+        Outcome or None
+            Of a series that has ended with it; None if none has, or it is not known yet.
+        """
+        if task not in self.futures:
+            return None  # what came of it came first, and then its end, or the other way round
+        future, job = self.futures[task], self.by_name[task.name]
+        if task in self.told:
+            found = self.told.pop(task)
         elif future.status == "error":
             sentence = describe_lost_task(future.exception())
-            outcome = Outcome(job.name, job.source, FAILED, sentence)
+            found = Outcome(job.name, job.source, FAILED, sentence)
         elif future.status in ("cancelled", "lost"):
             self._check_connection()
-            outcome = Outcome(job.name, job.source, NOT_BEGUN, "Its task was cancelled.")
+            found = Outcome(job.name, job.source, NOT_BEGUN, "Its task was cancelled.")
         else:
-            return None  # finished, or begun again, and its outcome is on the way
-        del self.futures[name]
-        self.fractions.pop(name, None)
-        return outcome
+            return None  # finished, or begun again, and what came of it is on the way
+        del self.futures[task]
+        if not isinstance(found, Outcome):
+            self._go_on(job, found)
+            return None
+        others = [other for other in self.futures if other.name == task.name]
+        self.client.cancel([self.futures.pop(other) for other in others])
+        self.fractions.pop(task.name, None)
+        self.cut.pop(task.name, None)
+        return found
+
+    def _go_on(self, job: SeriesJob, found: Plan | Part) -> None:
+        """Hand out the parts of a large series, and at last the task that puts it together."""
+        if isinstance(found, Plan):
+            self.cut[job.name] = CutSeries(found)
+        cut = self.cut[job.name]
+        if isinstance(found, Part):
+            cut.finish(found)
+        self.fractions[job.name] = cut.fraction
+        if cut.is_solved:
+            # Without a size it is not cut again, whatever is missing.
+            self._begin(Task(job.name, TOGETHER), AT_ONCE, run_on_worker, job, None)
+        for part in cut.take_ready():
+            task = Task(job.name, part.method, part.start, part.stop)
+            self._begin(task, AT_ONCE, solve_on_worker, job, part)
 
     def _check_connection(self) -> None:
         if self.client.status != "running":
@@ -304,16 +375,18 @@ class _Submitted:
 
     def _drain(self) -> list[Outcome]:
         """Cancel what waits; let what is in work end tidily, and return what became of it."""
-        running = set(self.fractions)
-        self.client.cancel([f for name, f in self.futures.items() if name not in running])
-        self.futures = {name: f for name, f in self.futures.items() if name in running}
+        waiting = [task for task in self.futures if task not in self.begun]
+        self.client.cancel([self.futures.pop(task) for task in waiting])
         found = []
         while self.futures:
             try:
-                name = self.ended.get(timeout=STOP_SECONDS)
+                task = self.ended.get(timeout=STOP_SECONDS)
             except Empty:
                 break
-            outcome = self._collect(name)
+            if isinstance(self.told.get(task), Plan | Part):
+                self.futures.pop(task, None)  # nothing follows it now
+                continue
+            outcome = self._collect(task)
             if outcome is not None:
                 found.append(outcome)
         self.client.cancel(list(self.futures.values()))
@@ -321,44 +394,121 @@ class _Submitted:
         return found
 
 
-def run_on_worker(job: SeriesJob, folder: Path | Address, topic: str, version: str) -> None:
-    """Run one series as a task of Dask; tell progress and the outcome, and listen for the end.
+class CutSeries:
+    """A large series whose parts are being solved."""
 
-    Parameters
+    def __init__(self, plan: Plan) -> None:
+        self._phases = [list(phase) for phase in plan.phases]
+        self._open: set[Part] = set()
+        self._all = [part for phase in plan.phases for part in phase]
+        self._done: set[Part] = set()
+
+    def take_ready(self) -> list[Part]:
+        """Return the parts that may be handed out now, once."""
+        if self._open or not self._phases:
+            return []
+        ready = self._phases.pop(0)
+        self._open = set(ready)
+        return ready
+
+    def finish(self, part: Part) -> None:
+        """Note that a part is solved."""
+        self._open.discard(part)
+        self._done.add(part)
+
+    @property
+    def is_solved(self) -> bool:
+        """Whether no part is left."""
+        return not self._open and not self._phases
+
+    @property
+    def fraction(self) -> float:
+        """How far the series is, 0 to 1."""
+
+        def add_up(parts: Iterable[Part]) -> float:
+            return sum(METHODS[part.method].cost * (part.stop - part.start) for part in parts)
+
+        return SOLVED * add_up(self._done) / add_up(self._all)
+
+
+class Task(NamedTuple):
+    """What a worker is given at once: a series, or a part of a large one."""
+
+    name: str
+    method: str = ""
+    start: int = 0
+    stop: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.method}{self.start}" if self.method else self.name
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a worker needs to speak to where the batch was started.
+
+    Attributes
     ----------
-    job : SeriesJob
-        What to do.
-    folder : Path or Address
-        Of the batch.
+    task : Task
+        What it was given.
     topic : str
         Under which progress is told, and name of the event that stops the batch.
     version : str
         Of the package where the batch was started; the worker must have the same.
     """
-    from distributed import Event, get_worker
 
-    worker = get_worker()
-    stop = Event(topic)
-    last = -float("inf")
-    stopped = False
+    task: Task
+    topic: str
+    version: str
 
-    def tell(stage: str, fraction: float) -> None:
-        worker.log_event(topic, {"name": job.name, "stage": stage, "fraction": fraction})
+    def work(self, job: SeriesJob, function: Callable[..., Outcome | Plan | Part]) -> None:
+        """Run a function with what tells progress and what says that the batch was stopped.
 
-    def relay(stage: str, fraction: float) -> None:
-        nonlocal last, stopped
-        if time.monotonic() - last > TELL_SECONDS:
-            last = time.monotonic()
-            tell(stage, fraction)
-            stopped = stop.is_set()
+        What comes of it goes through the scheduler, and so does progress.
+        """
+        import dask
+        from distributed import Event, get_worker
 
-    tell("reading", 0.0)
-    if version == __version__:
-        outcome = run_series(job, folder, relay, lambda: stopped)
-    else:
-        sentence = describe_other_version("The worker", __version__)
-        outcome = Outcome(job.name, job.source, FAILED, sentence)
-    worker.log_event(topic, {"name": job.name, "outcome": pickle.dumps(outcome)})
+        worker = get_worker()
+        stop = Event(self.topic)
+        last = -float("inf")
+        stopped = False
+
+        def tell(stage: str, fraction: float) -> None:
+            worker.log_event(
+                self.topic, {"task": tuple(self.task), "stage": stage, "fraction": fraction}
+            )
+
+        def relay(stage: str, fraction: float) -> None:
+            nonlocal last, stopped
+            if time.monotonic() - last > TELL_SECONDS:
+                last = time.monotonic()
+                tell(stage, fraction)
+                stopped = stop.is_set()
+
+        tell("reading", 0.0)
+        ended: Outcome | Plan | Part
+        if self.version == __version__:
+            # Images that are read by chunks are Dask arrays. As tasks of this scheduler, they
+            # would wait for this worker, and it for them.
+            with dask.config.set(scheduler="threads"):
+                ended = function(relay, lambda: stopped)
+        else:
+            sentence = describe_other_version("The worker", __version__)
+            ended = Outcome(job.name, job.source, FAILED, sentence)
+        worker.log_event(self.topic, {"task": tuple(self.task), "ended": pickle.dumps(ended)})
+
+
+def run_on_worker(
+    job: SeriesJob, part_voxels: int | None, folder: Path | Address, line: Line
+) -> None:
+    """Run one series as a task of Dask, or plan its parts; see `run_or_plan`."""
+    line.work(job, lambda tell, is_stopped: run_or_plan(job, folder, tell, is_stopped, part_voxels))
+
+
+def solve_on_worker(job: SeriesJob, part: Part, folder: Path | Address, line: Line) -> None:
+    """Solve one part of a large series as a task of Dask; see `solve_part`."""
+    line.work(job, lambda tell, is_stopped: solve_part(job, part, folder, tell, is_stopped))
 
 
 def describe_lost_task(error: BaseException | None) -> str:

@@ -8,13 +8,15 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ..addresses import Address, Store, measure_state
 from ..errors import WedgefillError, write_in_one_line
+from ..pipeline.parts import Kept, Part
 from ..pipeline.session import Session
 from ..progress import Progress
 from ..run.events import Done
@@ -33,6 +35,9 @@ from ..run.stored import (
 )
 from ..tilt_series import TiltSeries
 from .job import DONE, FAILED, KEPT, NOT_BEGUN, Outcome, SeriesJob
+from .parts import PartStore, Plan, describe_run, is_large, iter_plan, iter_solve, take_up
+
+Item = TypeVar("Item")
 
 #: A run uses all cores of its process, and its session belongs to one run at a time.
 _one_at_a_time = threading.Lock()
@@ -53,6 +58,30 @@ def run_series(
 
     Parameters
     ----------
+    job, folder, tell, is_stopped
+        As for `run_or_plan`.
+
+    Returns
+    -------
+    Outcome
+        Failures too: nothing is raised but what ends the process.
+    """
+    ended = run_or_plan(job, folder, tell, is_stopped)
+    assert isinstance(ended, Outcome)
+    return ended
+
+
+def run_or_plan(
+    job: SeriesJob,
+    folder: Path | Address,
+    tell: Callable[[str, float], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+    part_voxels: int | None = None,
+) -> Outcome | Plan:
+    """Run one series, as `run_series`; or, if it is large, say which parts are to be solved first.
+
+    Parameters
+    ----------
     job : SeriesJob
         What to do.
     folder : Path or Address
@@ -62,13 +91,16 @@ def run_series(
         Is told the stage and the fraction, 0 to 1, of this series.
     is_stopped : callable, optional
         Asked often; when it says True, the run ends and leaves nothing.
+    part_voxels : int, optional
+        Cut series that are at least twice as large into parts of about so many voxels. Without it,
+        none is cut; what was solved of one is taken up all the same.
 
     Returns
     -------
-    Outcome
+    Outcome or Plan
         Failures too: nothing is raised but what ends the process.
     """
-    started = time.monotonic()
+    started, relay = time.monotonic(), _Relay(tell, is_stopped)
 
     def end(state: str, sentence: str = "", **more: Any) -> Outcome:
         return Outcome(
@@ -85,7 +117,19 @@ def run_series(
                 report = find_whole_report(job, series, place, staged)
                 if report is not None:
                     return end(KEPT, report=report)
-                report = _run(job, series, staged, place, tell, is_stopped or _never)
+                refuse_foreign(job, series, place)
+                store = PartStore(job.name, place)
+                if (is_cut := is_large(job, series, part_voxels)) or store.exists():
+                    sha256 = compute_fingerprint(staged.path)["sha256"]
+                    key = describe_run(job, series, sha256)
+                if is_cut and part_voxels is not None:
+                    steps = iter_plan(job, series, store, key, part_voxels, open_session())
+                    plan = relay.follow(steps, Plan)
+                    if plan.phases:
+                        return plan
+                kept = take_up(store, key, job) if store.exists() else None
+                report = _run(job, series, staged, place, relay, kept)
+                store.remove()
                 return end(DONE, report=report)
     except StoppedError:
         return end(NOT_BEGUN, "The batch was stopped.")
@@ -166,28 +210,77 @@ def _run(
     series: TiltSeries,
     staged: Staged,
     place: Path | Address,
-    tell: Callable[[str, float], None] | None,
-    is_stopped: Callable[[], bool],
+    relay: _Relay,
+    kept: Kept | None,
 ) -> dict[str, Any]:
-    report: dict[str, Any] = {}
     provenance = Provenance(staged.path, job.command_line, job.settings, staged.origin)
+    with _make_at(place) as target:
+        events = iter_run_to(
+            target, series, job.options, provenance, open_session(), overwrite=True, kept=kept
+        )
+        return relay.follow(events, Done).report
+
+
+@dataclass(frozen=True)
+class _Relay:
+    """Follows work: tells its progress, and ends it when the batch is stopped."""
+
+    tell: Callable[[str, float], None] | None
+    is_stopped: Callable[[], bool] | None
+
+    def follow(self, steps: Generator[Any, None, Any], kind: type[Item]) -> Item:
+        """Run steps to their end; return the one of a kind."""
+        found: Item | None = None
+        with closing(steps):
+            for step in steps:
+                if self.is_stopped is not None and self.is_stopped():
+                    raise StoppedError
+                if isinstance(step, Progress) and self.tell is not None:
+                    self.tell(step.stage, step.fraction)
+                elif isinstance(step, kind):
+                    found = step
+        assert found is not None
+        return found
+
+
+def solve_part(
+    job: SeriesJob,
+    part: Part,
+    folder: Path | Address,
+    tell: Callable[[str, float], None] | None = None,
+    is_stopped: Callable[[], bool] | None = None,
+) -> Outcome | Part:
+    """Solve a part of a large series and keep it.
+
+    Parameters
+    ----------
+    job, folder, tell, is_stopped
+        As for `run_or_plan`.
+    part : Part
+        What to solve.
+
+    Returns
+    -------
+    Part or Outcome
+        The part; or what became of the series if it failed, or the batch was stopped.
+    """
+    relay = _Relay(tell, is_stopped)
+    try:
+        with _one_at_a_time:
+            return relay.follow(iter_solve(job, part, folder / job.name, open_session()), Part)
+    except StoppedError:
+        return Outcome(job.name, job.source, NOT_BEGUN, "The batch was stopped.")
+    except Exception as error:
+        sentence, is_full = write_in_one_line(error), is_disk_full(error)
+        return Outcome(job.name, job.source, FAILED, sentence, disk_is_full=is_full)
+
+
+def refuse_foreign(job: SeriesJob, series: TiltSeries, place: Path | Address) -> None:
+    """Raise `WedgefillError` if files are in the way that no earlier run of the batch wrote."""
     if isinstance(place, Address):
         refuse_foreign_objects(Store(place), list_stored(series.name, job.options))
     else:
         refuse_foreign_files(place, list_targets(place, series.name, job.options))
-    with _make_at(place) as target:
-        events = iter_run_to(
-            target, series, job.options, provenance, open_session(), overwrite=True
-        )
-        with closing(events):
-            for event in events:
-                if is_stopped():
-                    raise StoppedError
-                if isinstance(event, Progress) and tell is not None:
-                    tell(event.stage, event.fraction)
-                elif isinstance(event, Done):
-                    report = event.report
-    return report
 
 
 def open_session() -> Session:
@@ -274,8 +367,4 @@ def is_disk_full(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
         error = error.__cause__
-    return False
-
-
-def _never() -> bool:
     return False

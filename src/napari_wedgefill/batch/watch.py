@@ -148,7 +148,8 @@ def iter_watch(
                 yield Grown(grown, _fill_growing(grown, growing, session))
                 reason = f"{series.n_tilts} tilts, waiting for the next"
                 look.again()
-        is_idle = look.count_idle_seconds() >= pace.idle_s
+        # What settled while the volumes were made is still to be read, however long that took.
+        is_idle = look.settled == settled and look.count_idle_seconds() >= pace.idle_s
         n_tilts = 0 if series is None else series.n_tilts
         if is_idle or (pace.n_tilts is not None and n_tilts >= pace.n_tilts):
             if series is None:

@@ -196,7 +196,7 @@ def run(args: argparse.Namespace) -> None:
     from ..run.folder import Provenance
     from ..run.repeat import check_input, check_series, find_differences
     from ..run.stored import iter_run_to, stage
-    from .follow import follow, refuse_to_be_incomplete
+    from .follow import follow, refuse_to_be_incomplete, say_warnings
     from .from_report import collect_settings, restore_arguments
     from .progress_line import ProgressLine
 
@@ -216,8 +216,7 @@ def run(args: argparse.Namespace) -> None:
             series = read_series(args, staged.path)
             if repeats is not None:
                 check_series(series, repeats)
-            for warning in series.warnings:
-                line.say(f"note: {warning}")
+            say_warnings(series, line)
             provenance = Provenance(
                 staged.path, args.command_line, collect_settings(args), staged.origin
             )

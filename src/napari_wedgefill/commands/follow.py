@@ -11,6 +11,7 @@ from .progress_line import ProgressLine
 
 if TYPE_CHECKING:
     from ..run.folder import Recorded
+    from ..tilt_series import TiltSeries
 
 Item = TypeVar("Item")
 
@@ -47,6 +48,12 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
             events.close()
     assert found is not None
     return found
+
+
+def say_warnings(series: TiltSeries, line: ProgressLine) -> None:
+    """Say what a careful user should know of a series that was read."""
+    for warning in series.warnings:
+        line.say(f"note: {warning}")
 
 
 def say_what_was_recorded(file: Recorded, line: ProgressLine) -> None:

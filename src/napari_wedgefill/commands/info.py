@@ -51,6 +51,8 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
         rows.append(("axis shift", f"{facts['axis_shift_px']:g} pixels from the centre"))
     elif facts["kind"] == "image" and facts["shape"][0] > 1:
         rows.append(("tilt angles", "not found (give --angles)"))
+    if facts.get("refusal"):
+        rows.append(("fill", f"refused: {facts['refusal']}"))
     rows += [("label", label) for label in facts.get("labels", ())]
     rows += [("note", warning) for warning in facts["warnings"]]
     return "\n".join(f"{name + ':':<13}{value}" for name, value in rows)

@@ -124,6 +124,16 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def refuse_to_replace_inputs(args: argparse.Namespace, *outputs: Path) -> None:
+    """Raise `WedgefillError` if a command would write over what it reads, told to or not."""
+    files = args.file if isinstance(args.file, list) else [args.file]
+    others = [getattr(args, name, None) for name in ("angles", "like", "recipe", "apply")]
+    inputs = {path.resolve() for path in (*files, *others) if isinstance(path, Path)}
+    for path in outputs:
+        if path.resolve() in inputs:
+            raise WedgefillError(f"{path}: this is an input; choose another name for the output.")
+
+
 def reading_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return what `add_reading_arguments` added, less FILE, as keywords of the readers."""
     names = ("angles", "pixel_nm", "axis", "flip", "signed_bytes", "dataset")
@@ -180,15 +190,8 @@ def describe_series(args: argparse.Namespace) -> dict[str, Any]:
     with stage(args.file, only_outline=True) as staged:
         found = describe(staged.path, **reading_options(args))
     if found["kind"] != "tilt series":
-        raise WedgefillError(
-            f"{args.file}: this is not a tilt series with angles but {_name_kind(found['kind'])}; "
-            "leave it out, or say with --angles where its angles are."
-        )
+        raise WedgefillError(found["refusal"])
     return found
-
-
-def _name_kind(kind: str) -> str:
-    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def read_series(args: argparse.Namespace, source: Path | list[Path] | None = None) -> TiltSeries:

@@ -12,6 +12,8 @@ import numpy as np
 
 from ..errors import WedgefillError
 from ..memory import format_bytes, measure_free_bytes
+from .compressed import ALWAYS_LEGAL_BYTES, MAX_GROWTH
+from .lazy_arrays import make_stand_in
 from .named_arrays import stacks_of_arrays
 from .stack import Stack
 
@@ -22,8 +24,19 @@ DAMAGES = (
 )  # fmt: skip
 
 
-def read_numpy(path: Path) -> list[Stack]:
+#: Arrays up to this length may be angles, and cost nothing to read.
+SHORT_BYTES = 1 << 20
+
+
+def read_numpy(path: Path, *, headers_only: bool = False) -> list[Stack]:
     """Open the stacks of a .npy or .npz file; arrays in an .npz are found by their names.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    headers_only : bool
+        The pixels will not be looked at: those of an .npz need not be unpacked.
 
     Raises
     ------
@@ -34,7 +47,7 @@ def read_numpy(path: Path) -> list[Stack]:
         if path.suffix.lower() == ".npy":
             arrays: dict[str, Any] = {path.stem: np.load(path, mmap_mode="r", allow_pickle=False)}
         else:
-            arrays = _members(path)
+            arrays = _members(path, headers_only=headers_only)
     except WedgefillError:
         raise
     except DAMAGES as error:
@@ -46,18 +59,43 @@ def read_numpy(path: Path) -> list[Stack]:
     return [stack for stack in stacks if stack.pixels.ndim == 3]
 
 
-def _members(path: Path) -> dict[str, Any]:
-    """Read the arrays of an .npz, unless they unpack to more than the memory takes."""
+def _members(path: Path, *, headers_only: bool) -> dict[str, Any]:
+    """Read the arrays of an .npz, or stand-ins for those that are large."""
+    check_unpacked_size(path)
+    with np.load(path, allow_pickle=False) as archive:
+        if not headers_only:
+            return {name: archive[name] for name in archive.files}
+        return {name: _describe_member(archive, name) for name in archive.files}
+
+
+def _describe_member(archive: Any, name: str) -> Any:
+    """Return an array of an .npz if it is a short list, else one of its shape and type."""
+    with archive.zip.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        reads = {(1, 0): np.lib.format.read_array_header_1_0}
+        read = reads.get(version, np.lib.format.read_array_header_2_0)
+        shape, _, dtype = read(file)
+    if np.prod(shape) * dtype.itemsize <= SHORT_BYTES or dtype.hasobject:
+        return archive[name]
+    return make_stand_in(shape, dtype)
+
+
+def check_unpacked_size(path: Path) -> None:
+    """Refuse a zip archive whose members unpack to more than the memory or their size allows.
+
+    Raises
+    ------
+    WedgefillError
+        Then, before anything is unpacked.
+    """
     with zipfile.ZipFile(path) as archive:
         total = sum(member.file_size for member in archive.infolist())
         packed = sum(member.compress_size for member in archive.infolist())
-    if total > measure_free_bytes() // 2 or total > max(1000 * packed, 256 << 20):
+    if total > measure_free_bytes() // 2 or total > max(MAX_GROWTH * packed, ALWAYS_LEGAL_BYTES):
         raise WedgefillError(
             f"{path.name}: it unpacks to {format_bytes(total)}, which is more than fits; save the "
             f"images as .npy, which is mapped from disk."
         )
-    with np.load(path, allow_pickle=False) as archive:
-        return {name: archive[name] for name in archive.files}
 
 
 def _reason(error: Exception) -> str:

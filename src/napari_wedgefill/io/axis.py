@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..mapped_files import read_mapped
 
 #: Below this no pixel of a 2000-pixel image moves by more than one pixel: not worth resampling.
 NEGLIGIBLE_DEG = 0.05
@@ -48,7 +49,7 @@ def parse_axis(axis: str | float) -> float:
 
 def wrap_degrees(degrees: float) -> float:
     """Return the same direction in (-180, 180]."""
-    return 180.0 - (180.0 - degrees) % 360.0
+    return round(180.0 - (180.0 - degrees) % 360.0, 9)  # not -94.69999999999999
 
 
 def quarter_turns(rotation_deg: float) -> tuple[int, float]:
@@ -84,7 +85,7 @@ def rotate(images: NDArray[Any], rotation_deg: float) -> NDArray[Any]:
 
     out = np.empty(turned.shape, dtype=np.float32)
     for image, result in zip(turned, out, strict=True):
-        native = np.ascontiguousarray(image, dtype=np.float32)
+        native = np.ascontiguousarray(read_mapped(image), dtype=np.float32)
         # With the median taken off, the corners' fill value of 0 is the median, at any offset.
         level = np.float32(np.median(native))
         ndimage.rotate(native - level, rest, reshape=False, order=3, cval=0.0, output=result)

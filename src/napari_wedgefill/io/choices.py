@@ -25,6 +25,7 @@ from .sidecars import (
     ANGLE_SIDECARS,
     DERIVED,
     angle_sidecars,
+    axis_from_aretomo,
     axis_from_transforms,
     is_aligned_stack,
     log_beside,
@@ -200,7 +201,8 @@ def _angles(stack: Stack, given: Given, log: FeiLog | None, warnings: list[str])
     if misfits:
         told = misfits[0].removesuffix("; it was not used.")
         told = told.removeprefix(f"{name}: ")
-        raise WedgefillError(f"{name}: {told}; give one angle per image.")
+        what_to_do = "." if "; " in told else "; give one angle per image."
+        raise WedgefillError(f"{name}: {told}{what_to_do}")
     if stack.volume_because:
         raise WedgefillError(
             f"{name}: this looks like a volume ({stack.volume_because}), not a tilt series; if it "
@@ -370,8 +372,8 @@ def _every_axis(
     if log is not None and log.axis is not None:
         found.append(log.axis)
     found += records
-    in_transforms = axis_from_transforms(stack.path)
-    return found + ([in_transforms] if in_transforms is not None else []), notes
+    beside = (axis_from_transforms(stack.path), axis_from_aretomo(stack.path))
+    return found + [one for one in beside if one is not None], notes
 
 
 def _axis_of_aligned(stack: Stack, found: list[Found[float]], warnings: list[str]) -> Found[float]:

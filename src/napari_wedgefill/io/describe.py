@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..tilt_series import check_geometry, find_doubts
+from ..errors import WedgefillError
+from ..tilt_series import find_doubts
 from .axis import rotate_shape
 from .choices import find_stack_angles
 from .formats import open_stack
 from .stack import Given, Stack
-from .tilt_reader import image_paths, open_series
+from .tilt_reader import decide, image_paths, open_series
 from .volume_reader import stack_kind
 
 
@@ -42,6 +43,7 @@ def describe(
         A tilt series adds "pixel_nm", "angles_deg" (ascending), "file_order", "tilt_axis_deg" (the
         rotation at load), "axis_shift_px" and "sources", and its shape is (n_tilts, h, w) with the
         axis upright; a volume adds "voxel_nm" (z, y, x) and "labels"; an image adds "pixel_nm".
+        What is no tilt series adds "refusal": what a fill says of it.
 
     Raises
     ------
@@ -51,23 +53,16 @@ def describe(
     given = Given(angles, pixel_nm, axis, flip, signed_bytes, dataset)
     paths = image_paths(path)
     if len(paths) == 1 and angles is None:
-        stack = open_stack(paths[0], given, prefers_series=True)
+        stack = open_stack(paths[0], given, headers_only=True)
         kind = stack_kind(stack)
         if kind != "tilt series":
-            return _common(stack, kind) | (_volume(stack) if kind == "volume" else _image(stack))
-    stack, choices = open_series(path, given)
+            known = _volume(stack) if kind == "volume" else _image(stack)
+            return _common(stack, kind) | known | {"refusal": find_refusal(stack, given)}
+    stack, choices = open_series(path, given, headers_only=True)
     angles_deg = choices.angles_deg.value
     order = np.argsort(angles_deg, kind="stable")
     shape = rotate_shape(stack.pixels.shape, choices.rotation_deg)
     pixel = None if choices.pixel_nm is None else choices.pixel_nm.value
-    check_geometry(
-        stack.name,
-        angles_deg,
-        shape[2],
-        pixel_nm=pixel,
-        axis_shift_px=stack.axis_shift_px,
-        axis_deg=choices.rotation_deg,
-    )
     return _common(stack, "tilt series") | {
         "shape": list(shape),
         "pixel_nm": pixel,
@@ -78,6 +73,15 @@ def describe(
         "sources": choices.sources,
         "warnings": [*choices.warnings, *find_doubts(angles_deg)],
     }
+
+
+def find_refusal(stack: Stack, given: Given | None = None) -> str:
+    """Return what a fill of an open file is refused with, word for word; "" if it is not."""
+    try:
+        decide(stack, given)
+    except WedgefillError as error:
+        return str(error)
+    return ""
 
 
 def _common(stack: Stack, kind: str) -> dict[str, Any]:

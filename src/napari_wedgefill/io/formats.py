@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..tilt_series import MIN_TILTS
+from .choices import find_stack_angles
 from .compressed import unpack
+from .lazy_arrays import make_stand_in
 from .notes import scaling_from
 from .sidecars import BESIDE_IMAGES, without_compression
 from .stack import Given, Stack
@@ -41,6 +44,8 @@ class Format:
         A file of this format is a folder.
     has_angle_file : bool
         A written series gets a .tlt beside it.
+    unpacks : bool
+        Pixels may lie compressed in it, and its reader takes `headers_only`.
     """
 
     name: str
@@ -51,6 +56,7 @@ class Format:
     series_writer: str = ""
     is_folder: bool = False
     has_angle_file: bool = False
+    unpacks: bool = False
 
     @property
     def is_written(self) -> bool:
@@ -66,6 +72,7 @@ FORMATS = (
         volume_writer="mrc_writer:write_mrc_volume",
         series_writer="mrc_writer:write_mrc_series",
         has_angle_file=True,
+        unpacks=True,
     ),
     Format(
         "TIFF",
@@ -74,6 +81,7 @@ FORMATS = (
         volume_writer="tiff_writer:write_tiff_volume",
         series_writer="tiff_writer:write_tiff_series",
         has_angle_file=True,
+        unpacks=True,
     ),
     Format("DigitalMicrograph", (".dm3", ".dm4"), "rosetta:read_signals", ("rsciio",)),
     Format(
@@ -85,10 +93,10 @@ FORMATS = (
         series_writer="emd:write_emd_series",
     ),
     Format("HyperSpy", (".hspy",), "rosetta:read_signals", ("rsciio", "h5py")),
-    Format("HyperSpy", (".zspy",), "rosetta:read_signals", ("rsciio", "zarr"), is_folder=True),
+    Format("HyperSpy", (".zspy",), "zarr_files:read_zspy", ("zarr",), is_folder=True),
     Format("HDF5", (".h5", ".hdf5", ".hdf", ".nxs"), "hdf5:read_hdf5", ("h5py",)),
-    Format("NumPy", (".npy", ".npz"), "arrays:read_numpy"),
-    Format("MATLAB", (".mat",), "matlab:read_matlab"),
+    Format("NumPy", (".npy", ".npz"), "arrays:read_numpy", unpacks=True),
+    Format("MATLAB", (".mat",), "matlab:read_matlab", unpacks=True),
     Format(
         "Zarr",
         (".zarr",),
@@ -127,7 +135,7 @@ def open_stack(
     given: Given | None = None,
     *,
     alone: bool = False,
-    prefers_series: bool = False,
+    headers_only: bool = False,
 ) -> Stack:
     """Open one stack of images, whatever its format; row 0 becomes the bottom of the picture.
 
@@ -140,32 +148,39 @@ def open_stack(
         `Given.flip` turns the rows over once more.
     alone : bool
         Read only what lies in this very file, even if it says that it belongs to a set of files.
-    prefers_series : bool
-        Of several stacks, take the only one that has tilt angles, if none was named.
+    headers_only : bool
+        The pixels will not be looked at, only their shape and type: those of compressed files may
+        be zeros, so that nothing is unpacked in vain.
 
     Raises
     ------
     WedgefillError
         If the file does not exist, its suffix is unknown, its reader refuses it, or it holds
-        several stacks and none or an unknown one was named.
+        several stacks that could be meant.
     """
     given = given or Given()
-    stacks = open_stacks(path, given, alone=alone)
-    if prefers_series and len(stacks) > 1 and not given.dataset and given.angles is None:
-        series = [stack for stack in stacks if _has_angles(stack)]
-        if len(series) == 1:
-            return _note_others(series[0], stacks)
-    return choose_stack(stacks, given.dataset or "")
+    stacks = open_stacks(path, given, alone=alone, headers_only=headers_only)
+    meant = choose_stacks(stacks, given)
+    if len(meant) > 1:
+        raise WedgefillError(
+            f"{meant[0].path.name}: it holds {len(meant)} data sets: {_list(meant)}; say which "
+            f"one with --dataset NAME."
+        )
+    return meant[0]
 
 
 def open_stacks(
-    path: str | Path, given: Given | None = None, *, alone: bool = False
+    path: str | Path,
+    given: Given | None = None,
+    *,
+    alone: bool = False,
+    headers_only: bool = False,
 ) -> list[Stack]:
     """Open every stack that a file holds; most hold one. No pixels are read where that can be.
 
     Parameters
     ----------
-    path, given, alone
+    path, given, alone, headers_only
         As for `open_stack`.
 
     Raises
@@ -186,38 +201,46 @@ def open_stacks(
     if path.is_dir() and not form.is_folder:
         raise WedgefillError(f"{path}: this is a folder, not a {form.name} file; check the path.")
     check_installed(path, form)
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"headers_only": headers_only} if form.unpacks else {}
     if form.name == "MRC":
-        options = {"signed_bytes": given.signed_bytes}
+        options["signed_bytes"] = given.signed_bytes
     elif form.name == "TIFF":
-        options = {"alone": alone}
-    opened = load(form.reader)(unpack(path), **options)
+        options["alone"] = alone
+    opened = load(form.reader)(path if form.name == "MRC" else unpack(path), **options)
     stacks = opened if isinstance(opened, list) else [opened]
-    return [_finish(stack, path, given, len(stacks)) for stack in stacks]
+    return [_finish(stack, path, given, len(stacks), headers_only) for stack in stacks]
 
 
-def choose_stack(stacks: Sequence[Stack], dataset: str = "") -> Stack:
-    """Return the stack that `dataset` names, or the only one.
+def choose_stacks(stacks: Sequence[Stack], given: Given | None = None) -> list[Stack]:
+    """Return the stacks of a file that are meant: one rule for the window and all commands.
+
+    The one that `given.dataset` names; else the only one that has tilt angles, in or beside the
+    file, which is told; else all of them.
 
     Raises
     ------
     WedgefillError
-        If several could be meant, or none has that name.
+        If not exactly one has the name.
     """
-    path = stacks[0].path
-    names = ", ".join(_in_words(stack) for stack in stacks)
-    if dataset:
-        found = [stack for stack in stacks if dataset in (stack.dataset, _last(stack.dataset))]
+    given = given or Given()
+    if given.dataset:
+        found = [one for one in stacks if given.dataset in (one.dataset, _last(one.dataset))]
         if len(found) == 1:
-            return found[0]
+            return found
         how = "several data sets are" if found else "no data set is"
-        raise WedgefillError(f"{path.name}: {how} called '{dataset}'; it holds {names}.")
-    if len(stacks) > 1:
         raise WedgefillError(
-            f"{path.name}: it holds {len(stacks)} data sets: {names}; say which one with "
-            f"--dataset NAME."
+            f"{stacks[0].path.name}: {how} called '{given.dataset}'; it holds {_list(stacks)}."
         )
-    return stacks[0]
+    if len(stacks) > 1 and given.angles is None:
+        series = [one for one in stacks if has_angles(one)]
+        if len(series) == 1:
+            return [_note_others(series[0], stacks)]
+    return list(stacks)
+
+
+def has_angles(stack: Stack) -> bool:
+    """Tell whether an open stack is a tilt series: tilt angles for it lie in or beside its file."""
+    return stack.n >= MIN_TILTS and find_stack_angles(stack, []) is not None
 
 
 def check_installed(path: Path, form: Format) -> None:
@@ -258,12 +281,8 @@ def _why_not_images(path: Path) -> str:
     )
 
 
-def _has_angles(stack: Stack) -> bool:
-    return stack.n >= MIN_TILTS and any(len(f.value) == stack.n for f in stack.angles_found)
-
-
 def _note_others(stack: Stack, stacks: Sequence[Stack]) -> Stack:
-    others = ", ".join(_in_words(other) for other in stacks if other is not stack)
+    others = _list([other for other in stacks if other is not stack])
     note = (
         f"Of the data sets in the file, '{stack.dataset}' is used, for only that one has tilt "
         f"angles; the others are {others}."
@@ -271,19 +290,31 @@ def _note_others(stack: Stack, stacks: Sequence[Stack]) -> Stack:
     return replace(stack, warnings=(*stack.warnings, note))
 
 
-def _finish(stack: Stack, path: Path, given: Given, n_stacks: int) -> Stack:
+def _finish(stack: Stack, path: Path, given: Given, n_stacks: int, headers_only: bool) -> Stack:
     """Put the bottom row first, undo a scaling of ours, and name the stack for its user."""
     scaling = scaling_from(stack.labels)
     pixels = stack.pixels
     if scaling is not None and pixels.dtype != np.float32:
-        scale, offset = scaling
-        pixels = (np.asarray(pixels).astype(np.float64) * scale + offset).astype(np.float32)
+        pixels = (
+            make_stand_in(pixels.shape, np.float32) if headers_only else _unscale(pixels, *scaling)
+        )
     if stack.row_0_on_top != given.flip:
         pixels = pixels[:, ::-1]
     dataset, name = (stack.dataset, f"{stack.name} {_last(stack.dataset)}")
     if n_stacks == 1:
         dataset, name = "", stack.name
     return replace(stack, path=path, pixels=pixels, row_0_on_top=False, dataset=dataset, name=name)
+
+
+def _unscale(stored: Any, scale: float, offset: float) -> NDArray[np.float32]:
+    pixels = np.empty(stored.shape, np.float32)
+    for image, numbers in zip(pixels, stored, strict=True):
+        image[:] = np.asarray(numbers).astype(np.float64) * scale + offset
+    return pixels
+
+
+def _list(stacks: Sequence[Stack]) -> str:
+    return ", ".join(_in_words(stack) for stack in stacks)
 
 
 def _in_words(stack: Stack) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from ..errors import WedgefillError
 
@@ -18,7 +18,7 @@ def report_as_damage(path: Path) -> Iterator[None]:
     """Turn whatever a library raises over damaged bytes into a `WedgefillError` of one sentence."""
     try:
         yield
-    except (WedgefillError, TimeoutError):
+    except WedgefillError:
         raise
     except ImportError as error:
         raise WedgefillError(
@@ -36,6 +36,11 @@ def report_as_damage(path: Path) -> Iterator[None]:
             f"{path.name}: this file is damaged, or not what its name says ({reason}); copy or "
             f"export it again."
         ) from None
+
+
+def make_stand_in(shape: Sequence[int], dtype: DTypeLike) -> NDArray[Any]:
+    """Return zeros that take no memory, in place of pixels that nobody will look at."""
+    return np.broadcast_to(np.zeros((), dtype), tuple(shape))
 
 
 class Guarded:

@@ -21,8 +21,15 @@ from .stack import Stack
 MATLAB_PREFIX_BYTES = 512
 
 
-def read_matlab(path: Path) -> list[Stack]:
+def read_matlab(path: Path, *, headers_only: bool = False) -> list[Stack]:
     """Open the stacks of a .mat file; their angles may lie beside them, in a struct too.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    headers_only : bool
+        The pixels will not be looked at: they need not be unpacked.
 
     Raises
     ------
@@ -39,7 +46,7 @@ def read_matlab(path: Path) -> list[Stack]:
     if MAGIC in (head[: len(MAGIC)], head[MATLAB_PREFIX_BYTES:]):
         with report_as_damage(path):
             return _stacks(path, _of_hdf5(path))
-    return _stacks(path, read_elements(path))
+    return _stacks(path, read_elements(path, headers_only=headers_only))
 
 
 def _stacks(path: Path, arrays: dict[str, Any]) -> list[Stack]:

@@ -14,15 +14,19 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from .compressed import ALWAYS_LEGAL_BYTES, MAX_GROWTH
+from .compressed import ALWAYS_LEGAL_BYTES, CHUNK_BYTES, MAX_GROWTH, name_unpacked_file
 
 HEADER_BYTES = 128
+#: The tags of a compressed variable lie within so many bytes.
+HEAD_BYTES = 4096
+#: Longer variables are unpacked to the disk, and mapped.
+SHORT_BYTES = 1 << 20
 #: Types of elements that hold numbers.
 NUMBERS = {
     1: "i1",
@@ -62,11 +66,18 @@ class Element:
     next: int
 
 
-def read_elements(path: Path) -> dict[str, NDArray[Any]]:
+def read_elements(path: Path, *, headers_only: bool = False) -> dict[str, NDArray[Any]]:
     """Return every real numeric array of a file by its name.
 
     Fields of structs are called ``struct.field``; of arrays of structs and of cells the first entry
     counts. Text, sparse arrays, complex numbers and objects without plain fields are passed over.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    headers_only : bool
+        Nobody will look at the values of large arrays: compressed ones are zeros instead.
 
     Returns
     -------
@@ -93,7 +104,9 @@ def read_elements(path: Path) -> dict[str, NDArray[Any]]:
     try:
         for element in _elements(whole[HEADER_BYTES:], order):
             if element.kind == COMPRESSED:
-                element = _first(_inflate(path, element.content, order), order)
+                element = _first(
+                    _inflate(path, element.content, order, headers_only=headers_only), order
+                )
             if element.kind != MATRIX:
                 raise DamagedError(f"a variable of unknown type {element.kind}")
             _collect(element.content, order, "", found, MAX_DEPTH)
@@ -130,24 +143,50 @@ def _first(data: Bytes, order: str) -> Element:
     return Element(kind, data[start : start + n], start + n_padded)
 
 
-def _inflate(path: Path, packed: Bytes, order: str) -> Bytes:
-    """Unpack one variable; its own tag says how long it is."""
+def _inflate(path: Path, packed: Bytes, order: str, *, headers_only: bool) -> Bytes:
+    """Unpack one variable; its own tag says how long it is. Large ones go to the disk."""
     try:
-        tag = np.frombuffer(
-            zlib.decompressobj().decompress(packed[:4096].tobytes(), 8), f"{order}u4"
-        )
-        if len(tag) != 2:
+        head = zlib.decompressobj().decompress(packed[:HEAD_BYTES].tobytes(), HEAD_BYTES)
+        if len(head) < 8:
             raise DamagedError("a compressed variable is empty")
-        n = 8 + int(tag[1])
+        n = 8 + int(np.frombuffer(head[:8], f"{order}u4")[1])
         if n > max(MAX_GROWTH * len(packed), ALWAYS_LEGAL_BYTES):
             raise WedgefillError(
                 f"{path.name}: one variable unpacks to {n:,} bytes, which is too much for its "
                 f"size; save it with '-v6' if it is sound."
             )
-        plain = zlib.decompressobj().decompress(packed.data, n)
+        if n <= SHORT_BYTES:
+            return np.frombuffer(zlib.decompressobj().decompress(packed.data, n), np.uint8)
+        target = name_unpacked_file("variable")
+        with target.open("wb") as file:
+            if headers_only and _is_array(head, order):
+                file.write(head)
+                file.truncate(n)  # the rest is zeros, which take no room
+            else:
+                _write_inflated(packed, n, file)
     except zlib.error as error:
         raise DamagedError(f"a compressed variable: {error}") from None
-    return np.frombuffer(plain, np.uint8)
+    return np.memmap(target, np.uint8, "r")
+
+
+def _is_array(head: bytes, order: str) -> bool:
+    """Tell from its beginning whether a variable is one array of numbers: its tags come first."""
+    words = np.frombuffer(head[:24], f"{order}u4")
+    return len(words) == 6 and int(words[4]) & 0xFF in NUMERIC
+
+
+def _write_inflated(packed: Bytes, n: int, file: IO[bytes]) -> None:
+    """Unpack `n` bytes piece by piece."""
+    machine, left = zlib.decompressobj(), n
+    for start in range(0, len(packed), CHUNK_BYTES):
+        waiting = packed[start : start + CHUNK_BYTES].tobytes()
+        while waiting and left:
+            piece = machine.decompress(waiting, min(left, CHUNK_BYTES))
+            waiting = machine.unconsumed_tail
+            left -= len(piece)
+            file.write(piece)
+    if left:
+        raise DamagedError(f"a compressed variable of {n:,} bytes ends {left:,} bytes early")
 
 
 def _collect(

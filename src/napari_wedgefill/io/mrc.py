@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import math
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from .compressed import is_compressed, open_packed, stated_bytes, unpack
+from .lazy_arrays import make_stand_in
 from .mrc_extended import ExtendedHeader, read_extended
-from .mrc_header import HEADER_BYTES, MODES, UNUSABLE_MODES, Header, are_bytes_signed, read_header
+from .mrc_header import (
+    HEADER_BYTES,
+    MODES,
+    STAMPS,
+    UNUSABLE_MODES,
+    Header,
+    are_bytes_signed,
+    read_header,
+)
 from .mrc_labels import axis_from_labels, axis_shift_from_labels, is_our_own
 from .sidecars import without_compression
 from .stack import Found, Stack
 
-OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 VOLUME_SUFFIXES = (".rec", ".map")
-PIECE_BYTES = 64 << 20
 
 
-def read_mrc(path: Path, signed_bytes: bool | None = None) -> Stack:
+def read_mrc(path: Path, signed_bytes: bool | None = None, *, headers_only: bool = False) -> Stack:
     """Open an MRC file (.mrc .st .ali .rec .map .mrcs, also compressed with gzip or bzip2).
 
     Parameters
@@ -34,6 +39,8 @@ def read_mrc(path: Path, signed_bytes: bool | None = None) -> Stack:
         The file.
     signed_bytes : bool, optional
         Whether 8-bit pixels are signed; by default the header decides.
+    headers_only : bool
+        The pixels will not be looked at: they need not be unpacked.
 
     Returns
     -------
@@ -45,56 +52,77 @@ def read_mrc(path: Path, signed_bytes: bool | None = None) -> Stack:
     WedgefillError
         If the file cannot be opened, is not MRC, is truncated, or holds complex or RGB pixels.
     """
-    is_compressed = path.suffix.lower() in OPENERS
+    header, plain = None, path
     try:
-        with _open(path) as file:
-            n_bytes = None if is_compressed else path.stat().st_size
-            header = read_header(path, file.read(HEADER_BYTES), n_bytes)
-            mode = int(header["mode"])
-            if mode in UNUSABLE_MODES:
-                raise WedgefillError(
-                    f"{path.name}: its pixels are {UNUSABLE_MODES[mode]} (MRC mode {mode}); "
-                    f"convert it to a real type such as float32 (mode 2)."
-                )
+        if is_compressed(path):
+            header, n_bytes = _header_of_packed(path)
+            if headers_only and header is not None and _is_of_length(path, n_bytes):
+                return _describe_without_pixels(path, header, signed_bytes)
+            plain = unpack(path, n_bytes)
+        with plain.open("rb") as file:
+            n_bytes = plain.stat().st_size
+            header = header or read_header(path, file.read(HEADER_BYTES), n_bytes)
+            _check_mode(path, header)
             promised = int(header["nsymbt"])
-            raw = _read_up_to(file, promised + header.pixel_bytes) if is_compressed else b""
-            available = len(raw) if n_bytes is None else n_bytes - HEADER_BYTES
-            has_extended = _has_extended(path, header, available)
-            offset = promised if has_extended else 0
-            extended = b""
-            if has_extended:
-                extended = raw[:promised] if is_compressed else file.read(promised)
+            has_extended = _has_extended(path, header, n_bytes - HEADER_BYTES)
+            file.seek(HEADER_BYTES)
+            extended = file.read(promised) if has_extended else b""
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or "damaged or cut short"
         raise WedgefillError(
             f"{path.name}: this file cannot be read ({reason}); check the path or copy it again."
         ) from None
-    sections, warnings = _pixels(path, header, raw[offset:], offset, signed_bytes)
+    warnings = []
     if promised and not has_extended:
         warnings.append(
             f"{path.name}: its header promises an extended header of {promised:,} bytes that is "
             f"not there; the pixels were taken to begin right behind the header."
         )
-    order, reversed_axes = header.axes()
-    if reversed_axes:
-        sections = np.flip(sections, reversed_axes)
-    pixels = sections.transpose(order) if order != (0, 1, 2) else sections
-    return _stack(path, header, pixels, _read_extended_header(header, extended), warnings)
+    dtype, is_sure = _pixel_type(header, signed_bytes)
+    mapped = np.memmap(plain, dtype, "r", HEADER_BYTES + len(extended), _shape_in_file(header))
+    pixels: NDArray[Any] = mapped
+    if header.is_packed:
+        pixels = make_stand_in(header.shape, "u1") if headers_only else _split(mapped, header)
+    if not is_sure and _matters(mapped[len(mapped) // 2]):
+        warnings.append(_note_sign(path, dtype))
+    return _stack(path, header, pixels, extended, warnings)
 
 
-def _open(path: Path) -> IO[bytes]:
-    opener = OPENERS.get(path.suffix.lower(), open)
-    file: IO[bytes] = opener(path, "rb")
-    return file
+def _header_of_packed(path: Path) -> tuple[Header | None, int | None]:
+    """Read the header of a compressed file, and how many bytes it needs; None if it is not sure.
+
+    A header without a stamp of its byte order is understood by the length of the file.
+    """
+    with open_packed(path) as file:
+        header = read_header(path, file.read(HEADER_BYTES), None)
+    _check_mode(path, header)
+    if int(header["machst"][0]) not in STAMPS:
+        return None, None
+    return header, HEADER_BYTES + int(header["nsymbt"]) + header.pixel_bytes
 
 
-def _read_up_to(file: IO[bytes], n_bytes: int) -> bytes:
-    """Read in pieces: a damaged header may promise more bytes than any memory holds."""
-    pieces = []
-    while n_bytes > 0 and (piece := file.read(min(n_bytes, PIECE_BYTES))):
-        pieces.append(piece)
-        n_bytes -= len(piece)
-    return b"".join(pieces)
+def _is_of_length(path: Path, n_bytes: int | None) -> bool:
+    stated = stated_bytes(path)
+    return stated is not None and n_bytes is not None and stated == n_bytes % 2**32
+
+
+def _describe_without_pixels(path: Path, header: Header, signed_bytes: bool | None) -> Stack:
+    """Describe a compressed file of the length that its header asks for, without unpacking it."""
+    with open_packed(path) as file:
+        extended = file.read(HEADER_BYTES + int(header["nsymbt"]))[HEADER_BYTES:]
+    dtype, is_sure = _pixel_type(header, signed_bytes)
+    warnings = [] if is_sure else [_note_sign(path, dtype)]
+    pixels = make_stand_in(header.shape, dtype)
+    return _stack(path, header, pixels, extended, warnings)
+
+
+def _check_mode(path: Path, header: Header) -> None:
+    mode = int(header["mode"])
+    if mode in UNUSABLE_MODES:
+        raise WedgefillError(
+            f"{path.name}: its pixels are {UNUSABLE_MODES[mode]} (MRC mode {mode}); "
+            f"convert it to a real type such as float32 (mode 2)."
+        )
 
 
 def _has_extended(path: Path, header: Header, available: int) -> bool:
@@ -110,36 +138,32 @@ def _has_extended(path: Path, header: Header, available: int) -> bool:
     )
 
 
-def _pixels(
-    path: Path, header: Header, raw: bytes, offset: int, signed_bytes: bool | None
-) -> tuple[NDArray[Any], list[str]]:
-    """Map the pixels from disk, or take them from `raw`; (sections, rows, columns), warnings."""
+def _pixel_type(header: Header, signed_bytes: bool | None) -> tuple[np.dtype[Any], bool]:
+    """Return the type of the numbers in the file, and whether it is sure."""
+    if header.is_packed:
+        return np.dtype("u1"), True
     mode = int(header["mode"])
-    is_8_bit = mode == 0 and not header.is_packed
-    dtype = np.dtype("u1" if header.is_packed else header.byte_order + MODES[mode])
-    is_sure = True
-    if is_8_bit:
-        is_signed, is_sure = are_bytes_signed(header)
-        if signed_bytes is not None:
-            is_signed, is_sure = signed_bytes, True
-        dtype = np.dtype("i1" if is_signed else "u1")
+    if mode != 0:
+        return np.dtype(header.byte_order + MODES[mode]), True
+    is_signed, is_sure = are_bytes_signed(header)
+    if signed_bytes is not None:
+        is_signed, is_sure = signed_bytes, True
+    return np.dtype("i1" if is_signed else "u1"), is_sure
+
+
+def _shape_in_file(header: Header) -> tuple[int, int, int]:
+    """Sections, rows and columns of the numbers in the file, of which each may hold two pixels."""
     n_sections, n_rows, n_columns = header.shape
-    width = (n_columns + 1) // 2 if header.is_packed else n_columns
-    shape = (n_sections, n_rows, width)
-    pixels: NDArray[Any]
-    if raw:
-        pixels = np.frombuffer(raw, dtype, math.prod(shape)).reshape(shape)
-    else:
-        pixels = np.memmap(path, dtype, "r", HEADER_BYTES + offset, shape)
-    warnings = []
-    if not is_sure and _matters(pixels[n_sections // 2]):
-        words = ("signed", "unsigned") if dtype.kind == "i" else ("unsigned", "signed")
-        warnings.append(
-            f"{path.name}: nothing in its header says whether its 8-bit pixels are signed; they "
-            f"are read as {words[0]}, so give --{words[1]} (signed_bytes={dtype.kind != 'i'} in "
-            f"Python) if bright and dark look swapped."
-        )
-    return (_split_bytes(pixels, n_columns) if header.is_packed else pixels), warnings
+    return n_sections, n_rows, (n_columns + 1) // 2 if header.is_packed else n_columns
+
+
+def _note_sign(path: Path, dtype: np.dtype[Any]) -> str:
+    words = ("signed", "unsigned") if dtype.kind == "i" else ("unsigned", "signed")
+    return (
+        f"{path.name}: nothing in its header says whether its 8-bit pixels are signed; they "
+        f"are read as {words[0]}, so give --{words[1]} (signed_bytes={dtype.kind != 'i'} in "
+        f"Python) if bright and dark look swapped."
+    )
 
 
 def _matters(section: NDArray[Any]) -> bool:
@@ -147,10 +171,13 @@ def _matters(section: NDArray[Any]) -> bool:
     return bool((section.view("u1") > 127).any())
 
 
-def _split_bytes(pixels: NDArray[Any], n_columns: int) -> NDArray[np.uint8]:
+def _split(packed: NDArray[Any], header: Header) -> NDArray[np.uint8]:
     """Split each byte into its two pixels of 4 bits, the first one in the low half."""
-    both = np.stack([pixels & 15, pixels >> 4], axis=-1)
-    return np.asarray(both.reshape(*pixels.shape[:2], -1)[:, :, :n_columns], dtype=np.uint8)
+    pixels = np.empty(header.shape, np.uint8)
+    for section, numbers in zip(pixels, packed, strict=True):
+        section[:, ::2] = numbers[:, : (header.shape[2] + 1) // 2] & 15
+        section[:, 1::2] = numbers[:, : header.shape[2] // 2] >> 4
+    return pixels
 
 
 def _read_extended_header(header: Header, raw: bytes) -> ExtendedHeader:
@@ -167,12 +194,15 @@ def _read_extended_header(header: Header, raw: bytes) -> ExtendedHeader:
 
 
 def _stack(
-    path: Path,
-    header: Header,
-    pixels: NDArray[Any],
-    extended: ExtendedHeader,
-    warnings: list[str],
+    path: Path, header: Header, pixels: NDArray[Any], raw_extended: bytes, warnings: list[str]
 ) -> Stack:
+    """Bring the axes into order, and say what header and extended header know."""
+    order, reversed_axes = header.axes()
+    if reversed_axes:
+        pixels = np.flip(pixels, reversed_axes)
+    if order != (0, 1, 2):
+        pixels = pixels.transpose(order)
+    extended = _read_extended_header(header, raw_extended)
     edges_nm = header.edges_nm()
     sizes, doubt = _pixel_sizes(edges_nm, extended, header.labels)
     axis = axis_from_labels(header.labels)

@@ -123,7 +123,7 @@ def _in_degrees(path: Path, name: str, angles: NDArray[np.float64]) -> Found[NDA
 def _pixel_nm(arrays: Mapping[str, Any]) -> float | None:
     """Return the pixel size that a lone number states, where its name holds the unit."""
     for name, value in arrays.items():
-        if _is_number(value) and np.size(value) == 1 and PIXEL_NAME.search(_last(name)):
+        if _is_number(value) and value.size == 1 and PIXEL_NAME.search(_last(name)):
             size = float(np.asarray(value).ravel()[0])
             if NM_NAME.search(_last(name)):
                 return size

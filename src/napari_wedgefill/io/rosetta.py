@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,17 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from .arrays import check_unpacked_size
 from .lazy_arrays import read_by_chunks, report_as_damage
 from .signals import LIKELY_DEG, Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
 from .units import nm_per
 
+HYPERSPY = "HyperSpy axes"
 #: Suffix -> module of rosettasciio and, for the user, where its values lie.
 READERS = {
     ".dm3": ("rsciio.digitalmicrograph", "DM3 tags"),
     ".dm4": ("rsciio.digitalmicrograph", "DM4 tags"),
-    ".hspy": ("rsciio.hspy", "HyperSpy axes"),
-    ".zspy": ("rsciio.zspy", "HyperSpy axes"),
+    ".hspy": ("rsciio.hspy", HYPERSPY),
     ".bcf": ("rsciio.bruker", "Bruker header"),
     ".emi": ("rsciio.tia", "TIA header"),
     ".ser": ("rsciio.tia", "TIA header"),
@@ -60,8 +62,27 @@ def read_signals(path: Path, module: str = "") -> list[Stack]:
     WedgefillError
         If the file is damaged, or holds no images of grey values.
     """
-    own, source = READERS.get(path.suffix.lower(), ("rsciio.hspy", "HyperSpy axes"))
-    signals = _read(path, module or own)
+    own, source = READERS.get(path.suffix.lower(), ("rsciio.hspy", HYPERSPY))
+    return stacks_of_signals(path, _read(path, module or own), source)
+
+
+def stacks_of_signals(path: Path, signals: Sequence[Mapping[str, Any]], source: str) -> list[Stack]:
+    """Return the stacks among signals as HyperSpy describes them: data, axes and metadata.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    signals : sequence of mapping
+        As rosettasciio's readers return them.
+    source : str
+        Where their values lie, for the user.
+
+    Raises
+    ------
+    WedgefillError
+        If none holds images of grey values.
+    """
     with report_as_damage(path):
         found = [_stack(path, signal, source) for signal in signals]
     stacks = [stack for stack in found if stack is not None]
@@ -76,7 +97,7 @@ def _read(path: Path, module: str) -> list[dict[str, Any]]:
     with report_as_damage(path), _quiet():
         reader = import_module(module).file_reader
         try:
-            found: list[dict[str, Any]] = reader(str(path), lazy=True)
+            found: list[dict[str, Any]] = reader(str(path), **_options(path))
         except ValueError as error:
             if "RGB" not in str(error):
                 raise
@@ -84,6 +105,19 @@ def _read(path: Path, module: str) -> list[dict[str, Any]]:
                 f"{path.name}: this is a colour (RGB) image; convert it to grey values first."
             ) from None
     return found
+
+
+def _options(path: Path) -> dict[str, Any]:
+    """Say how rosettasciio must be asked for a file: lazily, wherever it does that rightly."""
+    suffix = path.suffix.lower()
+    if suffix != ".prz":
+        return {"lazy": True}
+    if path.suffix != suffix:
+        raise WedgefillError(f"{path.name}: rename it to end in '{suffix}', in small letters.")
+    check_unpacked_size(path)
+    # It maps the data of this format as if they were never compressed, which they may be.
+    with zipfile.ZipFile(path) as archive:
+        return {"lazy": archive.getinfo("data.npy").compress_type == zipfile.ZIP_STORED}
 
 
 @contextmanager

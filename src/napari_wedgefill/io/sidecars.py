@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import WedgefillError
@@ -11,7 +13,7 @@ from .axis import wrap_degrees
 from .fei_log import FeiLog
 from .mdoc import Mdoc, read_mdoc
 from .stack import Found, Origin
-from .text import read_note
+from .text import leading_number, read_note
 
 COMPRESSED = (".gz", ".bz2")
 #: Endings that IMOD gives to stacks derived from a raw one, whose angle files keep the raw name.
@@ -53,11 +55,14 @@ def beside(path: Path, suffix: str) -> Path | None:
     stems = [bare.name, bare.stem]
     stems += [bare.stem[: -len(".ome")]] if bare.stem.lower().endswith(".ome") else []
     stems += [bare.stem[: -len(end)] for end in DERIVED if bare.stem.lower().endswith(end)]
+    folder = os.path.dirname(path)
     for stem in stems:
         for spelling in (suffix, suffix.upper(), f".{suffix[1:].capitalize()}"):
-            candidate = path.with_name(stem + spelling)
-            if candidate != path and candidate.is_file():
-                return candidate
+            candidate = os.path.join(
+                folder, stem + spelling
+            )  # pathlib is slow where all is looked up
+            if stem + spelling != path.name and os.path.isfile(candidate):
+                return Path(candidate)
     return None
 
 
@@ -87,6 +92,17 @@ def log_beside(path: Path) -> FeiLog | None:
     return None if sidecar is None else FeiLog(sidecar)
 
 
+def axis_from_aretomo(path: Path) -> Found[float] | None:
+    """Tilt axis from AreTomo's ``x.aln``, whose second column holds it in SerialEM's sense."""
+    sidecar = beside(path, ".aln")
+    if sidecar is None:
+        return None
+    rows = [line.split() for line in read_note(sidecar).partition("# Local")[0].splitlines()]
+    found = [leading_number(row[1]) for row in rows if len(row) == 10 and row[0] != "#"]
+    turns = [turn for turn in found if turn is not None]
+    return _mean_turn(turns, sidecar.name) if turns and len(turns) == len(found) else None
+
+
 def axis_from_transforms(path: Path) -> Found[float] | None:
     """Tilt axis from IMOD's ``x.xf``: it turns every image so that the axis becomes vertical."""
     sidecar = beside(path, ".xf") or beside(path, ".tltxf")
@@ -99,9 +115,11 @@ def axis_from_transforms(path: Path) -> Found[float] | None:
         except ValueError:
             return None
         turns.append(math.degrees(math.atan2(a12 - a21, a11 + a22)))
-    if not turns:
-        return None
+    return _mean_turn(turns, sidecar.name) if turns else None
+
+
+def _mean_turn(turns: Sequence[float], source: str) -> Found[float]:
     first = turns[0]
     # Angles near +-180 jump; counted from the first of them they do not.
     mean = first + statistics.fmean(wrap_degrees(turn - first) for turn in turns)
-    return Found(wrap_degrees(round(mean, 2)), sidecar.name, Origin.LIST)
+    return Found(wrap_degrees(round(mean, 2)), source, Origin.LIST)

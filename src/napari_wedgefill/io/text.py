@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import itertools
+import math
 import re
 from pathlib import Path
 
@@ -17,36 +18,54 @@ from ..errors import WedgefillError
 _NUMBER = re.compile(
     r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40}|,[0-9]{1,40})?|[.,][0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
 )
+#: Notes of thousands of tilts stay far below.
+MOST_BYTES = 64 * 10**6
 #: "Start tilt (skipping angles) [deg]: -76" has the longest that occurs.
 MAX_REMARK_CHARS = 24
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file in UTF-8, UTF-16 (with its byte-order mark) or Latin-1.
+    """Return the text of a file in UTF-8, UTF-16 or Latin-1.
 
     Raises
     ------
     WedgefillError
-        If the file is missing, cannot be opened, or is binary.
+        If the file is missing, cannot be opened, is no plain file, or is binary or too large.
     """
+    if path.exists() and not path.is_file():
+        raise WedgefillError(f"{path.name}: this is no file but a folder, a pipe or a device.")
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            raw = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise WedgefillError(
             f"{path.name}: this file cannot be opened ({error.strerror}); check the path."
         ) from None
+    if len(raw) > MOST_BYTES:
+        raise _not_text(path)
     if raw.startswith(_BYTE_ORDER_MARKS):
         try:
             return raw.decode("utf-16").removeprefix("\ufeff")
         except UnicodeDecodeError:
             raise _not_text(path) from None
     if b"\0" in raw:
-        raise _not_text(path)
+        return _decode_without_mark(path, raw)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")  # microscope logs of older Windows systems: degree signs
+
+
+def _decode_without_mark(path: Path, raw: bytes) -> str:
+    """Decode UTF-16 without a byte-order mark: every other byte of plain letters is zero."""
+    for codec, zeros, letters in (
+        ("utf-16-le", raw[1::2], raw[0::2]),
+        ("utf-16-be", raw[0::2], raw[1::2]),
+    ):
+        if len(raw) % 2 == 0 and not zeros.strip(b"\0") and b"\0" not in letters:
+            return raw.decode(codec)
+    raise _not_text(path)
 
 
 def read_note(path: Path) -> str:
@@ -60,14 +79,20 @@ def read_note(path: Path) -> str:
 def leading_number(text: str) -> float | None:
     """Return the number that `text` begins with, after blanks, or None."""
     match = _NUMBER.match(text.lstrip()[:120])
-    return None if match is None else float(match[0].replace(",", "."))
+    return None if match is None else _make_number(match[0])
 
 
 def whole_number_text(text: str) -> float | None:
     """Return the number that `text` spells from end to end, or None."""
     text = text.strip()
     match = _NUMBER.fullmatch(text) if len(text) <= 120 else None
-    return None if match is None else float(match[0].replace(",", "."))
+    return None if match is None else _make_number(match[0])
+
+
+def _make_number(text: str) -> float | None:
+    """Return what digits spell; None for 1e999, which would be infinite."""
+    value = float(text.replace(",", "."))
+    return value if math.isfinite(value) else None
 
 
 def number_after(text: str, words: str, sign: str) -> float | None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from .lazy_arrays import make_stand_in
 from .mrc_labels import axis_from_labels, axis_shift_from_labels, is_our_own
 from .notes import angles_from
 from .stack import Found, Stack
@@ -28,7 +29,7 @@ NM_PER_UNIT = {
 }  # fmt: skip
 
 
-def read_tiff(path: Path, *, alone: bool = False) -> Stack:
+def read_tiff(path: Path, *, alone: bool = False, headers_only: bool = False) -> Stack:
     """Open a TIFF stack of grey images.
 
     Parameters
@@ -38,6 +39,8 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
     alone : bool
         Read the pages of this file only. Each file of an OME data set describes the whole set, and
         reading one otherwise reads all of them.
+    headers_only : bool
+        The pixels will not be looked at: they need not be decoded.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def read_tiff(path: Path, *, alone: bool = False) -> Stack:
         with tifffile.TiffFile(path, is_ome=False if is_member and alone else None) as tiff:
             series = tiff.series[0]
             axes = _grey_axes(path, series)
-            pixels = _pixels(path, tiff)
+            pixels = _pixels(path, tiff, headers_only=headers_only)
     except WedgefillError:
         raise
     except OSError as error:
@@ -166,7 +169,7 @@ def _grey_axes(path: Path, series: tifffile.TiffPageSeries) -> str:
     return long_axes
 
 
-def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
+def _pixels(path: Path, tiff: tifffile.TiffFile, *, headers_only: bool) -> NDArray[Any]:
     series = tiff.series[0]
     h, w = series.keyframe.imagelength, series.keyframe.imagewidth
     if series.dataoffset is not None:
@@ -179,6 +182,8 @@ def _pixels(path: Path, tiff: tifffile.TiffFile) -> NDArray[Any]:
         dtype = np.dtype(tiff.byteorder + series.dtype.char)
         mapped = np.memmap(path, dtype, "r", series.dataoffset, tuple(series.shape))
         return mapped.reshape(-1, h, w)
+    if headers_only:
+        return make_stand_in((series.size // (h * w), h, w), series.dtype)
     return np.asarray(series.asarray()).reshape(-1, h, w)
 
 

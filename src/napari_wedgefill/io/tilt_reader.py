@@ -11,12 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
-from ..tilt_series import TiltSeries
-from .axis import quarter_turns, rotate
+from ..mapped_files import read_mapped
+from ..tilt_series import TiltSeries, check_geometry
+from .axis import quarter_turns, rotate, rotate_shape
 from .choices import Choices, choose, find_stack_angles
 from .file_per_tilt import join_files
 from .formats import is_image_file, open_stack
-from .stack import Given, Stack
+from .stack import Found, Given, Stack
 
 PathLike = str | Path
 
@@ -72,7 +73,17 @@ def read_tilt_series(
         angles than images, or its images hold nothing; the message is one sentence for the user.
     """
     given = Given(angles, pixel_nm, axis, flip, signed_bytes, dataset)
-    stack, choices = open_series(path, given)
+    return make_series(*open_series(path, given))
+
+
+def make_series(stack: Stack, choices: Choices) -> TiltSeries:
+    """Turn an open stack, about which all is decided, into a tilt series with its axis upright.
+
+    Raises
+    ------
+    WedgefillError
+        If its images hold nothing.
+    """
     turns, rest_deg = quarter_turns(choices.rotation_deg)
     images: NDArray[Any] | DiskImages
     looked_at = ""
@@ -109,16 +120,37 @@ def read_tilt_series(
 
 
 def open_series(
-    path: PathLike | Sequence[PathLike], given: Given | None = None
+    path: PathLike | Sequence[PathLike],
+    given: Given | None = None,
+    *,
+    headers_only: bool = False,
 ) -> tuple[Stack, Choices]:
-    """Open the images and decide on their angles, pixel size and axis, without reading pixels."""
+    """Open the images and decide on their angles, pixel size and axis, without reading pixels.
+
+    `headers_only` is that of `formats.open_stack`.
+    """
     given = given or Given()
     paths = image_paths(path)
-    settled = None
     if len(paths) > 1:
-        stack, settled = join_files(paths, given, in_order=not isinstance(path, (str, Path)))
-    else:
-        stack = open_stack(paths[0], given, prefers_series=True)
+        joined, settled = join_files(paths, given, in_order=not isinstance(path, (str, Path)))
+        return joined, decide(joined, given, settled=settled)
+    stack = open_stack(paths[0], given, headers_only=headers_only)
+    return stack, decide(stack, given)
+
+
+def decide(
+    stack: Stack,
+    given: Given | None = None,
+    *,
+    settled: Found[NDArray[np.float64]] | None = None,
+) -> Choices:
+    """Decide on angles, pixel size and axis of an open stack; parameters as for `choices.choose`.
+
+    Raises
+    ------
+    WedgefillError
+        If it is no tilt series.
+    """
     if stack.n == 1:
         raise WedgefillError(
             f"{stack.path.name}: this is one image, not a tilt series; give the stack, or the "
@@ -131,7 +163,15 @@ def open_series(
             f"{stack.path.name}: its {stack.n} images all have the angle {found[0]:.2f} degrees; "
             f"give the stack of all tilts, or the folder that holds one file per tilt."
         )
-    return stack, choices
+    check_geometry(
+        stack.name,
+        found,
+        rotate_shape(stack.pixels.shape, choices.rotation_deg)[2],
+        pixel_nm=None if choices.pixel_nm is None else choices.pixel_nm.value,
+        axis_shift_px=stack.axis_shift_px,
+        axis_deg=choices.rotation_deg,
+    )
+    return choices
 
 
 def find_angles(
@@ -144,7 +184,7 @@ def find_angles(
     tuple of ndarray and str, or None
         Degrees, (n,), in the file's order, and where they were found; None where nothing fits.
     """
-    found = find_stack_angles(open_stack(path, Given(dataset=dataset), prefers_series=True), [])
+    found = find_stack_angles(open_stack(path, Given(dataset=dataset), headers_only=True), [])
     return None if found is None else (found.value, found.source)
 
 
@@ -175,16 +215,20 @@ def stays_on_disk(pixels: Any) -> bool:
 
 def _mend_pixels(stack: Stack) -> tuple[NDArray[Any], int]:
     """Replace isolated pixels that are no numbers by their image's median; (images, how many)."""
-    images, n_mended = np.asanyarray(stack.pixels), 0
+    # A map that is looked through while its file is cut short ends the process.
+    is_small = 4 * stack.pixels.size <= IN_MEMORY_BYTES
+    images = read_mapped(stack.pixels) if is_small else np.asanyarray(stack.pixels)
+    n_mended = 0
     if images.dtype.kind != "f":
         return images, 0
     for i in range(stack.n):
-        bad = ~np.isfinite(images[i])
+        image = read_mapped(images[i])
+        bad = ~np.isfinite(image)
         n_bad = int(np.count_nonzero(bad))
         if n_bad in (0, bad.size):  # an image without any number is refused by TiltSeries
             continue
         if n_mended == 0:
-            images = np.array(images, dtype=np.float32)
-        images[i][bad] = np.median(images[i][~bad])
+            images = np.array([read_mapped(each) for each in images], dtype=np.float32)
+        images[i][bad] = np.median(image[~bad])
         n_mended += n_bad
     return images, n_mended

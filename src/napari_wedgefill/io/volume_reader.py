@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..mapped_files import read_mapped
+from ..memory import measure_free_bytes
 from ..tilt_series import MIN_TILTS
 from ..volume import Volume
-from .choices import find_stack_angles
-from .formats import STACK_SUFFIXES, open_stack
+from .formats import STACK_SUFFIXES, has_angles, open_stack, open_stacks
 from .notes import first_slice_from, tilt_range_from
 from .sidecars import without_compression
 from .stack import Given, Stack
@@ -26,17 +28,25 @@ def read_volume(
 ) -> Volume:
     """Read a volume, float32 (z, y, x), with its voxel size in nanometres.
 
-    A little-endian float32 file stays on disk and is mapped. `dataset`, `flip` and `signed_bytes`
-    are those of `read_tilt_series`.
+    A little-endian float32 file that would take more than a quarter of the free memory stays on
+    disk and is mapped. `dataset`, `flip` and `signed_bytes` are those of `read_tilt_series`.
 
     Raises
     ------
     WedgefillError
         If the file cannot be read.
     """
-    stack = open_stack(path, Given(dataset=dataset, flip=flip, signed_bytes=signed_bytes))
+    given = Given(dataset=dataset, flip=flip, signed_bytes=signed_bytes)
+    stacks = open_stacks(path, given)
+    volumes = [stack for stack in stacks if stack.volume_because]
+    is_clear = len(volumes) == 1 and not dataset
+    return make_volume(volumes[0] if is_clear else open_stack(path, given))
+
+
+def make_volume(stack: Stack) -> Volume:
+    """Turn an open stack of sections into a volume."""
     return Volume(
-        np.ascontiguousarray(stack.pixels, dtype=np.float32),
+        np.ascontiguousarray(_read_or_map(stack.pixels), dtype=np.float32),
         voxel_nm=stack.voxel_nm,
         name=stack.name,
         history=stack.labels,
@@ -44,6 +54,11 @@ def read_volume(
         first_slice=first_slice_from(stack.labels),
         tilt_range=tilt_range_from(stack.labels),
     )
+
+
+def _read_or_map(pixels: Any) -> Any:
+    """Read what fits into memory: whoever looks through a map at a file that shrinks dies."""
+    return read_mapped(pixels) if 4 * pixels.size <= measure_free_bytes() // 4 else pixels
 
 
 def kind_of(path: str | Path | Sequence[str | Path], *, dataset: str | None = None) -> str:
@@ -61,13 +76,13 @@ def kind_of(path: str | Path | Sequence[str | Path], *, dataset: str | None = No
     return (
         "tilt series"
         if len(paths) > 1
-        else stack_kind(open_stack(paths[0], Given(dataset=dataset), prefers_series=True))
+        else stack_kind(open_stack(paths[0], Given(dataset=dataset), headers_only=True))
     )
 
 
 def stack_kind(stack: Stack) -> str:
     """Tell what an open file is; see `kind_of`."""
-    if stack.n >= MIN_TILTS and find_stack_angles(stack, []) is not None:
+    if has_angles(stack):
         return "tilt series"
     if stack.volume_because:
         return "volume"

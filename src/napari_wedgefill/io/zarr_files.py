@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from ..volume import Volume
 from .lazy_arrays import read_by_chunks, report_as_damage
 from .named_arrays import stacks_of_arrays
 from .notes import angles_note, series_notes, volume_notes, writing_note
+from .rosetta import HYPERSPY, stacks_of_signals
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Stack
 
@@ -26,6 +28,11 @@ SMALLEST_LEVEL = 256
 #: Edge of the chunks of a volume, and of an image.
 CHUNK, IMAGE_CHUNK = 128, 1024
 MAX_LIST = 100_000
+#: Version, flags and three lengths, the last of which is that of the chunk.
+BLOSC_HEADER_BYTES = 16
+#: What is looked at among HyperSpy's metadata.
+HYPERSPY_METADATA = ("General", "Signal", "Acquisition_instrument/TEM/Stage", "Tomography")
+TILTS = "metadata/Tomography/tilts"
 
 
 def read_zarr(path: Path) -> list[Stack]:
@@ -48,6 +55,49 @@ def read_zarr(path: Path) -> list[Stack]:
         return stacks_of_arrays(path, dict(_arrays(path, root)))
 
 
+def read_zspy(path: Path) -> list[Stack]:
+    """Open the signals of a HyperSpy file in Zarr, a folder or one zip archive.
+
+    rosettasciio's reader opens it for writing, takes version 2 of zarr to write and reads markers
+    and models too, which may fail; all that is needed here are data, axes and a few metadata.
+
+    Raises
+    ------
+    WedgefillError
+        If it is damaged, or holds no images.
+    """
+    import zarr
+    from zarr.storage import ZipStore
+
+    with report_as_damage(path):
+        store = ZipStore(path, mode="r") if path.is_file() else path
+        experiments = zarr.open_group(store, mode="r")["Experiments"]
+        if not isinstance(experiments, zarr.Group):
+            raise ValueError("no experiments")
+        signals = [_signal(path, experiments[name]) for name in sorted(experiments.group_keys())]
+    return stacks_of_signals(path, signals, HYPERSPY)
+
+
+def _signal(path: Path, group: Any) -> dict[str, Any]:
+    """Describe a signal as rosettasciio does, as far as anybody asks."""
+    data = _lazy(path, group["data"])
+    axes = []
+    for i in range(data.ndim):
+        axis = group[f"axis-{i}"]
+        listed = {"axis": np.asarray(axis["axis"][...])} if "axis" in axis else {}
+        axes.append({**axis.attrs, **listed})
+    metadata: dict[str, Any] = {}
+    for name in HYPERSPY_METADATA:
+        tree = metadata
+        for part in name.split("/"):
+            tree = tree.setdefault(part, {})
+        if f"metadata/{name}" in group:
+            tree.update(group[f"metadata/{name}"].attrs)
+    if TILTS in group:
+        metadata["Tomography"]["tilts"] = np.asarray(group[TILTS][...])
+    return {"data": data, "axes": axes, "metadata": metadata}
+
+
 def _groups(root: Any) -> Iterator[Any]:
     """Yield a group and all groups below it."""
     yield root
@@ -64,7 +114,48 @@ def _arrays(path: Path, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _lazy(path: Path, array: Any) -> Any:
-    return read_by_chunks(path, array, array.chunks)
+    is_blosc = any("blosc" in type(one).__name__.lower() for one in array.compressors)
+    return read_by_chunks(path, BloscArray(array) if is_blosc else array, array.chunks)
+
+
+class BloscArray:
+    """An array whose chunks are looked at before Blosc unpacks them.
+
+    Blosc believes the length that a chunk states of itself, and reads on behind its end if a byte
+    of that is damaged, which can end the program.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        root = getattr(self._array.store, "root", None)
+        if isinstance(root, Path) and root.is_dir() and self._array.shards is None:
+            for place in self._chunks_of(key):
+                name = self._array.metadata.encode_chunk_key(place)
+                _check_chunk(root / self._array.path / name)
+        return np.asarray(self._array[key])
+
+    def _chunks_of(self, key: Any) -> Iterator[tuple[int, ...]]:
+        keys = key if isinstance(key, tuple) else (key,)
+        spans = []
+        for i, (n, edge) in enumerate(zip(self.shape, self._array.chunks, strict=True)):
+            one = keys[i] if i < len(keys) else slice(None)
+            start, stop, _ = (one if isinstance(one, slice) else slice(one, one + 1)).indices(n)
+            spans.append(range(start // edge, -(-stop // edge)))
+        return itertools.product(*spans)
+
+
+def _check_chunk(file: Path) -> None:
+    """Raise `ValueError` unless a chunk of Blosc is as long as it says."""
+    if not file.is_file():
+        return  # a chunk of zeros is not stored
+    with file.open("rb") as chunk:
+        head = chunk.read(BLOSC_HEADER_BYTES)
+    n_bytes = file.stat().st_size
+    if len(head) < BLOSC_HEADER_BYTES or int.from_bytes(head[12:16], "little") != n_bytes:
+        raise ValueError(f"the chunk {file.name} is not as long as it says")
 
 
 def _of_multiscales(path: Path, group: Any) -> Iterator[Stack]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ from .streaming import (
     iter_slabs,
     plan_slabs,
 )
+
+if TYPE_CHECKING:
+    from .parts import KeptParts
 
 Floats = NDArray[np.float32]
 #: What an MRC label of 80 characters holds behind our name.
@@ -65,6 +68,7 @@ def iter_fill(
     options: FillOptions,
     sink: Sink | None = None,
     session: Session | None = None,
+    kept: KeptParts | None = None,
 ) -> Generator[Event, None, None]:
     """Reconstruct a tilt series with every method asked for.
 
@@ -80,6 +84,8 @@ def iter_fill(
         Where volumes go while they are computed, such as `io.MrcSink`; arrays by default.
     session : Session, optional
         Keeps the networks open, and what was measured on the series, for the next call.
+    kept : KeptParts, optional
+        Voxels that the same fill computed before; they are taken as they are.
 
     Yields
     ------
@@ -115,7 +121,7 @@ def iter_fill(
         with sink.open_writer(outline) as writer:
             if field.box is None or method.fills_field:
                 slabs = plan_slabs(method, run.beam, part.height, model, options)
-                steps = iter_slabs(run, slabs, writer)
+                steps = iter_slabs(run, slabs, writer, kept)
             else:
                 steps = iter_box_slabs(run, field.box, first, writer)
             tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))

@@ -71,8 +71,7 @@ def cut_slabs(
     WedgefillError
         If not even one strip fits into the memory that was given.
     """
-    # A strip no wider than what is read for its neighbours' sake would keep nothing.
-    lanes = max(choose_strip_lanes(method.memory, beam), 3 * reach)
+    lanes = choose_lanes(method, beam, reach)
     most = max(available_cores(), JOINED if reach else 1)
     need = [_estimate_bytes(method.memory, beam, lanes, n) for n in range(1, most + 1)]
     held = measure_held_bytes()
@@ -85,6 +84,12 @@ def cut_slabs(
         )
     n_strips = 1 if alone else max(1, sum(held + n <= budget for n in need))
     return _join_strips(height, lanes, reach, n_strips)
+
+
+def choose_lanes(method: Method, beam: ParallelBeam, reach: int) -> int:
+    """Slices of a strip, with the neighbours that are read for its sake."""
+    # A strip no wider than those would keep nothing.
+    return max(choose_strip_lanes(method.memory, beam), 3 * reach)
 
 
 def choose_strip_lanes(memory: Memory, beam: ParallelBeam) -> int:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,9 @@ from .options import FillOptions
 from .session import Calibration
 from .sinks import SlabWriter
 from .slabs import Slab, cut_slabs
+
+if TYPE_CHECKING:
+    from .parts import KeptParts
 
 Floats = NDArray[np.float32]
 Item = TypeVar("Item")
@@ -79,6 +82,25 @@ class MethodRun:
         whole = self.series.sinograms(slab.first, slab.last)
         rows = self.calibration.normalisation.apply(whole)
         return (rows, None) if self.crop is None else self.crop.apply(rows)
+
+
+@dataclass(frozen=True, eq=False)
+class SolvedSlab:
+    """Slices that were solved before.
+
+    Attributes
+    ----------
+    planes : ndarray, float32, (z, x, n_slices)
+        In the units of the file.
+    passes : tuple of int
+        That each slab took of an iterative method.
+    seconds : float
+        Time taken.
+    """
+
+    planes: Floats
+    passes: tuple[int, ...] = ()
+    seconds: float = 0.0
 
 
 @dataclass
@@ -135,14 +157,27 @@ def choose_starts(
 
 
 def iter_slabs(
-    run: MethodRun, slabs: Sequence[Slab], writer: SlabWriter
+    run: MethodRun, slabs: Sequence[Slab], writer: SlabWriter, kept: KeptParts | None = None
 ) -> Generator[Step, None, Tally]:
-    """Reconstruct slab by slab; yields the stage and how far the method is, and returns a tally."""
+    """Reconstruct slab by slab; yields the stage and how far the method is, and returns a tally.
+
+    What was `kept` of an earlier run is not computed again.
+    """
     tally, height = Tally(), run.series.height
     normalisation = run.calibration.normalisation
 
+    def read(slab: Slab) -> SolvedSlab | tuple[Floats, Beside | None]:
+        found = None if kept is None else kept.find(run.method.name, slab.start, slab.stop)
+        return run.read(slab) if found is None else found
+
     with write_behind() as behind:
-        for slab, rows in read_ahead(slabs, run.read):
+        for slab, rows in read_ahead(slabs, read):
+            if isinstance(rows, SolvedSlab):
+                tally.passes += rows.passes
+                tally.seconds[run.method.label] += rows.seconds
+                behind(partial(writer.write, slab.start, rows.planes))
+                yield f"{run.method.label} of parts", slab.stop / height
+                continue
             where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
             steps = _time_stages(_solve_slab(run, slab, *rows), run.method, tally)
             solution = yield from relay(steps, partial(_place_step, slab, where, height))

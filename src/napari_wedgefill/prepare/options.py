@@ -1,6 +1,8 @@
-"""What a preparation is asked to do: plain options, from which forms and recipes are made."""
+"""What a preparation is asked to do: plain options, from which forms and recipes are made.
 
-from __future__ import annotations
+magicgui makes the forms of the window from these classes. It reads the annotations of a generated
+`__init__`, so they are not postponed here.
+"""
 
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
@@ -30,11 +32,11 @@ class CleanOptions:
 
     __pydantic_config__ = CHECKED
 
-    spikes: bool = True
-    plane: bool = False
-    bright_field: bool = False
-    invert: bool = False
-    even_intensity: bool = False
+    spikes: Annotated[bool, {"label": "Hot pixels, X-rays"}] = True
+    plane: Annotated[bool, {"label": "Background plane"}] = False
+    bright_field: Annotated[bool, {"label": "Bright field"}] = False
+    invert: Annotated[bool, {"label": "Invert contrast"}] = False
+    even_intensity: Annotated[bool, {"label": "Even the beam"}] = False
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ class TiltOptions:
     leave_out_useless: bool = True
     leave_out_worse: bool = False
     corrected_deg: tuple[tuple[int, float], ...] = ()
-    offset_deg: Annotated[float, {"min": -90.0, "max": 90.0, "step": 0.1}] = 0.0
-    estimate_offset: bool = False
+    offset_deg: Annotated[
+        float, {"label": "Tilt offset", "min": -90.0, "max": 90.0, "step": 0.1}
+    ] = 0.0
+    estimate_offset: Annotated[bool, {"label": "Estimate offset"}] = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class RegionOptions:
 
     rows: tuple[int, int] | None = None
     columns: tuple[int, int] | None = None
-    bin: Annotated[int, {"min": 1, "max": 64}] = 1
+    bin: Annotated[int, {"label": "Bin", "min": 1, "max": 64}] = 1
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .. import __version__
+from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from .options import PrepareOptions
 from .pose import Pose
@@ -33,6 +35,8 @@ class Found:
         Angles of the series as it was read.
     shape : tuple of int
         Height and width after cropping and binning.
+    sentence : str
+        Where it is from, for the history of a series that it is applied to.
     """
 
     kept: NDArray[np.int64]
@@ -40,6 +44,35 @@ class Found:
     pose: Pose
     all_angles_deg: Doubles
     shape: tuple[int, int]
+    sentence: str = "The shifts and the tilt axis were taken from another series."
+
+    def leave_out(self, left_out: Collection[int], name: str) -> Found:
+        """Leave more images out.
+
+        Raises
+        ------
+        WedgefillError
+            If an image is wanted that has no shift.
+        """
+        wanted = np.setdiff1d(np.arange(len(self.all_angles_deg)), list(left_out))
+        lacking = np.setdiff1d(wanted, self.kept)
+        if lacking.size:
+            raise WedgefillError(
+                f"{name}: image {lacking[0]} was not used when the shifts were found, so it has "
+                f"none; leave it out, or have the shifts found anew."
+            )
+        stays = np.isin(self.kept, wanted)
+        pose = replace(self.pose, offsets_px=self.pose.offsets_px[stays])
+        return replace(self, kept=self.kept[stays], angles_deg=self.angles_deg[stays], pose=pose)
+
+    def turn_axis(self, turn_deg: float, move_px: float) -> Found:
+        """Turn and move the tilt axis, as one sees it in the images that this has aligned."""
+        return replace(
+            self,
+            pose=self.pose.turn_axis(turn_deg, move_px),
+            sentence=f"The tilt axis was turned by {turn_deg:+.2f} degrees and moved by "
+            f"{move_px:+.2f} px by hand.",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and lists, ready for JSON; `recipe.read_found` reads it."""

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import affine_transform
+from scipy.ndimage import affine_transform, map_coordinates
 
 from ..geometry import centre
 from ..projector.threads import run_on_cores
@@ -38,6 +38,15 @@ class Pose:
     def add_offsets(self, residual_px: NDArray[np.float64]) -> Pose:
         """Add displacements (n_tilts, 2) measured on images that this pose has already aligned."""
         return replace(self, offsets_px=self.offsets_px + residual_px @ self.rotation().T)
+
+    def turn_axis(self, turn_deg: float, move_px: float) -> Pose:
+        """Turn and move the tilt axis as it lies in images that this pose has already aligned."""
+        c, s = np.cos(np.deg2rad(self.axis_deg)), np.sin(np.deg2rad(self.axis_deg))
+        return Pose(
+            self.offsets_px + np.array([-s * move_px, 0.0]),
+            self.axis_shift_px + c * move_px,
+            self.axis_deg + turn_deg,
+        )
 
     def rotation(self) -> NDArray[np.float64]:
         """Matrix from aligned (y along the axis, x across) to input (y, x) directions."""
@@ -96,6 +105,20 @@ class Binned:
 
         run_on_cores(partial(fill, place, int(tilt)) for place, tilt in enumerate(which))
         return out
+
+    def align_row(self, pose: Pose, row: float) -> Floats:
+        """One row (n_tilts, w) of the aligned images, quick: linear between pixels."""
+        n_tilts, _, w = self.images.shape
+        rotation = pose.rotation()
+        places = np.empty((3, n_tilts, w))
+        for tilt in range(n_tilts):
+            start = self._start(pose, tilt)[:, None]
+            places[0, tilt] = tilt
+            places[1:, tilt] = rotation @ np.stack([np.full(w, row), np.arange(w)]) + start
+        found: Floats = map_coordinates(
+            self.images, places, output=np.float32, order=1, mode="nearest"
+        )
+        return found
 
     def mark_measured(
         self, pose: Pose, tilts: NDArray[np.int64] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from .background import estimate_background
 from .bad_images import BadImage, find_bad_images, find_saturated_tilts
 from .cleaning import estimate_tilt_offset, even_intensities, subtract_plane, turn_into_thickness
 from .coarse import BAD_IMAGE_PX, iter_align
-from .options import PrepareOptions, RegionOptions
+from .options import CleanOptions, PrepareOptions, RegionOptions
 from .outcome import Found, Prepared, PrepareReport, make_table
 from .pose import Binned, Pose
 from .report import Aligned, AlignmentReport
@@ -91,7 +91,7 @@ def iter_prepare(
     if like is not None:
         pose = like.pose
         series = move_images(series, pose)
-        told.append("The shifts and the tilt axis were taken from another series.")
+        told.append(like.sentence)
     elif options.align:
         for item in iter_align(series):
             if isinstance(item, Aligned):
@@ -145,11 +145,48 @@ def take_region(series: TiltSeries, region: RegionOptions, told: list[str]) -> T
     return series
 
 
-def propose_bad_images(series: TiltSeries) -> tuple[BadImage, ...]:
-    """Find images that had better be left out, for a user to decide on."""
+@dataclass(frozen=True)
+class Flaws:
+    """What is wrong with a series as it was read.
+
+    Attributes
+    ----------
+    bad : tuple of BadImage
+        Images that had better be left out, for a user to decide on.
+    sentence : str
+        Hot pixels and saturation, in words; empty where there are none.
+    """
+
+    bad: tuple[BadImage, ...]
+    sentence: str
+
+
+def look_for_flaws(series: TiltSeries) -> Flaws:
+    """Look for bad images and count hot pixels, changing nothing."""
     *_, spikes = iter_replace_spikes(series.array())
     assert isinstance(spikes, Spikes)
-    return _find_bad_images(spikes.images, series, [])
+    told: list[str] = []
+    bad = _find_bad_images(spikes.images, series, told)
+    n_spikes, n_images = int(spikes.per_tilt.sum()), int(np.count_nonzero(spikes.per_tilt))
+    if n_spikes:
+        told.insert(0, f"{n_spikes:,} hot, dead or X-ray pixels in {n_images} images.")
+    return Flaws(bad, " ".join(told))
+
+
+def propose_bad_images(series: TiltSeries) -> tuple[BadImage, ...]:
+    """Find images that had better be left out, for a user to decide on."""
+    return look_for_flaws(series).bad
+
+
+def leave_in_place(series: TiltSeries, options: PrepareOptions) -> Found:
+    """Return what a preparation finds that moves no image: where an axis set by hand begins."""
+    told: list[str] = []
+    all_angles_deg = series.angles_deg
+    series = take_region(series, options.region, told)
+    kept = choose_images(series, options, (), told)
+    series, kept = correct_angles(series.tilts(kept), kept, options, told, None)
+    pose = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
+    return Found(kept, series.angles_deg, pose, all_angles_deg, (series.height, series.width))
 
 
 def _find_bad_images(
@@ -280,20 +317,51 @@ def _estimate_offset(series: TiltSeries, angles_deg: Doubles, told: list[str]) -
 
 def clean_intensities(series: TiltSeries, options: PrepareOptions, told: list[str]) -> TiltSeries:
     """Bright field to thickness, inversion, plane: those that were asked for, in this order."""
-    images = series.array()
-    if options.clean.bright_field:
+    return replace(series, images=_clean_images(series.array(), options.clean, told))
+
+
+def clean_one_image(
+    images: NDArray[np.float32], place: int, clean: CleanOptions
+) -> tuple[NDArray[np.float32], str]:
+    """Show what cleaning does to one image of a series, (h, w), with a sentence of what was done.
+
+    Parameters
+    ----------
+    images : ndarray, float32, (n, h, w)
+        The image and some neighbours, from which the level of empty space is taken.
+    place : int
+        Index of the image in them.
+    clean : CleanOptions
+        What to do. The beam is not evened: that takes aligned images.
+    """
+    told: list[str] = []
+    images = np.asarray(images, np.float32)
+    if clean.spikes:
+        *_, spikes = iter_replace_spikes(images[place : place + 1])
+        assert isinstance(spikes, Spikes)
+        images = images.copy()
+        images[place] = spikes.images[0]
+        told.append(f"{int(spikes.per_tilt[0])} hot, dead or X-ray pixels in this image.")
+    cleaned = _clean_images(images, clean, told)
+    return cleaned[place], " ".join(told)
+
+
+def _clean_images(
+    images: NDArray[np.float32], clean: CleanOptions, told: list[str]
+) -> NDArray[np.float32]:
+    if clean.bright_field:
         images, incident = turn_into_thickness(images)
         told.append(
             f"Bright field was turned into -log(I / I0), with I0 between {incident.min():.4g} and "
             f"{incident.max():.4g}."
         )
-    if options.clean.invert:
+    if clean.invert:
         images = np.float32(images.max()) - images
         told.append("The images were inverted.")
-    if options.clean.plane:
+    if clean.plane:
         images = subtract_plane(images)
         told.append("A plane fitted to the empty space of each image was subtracted.")
-    return replace(series, images=images)
+    return images
 
 
 def move_images(series: TiltSeries, pose: Pose) -> TiltSeries:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..addresses import Address
-from ..atomic import lock_folder, refuse_to_replace, remove_leftovers, write_beside
+from ..atomic import lock_folder, make_folder, refuse_to_replace, remove_leftovers, write_beside
 from ..errors import WedgefillError
 from .events import (
     ComparisonPicture,
@@ -24,6 +24,7 @@ from .report import compute_sha256, describe_input, write_report
 
 if TYPE_CHECKING:
     from ..io import MrcSink
+    from ..pipeline.parts import Kept
     from ..pipeline.session import Session
     from ..tilt_series import TiltSeries
 
@@ -103,6 +104,7 @@ def iter_run_into(
     session: Session | None = None,
     *,
     overwrite: bool = False,
+    kept: Kept | None = None,
 ) -> Generator[RunEvent | Recorded | NotWritten, None, None]:
     """Run `iter_run` and write what comes of it; see there.
 
@@ -123,6 +125,8 @@ def iter_run_into(
     overwrite : bool
         Replace what an earlier run left in the folder; without it a run whose files are there
         already is refused.
+    kept : Kept, optional
+        What was done of the same run before.
 
     Yields
     ------
@@ -155,7 +159,7 @@ def iter_run_into(
     hashes: dict[str, str] = {}
     missing: dict[str, str] = {}
     # Closed at once when this is interrupted, so that the file in the making is removed.
-    with _keep_folder(folder), closing(iter_run(series, options, sink, session)) as events:
+    with _keep_folder(folder), closing(iter_run(series, options, sink, session, kept)) as events:
         for event in events:
             what = _name_item(event)
             if what is None:
@@ -242,7 +246,7 @@ def _write_item(folder: Path, name: str, item: RunEvent, sink: MrcSink) -> tuple
 def _keep_folder(folder: Path) -> Iterator[None]:
     """Make `folder` and keep other runs out of it; remove it if it is new and stays empty."""
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         with lock_folder(folder):
             remove_leftovers(folder)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from ..methods import METHODS
 from ..pipeline.events import Done
 from ..pipeline.fill import check_fill, iter_fill, outline_volume
+from ..pipeline.parts import Kept
 from ..pipeline.session import Session
 from ..pipeline.sinks import ArraySink, Sink
 from ..prepare import Aligned, iter_align
@@ -40,6 +41,7 @@ def iter_run(
     options: RunOptions,
     sink: Sink | None = None,
     session: Session | None = None,
+    kept: Kept | None = None,
 ) -> Generator[RunEvent, None, None]:
     """Fill a tilt series and do with it all that was asked for.
 
@@ -55,6 +57,8 @@ def iter_run(
         Where volumes go while they are computed; arrays by default.
     session : Session, optional
         Keeps the networks open, and what was measured on the series, for the next run.
+    kept : Kept, optional
+        What was done of the same run before.
 
     Yields
     ------
@@ -85,7 +89,9 @@ def iter_run(
     shares = share_out(series, options)
     told = _Teller(Clock())
     if options.align:
-        aligned = yield from told.relay(iter_align(series), shares.align, Aligned)
+        aligned = None if kept is None else kept.aligned
+        if aligned is None:
+            aligned = yield from told.relay(iter_align(series), shares.align, Aligned)
         sources = {**series.sources, "alignment": aligned.report.sentence}
         series = replace(aligned.series, sources=sources)
         report["alignment"] = aligned.report.to_dict()
@@ -98,7 +104,8 @@ def iter_run(
             yield GainCorrected(series, gain)
     volumes: dict[str, Volume] = {}
     seconds: dict[str, float] = {}
-    with closing(iter_fill(series, options.fill, sink, session)) as events:
+    parts = None if kept is None else kept.parts
+    with closing(iter_fill(series, options.fill, sink, session, parts)) as events:
         for event in events:
             if isinstance(event, Progress):
                 yield told.tell(event, shares.fill)

@@ -23,6 +23,7 @@ from .options import RunOptions
 from .report import read_report, write_report
 
 if TYPE_CHECKING:
+    from ..pipeline.parts import Kept
     from ..pipeline.session import Session
     from ..tilt_series import TiltSeries
     from ..volume import Volume
@@ -96,6 +97,7 @@ def iter_run_to(
     session: Session | None = None,
     *,
     overwrite: bool = False,
+    kept: Kept | None = None,
 ) -> Generator[RunEvent | Recorded | NotWritten, None, None]:
     """Run `iter_run_into`, and send what it writes to an address if that is the place.
 
@@ -106,7 +108,7 @@ def iter_run_to(
     ----------
     place : Path or Address
         Receives the results.
-    series, options, provenance, session, overwrite
+    series, options, provenance, session, overwrite, kept
         As in `iter_run_into`.
 
     Raises
@@ -115,14 +117,18 @@ def iter_run_to(
         As `iter_run_into`; or if the store refuses something. What was sent is removed then.
     """
     if isinstance(place, Path):
-        yield from iter_run_into(place, series, options, provenance, session, overwrite=overwrite)
+        yield from iter_run_into(
+            place, series, options, provenance, session, overwrite=overwrite, kept=kept
+        )
         return
     sending = _Sending(place, list_stored(series.name, options), overwrite)
     with (
         tempfile.TemporaryDirectory(prefix="wedgefill-") as scratch,
         sending.kept_tidy(),
         closing(
-            iter_run_into(Path(scratch) / "results", series, options, provenance, session)
+            iter_run_into(
+                Path(scratch) / "results", series, options, provenance, session, kept=kept
+            )
         ) as events,
     ):
         for event in events:

@@ -130,13 +130,13 @@ def test_controls_and_model_agree(window):
     assert [row.name for row in model.rows] == ["XZ", "YZ", "Spectrum"]
     controls.profile_box.setCurrentText("along z")
     assert model.profile_axis == 0
-    controls.linked_check.setChecked(False)
+    controls.contrast.linked_check.setChecked(False)
     model.activate(1)
-    assert controls.contrast_label.text() == "Contrast of TVM"
-    controls.contrast_slider.setValue((0.25, 0.5))
+    assert controls.contrast.label.text() == "Contrast of TVM"
+    controls.contrast.slider.setValue((0.25, 0.5))
     assert model.contrast.scale(model.columns[1]).limits == pytest.approx((0.25, 0.5))
-    controls.auto_button.click()
-    assert controls.contrast_slider.value() == pytest.approx(
+    controls.contrast.auto_button.click()
+    assert controls.contrast.slider.value() == pytest.approx(
         model.contrast.scale(model.columns[1]).limits, abs=1e-3
     )
     controls.minuend_box.setCurrentText("none")
@@ -209,3 +209,19 @@ def test_menus_open_the_window_and_the_dock(npe2pm, make_napari_viewer, qtbot):
         add(viewer, name)
     qtbot.waitUntil(lambda: titles(docked) == titles(window) == ["WBP", "GAN"], timeout=5000)
     qtbot.wait(120)
+
+
+def test_limits_are_typed_and_the_histogram_counts_the_voxels(window, qtbot):
+    bar = window.controls.contrast
+    assert bar.histogram._scale.counts.sum() == 2 * 12 * 6 * 10
+    for edit, text in ((bar.low_edit, "0.25"), (bar.high_edit, "0.5")):
+        edit.clear()
+        qtbot.keyClicks(edit, text)
+        edit.editingFinished.emit()
+    column = window.model.columns[0]
+    assert window.model.contrast.scale(column).limits == (0.25, 0.5)
+    bar.high_edit.clear()
+    qtbot.keyClicks(bar.high_edit, "0.1")  # below the other end
+    bar.high_edit.editingFinished.emit()
+    assert window.model.contrast.scale(column).limits == (0.25, 0.5)
+    assert bar.high_edit.text() == "0.5"

@@ -49,7 +49,7 @@ def test_a_script_drives_the_dock_as_any_magicgui_widget(loaded, hands):
 
 def test_tool_tips_are_what_the_classes_say(loaded):
     _, dock = loaded
-    for form in (settings.Series, settings.Methods, settings.Checks, settings.Prepare):
+    for form in (settings.Series, settings.Methods, settings.Checks):
         for name in form.__dataclass_fields__:
             assert len(dock.get_widget(name).tooltip) > 20, name
 
@@ -222,23 +222,11 @@ def test_typed_angles_stay_with_their_series(loaded, other):
 
 def test_settings_are_remembered_for_each_series(loaded, other):
     viewer, dock = loaded
-    dock.update(axis_shift_px=3.5, slices=(1, 4), align=True)
+    dock.update(axis_shift_px=3.5, slices=(1, 4), plane=True)
     viewer.add_layer(other)
-    assert (dock.axis_shift_px.value, dock.slices.value, dock.align.value) == (0, (0, 12), False)
+    assert (dock.axis_shift_px.value, dock.slices.value, dock.plane.value) == (0, (0, 12), False)
     dock.series.value = viewer.layers["discs"]
-    assert (dock.axis_shift_px.value, dock.slices.value, dock.align.value) == (3.5, (1, 4), True)
-
-
-def test_alignment_leaves_the_aligned_series_and_fills_it(loaded, hands):
-    viewer, dock = loaded
-    dock.update(methods=("wbp",), align=True, slices=(1, 4))
-    hands.fill(dock)
-    assert dock.slices.value == (1, 4)
-    assert dock.series.value is viewer.layers["discs aligned"]
-    assert not dock.align.value
-    assert [layer.name for layer in list_volumes(viewer)] == ["discs aligned WBP"]
-    assert re.search("[Ii]mages were", dock.footer.status.text())
-    assert "alignment:" in dock.angle_line.tooltip
+    assert (dock.axis_shift_px.value, dock.slices.value, dock.plane.value) == (3.5, (1, 4), True)
 
 
 def test_slices_follow_the_axis(loaded):
@@ -301,7 +289,7 @@ def test_sections_fold_away_and_say_what_they_hold(loaded):
     methods = dock.sections[2]
     methods.heading.native.click()
     assert not methods.is_open
-    assert dock.methods.native.isHidden() or not dock.forms[2].native.isVisible()
+    assert dock.methods.native.isHidden() or not dock.forms[1].native.isVisible()
     dock.methods.value = ("wbp", "tvm")
     assert "WBP, TVM" in methods.heading.text
     methods.heading.native.click()

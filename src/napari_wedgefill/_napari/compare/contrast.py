@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..shared_contrast import SATURATED_PERCENT, share_contrast
 from .columns import Column, Floats
 
 #: Intensities shown in the first and in the last colour.
 Limits = tuple[float, float]
+N_BINS = 100
 
 
 @dataclass
@@ -26,11 +28,20 @@ class Scale:
         Lowest and highest intensity seen.
     chosen : tuple of float or None
         Limits set by hand.
+    counts : ndarray, int64, (n_bins,)
+        Voxels by intensity, from the lowest to the highest seen.
     """
 
     automatic: Limits = (0.0, 1.0)
     bounds: Limits = (0.0, 1.0)
     chosen: Limits | None = None
+    counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    @property
+    def range(self) -> Limits:
+        """What a slider has to reach: all intensities, and the limits."""
+        low, high = self.limits
+        return min(self.bounds[0], low), max(self.bounds[1], high)
 
     @property
     def limits(self) -> Limits:
@@ -97,14 +108,22 @@ class Contrast:
 def _scale(volumes: Sequence[Floats]) -> Scale:
     low = min(float(values.min()) for values in volumes)
     high = max(float(values.max()) for values in volumes)
-    return Scale(share_contrast(volumes), (low, high) if high > low else (low, low + 1.0))
+    bounds = (low, high) if high > low else (low, low + 1.0)
+    return Scale(share_contrast(volumes), bounds, counts=_count(volumes, bounds))
 
 
 def _symmetric_scale(values: Floats) -> Scale:
     distance = np.abs(values)
     usual = float(np.percentile(distance, 100 - SATURATED_PERCENT))
     widest = float(distance.max()) or 1.0
-    return Scale((-(usual or widest), usual or widest), (-widest, widest))
+    bounds = (-widest, widest)
+    limits = (-(usual or widest), usual or widest)
+    return Scale(limits, bounds, counts=_count([values], bounds))
+
+
+def _count(volumes: Sequence[Floats], bounds: Limits) -> NDArray[np.int64]:
+    """Histogram of all volumes together."""
+    return np.sum([np.histogram(values, N_BINS, bounds)[0] for values in volumes], axis=0)
 
 
 def _finite(values: Floats) -> Floats:

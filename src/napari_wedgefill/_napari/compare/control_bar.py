@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from psygnal import Signal
-from qtpy.QtCore import QSignalBlocker, Qt
+from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -18,11 +18,11 @@ from qtpy.QtWidgets import (
     QWidget,
     QWidgetAction,
 )
-from superqt import QDoubleRangeSlider, QFlowLayout
+from superqt import QFlowLayout
 
+from .contrast_bar import ContrastBar
 from .model import CompareModel
 from .planes import AXES, ROWS
-from .shading import COLOURMAPS
 
 OTHERS = "other volumes"
 NONE, MIXED = "none", "chosen volumes"
@@ -62,12 +62,7 @@ class ControlBar(QWidget):
         self.fit_button = QPushButton("Fit")
         self.copy_button = QPushButton("Copy")
         self.save_button = QPushButton("Save figure\N{HORIZONTAL ELLIPSIS}")
-        self.contrast_label, self.low_label, self.high_label = QLabel(), QLabel(), QLabel()
-        self.contrast_slider = QDoubleRangeSlider(Qt.Orientation.Horizontal)
-        self.linked_check = QCheckBox("linked")
-        self.auto_button = QPushButton("Auto")
-        self.colour_box = QComboBox()
-        self.colour_box.addItems(COLOURMAPS)
+        self.contrast = ContrastBar(model)
         self._explain()
         self._lay_out()
         self._connect()
@@ -91,9 +86,6 @@ class ControlBar(QWidget):
         self.fit_button.setToolTip("Show all of every volume (Home).")
         self.copy_button.setToolTip("Copy the figure to the clipboard.")
         self.save_button.setToolTip("Write the figure as PNG or PDF, for print.")
-        self.linked_check.setToolTip("One contrast for all methods, or one for each column.")
-        self.auto_button.setToolTip("Contrast that suits the intensities.")
-        self.colour_box.setToolTip("Colours of the methods.")
 
     def _lay_out(self) -> None:
         flow = QFlowLayout()
@@ -108,22 +100,10 @@ class ControlBar(QWidget):
             (self.crosshair_check, self.fit_button, self.copy_button, self.save_button),
         ):
             flow.addWidget(_group(*group))
-        contrast = QHBoxLayout()
-        contrast.addWidget(self.contrast_label)
-        contrast.addWidget(self.low_label)
-        contrast.addWidget(self.contrast_slider, stretch=1)
-        for widget in (
-            self.high_label,
-            self.linked_check,
-            self.auto_button,
-            QLabel("Colours"),
-            self.colour_box,
-        ):
-            contrast.addWidget(widget)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 4, 6, 2)
         column.addLayout(flow)
-        column.addLayout(contrast)
+        column.addWidget(self.contrast)
 
     def _connect(self) -> None:
         model = self._model
@@ -138,10 +118,6 @@ class ControlBar(QWidget):
         self.fit_button.clicked.connect(model.fit)
         self.copy_button.clicked.connect(lambda: self.copy_asked.emit())
         self.save_button.clicked.connect(lambda: self.save_asked.emit())
-        self.contrast_slider.valueChanged.connect(model.set_limits)
-        self.linked_check.toggled.connect(model.link_contrast)
-        self.auto_button.clicked.connect(model.auto_contrast)
-        self.colour_box.currentTextChanged.connect(model.set_colourmap)
         model.changed.connect(self.refresh)
 
     def refresh(self) -> None:
@@ -161,27 +137,10 @@ class ControlBar(QWidget):
             elif model.profile_axis is not None:
                 self.profile_box.setCurrentText(f"along {AXES[model.profile_axis]}")
             self.crosshair_check.setChecked(model.show_crosshair)
-            self.linked_check.setChecked(model.contrast.linked)
-            self.colour_box.setCurrentText(model.colourmap)
-            self._refresh_contrast()
+        self.contrast.refresh()
         self.reference_box.setEnabled(minuend != NONE)
         for button in (self.copy_button, self.save_button, self.fit_button):
             button.setEnabled(bool(titles))
-
-    def _refresh_contrast(self) -> None:
-        model = self._model
-        self.contrast_slider.setEnabled(bool(model.columns))
-        if not model.columns:
-            return
-        column = model.columns[model.active]
-        shared = model.contrast.linked and not column.has_own_scale
-        self.contrast_label.setText("Contrast" if shared else f"Contrast of {column.title}")
-        scale = model.contrast.scale(column)
-        low, high = scale.limits
-        self.contrast_slider.setRange(min(scale.bounds[0], low), max(scale.bounds[1], high))
-        self.contrast_slider.setValue((low, high))
-        self.low_label.setText(f"{low:.4g}")
-        self.high_label.setText(f"{high:.4g}")
 
     def _inputs(self) -> list[QWidget]:
         return [
@@ -190,9 +149,6 @@ class ControlBar(QWidget):
             self.reference_box,
             self.profile_box,
             self.crosshair_check,
-            self.linked_check,
-            self.colour_box,
-            self.contrast_slider,
         ]
 
     def _set_difference(self) -> None:

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from psygnal import Signal
 
+from ...trust.objects import choose_box, find_object_box
 from .columns import Column, DifferenceColumn, VolumeColumn
 from .contrast import Contrast, Limits
 from .planes import ROWS, Plane, Point
 from .profile import Line, Profile, line_through, points_along, profile
 
+#: A row of panels is at least this part of the highest one, so that thin volumes stay visible.
+LEAST_SHARE = 0.2
 MIN_MAGNIFICATION, MAX_MAGNIFICATION = 0.5, 64.0
 
 
@@ -78,7 +81,7 @@ class CompareModel:
         self.methods, self.unit = tuple(methods), unit
         self._rebuild()
         if self.methods and had_none:
-            self.fit()
+            self.fit_object()
             self.move_to(self.view.centre)
         elif self.methods:
             self.move_to(self.crosshair)
@@ -160,6 +163,20 @@ class CompareModel:
         z, y, x = ((a + b) / 2 for a, b in zip(low, high, strict=True))
         self.view = Viewpoint((z, y, x))
         self.changed.emit()
+
+    def fit_object(self) -> None:
+        """Show the object in the volumes, with a margin, as large as the panels allow."""
+        first = self.methods[0]
+        alike = [method for method in self.methods if method.shape == first.shape]
+        densities = [method for method in alike if not method.has_own_scale] or [first]
+        box = np.array(choose_box([find_object_box(one.data) for one in densities]), dtype=float)
+        faces = np.array(first.extent)
+        edges = (faces[1] - faces[0]) / first.data.shape
+        low, high = faces[0] + box.T * edges
+        lowest, highest = self.extent
+        whole = np.subtract(highest, lowest)
+        whole = np.maximum(whole, LEAST_SHARE * whole.max())
+        self.look_at(tuple(((low + high) / 2).tolist()), float((whole / (high - low)).min()))
 
     def look_at(self, centre: Point, magnification: float | None = None) -> None:
         """Pan, and zoom if asked to; the middle of the panels stays on the volumes."""

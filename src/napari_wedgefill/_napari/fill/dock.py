@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from weakref import ReferenceType, ref
@@ -18,10 +19,13 @@ from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 
 from ...errors import WedgefillError
 from ..layers import LayerMap, list_series, list_volumes, was_opened
+from ..prepare.page import PreparePage
+from ..prepare.steps import recipe_of
 from ..runs import Run
-from ..stage import TILTS
+from ..solid.panel import SolidPanel
+from ..stage import SOLID
+from .actions import Actions
 from .closing import DockWatcher
-from .export import ExportDialog, export_files
 from .fields import Section
 from .footer import Footer
 from .forms import Forms
@@ -30,11 +34,22 @@ from .live import LiveSlice
 from .preferences import read_preferences, write_preferences
 from .scrolling import Scrolling
 from .series_fields import SeriesFields
-from .settings import Checks, Methods, Prepare, Series
+from .settings import Checks, Methods, Series
+from .shortcuts import bind_keys
 from .verdict import Verdict
+from .views import Views
 from .workbench import find_workbench
 from .worker import StepWorker
 
+#: Sections from top to bottom, and the page that explains each.
+PAGES = {
+    "Series": "formats.md",
+    "Prepare": "prepare.md",
+    "Methods": "how-it-works.md",
+    "Checks": "trust.md",
+    "Result": "trust.md",
+    SOLID: "tutorial.md",
+}
 LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
 #: Space between sections and at their sides, in pixels.
 MARGIN, SPACING = 6, 4
@@ -67,7 +82,6 @@ class FillWedge(Forms):
         self._is_connected = True
         forms = (
             FunctionGui(Series, call_button=False, name="series_form"),
-            FunctionGui(Prepare, call_button=False, name="prepare_form"),
             FunctionGui(Methods, call_button=False, name="methods_form"),
             FunctionGui(Checks, call_button=False, name="checks_form"),
         )
@@ -76,27 +90,32 @@ class FillWedge(Forms):
         self.verdict = Verdict()
         self.footer = Footer()
         self.run_box = ComboBox(name="run", label="Run", choices=self._offer_runs, gui_only=True)
+        self.solid = SolidPanel(self.workbench)
+        self.prepare_page = PreparePage(self.workbench, self._ask_series, self._take_prepared)
         self.sections = self._make_sections(forms)
-        super().__init__(forms, self.sections, name="fill_wedge")
-        self.series_fields = SeriesFields(self, self.workbench, self.sections[0].summarise)
+        all_forms: tuple[Container[Any], ...] = (*forms, *self.prepare_page.forms.values())
+        super().__init__(all_forms, self.sections, name="fill_wedge")
+        self.series_fields = SeriesFields(self, self.workbench, self._describe_series)
         self._lay_out()
         self.live_slice = LiveSlice(self.workbench, self.inputs_and_layer)
+        self.views, self.actions = Views(self), Actions(self)
         self._watcher = DockWatcher(self.native, self.settle_in, self.detach)
         self.update(read_preferences())
         self._connect()
+        bind_keys(self)
         self._layers_changed()
         self._runs_changed()
         self._find_on_stage()
 
     def _find_on_stage(self) -> None:
         """Take over what the canvas shows; a lone series is put on the stage."""
-        stage, layer = self.workbench.stage, self._layer
+        stage, layer = self.workbench.stage, self.layer
         if layer is not None and not stage.shown and not list_volumes(self._viewer):
             stage.show_series(layer)
         self._mark_view(stage.view)
 
     @property
-    def _layer(self) -> Image | None:
+    def layer(self) -> Image | None:
         """The tilt series that is chosen."""
         return self.series_fields.layer
 
@@ -105,9 +124,11 @@ class FillWedge(Forms):
     def _make_sections(self, forms: Sequence[Container[Any]]) -> tuple[Section, ...]:
         result = Container[Widget](widgets=[self.run_box], name="result_form")
         result.native.layout().addWidget(self.verdict)
-        titles = ("Series", "Prepare", "Methods", "Checks", "Result")
+        series, *others = forms
+        contents = (series, self.prepare_page, *others, result, self.solid)
         return tuple(
-            Section(title, form) for title, form in zip(titles, (*forms, result), strict=True)
+            Section(title, form, page=page)
+            for (title, page), form in zip(PAGES.items(), contents, strict=True)
         )
 
     def _lay_out(self) -> None:
@@ -132,7 +153,7 @@ class FillWedge(Forms):
         if self._is_connected:
             self.align_labels()
             self.scrolling.updateGeometry()
-            window = self._window()
+            window = self.window()
             self.workbench.stage.window = None if window is None else ref(window)
 
     def align_labels(self) -> None:
@@ -141,7 +162,7 @@ class FillWedge(Forms):
             label
             for section in self.sections
             for label in section.form.native.findChildren(QLabel)
-            if label is not self.series_fields.line.native and not self.verdict.isAncestorOf(label)
+            if not label.wordWrap() and label.text() and not self.verdict.isAncestorOf(label)
         ]
         width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
         for label in labels:
@@ -160,7 +181,7 @@ class FillWedge(Forms):
         inputs, layer = self.inputs_and_layer()
         self.live.value = False
         write_preferences(self.asdict())
-        return self.workbench.fill(inputs, layer, self._window())
+        return self.workbench.fill(inputs, layer, self.window())
 
     # What a job is started with
 
@@ -170,24 +191,31 @@ class FillWedge(Forms):
 
     def inputs_and_layer(self) -> tuple[FillInputs, Image]:
         """Snapshot of the fields, and the layer of the series."""
-        layer = self._layer
-        if layer is None:
-            raise WedgefillError("There is no tilt series; open one, or drop its file here.")
+        series, layer = self._ask_series()
         if not self.methods.value:
             raise WedgefillError("No method is checked; check at least one.")
-        inputs = FillInputs(
-            source=LayerMap.of(layer),
-            angles=self.angles.value,
-            pixel_nm=self.pixel_nm.value or None,
-            axis=self.axis.value,
-            axis_shift_px=self.axis_shift_px.value,
-            align=self.align.value,
+        inputs = replace(
+            series,
             methods=self.methods.value,
             model=self.model.value,
             device=self.device.value,
             slices=self.series_fields.chosen_slices(layer),
             self_check=self.self_check.value,
             trust_map=self.trust_map.value,
+        )
+        return inputs, layer
+
+    def _ask_series(self) -> tuple[FillInputs, Image]:
+        """Snapshot of what is said of the series, and its layer."""
+        layer = self.layer
+        if layer is None:
+            raise WedgefillError("There is no tilt series; open one, or drop its file here.")
+        inputs = FillInputs(
+            source=LayerMap.of(layer),
+            angles=self.angles.value,
+            pixel_nm=self.pixel_nm.value or None,
+            axis=self.axis.value,
+            axis_shift_px=self.axis_shift_px.value,
         )
         return inputs, layer
 
@@ -198,33 +226,6 @@ class FillWedge(Forms):
         except WedgefillError as error:
             self.workbench.fail(error)
 
-    def compare(self) -> None:
-        """Open the Compare window with the run that is chosen."""
-        from ..compare.window import open_compare  # it compiles on first use
-
-        run = self.run_box.value
-        open_compare(self._viewer, self._window(), run=None if run is None else run.title)
-
-    def measure(self) -> None:
-        """Open the table of the run that is chosen; it is made once."""
-        if (run := self.run_box.value) is None:
-            return
-        try:
-            self.workbench.measure(run, self._window())
-        except WedgefillError as error:
-            self.workbench.fail(error)
-
-    def export(self) -> None:
-        """Ask what to write and where to, and write it."""
-        dialog = ExportDialog(self._viewer, self.workbench.runs, self.run_box.value)
-        try:
-            jobs = dialog.ask(self._window())
-        except WedgefillError as error:
-            self.workbench.fail(error)
-            return
-        if jobs:
-            export_files(jobs, self.workbench.say, self.workbench.fail)
-
     # What follows what
 
     def _connect(self) -> None:
@@ -232,15 +233,23 @@ class FillWedge(Forms):
         for form in self.forms:
             form.changed.connect(self._field_changed)
         self.series.changed.connect(self._series_chosen)
+        self.axis.changed.connect(self._axis_edited)
+        self.axis_shift_px.changed.connect(self._axis_edited)
         self.live.changed.connect(self._live_switched)
+        self.follow.changed.connect(self._axis_followed)
         self.run_box.changed.connect(self._run_chosen)
+        for section in self.sections:
+            section.help_button.clicked.connect(partial(self.actions.open_help, section.page))
+        self.series_fields.array_button.clicked.connect(self.actions.cut_series)
         footer.fill_button.clicked.connect(self.fill)
         footer.cancel_button.clicked.connect(bench.cancel)
-        footer.compare_button.clicked.connect(self.compare)
-        footer.results_button.clicked.connect(self.measure)
-        footer.export_button.clicked.connect(self.export)
-        footer.view_chosen.connect(self.show_view)
-        footer.trust_button.clicked.connect(self.show_trust)
+        footer.compare_button.clicked.connect(self.actions.compare)
+        footer.results_button.clicked.connect(self.actions.measure)
+        footer.export_button.clicked.connect(self.actions.export)
+        footer.save_action.triggered.connect(lambda: self.actions.save_session())
+        footer.open_action.triggered.connect(lambda: self.actions.open_session())
+        footer.view_chosen.connect(self.views.show)
+        footer.trust_button.clicked.connect(self.views.show_trust)
         for name in LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).connect(self._layers_changed)
         for signal, slot in self._bench_slots():
@@ -254,7 +263,7 @@ class FillWedge(Forms):
             (bench.said, self.footer.show_message),
             (bench.busy, self._set_running),
             (bench.ran, self._show_run),
-            (bench.measured, self._show_table),
+            (bench.measured, self.actions.show_table),
             (bench.prepared, self._take_prepared),
             (bench.runs.changed, self._runs_changed),
             (bench.stage.changed, self._mark_view),
@@ -263,6 +272,7 @@ class FillWedge(Forms):
     def detach(self) -> None:
         """Leave nothing behind that calls a dock which is gone; a job goes on without it."""
         self.series_fields.remember()
+        self.prepare_page.close_down()
         self._disconnect()
         self.native.deleteLater()
         if self.workbench.is_running:
@@ -273,6 +283,7 @@ class FillWedge(Forms):
             return
         self._is_connected = False
         self.live_slice.detach()
+        self.prepare_page.disconnect()
         for name in LAYER_EVENTS:
             getattr(self._viewer.layers.events, name).disconnect(self._layers_changed)
         for signal, slot in self._bench_slots():
@@ -296,32 +307,46 @@ class FillWedge(Forms):
             return
         candidates = list_series(self._viewer)
         opened = getattr(event, "value", None) if getattr(event, "type", "") == "inserted" else None
-        wanted = self._layer if self._layer in candidates else None
-        if opened in candidates and (wanted is None or was_opened(opened)):
+        wanted = self.layer if self.layer in candidates else None
+        # A series that was prepared here is taken up by `_take_prepared`.
+        is_new = opened in candidates and not recipe_of(opened)
+        if is_new and (wanted is None or was_opened(opened)):
             wanted = opened
         elif wanted is None and candidates:
             wanted = candidates[-1]
         with self.setting():
             self.series.reset_choices()
             self.series.value = wanted
-        if wanted is not self._layer or wanted is None:
+        if wanted is not self.layer or wanted is None:
             self._take_series(wanted, show=opened is not None and opened is wanted)
+        self.series_fields.offer_arrays()
         self._set_running(self.workbench.is_running)
         self._enable_results()
 
     def _series_chosen(self, layer: Image | None) -> None:
-        if not self.is_setting and layer is not self._layer:
+        if not self.is_setting and layer is not self.layer:
             self._take_series(layer, show=True)
 
     def _take_series(self, layer: Image | None, *, show: bool) -> None:
         """Go over to another series, and show it on the canvas if asked to."""
-        self.live.value = False
+        self.live.value = self.follow.value = False
         self.series_fields.show(layer)
         if layer is not None and show:
             self.workbench.stage.show_series(layer)
+        self.prepare_page.show_series(layer)
         self._set_running(self.workbench.is_running)
         self._runs_changed()
         self.changed.emit(self)
+
+    def _describe_series(self, words: str) -> None:
+        """Follow the angles of the series, typed or loaded."""
+        self.sections[0].summarise(words)
+        if self.prepare_page.chosen.layer is self.layer:
+            self.prepare_page.renew()
+
+    def _axis_edited(self) -> None:
+        if not self.is_setting:
+            self.prepare_page.renew()
 
     def _field_changed(self) -> None:
         """Take back an error that was said of other values, and fill the live slice anew."""
@@ -333,21 +358,28 @@ class FillWedge(Forms):
         self.sections[2].summarise(", ".join(m.upper() for m in self.methods.value))
         self.changed.emit(self)
 
+    def _axis_followed(self, on: bool) -> None:
+        """Show one live slice at a time."""
+        if on:
+            self.live.value = False
+
     def _live_switched(self, on: bool) -> None:
+        if on:
+            self.follow.value = False
         self.live_slice.turn(on)
-        if not on and self._layer is not None and not self.workbench.stage.shown:
-            self.workbench.stage.show_series(self._layer)
+        if not on and self.layer is not None and not self.workbench.stage.shown:
+            self.workbench.stage.show_series(self.layer)
 
     def _set_running(self, running: bool) -> None:
-        self.footer.set_running(running, ready=self._layer is not None)
+        self.footer.set_running(running, ready=self.layer is not None)
 
     def _runs_changed(self) -> None:
         """Offer the runs, the newest of the series first chosen; no run, nothing to look at."""
         runs, chosen = self.workbench.runs, self.run_box.value
         with self.setting():
             self.run_box.reset_choices()
-        wanted = chosen if chosen in runs.runs and chosen.source is self._layer else None
-        wanted = wanted or runs.newest(self._layer)
+        wanted = chosen if chosen in runs.runs and chosen.source is self.layer else None
+        wanted = wanted or runs.newest(self.layer)
         self._choose_run(wanted)
         self.sections[4].native.setVisible(wanted is not None)
         self._enable_results()
@@ -377,49 +409,26 @@ class FillWedge(Forms):
         self._choose_run(run)
         self.called.emit(run)
 
-    def _show_table(self, run: Run) -> None:
-        from ..results.window import open_results
-
-        open_results(run, self._window())
-        if self.workbench.is_running:
-            self.workbench.say("The results are in a window of their own.")
-
     def _take_prepared(self, layer: Image) -> None:
-        self._take_series(layer, show=False)
+        """Go on with another step of a series; a live slice follows it."""
+        follows = {field: field.value for field in (self.live, self.follow)}
         with self.setting():
             self.series.reset_choices()
             self.series.value = layer
-            self.align.value = False
-
-    def show_view(self, name: str) -> None:
-        """Show the images of the tilt series, or the volumes as XZ, XY or YZ slices."""
-        stage = self.workbench.stage
-        run = self.run_box.value
-        if name == TILTS:
-            if self._layer is not None:
-                stage.show_series(self._layer)
-        elif stage.shows_volumes or run is None:
-            stage.orient(name)
-        else:
-            stage.show_volumes(list(run.volumes.values()), name)
-        self._mark_view(stage.view)
-
-    def show_trust(self, wanted: bool) -> None:
-        """Show the trust map of the chosen run over its volume, or all of its volumes again."""
-        run, stage = self.run_box.value, self.workbench.stage
-        if wanted and run is not None and run.trust is not None and run.trusted is not None:
-            stage.show_over(run.trusted, run.trust)
-        elif run is not None:
-            stage.show_volumes(list(run.volumes.values()))
+        self._take_series(layer, show=not any(follows.values()))
+        for field, is_on in follows.items():
+            field.value = is_on
 
     def _mark_view(self, view: str) -> None:
-        """Light the buttons of what the canvas shows."""
-        self.footer.mark_view(view)
-        run = self.run_box.value
-        offered = run is not None and run.trust is not None and run.trusted is not None
-        self.footer.mark_trust(offered=offered, shown=self.workbench.stage.shows_overlay)
+        """Light the buttons of what the canvas shows; the 3-D section comes and goes with it."""
+        self.views.mark(view)
+        solid = self.sections[5].native
+        if solid.isHidden() == (view == SOLID):
+            solid.setVisible(view == SOLID)
+            self.scrolling.reveal(solid)
 
-    def _window(self) -> QMainWindow | None:
+    def window(self) -> QMainWindow | None:
+        """Return napari's window, once the dock is in it."""
         window = self.native.window()
         return window if isinstance(window, QMainWindow) else None
 

@@ -18,6 +18,8 @@ from ...methods import METHODS
 CHECKS_A_ROW = 3
 #: So that they stand below one another, in pixels.
 CHECK_WIDTH = 72
+#: Of the button that opens a page of the documentation, in pixels.
+HELP_WIDTH = 22
 MORE = "\N{HORIZONTAL ELLIPSIS}"
 
 
@@ -169,14 +171,32 @@ class Section(Container[Widget]):
         What is folded.
     is_open : bool
         Whether it is unfolded at first.
+    page : str
+        Of the documentation, that explains it; empty for none.
+
+    Attributes
+    ----------
+    help_button : PushButton
+        Its `clicked` signal is for whoever opens pages.
     """
 
-    def __init__(self, title: str, form: Container[Widget], *, is_open: bool = True) -> None:
+    def __init__(
+        self, title: str, form: Container[Widget], *, is_open: bool = True, page: str = ""
+    ) -> None:
+        self.page = page
+        self.help_button = PushButton(text="?", name=f"{title.lower()}_help", gui_only=True)
+        self.help_button.tooltip = f"Read about {title}."
+        self.help_button.native.setFlat(True)
+        self.help_button.native.setFixedWidth(HELP_WIDTH)
+        if not page:
+            self.help_button.native.setVisible(False)
         self.heading = PushButton(text=title, name=f"{title.lower()}_heading", gui_only=True)
         self.form = form
-        super().__init__(
-            widgets=[self.heading, form], labels=False, name=f"{title.lower()}_section"
+        top = Container[Widget](
+            widgets=[self.heading, self.help_button], layout="horizontal", labels=False
         )
+        top.margins = (0, 0, 0, 0)
+        super().__init__(widgets=[top, form], labels=False, name=f"{title.lower()}_section")
         self.margins = (0, 0, 0, 0)
         self.native.layout().setSpacing(2)
         form.margins = (14, 0, 0, 4)

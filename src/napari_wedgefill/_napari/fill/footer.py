@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QButtonGroup,
     QHBoxLayout,
     QLabel,
+    QMenu,
     QProgressBar,
     QPushButton,
     QSizePolicy,
@@ -20,19 +21,20 @@ from ...durations import write_rough_duration
 from ...progress import Progress
 from ..messages import Message
 from ..qt_objects import expect
-from ..stage import ORIENTATIONS, TILTS
+from ..stage import ORIENTATIONS, SOLID, TILTS
 
 STEPS = 1000
 #: Of the button that matters most, in pixels.
 FILL_HEIGHT = 32
 #: Room for the name of a view, in pixels.
-VIEW_WIDTH = 40
+VIEW_WIDTH = 36
 MORE = "\N{HORIZONTAL ELLIPSIS}"
 VIEW_TIPS = {
     TILTS: "The images of the tilt series.",
     "XZ": "Slices across the tilt axis: here the missing wedge shows.",
     "XY": "Slices as seen along the beam at 0 degrees.",
     "YZ": "Slices along the tilt axis and the beam.",
+    SOLID: "Surfaces in three dimensions; all methods turn in step.",
 }
 
 
@@ -68,6 +70,11 @@ class Footer(QWidget):
         self.export_button = _button(
             f"Export{MORE}", "Write volumes as MRC, with their voxel size and history."
         )
+        self.session_button = _button("Session", "Save all that is open, or open it again.")
+        menu = QMenu(self.session_button)
+        self.save_action = menu.addAction(f"Save session{MORE}")
+        self.open_action = menu.addAction(f"Open session{MORE}")
+        self.session_button.setMenu(menu)
         self._lay_out()
         self.set_running(False, ready=False)
         self.show_message(Message(""))
@@ -80,14 +87,19 @@ class Footer(QWidget):
         column.addWidget(self.status)
         column.addWidget(self.report_button)
         column.addLayout(_row((self.fill_button, 3), (self.cancel_button, 1)))
-        results = (self.compare_button, self.results_button, self.export_button)
+        results = (
+            self.compare_button,
+            self.results_button,
+            self.export_button,
+            self.session_button,
+        )
         column.addLayout(_row(*((button, 1) for button in results)))
         column.addLayout(self._view_row())
 
     def _view_row(self) -> QBoxLayout:
         self._views = QButtonGroup(self)
         self.view_buttons = {}
-        for name in (TILTS, *ORIENTATIONS):
+        for name in (TILTS, *ORIENTATIONS, SOLID):
             button = _button(name, VIEW_TIPS[name])
             button.setCheckable(True)
             button.setMinimumWidth(VIEW_WIDTH)

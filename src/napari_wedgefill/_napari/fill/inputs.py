@@ -13,7 +13,7 @@ from ...methods import DEFAULT_METHODS, METHODS, label_of
 from ...pipeline.options import FillOptions
 from ...run.options import RunOptions
 from ...tilt_series import TiltSeries
-from ..layers import LayerMap
+from ..layers import LayerMap, digest_pixels
 from .angle_text import parse_angles
 
 #: Counter-clockwise turn that brings a tilt axis from across the picture to upright.
@@ -36,8 +36,6 @@ class FillInputs:
         ``"y"`` where the tilt axis runs up the image, ``"x"`` where it runs across.
     axis_shift_px : float
         Position of the tilt axis from the image centre, in pixels.
-    align : bool
-        Whether to align the images first.
     methods : tuple of str
         Methods to run.
     model : str
@@ -55,7 +53,6 @@ class FillInputs:
     pixel_nm: float | None = None
     axis: str = "y"
     axis_shift_px: float = 0.0
-    align: bool = False
     methods: tuple[str, ...] = DEFAULT_METHODS
     model: str = FillOptions.model
     device: str = FillOptions.device
@@ -71,7 +68,6 @@ class FillInputs:
         """Return what `iter_run` is asked for."""
         return RunOptions(
             fill=self.fill_options(),
-            align=self.align,
             self_check=self.self_check,
             trust=self.trust_map,
         )
@@ -91,8 +87,6 @@ class FillInputs:
         needs_model = any(METHODS[method].needs_model for method in self.methods)
         if needs_model and self.model != FillOptions.model:
             said.append(f"model {self.model.replace(chr(92), '/').rstrip('/').split('/')[-1]}")
-        if self.align:
-            said.append("aligned")
         if self.axis == "x":
             said.append("axis across")
         shift = self.axis_shift_px - float(found.get("axis_shift_px", 0.0))
@@ -109,7 +103,7 @@ class FillInputs:
                 mine == theirs
                 for mine, theirs in zip(self._makes_series, earlier._makes_series, strict=True)
             )
-            if same and earlier._built[1] == _digest(self.source.data):
+            if same and earlier._built[1] == digest_pixels(self.source.data):
                 vars(self)["_built"] = earlier._built
         return self
 
@@ -130,10 +124,4 @@ class FillInputs:
         if self.axis == "x":
             turned = np.ascontiguousarray(rotate(series.array(), AXIS_X_DEG))
             series = replace(series, images=turned, axis_deg=series.axis_deg + AXIS_X_DEG)
-        return replace(series, axis_shift_px=self.axis_shift_px), _digest(self.source.data)
-
-
-def _digest(data: Any) -> int:
-    """Digest of pixels spread over a stack, to notice an edit in place."""
-    steps = tuple(slice(None, None, max(1, n // 32)) for n in data.shape)
-    return hash(np.asarray(data[steps]).tobytes())
+        return replace(series, axis_shift_px=self.axis_shift_px), digest_pixels(self.source.data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import QEvent, QObject, QSize, Qt
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtGui import QWheelEvent
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -34,6 +34,10 @@ class Scrolling(QScrollArea):
 
     def __init__(self, content: QWidget) -> None:
         super().__init__()
+        self._part: QWidget = content
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.timeout.connect(lambda: self.ensureWidgetVisible(self._part))
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setWidgetResizable(True)
@@ -42,6 +46,11 @@ class Scrolling(QScrollArea):
             # Qt gives them the focus when the wheel turns over them.
             box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             box.installEventFilter(self)
+
+    def reveal(self, part: QWidget) -> None:
+        """Scroll to a part, once it has its place."""
+        self._part = part
+        self._later.start(0)
 
     def minimumSizeHint(self) -> QSize:
         """As wide as the content needs, so that nothing is cut off at the side."""

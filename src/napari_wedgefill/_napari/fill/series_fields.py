@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from magicgui.widgets import Label
+from magicgui.widgets import Label, PushButton
 from napari.layers import Image
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
@@ -14,12 +14,13 @@ from ...io import read_angles
 from ..layers import LayerMap, remember_angles, remember_pixel
 from .angle_text import describe_angles, format_angles, parse_angles
 from .forms import Forms
+from .from_array import list_arrays, tell_why_not
 from .workbench import Workbench
 
 TYPED = "your entry"
 NO_SERIES = "Open a tilt series, or drop its file into the window."
 #: What is remembered of each series beside what its layer holds.
-PER_SERIES = ("axis", "axis_shift_px", "align", "slices")
+PER_SERIES = ("axis", "axis_shift_px", "slices")
 
 
 class SeriesFields:
@@ -30,8 +31,8 @@ class SeriesFields:
     Parameters
     ----------
     dock : Forms
-        Has the fields ``angles``, ``pixel_nm``, ``axis``, ``axis_shift_px``, ``align`` and
-        ``slices``; the first of its forms is that of the series.
+        Has the fields ``angles``, ``pixel_nm``, ``axis``, ``axis_shift_px`` and ``slices``; the
+        first of its forms is that of the series.
     workbench : Workbench
         Of the viewer.
     summarise : callable
@@ -41,6 +42,8 @@ class SeriesFields:
     ----------
     layer : Image or None
         The series that is shown.
+    array_button : PushButton
+        Its `clicked` signal is for whoever cuts a series out of an array.
     line : Label
         Says below the angles what they are, or what is wrong with them.
     """
@@ -50,6 +53,13 @@ class SeriesFields:
         self.layer: Image | None = None
         self._angle_source = ""
         self.line = Label(name="angle_line", label=" ", gui_only=True)
+        self.array_button = PushButton(
+            text="From an array\N{HORIZONTAL ELLIPSIS}", name="from_array", gui_only=True
+        )
+        self.array_button.tooltip = (
+            "Cut a tilt series out of an array whose tilts lie along another dimension, or that "
+            "holds several channels."
+        )
         self._lay_out()
         dock.angles.changed.connect(self._angles_edited)
         dock.angles.load_button.clicked.connect(self._ask_for_angles)
@@ -59,6 +69,8 @@ class SeriesFields:
     def _lay_out(self) -> None:
         dock, line = self._dock, self.line.native
         dock.forms[0].insert(2, self.line)
+        dock.forms[0].insert(1, self.array_button)
+        self.offer_arrays()
         line.setWordWrap(True)
         line.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         dock.pixel_nm.native.setSuffix(" nm")
@@ -66,6 +78,13 @@ class SeriesFields:
         dock.pixel_nm.native.setSpecialValueText("not known")
         dock.axis_shift_px.native.setSuffix(" px")
         dock.axis_shift_px.native.setDecimals(2)
+
+    def offer_arrays(self) -> None:
+        """Offer to cut a series out of an array where there is one, and say why none is found."""
+        viewer = self._workbench.viewer
+        self.array_button.native.setVisible(bool(list_arrays(viewer)))
+        if self.layer is None:
+            self.line.value = f"{NO_SERIES} {tell_why_not(viewer)}".strip()
 
     # What is shown and remembered
 
@@ -90,7 +109,6 @@ class SeriesFields:
         dock.axis.value = known.get("axis", "y")
         found = float(seen.fields.get("axis_shift_px", 0.0))
         dock.axis_shift_px.value = known.get("axis_shift_px", found)
-        dock.align.value = known.get("align", False)
         self._offer_slices(layer, known.get("slices"))
 
     def remember(self) -> None:
@@ -103,7 +121,8 @@ class SeriesFields:
         """Say below the angles what they are, or what is wrong with them."""
         layer, line = self.layer, self.line
         if layer is None:
-            line.value, line.tooltip = NO_SERIES, ""
+            line.tooltip = ""
+            self.offer_arrays()
             return
         seen = LayerMap.of(layer)
         line.tooltip = seen.provenance

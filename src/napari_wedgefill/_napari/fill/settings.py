@@ -59,20 +59,6 @@ class Series:
 
 
 @dataclass
-class Prepare:
-    """What is done to the images before the fill.
-
-    Parameters
-    ----------
-    align : bool
-        Shift the images onto a common tilt axis and find the axis. Leave it off for series that
-        are aligned already (.ali).
-    """
-
-    align: Annotated[bool, {"label": "Align images first"}] = False
-
-
-@dataclass
 class Methods:
     """How the volumes are made.
 

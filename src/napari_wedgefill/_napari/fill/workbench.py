@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -21,7 +20,7 @@ from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layers import LayerMap, mark_recommended, series_layer, trust_layer, volume_layer
+from ..layers import LayerMap, mark_recommended, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
@@ -32,7 +31,6 @@ from .inputs import FillInputs
 if TYPE_CHECKING:
     import napari
 
-    from ...prepare import Aligned
     from .worker import StepWorker
 
 NO_BREAK_SPACE = "\u00a0"
@@ -59,9 +57,9 @@ class Workbench:
         What the canvas shows.
     remembered : mapping of Image to dict
         Settings of each series, by its layer.
-    progressed, said, busy, ran, measured, prepared : Signal
+    progressed, said, busy, ran, measured, made, prepared : Signal
         Progress; a `Message`; whether a job runs; a new `Run`; a `Run` that has its table; the
-        layer of an aligned series.
+        `Prepared` series that a job of the Prepare page ends with; its layer.
     """
 
     progressed = Signal(object)
@@ -69,6 +67,7 @@ class Workbench:
     busy = Signal(bool)
     ran = Signal(object)
     measured = Signal(object)
+    made = Signal(object)
     prepared = Signal(object)
 
     def __init__(self, viewer: napari.Viewer) -> None:
@@ -88,8 +87,8 @@ class Workbench:
         self._source: Image | None = None
         self._series: TiltSeries | None = None
         self._finished: list[Finished] = []
-        self._run: Run | None = None
         self._remark = ""
+        self._run: Run | None = None
 
     @property
     def viewer(self) -> napari.Viewer:
@@ -134,6 +133,16 @@ class Workbench:
         self.inputs = inputs.taking_over(self.inputs)
         self._source = source
         worker = make_worker(run_steps(self.inputs, self.session))
+        self._begin(worker, window)
+        return worker
+
+    def start(self, steps: Generator[Any, None, None], window: QWidget | None = None) -> StepWorker:
+        """Start a job that ends with a `Prepared` series; `made` tells it."""
+        from .worker import make_worker
+
+        self._refuse_second()
+        self._reset()
+        worker = make_worker(steps)
         self._begin(worker, window)
         return worker
 
@@ -207,18 +216,16 @@ class Workbench:
 
     def _iter_show(self, worker: StepWorker, item: Any) -> Iterator[None]:
         """Show one thing that the worker yielded, a piece at a time."""
-        from ...prepare import Aligned
+        from ...prepare.outcome import Prepared
         from ...run.events import GainCorrected
 
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
         if isinstance(item, TiltSeries):
             self._series = item
-        elif isinstance(item, Aligned):
-            self._show_aligned(item)
         elif isinstance(item, GainCorrected):
             self._series = item.series
-            self._remark = f"{self._remark} {item.gain.sentence}".strip()
+            self._remark = item.gain.sentence
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
@@ -227,35 +234,28 @@ class Workbench:
             self._run.table = item
             self.measured.emit(self._run)
         elif isinstance(item, QuickCheck | SelfCheck | TrustMap) and self._run is not None:
-            self._show_verdict(self._run, item)
+            self.show_verdict(self._run, item)
+        elif isinstance(item, Prepared):
+            self.made.emit(item)
         elif isinstance(item, Done):
             self._say_done(item)
         yield
-
-    def _show_aligned(self, item: Aligned) -> None:
-        """Show the aligned series and go on from it, so that no one aligns twice."""
-        self._series = replace(item.series, name=f"{item.series.name} aligned")
-        self._remark = item.report.sentence
-        layer = Layer.create(*series_layer(self._series))
-        if self.inputs is not None and self.inputs.slices is not None:
-            self.remembered[layer] = {"slices": self.inputs.slices}
-        self._source = self.viewer.add_layer(layer)
-        self.prepared.emit(self._source)
 
     def _iter_show_volumes(self, inputs: FillInputs) -> Iterator[None]:
         """Make a run of the volumes and put them on the stage; checks may follow."""
         series = self._series
         if series is None:
             raise RuntimeError("volumes came before their series")
-        features = [word for word in inputs.describe() if word != "aligned" or not self._remark]
         others = self.runs.of_series(self._source)
-        name = name_run(features, [run.name for run in others])
-        run = Run(name, series, inputs.fill_options(), self._source)
+        name = name_run(inputs.describe(), [run.name for run in others])
+        run = Run(name, series, inputs.fill_options(), self._source, inputs.axis)
         run.seconds = {item.method: item.seconds for item in self._finished}
         self._run = run
         yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})
 
-    def iter_bring(self, run: Run, volumes: Mapping[str, Volume]) -> Iterator[None]:
+    def iter_bring(
+        self, run: Run, volumes: Mapping[str, Volume], *, shows: bool = True
+    ) -> Iterator[None]:
         """Add a layer for each volume of a run, a turn each, and show them when all are there.
 
         Parameters
@@ -264,6 +264,8 @@ class Workbench:
             Without layers; it gets them.
         volumes : mapping of str to Volume
             By method.
+        shows : bool
+            Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
         suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
@@ -277,11 +279,14 @@ class Workbench:
         if not run.volumes:
             return
         self.runs.add(run)
+        if not shows:
+            return
         self.stage.show_volumes(list(run.volumes.values()))
         yield
         self.ran.emit(run)
 
-    def _show_verdict(self, run: Run, item: QuickCheck | SelfCheck | TrustMap) -> None:
+    def show_verdict(self, run: Run, item: QuickCheck | SelfCheck | TrustMap) -> None:
+        """Keep what a check found with its run; a trust map becomes a layer."""
         if isinstance(item, QuickCheck):
             run.quick_check = item
             mark_recommended(run.volumes, item)
@@ -308,7 +313,7 @@ class Workbench:
 
     def _say_cancelled(self) -> None:
         if self._run is None:
-            self.say("Cancelled; no volume was added.")
+            self.say("Cancelled; nothing was added.")
         else:
             self.say("Cancelled; the volumes stay.")
 

@@ -1,0 +1,27 @@
+"""Keys for what one does again and again in the dock."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import TYPE_CHECKING
+
+from qtpy.QtGui import QKeySequence, QShortcut
+
+if TYPE_CHECKING:
+    from .dock import FillWedge
+
+#: What each key does: the name of a method of the dock, and in words, as docs/tutorial.md has it.
+KEYS = {
+    "Ctrl+Return": ("fill", "Fill wedge"),
+    "Ctrl+Shift+L": ("actions.toggle_live", "Live slice on or off"),
+    "Ctrl+Shift+M": ("views.show_next_method", "Next method alone, then all again"),
+    "Ctrl+Shift+V": ("views.show_next", "Next view"),
+    "Ctrl+Shift+S": ("actions.save_session", "Save the session"),
+}
+
+
+def bind_keys(dock: FillWedge) -> None:
+    """Let the keys work wherever the focus is in the window of a dock."""
+    for key, (name, _) in KEYS.items():
+        shortcut = QShortcut(QKeySequence(key), dock.native)
+        shortcut.activated.connect(attrgetter(name)(dock))

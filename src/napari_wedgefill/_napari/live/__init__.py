@@ -1,0 +1,1 @@
+"""Watching a folder while the microscope writes a tilt series into it."""

@@ -1,0 +1,1 @@
+"""Volumes in three dimensions: isosurfaces, objects, and a turning picture."""

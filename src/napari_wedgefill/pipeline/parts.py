@@ -1,0 +1,170 @@
+"""Parts of a fill: some slices of one method, which workers of a cluster solve on their own.
+
+A part begins where a strip of its method begins and reads the neighbours that the method looks at,
+so its voxels are those of a fill in one piece, to the byte. A fill that is given parts takes their
+voxels in place of computing them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..methods import METHODS, Step, sort_by_dependence
+from ..progress import relay
+from ..projector import ParallelBeam
+from ..tilt_series import TiltSeries
+from .fill import check_fill
+from .options import FillOptions
+from .session import Session
+from .slabs import choose_lanes
+from .streaming import MethodRun, SolvedSlab, choose_starts, iter_slabs, plan_slabs
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, order=True)
+class Part:
+    """Slices from `start` to `stop` of what a fill is asked for, of one method."""
+
+    method: str
+    start: int
+    stop: int
+
+    def __str__(self) -> str:
+        return f"{self.method}, slices {self.start} to {self.stop}"
+
+
+class KeptParts(Protocol):
+    """Parts that were solved before."""
+
+    def find(self, method: str, start: int, stop: int) -> SolvedSlab | None:
+        """Return some slices of a method; None if not all of them are there."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What was done of a run before.
+
+    Attributes
+    ----------
+    parts : KeptParts
+        Of its fill.
+    aligned : Aligned or None
+        What its alignment gave.
+    """
+
+    parts: KeptParts
+    aligned: Any = None
+
+
+def count_voxels(series: TiltSeries, options: FillOptions) -> int:
+    """Count the voxels of one volume of a fill."""
+    start, stop = options.slices or (0, series.height)
+    return series.width * series.width * (stop - start)
+
+
+def cut_parts(
+    series: TiltSeries, options: FillOptions, session: Session, most_voxels: int
+) -> list[list[Part]]:
+    """Cut a fill into parts of about so many voxels.
+
+    Returns
+    -------
+    list of list of Part
+        Those of a list need no more than those of the lists before it.
+
+    Raises
+    ------
+    WedgefillError
+        If the options cannot be met.
+    """
+    model = check_fill(series, options, session)
+    start, stop = options.slices or (0, series.height)
+    beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
+    level: dict[str, int] = {}
+    phases: list[list[Part]] = []
+    for method in sort_by_dependence(options.methods):
+        before = [level[name] for name in method.uses if name in level]
+        level[method.name] = max(before, default=-1) + 1
+        lanes = choose_lanes(method, beam, method.reach(model))
+        n = max(1, round(most_voxels / (beam.depth * beam.width * lanes))) * lanes
+        if level[method.name] == len(phases):
+            phases.append([])
+        phases[level[method.name]] += [
+            Part(method.name, first, min(first + n, stop - start))
+            for first in range(0, stop - start, n)
+        ]
+    return phases
+
+
+def iter_part(
+    series: TiltSeries, options: FillOptions, part: Part, session: Session, kept: KeptParts
+) -> Generator[Step, None, SolvedSlab]:
+    """Solve a part; yields steps, with fractions of the part, and returns its voxels.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        The whole series, aligned.
+    options : FillOptions
+        Of the whole fill.
+    part : Part
+        What to solve.
+    session : Session
+        Keeps the networks open, and what was measured on the series.
+    kept : KeptParts
+        With the parts that this one starts from.
+    """
+    method = METHODS[part.method]
+    model = check_fill(series, options, session)
+    whole = series if options.slices is None else series.rows(*options.slices)
+    reach = method.reach(model)
+    first, last = max(part.start - reach, 0), min(part.stop + reach, whole.height)
+    finished: dict[str, Floats] = {}
+    for name in (name for name in method.uses if name in options.methods):
+        found = kept.find(name, first, last)
+        if found is not None:
+            finished[name] = found.planes.transpose(0, 2, 1)
+    run = MethodRun(
+        method,
+        whole.rows(first, last),
+        session.calibrate(series),
+        options,
+        model,
+        choose_starts(method, finished, model, options),
+    )
+    slabs = plan_slabs(method, run.beam, last - first, model, options)
+    collected = _Collected(
+        part.start - first, (run.beam.depth, run.beam.width, part.stop - part.start)
+    )
+    tally = yield from relay(iter_slabs(run, slabs, collected), partial(_name_step, part))
+    return SolvedSlab(collected.planes, tuple(tally.passes), sum(tally.seconds.values()))
+
+
+def _name_step(part: Part, step: Step) -> Step:
+    return f"{step[0].partition(',')[0]}, slices {part.start} to {part.stop}", step[1]
+
+
+@dataclass
+class _Collected:
+    """Takes slabs and keeps what lies in a part."""
+
+    before: int
+    shape: tuple[int, int, int]
+    planes: Floats = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.planes = np.empty(self.shape, np.float32)
+
+    def write(self, start: int, planes: Floats) -> None:
+        """Take slices (z, x, n_slices), counted from the first that was read."""
+        first = start - self.before
+        inside = slice(max(first, 0), min(first + planes.shape[2], self.shape[2]))
+        if inside.start < inside.stop:
+            self.planes[:, :, inside] = planes[:, :, inside.start - first : inside.stop - first]
