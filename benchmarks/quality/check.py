@@ -162,9 +162,9 @@ def render(found: dict[str, Any]) -> str:
         "the fine detail. What is true is the PSNR of both volumes (simulated) or 20 log10 of the "
         "images over the error at tilts that neither fill nor check was given (measured). The "
         "check is right if the volume that it recommends is not more than "
-        f"{NO_MATTER_DB:g} dB worse than the other, and if what it calls better or worse is so. Its "
-        "limits were chosen on objects of the kinds needle, particles, EDS map, alloy, liquid and "
-        "film, recorded with 128 px; those here have "
+        f"{NO_MATTER_DB:g} dB worse than the other, and if what it calls better or worse is so. "
+        "Its limits were chosen on objects of the kinds needle, particles, EDS map, alloy, liquid "
+        "and film, recorded with 128 px; those here have "
         f"{WIDTH} px.",
         "",
         "| kind | error of TVM | of GAN | true, TVM | GAN | what the check says | right |",
