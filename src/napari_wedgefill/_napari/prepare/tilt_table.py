@@ -12,6 +12,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
+from ..qt_objects import expect
 from .plan import Plan
 from .steps import Step
 
@@ -102,15 +103,16 @@ class TiltTable(QTableWidget):
         self.lines: Sequence[Line] = ()
         self.setHorizontalHeaderLabels(HEADINGS)
         for column, tip in enumerate(TIPS):
-            self.horizontalHeaderItem(column).setToolTip(tip)
-        header = self.horizontalHeader()
+            expect(self.horizontalHeaderItem(column)).setToolTip(tip)
+        header = expect(self.horizontalHeader())
         header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(USE, QHeaderView.ResizeMode.ResizeToContents)
         header.setMinimumSectionSize(36)
-        self.verticalHeader().setVisible(False)
-        self.verticalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
-        self.verticalHeader().setMinimumSectionSize(ROW_PX)
-        self.verticalHeader().setDefaultSectionSize(ROW_PX)
+        side = expect(self.verticalHeader())
+        side.setVisible(False)
+        side.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        side.setMinimumSectionSize(ROW_PX)
+        side.setDefaultSectionSize(ROW_PX)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -179,5 +181,5 @@ class TiltTable(QTableWidget):
 
     def _fit_height(self) -> None:
         n_rows = min(max(self.rowCount(), 1), SEEN_ROWS)
-        height = self.horizontalHeader().sizeHint().height() + 2 * self.frameWidth()
-        self.setFixedHeight(height + n_rows * self.verticalHeader().defaultSectionSize())
+        height = expect(self.horizontalHeader()).sizeHint().height() + 2 * self.frameWidth()
+        self.setFixedHeight(height + n_rows * expect(self.verticalHeader()).defaultSectionSize())
