@@ -22,7 +22,7 @@ from superqt import QDoubleRangeSlider
 
 from .contrast import Scale
 from .model import CompareModel
-from .theme import COLOURMAPS
+from .shading import COLOURMAPS
 
 #: Of the histogram, in pixels.
 HEIGHT = 22

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from napari.layers import Shapes
+from napari.layers import Image, Shapes
 from numpy.typing import NDArray
 
 from ...errors import WedgefillError
