@@ -18,7 +18,7 @@ from napari_wedgefill.training.frames import average_pairs, grid
 
 Floats = NDArray[np.float32]
 Coordinates = tuple[Floats, Floats, Floats]
-WIDTH, SLICES = 128, 6
+WIDTH, SLICES = 96, 6
 #: Gains of the tilts of `uneven_gain`.
 GAINS = 0.6, 1.3
 
@@ -232,13 +232,13 @@ def ordered_alloy(rng: np.random.Generator) -> Recorded:
 
 KINDS: dict[str, Callable[[np.random.Generator], Recorded]] = {
     "needle, 400 electrons": isolated_needle,
-    "needle, 60 electrons": dim_needle,
-    "particles, ±45 degrees": catalyst,
-    "particles, steps of 5 degrees": coarse_steps,
-    "cupped needle": cupped_needle,
-    "particles, gains 0.6 to 1.3": uneven_gain,
     "EDS map, 3 counts, 15 tilts": eds_map,
+    "particles, gains 0.6 to 1.3": uneven_gain,
     "ordered alloy": ordered_alloy,
     "particles in liquid": in_liquid,
     "atomic film": atomic_film,
+    "cupped needle": cupped_needle,
+    "particles, ±45 degrees": catalyst,
+    "needle, 60 electrons": dim_needle,
+    "particles, steps of 5 degrees": coarse_steps,
 }

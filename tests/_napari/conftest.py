@@ -60,7 +60,7 @@ def loaded(viewer, series, qtbot):
     dock = FillWedge(viewer)
     viewer.window.add_dock_widget(dock, name="Fill wedge")
     dock.update(methods=("wbp", "sart", "tvm"), device="cpu")
-    qtbot.waitUntil(are_idle)
+    qtbot.waitUntil(are_idle, timeout=120_000)
     yield viewer, dock
     GeneratorWorker.await_workers(20_000)
     qtbot.wait(20)

@@ -122,3 +122,41 @@ def test_deleted_results_are_forgotten(compared):
     viewer.layers.remove(b)
     side.orient("XY")
     assert not series_shown.visible or viewer.dims.ndim == 3
+
+
+class Waiting(list):
+    """Turns that are taken when the test says so."""
+
+    def add_first(self, steps):
+        self.insert(0, steps)
+
+    def take_all(self):
+        while self:
+            for _ in self.pop(0):
+                pass
+
+
+def test_what_is_asked_for_last_is_what_is_shown(compared):
+    viewer, side, series_shown, (a, b) = compared
+    side.turns = turns = Waiting()
+    side.show_series(series_shown)
+    next(turns[0])
+    side.orient("YZ")
+    assert side.is_arranging
+    turns.take_all()
+    assert not side.is_arranging
+    assert side.view == "YZ"
+    assert [layer.visible for layer in (series_shown, a, b)] == [False, True, True]
+
+
+def test_cells_open_on_the_object():
+    viewer = ViewerModel()
+    data = np.zeros((64, 6, 64), np.float32)
+    data[40:50, :, 8:18] = 1.0
+    layer = viewer.add_layer(Layer.create(*volume_layer(Volume(data, (2.0,) * 3, "a"))))
+    side = Stage(viewer)
+    side.show_volumes([layer])
+    np.testing.assert_allclose(viewer.scene.camera.center[-2:], (89, 25), atol=2)
+    height, width = viewer.canvas.size
+    assert viewer.scene.camera.zoom > 2 * min(height, width) / 128
+    assert viewer.dims.point[1] == pytest.approx(5, abs=2)

@@ -61,6 +61,14 @@ def test_a_film_that_leaves_the_field_is_not_corrected(gains):
     assert "outside the field of view" in found.sentence
 
 
+def test_an_empty_field_has_no_gain():
+    noise = np.random.default_rng(0).normal(5, 1, (ANGLES_DEG.size, 16, 48))
+    assert not find_gain(TiltSeries.from_arrays(noise, ANGLES_DEG)).is_corrected
+    noise[:] = 5.0
+    noise[0, 0, 0] = 6.0
+    assert not find_gain(TiltSeries.from_arrays(noise, ANGLES_DEG)).is_corrected
+
+
 def test_noise_alone_makes_no_gain():
     found = find_gain(record(noise=3.0))
     assert not found.is_corrected

@@ -64,7 +64,10 @@ def test_a_volume_that_depends_on_the_view_is_not_trusted():
     moving = replace(GOOD, movement={"tvm": 0.07, "gan": 0.12})
     assert (moving.verdict, moving.recommended) == ("equal", "tvm")
     assert "believe only detail that TVM shows too" in moving.sentence
-    assert replace(moving, movement={"tvm": 0.06, "gan": 0.19}).verdict == "worse"
+    worse = replace(moving, movement={"tvm": 0.06, "gan": 0.19})
+    assert worse.verdict == "worse"
+    assert worse.sentence.startswith("Do not use GAN here")
+    assert worse.sentence.endswith("its detail is not in the data.")
     assert replace(moving, movement={"tvm": 0.01, "gan": 0.03}).verdict == "better"
     film = replace(moving, leaves_field=True)
     assert film.verdict == "better"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
@@ -103,7 +103,7 @@ class Stage:
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
         self._boxes: WeakKeyDictionary[Layer, Box] = WeakKeyDictionary()
         self._is_busy = self._is_complete = False
-        self._arrangement: Generator[None, None, None] | None = None
+        self._count = 0
         self.turns: Turns | None = None
         self.window: ReferenceType[QMainWindow] | None = None
         viewer.canvas.events.size.connect(self._fit_again)
@@ -195,26 +195,33 @@ class Stage:
     # Arranging, a piece at a time: each `yield` lets the window live
 
     def _arrange(self, steps: Iterator[Any]) -> None:
-        """Rearrange at once, or a piece for each turn of the event loop where there is one."""
-        if self._arrangement is not None:
-            self._arrangement.close()
-        self._arrangement = arrangement = self._iter_guarded(steps)
+        """Rearrange at once, or a piece for each turn of the event loop where there is one.
+
+        What was being arranged before is given up.
+        """
+        self._count += 1
+        arrangement = self._iter_while_newest(steps, self._count)
         if self.turns is None:
             for _ in arrangement:
                 pass
         else:
             self.turns.add_first(arrangement)
 
-    def _iter_guarded(self, steps: Iterator[Any]) -> Generator[None, None, None]:
+    def _iter_while_newest(self, steps: Iterator[Any], number: int) -> Iterator[None]:
         self._is_busy = True
         try:
-            yield from steps
-            self._is_complete = True
+            for _ in steps:
+                if number != self._count:
+                    return
+                yield
+                if number != self._count:
+                    return
+            self._is_complete = number == self._count
         finally:
-            self._is_busy = False
-            self._arrangement = None
-            self._hold_screen(False)
-            self._tell()
+            if number == self._count:
+                self._is_busy = False
+                self._hold_screen(False)
+                self._tell()
 
     def _iter_series(self, layer: Image) -> Iterator[None]:
         self._put_on([layer], is_series=True)

@@ -182,5 +182,5 @@ def _compare_masses(masses: Doubles) -> tuple[Doubles, Doubles]:
     # As many bands count as hold much of the mass.
     n_counting = 1.0 / max(float(np.sum(weights**2)), 1e-30)
     errors = np.sqrt(scatter / max(n_counting - 1.0, 0.5))
-    middle = float(np.median(factors))
+    middle = float(np.median(factors)) or np.nan  # no mass, no factor
     return factors / middle, errors / abs(middle)

@@ -30,6 +30,10 @@ class AxisSlices:
     ----------
     factor : int
         Pixels of the images along an edge of a pixel of the slices.
+    shape : tuple of int
+        Height and width of the images.
+    pixel_nm : float or None
+        Their pixel size in nanometres.
     """
 
     def __init__(self, series: TiltSeries) -> None:
@@ -38,7 +42,8 @@ class AxisSlices:
         self._stack = replace(
             stack, images=estimate_background(stack.images).subtract_from(stack.images)
         )
-        self._height, self._axis_shift_px = series.height, series.axis_shift_px
+        self.shape, self.pixel_nm = (series.height, series.width), series.pixel_nm
+        self._axis_shift_px = series.axis_shift_px
         self._beam = ParallelBeam(series.angles_deg, stack.images.shape[2])
 
     def reconstruct(self, row: int, turn_deg: float, move_px: float) -> NDArray[np.float32]:
@@ -58,7 +63,7 @@ class AxisSlices:
         """
         images = self._stack.images
         still = Pose(np.zeros((len(images), 2)), self._axis_shift_px)
-        place = (row - centre(self._height)) / self.factor + centre(images.shape[1])
+        place = (row - centre(self.shape[0])) / self.factor + centre(images.shape[1])
         sinogram = self._stack.align_row(still.turn_axis(turn_deg, move_px), place)
         slices: NDArray[np.float32] = wbp(self._beam, sinogram[:, :, None])
         return slices[:, :, 0]

@@ -199,9 +199,12 @@ class QuickCheck:
         if self.is_doubtful:
             move, steady = (100 * self.movement[name] for name in (self.learned, RIVAL))
             told += (
-                f" Seen from the other side it changes by {move:.0f} %, {other} by {steady:.0f} %: "
-                f"believe only detail that {other} shows too."
+                f" Seen from the other side it changes by {move:.0f} %, {other} by {steady:.0f} %"
             )
+            if self._moves_more(MOVES_TOO_MUCH):
+                told += ": its detail is not in the data."
+            else:
+                told += f": believe only detail that {other} shows too."
         return told + self._say_conditions()
 
     def _say_fine_detail(self, own: str) -> str:

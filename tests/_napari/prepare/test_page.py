@@ -1,5 +1,6 @@
 """The Prepare page: a first look, a preparation as a layer of its own, and the way back."""
 
+import gc
 from dataclasses import replace
 
 import numpy as np
@@ -35,6 +36,16 @@ def particle() -> TiltSeries:
     images[HOT] += 500.0
     images[BLANK] = 0.0
     return TiltSeries.from_arrays(images, ANGLES_DEG, pixel_nm=2.0, name="particle")
+
+
+@pytest.fixture(scope="module")
+def closed():
+    """Keep closed windows: Qt's objects must not be collected while a worker runs Python."""
+    windows: list[Window] = []
+    yield windows
+    GeneratorWorker.await_workers(20_000)
+    windows.clear()
+    gc.collect()
 
 
 class Window:
@@ -73,12 +84,13 @@ class Window:
 
 
 @pytest.fixture
-def window(particle, qtbot):
+def window(particle, qtbot, closed):
     """Return the window with the series in it; its shifts are left alone, which is quick."""
     window = Window(replace(particle, images=particle.images.copy()), qtbot)
     window.dock.shifts.value = LEAVE
     yield window
     window.close()
+    closed.append(window)
 
 
 def test_a_first_look_says_what_is_wrong_and_what_is_proposed(window):
@@ -91,6 +103,25 @@ def test_a_first_look_says_what_is_wrong_and_what_is_proposed(window):
     page.tilts.use(BLANK, True)  # refused
     assert page.tilts.proposal.text().endswith("used.")
     assert "all 13 used" in page.sections["Tilts"].heading.text
+
+
+def test_other_angles_make_other_images_and_another_look(window):
+    page = window.page
+    page.tilts.use(3, False)
+    page.tilts.correct(4, -21.0)
+    window.dock.angles.value = "48:-48:-8"  # the same images, in the other order
+    assert page.chosen.plan.left_out == set()
+    assert page.hint.text().startswith("Looking")
+    window.wait(lambda: page.chosen.plan.glance and page.chosen.plan.glance.bad)
+    assert page.chosen.plan.left_out == {12 - BLANK}
+    assert page.chosen.place_of(12 - BLANK) == BLANK
+    assert page.chosen.plan.corrected_deg == {}
+
+
+def test_images_that_cannot_be_looked_at_are_told(window):
+    window.raw.data = np.full_like(window.raw.data, np.nan)
+    window.page.renew()
+    window.wait(lambda: "NaN" in window.page.hint.text())
 
 
 def test_the_canvas_says_the_angle_of_the_image(window):
@@ -214,6 +245,9 @@ def test_one_slice_follows_the_sliders_of_the_axis(window):
     window.wait(lambda: axis.layer.data is not seen and not axis.is_working)
     assert np.ptp(axis.layer.data) > 0
     assert "+4.0" in page.sections["Tilt axis"].heading.text
+    window.dock.shifts.value = FIND
+    window.prepare()
+    assert "would lose the tilt axis" in window.dock.footer.status.text()
     window.prepare(axis.apply_button)
     assert window.series.name == "particle 1 left out, aligned"
     assert "by hand" in page.history.text()

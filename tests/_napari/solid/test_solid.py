@@ -25,6 +25,8 @@ def brought(loaded, hands):
     return viewer, dock, run
 
 
+# napari's own colours of labels.
+@pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
 def test_surfaces_objects_and_a_turn(brought, hands, qtbot, monkeypatch, tmp_path):
     viewer, dock, run = brought
     layers = list(run.volumes.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from .model import CompareModel
+from .model import LEAST_SHARE, CompareModel
 from .planes import SPECTRUM, XZ, Plane
 
 
@@ -136,8 +136,6 @@ class Layout:
         return next((panel for panel in self.panels if panel.rect.contains(x, y)), None)
 
 
-#: A row of panels is at least this part of the highest one, so that thin volumes stay visible.
-LEAST_SHARE = 0.2
 #: Part of a panel that a volume takes when it just fits.
 FILLED = 0.97
 #: Of a figure, in points, so that the words below it find room.

@@ -14,6 +14,8 @@ from .contrast import Contrast, Limits
 from .planes import ROWS, Plane, Point
 from .profile import Line, Profile, line_through, points_along, profile
 
+#: A row of panels is at least this part of the highest one, so that thin volumes stay visible.
+LEAST_SHARE = 0.2
 MIN_MAGNIFICATION, MAX_MAGNIFICATION = 0.5, 64.0
 
 
@@ -171,7 +173,9 @@ class CompareModel:
         faces = np.array(first.extent)
         edges = (faces[1] - faces[0]) / first.data.shape
         low, high = faces[0] + box.T * edges
-        whole = np.subtract(*reversed(self.extent))
+        lowest, highest = self.extent
+        whole = np.subtract(highest, lowest)
+        whole = np.maximum(whole, LEAST_SHARE * whole.max())
         self.look_at(tuple(((low + high) / 2).tolist()), float((whole / (high - low)).min()))
 
     def look_at(self, centre: Point, magnification: float | None = None) -> None:

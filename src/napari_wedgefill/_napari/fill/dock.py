@@ -91,7 +91,7 @@ class FillWedge(Forms):
         self.footer = Footer()
         self.run_box = ComboBox(name="run", label="Run", choices=self._offer_runs, gui_only=True)
         self.solid = SolidPanel(self.workbench)
-        self.prepare_page = PreparePage(self.workbench, self._ask_series, self._choose_series)
+        self.prepare_page = PreparePage(self.workbench, self._ask_series, self._take_prepared)
         self.sections = self._make_sections(forms)
         all_forms: tuple[Container[Any], ...] = (*forms, *self.prepare_page.forms.values())
         super().__init__(all_forms, self.sections, name="fill_wedge")
@@ -236,6 +236,7 @@ class FillWedge(Forms):
         self.axis.changed.connect(self._axis_edited)
         self.axis_shift_px.changed.connect(self._axis_edited)
         self.live.changed.connect(self._live_switched)
+        self.follow.changed.connect(self._axis_followed)
         self.run_box.changed.connect(self._run_chosen)
         for section in self.sections:
             section.help_button.clicked.connect(partial(self.actions.open_help, section.page))
@@ -328,7 +329,7 @@ class FillWedge(Forms):
 
     def _take_series(self, layer: Image | None, *, show: bool) -> None:
         """Go over to another series, and show it on the canvas if asked to."""
-        self.live.value = False
+        self.live.value = self.follow.value = False
         self.series_fields.show(layer)
         if layer is not None and show:
             self.workbench.stage.show_series(layer)
@@ -357,7 +358,14 @@ class FillWedge(Forms):
         self.sections[2].summarise(", ".join(m.upper() for m in self.methods.value))
         self.changed.emit(self)
 
+    def _axis_followed(self, on: bool) -> None:
+        """Show one live slice at a time."""
+        if on:
+            self.live.value = False
+
     def _live_switched(self, on: bool) -> None:
+        if on:
+            self.follow.value = False
         self.live_slice.turn(on)
         if not on and self.layer is not None and not self.workbench.stage.shown:
             self.workbench.stage.show_series(self.layer)
@@ -402,7 +410,7 @@ class FillWedge(Forms):
         self.called.emit(run)
 
     def _take_prepared(self, layer: Image) -> None:
-        """Go on with a series that was prepared; a live slice follows it."""
+        """Go on with another step of a series; a live slice follows it."""
         follows = {field: field.value for field in (self.live, self.follow)}
         with self.setting():
             self.series.reset_choices()
@@ -410,9 +418,6 @@ class FillWedge(Forms):
         self._take_series(layer, show=not any(follows.values()))
         for field, is_on in follows.items():
             field.value = is_on
-
-    def _choose_series(self, layer: Image) -> None:
-        self.series.value = layer
 
     def _mark_view(self, view: str) -> None:
         """Light the buttons of what the canvas shows; the 3-D section comes and goes with it."""

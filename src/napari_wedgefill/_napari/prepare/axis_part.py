@@ -57,7 +57,7 @@ class AxisPart:
         self._slices: AxisSlices | None = None
         self._worker: StepWorker | None = None
         self._is_stale = False
-        self._timer = QTimer()
+        self._timer = QTimer(form.native)
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self._start)
@@ -167,14 +167,12 @@ class AxisPart:
     def _take(self, source: Image, item: Any) -> None:
         if isinstance(item, Progress) or source is not self._chosen.layer or not self.is_on:
             return
-        self._slices, series_shape, pixel_nm, image = item
-        self._show(image, series_shape, pixel_nm)
+        self._slices, image = item
+        self._show(item[0], image)
 
-    def _show(
-        self, image: NDArray[np.float32], shape: tuple[int, int], pixel_nm: float | None
-    ) -> None:
+    def _show(self, slices: AxisSlices, image: NDArray[np.float32]) -> None:
         bench = self._chosen.desk.workbench
-        data = repeat_slice(image[:, None, :], shape[0])
+        data = repeat_slice(image[:, None, :], slices.shape[0])
         low, high = (float(v) for v in np.quantile(image, CONTRAST))
         limits = (low, high if high > low else low + 1.0)
         layer = self.layer
@@ -183,8 +181,8 @@ class AxisPart:
             layer.contrast_limits = limits
             return
         self._switch_off_layer()
-        pixel = pixel_nm or 1.0
-        edge = pixel * shape[1] / image.shape[1]
+        pixel = slices.pixel_nm or 1.0
+        edge = pixel * slices.factor
         made = volume_layer(
             Volume(data, (edge, pixel, edge), NAME),
             fields={"preview": True},
@@ -203,10 +201,8 @@ class AxisPart:
 def slice_steps(
     inputs: FillInputs, slices: AxisSlices | None, row: int, turn_deg: float, move_px: float
 ) -> Generator[Any, None, None]:
-    """Yield what makes slices, the shape of the images, their pixel size, and one slice."""
+    """Yield what makes slices, made on first use, and one slice."""
     from ...prepare.axis_slice import AxisSlices
 
-    series = inputs.series()
-    made = AxisSlices(series) if slices is None else slices
-    image = made.reconstruct(row, turn_deg, move_px)
-    yield made, (series.height, series.width), series.pixel_nm, image
+    made = AxisSlices(inputs.series()) if slices is None else slices
+    yield made, made.reconstruct(row, turn_deg, move_px)

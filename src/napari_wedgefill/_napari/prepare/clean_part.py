@@ -48,7 +48,7 @@ class CleanPart:
         form.native.layout().insertWidget(0, self.flaws)
         form.native.layout().addWidget(self.preview.native)
         form.native.layout().addWidget(self.told)
-        self._timer = QTimer()
+        self._timer = QTimer(form.native)
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self._clean)

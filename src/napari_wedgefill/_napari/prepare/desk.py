@@ -111,7 +111,7 @@ class Desk:
         self.stop_looking()
         worker = make_worker(glance_steps(inputs))
         worker.yielded.connect(partial(self._take_glance, worker, layer))
-        worker.errored.connect(self._take_refusal)
+        worker.errored.connect(partial(self._take_refusal, worker, layer))
         worker.start()
         self._looking = worker
 
@@ -120,9 +120,10 @@ class Desk:
             self.plan_of(layer).take_glance(found)
             self.glanced.emit(layer)
 
-    def _take_refusal(self, error: Exception) -> None:
-        # What is wrong with the series itself is said where it is used.
-        if not isinstance(error, WedgefillError):
+    def _take_refusal(self, worker: StepWorker, layer: Image, error: Exception) -> None:
+        if isinstance(error, WedgefillError):
+            self._take_glance(worker, layer, Glance(None, (), refusal=str(error)))
+        else:
             self.workbench.fail(error)
 
     def stop_looking(self) -> None:

@@ -20,6 +20,7 @@ from .chosen import Chosen
 from .clean_part import CleanPart
 from .controls import make_button, make_row, make_words, say
 from .desk import find_desk
+from .plan import KEEP, LEAVE
 from .recipe_part import RecipePart
 from .region_part import RegionPart
 from .settings import make_forms
@@ -31,6 +32,10 @@ from .tilts_part import TiltsPart
 REST_MS = 300
 LOOKING = "Looking at the images\N{HORIZONTAL ELLIPSIS}"
 TOO_LITTLE = "Too few tilts, or too small images, to say whether they need preparing."
+AXIS_LOST = (
+    "Other shifts would lose the tilt axis that was set by hand; press Apply under Tilt axis, or "
+    "set its sliders back to 0."
+)
 AGREE = "The images contradict each other by {} %, as noise and few tilts explain."
 
 
@@ -78,7 +83,8 @@ class PreparePage(Container[Widget]):
         self.region = RegionPart(self.chosen, self.forms["region"])
         self.recipe = RecipePart(self.chosen, self._plan_loaded)
         self._lay_out()
-        self._timer = QTimer()
+        # With a parent: Python's collector may run in a worker, and a timer must not end there.
+        self._timer = QTimer(self.native)
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self._look)
@@ -150,6 +156,8 @@ class PreparePage(Container[Widget]):
     def show_series(self, layer: Image | None) -> None:
         """Show what is known of another series, and look at it if nobody has."""
         self.chosen.layer = layer
+        if layer is not None and not self.chosen.plan.belongs_to:
+            self._follow()
         self._fill_in()
         self.axis.show()
         self._timer.start()
@@ -158,13 +166,19 @@ class PreparePage(Container[Widget]):
         """Follow the dock's fields of the series: its angles or its axis may be others."""
         if self.chosen.layer is None:
             return
-        if self.chosen.step is None:
-            self.chosen.plan.glance = None
-        self.tilts.show_table()
-        self.overlay.write()
-        self._say_state()
+        self._follow()
+        self._fill_in()
         self.axis.show()
         self._timer.start()
+
+    def _follow(self) -> None:
+        """Let the plan of a series as it was opened follow its angles and its axis."""
+        try:
+            inputs = self.chosen.inputs()
+        except WedgefillError:
+            return
+        if self.chosen.step is None:
+            self.chosen.plan.follow(inputs.angles, inputs.axis)
 
     def _fill_in(self) -> None:
         """Fill every form from the plan."""
@@ -193,7 +207,8 @@ class PreparePage(Container[Widget]):
         if self.chosen.layer is None:
             say(self.hint, "")
         elif step is None:
-            say(self.hint, say_disagreement(plan))
+            has_angles = bool(self.chosen.base_angles_deg().size)
+            say(self.hint, say_disagreement(plan) if has_angles else "")
         else:
             say(self.hint, "")
         say(self.history, "" if step is None else "\n".join(step.report.history))
@@ -245,7 +260,12 @@ class PreparePage(Container[Widget]):
 
     def prepare(self) -> None:
         """Start what the page asks for; the new layer is chosen once it is there."""
-        self._start(lambda options: choose_finder(self.chosen, options))
+        if not self.axis.moves:
+            self._start(lambda options: choose_finder(self.chosen, options))
+        elif self.chosen.plan.shifts in (KEEP, LEAVE):
+            self.apply_axis()
+        else:
+            self._workbench.fail(WedgefillError(AXIS_LOST))
 
     def apply_axis(self) -> None:
         """Put the axis where the sliders have it; the images keep their shifts."""
@@ -297,6 +317,8 @@ def say_disagreement(plan: Any) -> str:
     """Say whether a series needs preparing."""
     if plan.glance is None:
         return LOOKING
+    if plan.glance.refusal:
+        return str(plan.glance.refusal)
     from ...prepare.disagreement import hint  # loaded by the look
 
     share = plan.glance.disagreement

@@ -27,11 +27,14 @@ class Glance:
         Images that had better be left out; None where they were not looked for yet.
     flaws : str
         Hot pixels and saturation, in words.
+    refusal : str
+        Why the series could not be looked at; empty where it could.
     """
 
     disagreement: float | None
     bad: tuple[BadImage, ...] | None = None
     flaws: str = ""
+    refusal: str = ""
 
 
 @dataclass(eq=False)
@@ -52,6 +55,8 @@ class Plan:
         `FIND`, `LEAVE`, `KEEP`, another prepared layer, or a `FileShifts`.
     glance : Glance or None
         What a first look found.
+    belongs_to : tuple
+        The angles and the direction of the axis that images and region are counted in.
     """
 
     region: RegionOptions = field(default_factory=RegionOptions)
@@ -62,6 +67,7 @@ class Plan:
     corrected_deg: dict[int, float] = field(default_factory=dict)
     shifts: Any = FIND
     glance: Glance | None = None
+    belongs_to: tuple[Any, ...] = ()
 
     @classmethod
     def of_step(cls, step: Step) -> Plan:
@@ -80,6 +86,15 @@ class Plan:
         self.is_decided = not options.tilts.leave_out_useless
         self.corrected_deg = dict(options.tilts.corrected_deg)
         self.shifts = FIND if options.align else LEAVE
+
+    def follow(self, angles: str, axis: str) -> None:
+        """Forget what was counted in other angles or along another axis, and look again."""
+        now = (angles, axis)
+        if self.belongs_to and self.belongs_to != now:
+            self.left_out, self.is_decided, self.corrected_deg = set(), False, {}
+            if self.belongs_to[1] != axis:
+                self.region = RegionOptions(bin=self.region.bin)
+        self.belongs_to, self.glance = now, None
 
     def take_glance(self, glance: Glance) -> None:
         """Propose to leave out what shows nothing, unless the user has decided already."""

@@ -18,7 +18,6 @@ from .plan import FIND
 #: Furthest that the slider turns the tilt axis, in degrees.
 MOST_TURN_DEG = 20.0
 Form = FunctionGui[..., Any]
-HIDDEN: dict[str, Any] = {"bind": ()}
 
 
 @dataclass
@@ -110,20 +109,23 @@ def make_form(kind: Callable[..., Any], name: str, **options: dict[str, Any]) ->
     return FunctionGui(kind, call_button=False, name=name, param_options=options)
 
 
+def make_tilts_form() -> Form:
+    """Make the form of the tilt options without what the table of tilts says.
+
+    It gives its values by name; see `TiltsPart.take`.
+    """
+    form = make_form(TiltOptions, "tilts_form")
+    for name in ("leave_out", "leave_out_useless", "leave_out_worse", "corrected_deg"):
+        form.remove(name)
+    return form
+
+
 def make_forms() -> dict[str, Form]:
     """Make all forms of the page by name, in the order in which the work is done."""
     return {
         "shifts": make_form(Shifts, "shifts_form"),
         "clean": make_form(CleanOptions, "clean_form"),
-        # Which images are used, the table says.
-        "tilts": make_form(
-            TiltOptions,
-            "tilts_form",
-            leave_out=HIDDEN,
-            corrected_deg=HIDDEN,
-            leave_out_useless={"bind": False},
-            leave_out_worse={"bind": False},
-        ),
+        "tilts": make_tilts_form(),
         "axis": make_form(Axis, "axis_form"),
         "region": make_form(
             RegionOptions,

@@ -122,13 +122,16 @@ def open_steps(path: Path) -> Generator[Progress | Opened, None, None]:
 
 
 def _read_series(saved: SavedSeries, path: Path) -> LayerData:
-    data = read_layers(str(path))[0]
-    if tuple(data[0].shape) != saved.shape:
-        raise WedgefillError(
-            f"{path}: it is read as an array of shape {tuple(data[0].shape)}, and {saved.name} had "
-            f"{saved.shape}; open it by itself and choose the array."
-        )
-    return data
+    """Read the array that was saved: a file can hold several."""
+    found = [data for data in read_layers(str(path)) if data[0] is not None]
+    for data in found:
+        if tuple(data[0].shape) == saved.shape:
+            return data
+    shapes = " and ".join(str(tuple(data[0].shape)) for data in found)
+    raise WedgefillError(
+        f"{path}: it is read as an array of shape {shapes}, and {saved.name} had {saved.shape}; "
+        "open it by itself and choose the array."
+    )
 
 
 def iter_show(bench: Workbench, opened: Opened, *, closes: bool) -> Iterator[None]:

@@ -262,7 +262,7 @@ def describe(plan: Plan) -> Session:
                 shape=tuple(plan.sources[layer].data.shape),
                 pixel_nm=plan.sources[layer].pixel_nm,
                 fields=_plain(plan.sources[layer].fields),
-                settings=plan.settings[layer],
+                settings=_plain(plan.settings[layer]),
             )
             for layer in plan.series
         ],
