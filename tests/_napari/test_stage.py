@@ -137,7 +137,7 @@ class Waiting(list):
 
 
 def test_what_is_asked_for_last_is_what_is_shown(compared):
-    viewer, side, series_shown, (a, b) = compared
+    _, side, series_shown, (a, b) = compared
     side.turns = turns = Waiting()
     side.show_series(series_shown)
     next(turns[0])
