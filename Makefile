@@ -41,6 +41,7 @@ quality: $(VENV)/.bench ## measure the quality of every method on objects that t
 	$(BIN)/python -m benchmarks.quality $(QUALITY_ARGS)
 	$(BIN)/python -m benchmarks.quality.hallucination
 	$(BIN)/python -m benchmarks.quality.outside_field
+	$(BIN)/python -m benchmarks.quality.check
 
 docs: $(VENV)/.dev ## build the documentation into site/
 	$(BIN)/python docs/draw_conventions.py

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from napari_wedgefill import atomic
-from napari_wedgefill.atomic import lock_folder, remove_leftovers, write_beside
+from napari_wedgefill.atomic import lock_folder, make_folder, remove_leftovers, write_beside
 from napari_wedgefill.errors import WedgefillError
 
 SRC = Path(atomic.__file__).parent.parent
@@ -200,3 +200,16 @@ def test_a_missing_folder_is_told(tmp_path: Path):
         write_beside(tmp_path / "none" / "a.txt"),
     ):
         pass
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path: Path, name: str):
+    (tmp_path / "file").touch()
+    with pytest.raises(WedgefillError, match=rf"{name}: .* a file is in the way"):
+        make_folder(tmp_path / name)
+
+
+def test_a_folder_is_made_with_those_above_it(tmp_path: Path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()

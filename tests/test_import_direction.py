@@ -16,8 +16,8 @@ PACKAGE = Path(napari_wedgefill.__file__).parent
 #: From the lowest; a room may import itself and any lower layer.
 LAYERS = (
     {"errors"},
-    {"addresses", "atomic", "durations", "json_text", "mapped_files", "memory", "validation"},
-    {"disk_images", "geometry"},
+    {"addresses", "atomic", "durations", "json_text", "mapped_files", "memory"},
+    {"disk_images", "geometry", "validation"},
     {"tilt_series", "volume", "progress"},
     {"io", "projector"},
     {"normalise", "reconstruct", "samples"},

@@ -32,7 +32,8 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     if device.type == "cuda" and (reason := find_cuda_obstacle()) is not None:
         return [{"what": "fill", "skipped": reason}]
     rows: list[dict[str, Any]] = []
-    for model in list_models():
+    models = list_models()
+    for model in models[-1:] if tiny else models:
         rows += _timed(model.name, device, tiny)
         rows += _compared(model.name, device, tiny)
     return rows
@@ -51,7 +52,7 @@ def _compared(model: str, device: torch.device, tiny: bool) -> Iterator[dict[str
 def _timed(model: str, device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
     for size in (32,) if tiny else (512, 256):
         for which in ("first", "again"):  # the first compiles kernels and chooses convolutions
-            n_slices = 8 if tiny else size
+            n_slices = 3 if tiny else size
             found = _fill(model, device.type, n_slices, size)[1]
             row = {"what": "fill", "model": model, "which": which, "width": size}
             yield _shown(row | {"slices": n_slices} | found)

@@ -2,10 +2,11 @@
 
     python -m benchmarks.pictures.prepare_screenshots [FILE] [--size W H] [-o DIR]
 
-Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides one. From dropping the raw file to
-a clean slice of the needle: prints every click, what the window says after it, how long it took, and
-how much processor time, which counts where the machine is shared. Pictures: the hint on opening,
-the prepared series, the table of tilts, the live slice, and the slice of a displaced tilt axis.
+Needs a display; ``xvfb-run -s "-screen 0 1920x1200x24"`` provides one. From dropping the raw file
+to a clean slice of the needle: prints every click, what the window says after it, how long it took,
+and how much processor time, which counts where the machine is shared. Pictures: the hint on
+opening, the prepared series, the table of tilts, the live slice, and the slice of a displaced tilt
+axis.
 """
 
 from __future__ import annotations

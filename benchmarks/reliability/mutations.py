@@ -196,9 +196,9 @@ def make_kinds(place: Path) -> list[Kind]:
     use = partial(use_recipe, read_tilt_series(series), recipe)
     load = partial(registry.load, model)
     kinds = [
-        Kind("report.json", 0.15, report, damage_json, repeat),
+        Kind("report.json", 0.06, report, damage_json, repeat),
         Kind("recipe of prepare", 0.05, recipe, damage_json, use),
-        Kind("model.toml", 0.45, model / "model.toml", damage_toml, load),
+        Kind("model.toml", 0.54, model / "model.toml", damage_toml, load),
         Kind("ONNX file, small", 0.33, network, damage_bytes, partial(load_with_hash, network)),
         Kind("ONNX file, bundled", 0.002, bundled, damage_bytes, partial(load_with_hash, bundled)),
         Kind("list for batch", 0.018, listed, damage_list, partial(read_list, listed)),

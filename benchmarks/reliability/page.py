@@ -138,13 +138,14 @@ def show_readers(found: dict[str, Any]) -> str:
 
 def show_window(found: dict[str, Any]) -> str:
     """Runs in one window."""
-    n_runs = found["filled"] + found["cancelled"]
+    n_runs = found["quick"] + found["whole"] + found["cancelled"]
     lines = [
         "## Runs in one window",
         "",
-        f"`python -m benchmarks.reliability.window`: {n_runs} runs with four methods in one napari "
-        f"window, {found['cancelled']} of them cancelled half way, {found['compared']} looked at "
-        "in the Compare window; the volumes are deleted after each.",
+        f"`python -m benchmarks.reliability.window`: {n_runs} runs in one napari window, "
+        f"{found['quick']} of them with the two quick methods, {found['whole']} with all four and "
+        f"a look in the Compare window, {found['cancelled']} cancelled half way; the volumes are "
+        "deleted after each.",
         "",
         "| after run | memory, MB | threads | open files | widgets | layers |",
         "|---:|---:|---:|---:|---:|---:|",

@@ -39,6 +39,24 @@ def refuse_to_replace(path: Path, *, overwrite: bool = False) -> None:
         )
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, and those above it, unless it is there.
+
+    Raises
+    ------
+    WedgefillError
+        If a file is in the way, or the place cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        if error.errno in (errno.EEXIST, errno.ENOTDIR):
+            raise WedgefillError(
+                f"{folder}: results go into a folder, but a file is in the way; give another name."
+            ) from error
+        raise WedgefillError(f"{folder}: {_advise(error, folder)}") from error
+
+
 @contextmanager
 def write_beside(path: Path, *, as_folder: bool = False) -> Iterator[Path]:
     """Give a temporary path on the same disk, and rename it to `path` if all went well.

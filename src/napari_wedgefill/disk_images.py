@@ -64,6 +64,8 @@ class DiskImages:
         Of a few images of the file.
     fills : dict of int to float
         Medians found so far, by image of `source`.
+    scales : ndarray, float64, (n_in_file, 2), optional
+        What each image of `source` is multiplied by, and what is added then.
     """
 
     source: Any
@@ -72,6 +74,7 @@ class DiskImages:
     n_rows: int
     survey: Survey
     fills: dict[int, float] = field(default_factory=dict)
+    scales: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, source: Any) -> DiskImages:
@@ -127,6 +130,14 @@ class DiskImages:
         """Select the rows ``start:stop``."""
         return replace(self, first_row=self.first_row + start, n_rows=stop - start)
 
+    def scaled(self, factors: NDArray[np.float64], added: NDArray[np.float64]) -> DiskImages:
+        """Multiply each image by a factor and add a number, as it is read; both (n,)."""
+        scales = np.tile((1.0, 0.0), (len(self.source), 1)) if self.scales is None else self.scales
+        slopes, starts = scales[self.order].T
+        scales = scales.copy()
+        scales[self.order] = np.stack([slopes * factors, starts * factors + added], axis=1)
+        return replace(self, scales=scales)
+
     def mirrored(self) -> DiskImages:
         """Mirror every image along its rows, without reading."""
         return replace(self, source=self.source[:, :, ::-1])
@@ -174,6 +185,9 @@ class DiskImages:
         part = np.array(_read_view(rows, rest), dtype=np.float32)
         if self.source.dtype.kind == "f" and not np.isfinite(part).all():
             part = np.where(np.isfinite(part), part, np.float32(self._fill(at)))
+        if self.scales is not None:
+            slope, start = self.scales[at].astype(np.float32)
+            part = part * slope + start
         return part
 
     def _fill(self, at: int) -> float:

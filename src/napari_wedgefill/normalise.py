@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,10 @@ Floats = NDArray[np.float32]
 
 #: Pixels a tilt that are looked at; more change nothing.
 _SAMPLE = 65536
+#: Distances in pixels at which noise is looked at; how little it may grow from one to the next
+#: where all of it is seen; and how many times that of neighbours it must be to count as correlated.
+_LAGS = (1, 2, 4, 8, 16)
+_SATURATED, _CORRELATED = 1.2, 1.3
 
 
 @dataclass(frozen=True)
@@ -77,11 +82,30 @@ def _dark_level(image: Floats) -> float:
     low = float(np.percentile(rows, 1.0))
     if min(rows.shape) < 3:
         return low
-    left, middle, right = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
+    return low + 2.33 * _estimate_noise(rows)
+
+
+def _estimate_noise(rows: NDArray[np.float64]) -> float:
+    """Standard deviation of the noise in the dark parts of an image, correlated noise included.
+
+    Neighbours in smoothed or interpolated images share their noise, and their differences show
+    too little of it; pixels further apart show all. Differences that go on growing with distance
+    are no noise but the specimen's texture, and do not count.
+    """
+    lags = [lag for lag in _LAGS if rows.shape[1] > 4 * lag]
+    found = [_compare_at_distance(rows, lag) for lag in lags]
+    noise = found[0] if found else _compare_at_distance(rows, 1)
+    for near, far in pairwise(found):
+        if far < _SATURATED * near:
+            return near if near > _CORRELATED * noise else noise
+    return noise
+
+
+def _compare_at_distance(rows: NDArray[np.float64], lag: int) -> float:
+    left, middle, right = rows[:, : -2 * lag], rows[:, lag:-lag], rows[:, 2 * lag :]
     # Chosen by the mean of three, which white noise makes independent of their second difference:
     # pixels chosen for being dark themselves would show almost twice the noise there is.
     smooth = (left + middle + right) / 3.0
     second = left - 2.0 * middle + right
     dark = np.abs(second[smooth <= np.percentile(smooth, 20.0)])
-    noise = 1.4826 * float(np.median(dark)) / np.sqrt(6.0) if dark.size else 0.0
-    return low + 2.33 * noise
+    return 1.4826 * float(np.median(dark)) / np.sqrt(6.0) if dark.size else 0.0

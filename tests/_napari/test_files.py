@@ -22,7 +22,7 @@ from napari_wedgefill._napari.files import (
 )
 from napari_wedgefill._napari.layers import TRUST, LayerMap, series_layer, volume_layer
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import read_volume, write_tilt_series, write_volume
+from napari_wedgefill.io import describe, read_volume, write_tilt_series, write_volume
 from napari_wedgefill.trust.verdicts import TRUST_LABEL
 from napari_wedgefill.volume import TiltRange, Volume
 
@@ -277,3 +277,52 @@ def test_export_from_the_menu_asks_and_writes(plugin, viewer, volume, tmp_path, 
     qtbot.waitUntil(path.exists, timeout=5000)
     np.testing.assert_array_equal(read_volume(path).data, volume.data)
     GeneratorWorker.await_workers(5000)
+
+
+def test_the_only_series_of_a_file_is_opened_as_everywhere_else(tmp_path, series):
+    """One rule for the window and the commands; where it settles nothing, all are shown."""
+    flat = np.ones((2, 6, 8), np.float32)
+    arrays = {"images": np.asarray(series.images), "angles": series.angles_deg, "flat": flat}
+    np.savez(tmp_path / "both.npz", **arrays)
+    with notification_manager:
+        ((data, _, _),) = read_layers(str(tmp_path / "both.npz"))
+        told = [record.message for record in notification_manager.records]
+    assert np.asarray(data).shape == series.images.shape
+    assert any("only that one has tilt angles" in message for message in told)
+    np.savez(tmp_path / "none.npz", one=flat, other=flat)
+    with notification_manager:
+        names = [attributes["name"] for _, attributes, _ in read_layers(str(tmp_path / "none.npz"))]
+    assert names == ["none one", "none other"]
+
+
+def test_two_folders_at_once_are_two_series(tmp_path):
+    import mrcfile
+
+    rng = np.random.default_rng(0)
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        for angle in (-30, 0, 30):
+            with mrcfile.new(tmp_path / name / f"tilt_{angle:+04d}.mrc") as file:
+                file.set_data(rng.random((6, 8), dtype=np.float32))
+    layers = read_layers([str(tmp_path / "first"), str(tmp_path / "second")])
+    assert [LayerMap(*layer[:2]).kind for layer in layers] == ["tilt series"] * 2
+
+
+def test_angles_dropped_with_several_things_are_used_or_told(series, volume, tmp_path):
+    paths = [write_tilt_series(tmp_path / "discs.st", series)]
+    paths += [write_volume(tmp_path / "object.rec", volume), tmp_path / "mine.tlt"]
+    np.savetxt(paths[-1], series.angles_deg / 2)
+    with notification_manager:
+        assert len(read_layers([str(path) for path in paths])) == 2
+        told = [record.message for record in notification_manager.records]
+    assert any("mine.tlt: it is not named like" in message for message in told)
+
+
+def test_info_and_window_refuse_in_the_same_words(series, tmp_path):
+    path = write_tilt_series(tmp_path / "discs.mrc", series)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(WedgefillError) as caught:
+        read_layers(str(path))
+    with pytest.raises(WedgefillError) as described:
+        describe(path)
+    assert str(caught.value) == str(described.value)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_wedgefill import FillOptions, RunOptions, WedgefillError
-from napari_wedgefill.batch.job import check_jobs, make_job, name_results
+from napari_wedgefill.batch.job import DONE, Outcome, check_jobs, make_job, name_results
 from napari_wedgefill.batch.summary import COLUMNS, to_csv
 
 WBP = RunOptions(FillOptions(methods=("wbp",)))
@@ -82,3 +82,14 @@ def test_results_are_named_after_the_file(tmp_path):
 
 def test_a_summary_has_a_heading_even_without_series():
     assert to_csv([]) == ",".join(COLUMNS) + "\n"
+
+
+@pytest.mark.parametrize("corrected", [True, False])
+def test_what_the_checks_said_is_in_the_summary(corrected):
+    report = {
+        "check": {"sentence": "Do not use GAN here."},
+        "gain": {"corrected": corrected, "sentence": "They differ."},
+    }
+    row = to_csv([Outcome("a", Path("a.mrc"), DONE, report=report)]).splitlines()[1]
+    assert "Do not use GAN here." in row
+    assert ("They differ." in row) is corrected

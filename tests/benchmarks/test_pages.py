@@ -8,6 +8,7 @@ from benchmarks import DOCS, MEASURED
 from benchmarks.gpu import page as gpu_page
 from benchmarks.quality import (
     ablation,
+    check,
     hallucination,
     outside_field,
     read_by_others,
@@ -29,6 +30,7 @@ RENDERED = {
     "speed": lambda: speed_page.render(read("speed")),
     "quality": lambda: report.render(read("quality"), "images/quality.png"),
     "quality-large": lambda: report.render(read("quality-large"), None),
+    "check": lambda: check.render(read("check")),
     "tiers": lambda: tiers.render("large", MEASURED),
     "ablation": lambda: ablation.render(read("ablation")),
     "hallucination": lambda: hallucination.render(read("hallucination")),

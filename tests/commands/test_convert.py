@@ -55,11 +55,12 @@ def test_values_are_stored_as_asked(wedgefill, tiny_path, tiny_series, tmp_path)
 def test_nothing_is_replaced_or_computed_unless_asked_for(
     wedgefill, tiny_path, tmp_path, command, monkeypatch
 ):
-    raw = tiny_path.read_bytes()
+    there = tmp_path / "there.mrc"
+    raw = there.write_bytes(b"somebody's") and there.read_bytes()
     arguments = {
-        "align": [tiny_path, "-o", tiny_path],
-        "convert": [tiny_path, tiny_path],
-        "project": [tiny_path, "--angles", tiny_path.with_suffix(".tlt"), "-o", tiny_path],
+        "align": [tiny_path, "-o", there],
+        "convert": [tiny_path, there],
+        "project": [tiny_path, "--angles", tiny_path.with_suffix(".tlt"), "-o", there],
     }[command]
 
     def too_late(*args, **kwargs):
@@ -71,7 +72,7 @@ def test_nothing_is_replaced_or_computed_unless_asked_for(
         ran = wedgefill(command, *arguments)
     assert "there already" in ran.complaint
     assert "--overwrite" in ran.complaint
-    assert tiny_path.read_bytes() == raw
+    assert there.read_bytes() == raw
     if command == "convert":
         copy = tmp_path / "copy.mrc"
         shutil.copy(tiny_path, copy)

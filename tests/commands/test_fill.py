@@ -86,6 +86,9 @@ def test_the_networks_fill_a_tiny_series(wedgefill, tiny_path, tmp_path):
     assert ran.code == 0
     assert np.isfinite(read_volume(tmp_path / "tiny_gan.mrc").data).all()
     report = json.loads((tmp_path / "report.json").read_text())
+    assert report["check"]["sentence"] in ran.err
+    assert report["recommended"] in ("gan", "tvm")
+    report = json.loads((tmp_path / "report.json").read_text())
     assert "CPUExecutionProvider" in json.dumps(report)
 
 

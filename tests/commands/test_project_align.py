@@ -52,6 +52,24 @@ def test_align_writes_a_series_that_reads_back(wedgefill, tiny_path, tmp_path):
     assert series.pixel_nm == pytest.approx(0.8)
 
 
+@pytest.mark.parametrize("command", ["align", "convert", "prepare"])
+def test_no_command_writes_over_what_it_reads(wedgefill, tiny_path, command):
+    before = tiny_path.read_bytes()
+    target = [tiny_path] if command == "convert" else ["-o", tiny_path]
+    ran = wedgefill(command, tiny_path, *target, "--overwrite")
+    assert f"{tiny_path}: this is an input" in ran.complaint
+    assert tiny_path.read_bytes() == before
+
+
+@pytest.mark.parametrize("command", ["align", "prepare", "self-check"])
+def test_what_is_doubtful_is_said_by_every_command(wedgefill, tiny_path, tmp_path, command):
+    angles = tmp_path / "radians.tlt"
+    angles.write_text("".join(f"{a:.5f}\n" for a in np.deg2rad(np.arange(-60, 61, 5))))
+    rest = ["--methods", "wbp"] if command == "self-check" else ["-o", tmp_path / "out.mrc"]
+    ran = wedgefill(command, tiny_path, "--angles", angles, *rest)
+    assert "as if they were radians" in ran.err
+
+
 def test_negating_the_angles_mirrors_the_series(wedgefill, tiny_path, tiny_series):
     from napari_wedgefill.cli import build_parser
     from napari_wedgefill.commands.series_arguments import read_series

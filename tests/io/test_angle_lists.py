@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import angles_from_text, read_angles, read_tilt_series
+from napari_wedgefill.io import angles_from_text, describe, read_angles, read_tilt_series
 from napari_wedgefill.io.angles import read_angle_list
 from napari_wedgefill.io.mdoc import read_mdoc
 from napari_wedgefill.io.text import leading_number, number_after, whole_number_text
@@ -169,3 +169,20 @@ def test_any_mdoc_is_parsed(tmp_path_factory, text):
     assert "\n" not in sentence
     assert mdoc.pixel_nm is None or mdoc.pixel_nm > 0
     assert mdoc.file_names() is None or len(mdoc.file_names()) == len(mdoc.images)
+
+
+def test_signs_that_word_processors_put_in(tmp_path):
+    path = tmp_path / "x.tlt"
+    path.write_text("\N{MINUS SIGN}30.5\N{DEGREE SIGN}\n0 \N{DEGREE SIGN}\n30\n", encoding="utf-8")
+    assert read_angles(path).tolist() == [-30.5, 0, 30]
+
+
+def test_aretomo_says_where_the_tilt_axis_lies(stack, write_mrc):
+    """In its second column, in SerialEM's sense; a stack named aligned stands upright already."""
+    rows = "\n".join(f"{i} -94.7 1 0 0 1 1 1 0 {a}" for i, a in enumerate((-60, -30, 0, 30, 60)))
+    for name in ("x.mrc", "x_ali.mrc"):
+        path = write_mrc(stack, name)
+        path.with_suffix(".aln").write_text("# AreTomo Alignment / Priims bprmMn\n" + rows)
+    raw, aligned = (describe(path.with_name(name)) for name in ("x.mrc", "x_ali.mrc"))
+    assert (raw["tilt_axis_deg"], raw["sources"]["tilt_axis"]) == (-94.7, "x.aln")
+    assert aligned["tilt_axis_deg"] == 0

@@ -14,6 +14,7 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import kind_of, read_tilt_series
 from napari_wedgefill.io.formats import open_stack
 
+numcodecs = pytest.importorskip("numcodecs")
 pytest.importorskip("rsciio")
 zarr = pytest.importorskip("zarr")
 
@@ -132,3 +133,24 @@ def test_what_is_none_of_them_is_refused_in_one_sentence(tmp_path, suffix):
     with pytest.raises(WedgefillError) as caught:
         open_stack(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+def test_a_chunk_that_lies_about_its_length_is_refused(tmp_path, pictures, zarr_format):
+    """Blosc reads on behind its end, and the window would be gone."""
+    path = tmp_path / "s.zarr"
+    blosc = {
+        2: {"compressors": numcodecs.Blosc()},
+        3: {"compressors": zarr.codecs.BloscCodec()},
+    }[zarr_format]
+    root = zarr.open_group(path, mode="w", zarr_format=zarr_format)
+    root.create_array("images", data=pictures, chunks=(2, 6, 8), **blosc)
+    root.create_array("angles", data=ANGLES)
+    np.testing.assert_array_equal(read_tilt_series(path).images, pictures[:, ::-1])
+    chunk = next(file for file in sorted((path / "images").rglob("*")) if file.name[0] not in ".z")
+    chunk = chunk if chunk.is_file() else next(f for f in sorted(chunk.rglob("*")) if f.is_file())
+    raw = bytearray(chunk.read_bytes())
+    raw[12:16] = (1 << 28).to_bytes(4, "little")
+    chunk.write_bytes(raw)
+    with pytest.raises(WedgefillError, match="not as long as it says"):
+        read_tilt_series(path)

@@ -52,7 +52,7 @@ def test_files_of_big_endian_machines(tmp_path):
     np.testing.assert_array_equal(read_elements(path)["a"], [[1, 2], [3, 4], [5, 6]])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100)
 @given(st.data(), st.booleans())
 def test_damaged_files_are_read_or_refused(data, compressed):
     """Type numbers out of range ended the program when scipy read them."""

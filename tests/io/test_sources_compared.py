@@ -294,7 +294,7 @@ def test_any_note_beside_the_images_is_harmless(stack, write_mrc, note):
     assert (again.axis_deg, again.warnings) == (expected.axis_deg, expected.warnings)
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "latin-1"])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_mdocs_in_any_encoding(stack, write_mrc, encoding, newline):
     path = write_mrc(stack)

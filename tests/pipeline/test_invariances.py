@@ -154,6 +154,28 @@ def test_noise_does_not_move_the_vacuum():
     assert found == pytest.approx(0, abs=0.5 * sigma)
 
 
+@pytest.mark.parametrize("blur_px", [0.0, 0.7, 1.0, 1.5])
+def test_smoothed_or_interpolated_noise_does_not_move_the_vacuum(blur_px):
+    """Neighbours that share their noise differ by too little of it: the level used to be low.
+
+    What was left of the vacuum then looked like a specimen that goes on outside the field.
+    """
+    rng, u = np.random.default_rng(0), np.arange(128) - 63.5
+    needle = 2 * np.sqrt(np.clip(25**2 - u**2, 0, None))
+    noise = rng.normal(0, 1, (ANGLES_DEG.size, 48, 128))
+    noise = scipy.ndimage.gaussian_filter(noise, (0, blur_px, blur_px), mode="wrap")
+    images = 100 + needle + 3 * noise / noise.std()
+    assert vacuum_level(TiltSeries.from_arrays(images, ANGLES_DEG)) == pytest.approx(100, abs=1.5)
+
+
+def test_the_texture_of_a_film_is_not_taken_for_noise():
+    rng = np.random.default_rng(0)
+    texture = scipy.ndimage.gaussian_filter(rng.normal(0, 1, (31, 48, 96)), (0, 3, 3), mode="wrap")
+    film = (20 + 2 * texture / texture.std()) / np.cos(np.deg2rad(ANGLES_DEG))[:, None, None]
+    images = 100 + film + rng.normal(0, 0.5, film.shape)
+    assert vacuum_level(TiltSeries.from_arrays(images, ANGLES_DEG)) == pytest.approx(100, abs=2.0)
+
+
 @pytest.mark.parametrize("noise", [0.02, 0.05])
 def test_noise_alone_does_not_grow_objects(noise):
     """No voxel of an empty field reaches half the density that an object has at the same noise.

@@ -92,7 +92,7 @@ def steps(keep: dict[str, np.ndarray]) -> None:
 def solve(keep: dict[str, np.ndarray]) -> None:
     """Every solver; total variation, in the kernel of its own, with a prior and without."""
     keep["trial"] = np.asarray(trial_error(torch.device("cpu")))
-    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 11, 9, axis_shift_px=0.4)
+    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 9, 5, axis_shift_px=0.4)
     x, y = (np.abs(array) for array in draw(beam, 5))
     for operator, kind, key in (
         (beam.with_backend(TritonBackend()), torch.from_numpy, ""),
@@ -103,7 +103,7 @@ def solve(keep: dict[str, np.ndarray]) -> None:
             "WBP": wbp(operator, rows),
             "SART": last(iter_sart(operator, rows, 2, x0=start)),
             "SIRT": last(iter_sirt(operator, rows, 2)),
-            "SIRT, stopped": last(iter_sirt(operator, rows, 9, stop_at=0.8)),
+            "SIRT, stopped": last(iter_sirt(operator, rows, 4, stop_at=0.6)),
             "TVM alone": last(iter_tvm(operator, rows, 2, TvmOptions(weight=0.2), x0=start)),
             "TVM near a prior": last(
                 iter_tvm(

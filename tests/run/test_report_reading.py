@@ -27,7 +27,7 @@ SOUND: dict[str, Any] = {
         "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None, "bin": 1, "negate_angles": False,
         "align": True, "methods": ["wbp"], "model": "small", "device": "auto", "slices": [0, 4],
         "preview": False, "stop": "sweeps", "box": False, "self_check": False, "trust": False,
-        "table": False, "png": False,
+        "table": False, "png": False, "no_check": False, "no_gain": False,
     },
     "input": {"path": "/a/b.mrc", "sha256": SHA, "bytes": 8},
     "geometry": {"angles_deg": [-60, 0.0, 60], "pixel_nm": 0.5},

@@ -19,6 +19,7 @@ from napari_wedgefill.run.events import (
     Done,
     Finished,
     Progress,
+    QuickCheck,
     ResultsTable,
     SelfCheck,
     TrustMap,
@@ -52,7 +53,7 @@ def events(series):
 
 def test_all_that_was_asked_for_comes_in_order(events):
     kinds = [type(event) for event in events if not isinstance(event, Progress)]
-    checks = [SelfCheck, TrustMap, ResultsTable, ComparisonPicture, Done]
+    checks = [QuickCheck, SelfCheck, TrustMap, ResultsTable, ComparisonPicture, Done]
     assert kinds == [Aligned, Finished, Finished, Finished, *checks]
     methods = [event.method for event in events if isinstance(event, Finished)]
     assert methods == ["wbp", "sart", "gan"]  # by what they use; results list them as asked
@@ -80,8 +81,26 @@ def test_one_progress_over_the_whole_run(events):
 
 def test_the_report_holds_every_part(events):
     report = events[-1].report
-    assert {"alignment", "self_check", "trust", "results", "versions", "geometry"} <= set(report)
+    assert {
+        "alignment",
+        "gain",
+        "check",
+        "recommended",
+        "self_check",
+        "trust",
+        "results",
+        "versions",
+        "geometry",
+    } <= set(report)
     assert report["methods"] == ["gan", "sart", "wbp"]
+
+
+def test_the_quick_check_is_left_out_where_it_is_not_wanted_or_no_network_ran(series):
+    plain = FillOptions(methods=("wbp",), slices=(1, 3))
+    for options in (RunOptions(plain), replace(EVERYTHING, check=False)):
+        assert share_out(series, options).check == 0
+    *_, done = iter_run(series, RunOptions(plain))
+    assert "recommended" not in done.report
 
 
 def test_time_left_is_that_of_the_run_and_not_of_the_step(monkeypatch):
@@ -96,7 +115,7 @@ def test_time_left_is_that_of_the_run_and_not_of_the_step(monkeypatch):
     assert Clock().tell("nothing to judge by yet", 0.5).seconds_left is None
 
 
-@pytest.mark.parametrize("which", ["align", "self_check", "trust", "table"])
+@pytest.mark.parametrize("which", ["align", "check", "self_check", "trust", "table"])
 def test_the_parts_make_up_the_whole(series, which):
     shares = share_out(series, EVERYTHING)
     assert sum(vars(shares).values()) == pytest.approx(1)

@@ -19,6 +19,8 @@ from ..volume import TiltRange, Volume
 if TYPE_CHECKING:
     import napari
 
+    from ..trust.verdicts import QuickCheck
+
 #: Key of our entry in `Layer.metadata`.
 KEY = "napari_wedgefill"
 SERIES_AXES = ("tilt", "y", "x")
@@ -26,6 +28,9 @@ VOLUME_AXES = ("z", "y", "x")
 #: Kind of the layers that hold a trust map: no densities, so not compared with volumes.
 TRUST = "trust map"
 SERIES, VOLUME = "tilt series", "volume"
+#: Entry of a volume that is to be believed rather than the networks', and what is put behind the
+#: name of theirs.
+BELIEVED, DOUBTED = "believed", " (doubtful)"
 #: From doubtful to trusted: red, orange, and nothing.
 DOUBT_COLOURS = ((0.85, 0.1, 0.1, 1.0), (1.0, 0.65, 0.1, 0.8), (1.0, 0.9, 0.5, 0.0))
 TRUST_LIMITS = (0.7, 1.0)
@@ -382,3 +387,18 @@ def _sort_order(
     if file_order is None or len(file_order) != len(angles_deg):
         return by_angle
     return np.asarray(file_order, dtype=np.int64)[by_angle]
+
+
+def mark_recommended(volumes: Mapping[str, Image], found: QuickCheck) -> None:
+    """Mark the layers of a fill, by method, where another volume is to be believed first.
+
+    The networks' layer says so in its name, and both in their metadata; otherwise nothing changes.
+    """
+    if found.recommended == found.learned:
+        return
+    for method, layer in volumes.items():
+        known = layer.metadata.get(KEY, {})
+        entry = {"recommended": found.recommended, BELIEVED: method == found.recommended}
+        layer.metadata = {**layer.metadata, KEY: {**known, **entry}}
+    if (doubted := volumes.get(found.learned)) is not None:  # the user may have removed it
+        doubted.name += DOUBTED

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..pipeline.options import FillOptions
     from ..tilt_series import TiltSeries
     from ..trust.results_table import ResultsTable
-    from ..trust.verdicts import SelfCheck, TrustMap
+    from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
 
 
 @dataclass(eq=False)
@@ -46,7 +46,7 @@ class Run:
         Layers by method.
     trust : Image or None
         Layer of the trust map.
-    self_check, trust_map, table
+    quick_check, self_check, trust_map, table
         What was found, None where it was not asked for.
     report : dict
         What a report.json of this run says.
@@ -60,6 +60,7 @@ class Run:
     seconds: Mapping[str, float] = field(default_factory=dict)
     volumes: dict[str, Image] = field(default_factory=dict)
     trust: Image | None = None
+    quick_check: QuickCheck | None = None
     self_check: SelfCheck | None = None
     trust_map: TrustMap | None = None
     table: ResultsTable | None = None

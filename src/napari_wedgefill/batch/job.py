@@ -85,11 +85,13 @@ class Outcome:
     @property
     def verdicts(self) -> list[str]:
         """What the checks of the run said, in sentences."""
-        return [
+        told = [
             str(self.report[part]["sentence"])
-            for part in ("self_check", "trust")
+            for part in ("check", "self_check", "trust")
             if part in self.report
         ]
+        gain = self.report.get("gain") or {}
+        return [*told, str(gain["sentence"])] if gain.get("corrected") else told
 
 
 def make_job(source: str | Path | Address, options: RunOptions, **reading: Any) -> SeriesJob:

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 MOST_SUBMITTED = 1000
 #: How often progress is told, and how often a worker asks whether it is to stop.
 TELL_SECONDS = 0.5
-#: Workers of this machine that have ended start again within this time, or not at all.
-LOST_SECONDS = 300.0
+#: Workers of this machine that have ended start again within this time, busy as it may be, or not
+#: at all.
+LOST_SECONDS = 900.0
 #: How long series in work may take to leave things tidy when the batch is stopped.
 STOP_SECONDS = 10.0
 #: Priority of what a series in work needs, above series that wait.

@@ -7,7 +7,12 @@ from pathlib import Path
 
 from ..json_text import write_json
 from .convert import add_overwrite_argument
-from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+from .series_arguments import (
+    add_reading_arguments,
+    add_shaping_arguments,
+    read_series,
+    refuse_to_replace_inputs,
+)
 
 SUMMARY = "align the images of a tilt series"
 
@@ -27,12 +32,15 @@ def run(args: argparse.Namespace) -> None:
     """Read, align, write."""
     from ..io import check_target, write_tilt_series
     from ..prepare import Aligned, iter_align
-    from .follow import follow
+    from .follow import follow, say_warnings
     from .progress_line import ProgressLine
 
+    refuse_to_replace_inputs(args, args.output, args.output.with_suffix(".tlt"))
     check_target(args.output, overwrite=args.overwrite)
     with ProgressLine() as line:
-        aligned = follow(iter_align(read_series(args)), line, Aligned)
+        series = read_series(args)
+        say_warnings(series, line)
+        aligned = follow(iter_align(series), line, Aligned)
         written = write_tilt_series(args.output, aligned.series, overwrite=args.overwrite)
         line.say(f"wrote {written}")
     if args.json:

@@ -113,6 +113,8 @@ def follow_batch(steps: Any, line: ProgressLine) -> list[Outcome]:
             outcomes.append(step)
             if step.state == DONE:
                 line.say(f"{step.name}: done ({write_duration(step.seconds)})")
+                for verdict in step.verdicts:
+                    line.say(f"{step.name}: {verdict}")
             elif step.state == KEPT:
                 line.say(f"{step.name}: kept, its results are whole")
             elif step.state == FAILED:

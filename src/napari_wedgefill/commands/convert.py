@@ -13,7 +13,12 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+from .series_arguments import (
+    add_reading_arguments,
+    add_shaping_arguments,
+    read_series,
+    refuse_to_replace_inputs,
+)
 
 SUMMARY = "convert a tilt series or a volume to another format"
 MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
@@ -49,9 +54,11 @@ def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Read, and write under the other name."""
     from ..io import check_target, kind_of, read_volume, write_tilt_series, write_volume
+    from .follow import say_warnings
     from .progress_line import ProgressLine
 
     mode = MODES[args.values]
+    refuse_to_replace_inputs(args, args.output)
     check_target(args.output, overwrite=args.overwrite, mode=mode)
     with ProgressLine() as progress:
         kind = args.kind
@@ -70,7 +77,6 @@ def run(args: argparse.Namespace) -> None:
             written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)
         else:
             series = read_series(args)
-            for warning in series.warnings:
-                progress.say(f"note: {warning}")
+            say_warnings(series, progress)
             written = write_tilt_series(args.output, series, overwrite=args.overwrite, mode=mode)
         progress.say(f"wrote {written}")

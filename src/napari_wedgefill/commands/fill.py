@@ -99,6 +99,11 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--png", action="store_true", help="also write a picture that compares the methods"
     )
+    parser.add_argument(
+        "--no-check",
+        action="store_true",
+        help="leave out the quick check that says whether to believe the networks' volume",
+    )
 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
@@ -140,6 +145,12 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="work on a box around the specimen where there is vacuum all around it: less time",
     )
     parser.add_argument(
+        "--no-gain",
+        action="store_true",
+        help="leave images as bright as they are where an isolated specimen shows that they differ "
+        "by a factor each",
+    )
+    parser.add_argument(
         "--slices",
         type=read_slices,
         metavar="A:B",
@@ -160,6 +171,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         stop=args.stop,
         max_memory=args.max_memory,
         box=args.box,
+        gain=not args.no_gain,
     )
 
 
@@ -174,6 +186,7 @@ def make_run_options(args: argparse.Namespace) -> RunOptions:
         trust=args.trust,
         table=args.table,
         picture=args.png,
+        check=not args.no_check,
     )
 
 
@@ -183,7 +196,7 @@ def run(args: argparse.Namespace) -> None:
     from ..run.folder import Provenance
     from ..run.repeat import check_input, check_series, find_differences
     from ..run.stored import iter_run_to, stage
-    from .follow import follow, refuse_to_be_incomplete
+    from .follow import follow, refuse_to_be_incomplete, say_warnings
     from .from_report import collect_settings, restore_arguments
     from .progress_line import ProgressLine
 
@@ -203,8 +216,7 @@ def run(args: argparse.Namespace) -> None:
             series = read_series(args, staged.path)
             if repeats is not None:
                 check_series(series, repeats)
-            for warning in series.warnings:
-                line.say(f"note: {warning}")
+            say_warnings(series, line)
             provenance = Provenance(
                 staged.path, args.command_line, collect_settings(args), staged.origin
             )

@@ -11,6 +11,7 @@ from .progress_line import ProgressLine
 
 if TYPE_CHECKING:
     from ..run.folder import Recorded
+    from ..tilt_series import TiltSeries
 
 Item = TypeVar("Item")
 
@@ -21,8 +22,9 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
     The generator is closed at once when this is interrupted.
     """
     from ..prepare import Aligned
+    from ..run.events import GainCorrected
     from ..run.folder import NotWritten, Recorded
-    from ..trust.verdicts import SelfCheck
+    from ..trust.verdicts import QuickCheck, SelfCheck
 
     found: Item | None = None
     try:
@@ -31,7 +33,9 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
                 found = event
             if isinstance(event, Aligned):
                 line.say(event.report.sentence)
-            elif isinstance(event, SelfCheck):
+            elif isinstance(event, GainCorrected):
+                line.say(f"{event.gain.sentence} (--no-gain leaves them as they are.)")
+            elif isinstance(event, QuickCheck | SelfCheck):
                 line.say(event.sentence)
             elif isinstance(event, Recorded):
                 say_what_was_recorded(event, line)
@@ -44,6 +48,12 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
             events.close()
     assert found is not None
     return found
+
+
+def say_warnings(series: TiltSeries, line: ProgressLine) -> None:
+    """Say what a careful user should know of a series that was read."""
+    for warning in series.warnings:
+        line.say(f"note: {warning}")
 
 
 def say_what_was_recorded(file: Recorded, line: ProgressLine) -> None:

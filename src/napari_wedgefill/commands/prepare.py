@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..json_text import write_json
-from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+from .series_arguments import (
+    add_reading_arguments,
+    add_shaping_arguments,
+    read_series,
+    refuse_to_replace_inputs,
+)
 
 if TYPE_CHECKING:
     from ..prepare.options import PrepareOptions
@@ -137,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
     from ..prepare.preparing import iter_prepare
     from ..prepare.recipe import write_recipe
     from ..prepare.transforms import make_transforms
-    from .follow import follow
+    from .follow import follow, say_warnings
     from .progress_line import ProgressLine
 
     beside = args.output.with_suffix(".json")
@@ -148,6 +153,7 @@ def run(args: argparse.Namespace) -> None:
     _refuse_to_write(args, written)
     with ProgressLine() as progress:
         series = read_series(args)
+        say_warnings(series, progress)
         options = _choose_options(args)
         like = _find_shifts(args, series, options, progress)
         done = follow(iter_prepare(series, options, like), progress, Prepared)
@@ -166,13 +172,9 @@ def run(args: argparse.Namespace) -> None:
 def _refuse_to_write(args: argparse.Namespace, written: list[Path]) -> None:
     """Refuse outputs that are inputs, or are there already, before anything is computed."""
     from ..atomic import refuse_to_replace
-    from ..errors import WedgefillError
     from ..io import check_target
 
-    sources = {path.resolve() for path in (args.file, args.like, args.recipe, args.apply) if path}
-    for path in written:
-        if path.resolve() in sources:
-            raise WedgefillError(f"{path}: this is an input; choose another name for the output.")
+    refuse_to_replace_inputs(args, *written)
     check_target(args.output, overwrite=args.overwrite)
     for path in written:
         refuse_to_replace(path, overwrite=args.overwrite)

@@ -32,11 +32,12 @@ def run(args: argparse.Namespace) -> None:
     from ..run.run import check_run
     from ..trust.self_check import iter_self_check
     from ..trust.verdicts import SelfCheck
-    from .follow import follow
+    from .follow import follow, say_warnings
     from .progress_line import ProgressLine
 
     with ProgressLine() as line:
         series, options, session = read_series(args), make_fill_options(args), Session()
+        say_warnings(series, line)
         check_run(series, RunOptions(options, self_check=True), session)
         if args.align:
             series = follow(iter_align(series), line, Aligned).series

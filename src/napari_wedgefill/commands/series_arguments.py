@@ -124,6 +124,16 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def refuse_to_replace_inputs(args: argparse.Namespace, *outputs: Path) -> None:
+    """Raise `WedgefillError` if a command would write over what it reads, told to or not."""
+    files = args.file if isinstance(args.file, list) else [args.file]
+    others = [getattr(args, name, None) for name in ("angles", "like", "recipe", "apply")]
+    inputs = {path.resolve() for path in (*files, *others) if isinstance(path, Path)}
+    for path in outputs:
+        if path.resolve() in inputs:
+            raise WedgefillError(f"{path}: this is an input; choose another name for the output.")
+
+
 def reading_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return what `add_reading_arguments` added, less FILE, as keywords of the readers."""
     names = ("angles", "pixel_nm", "axis", "flip", "signed_bytes", "dataset")

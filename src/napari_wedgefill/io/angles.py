@@ -165,8 +165,9 @@ def _list_or_table(path: Path, n_images: int | None) -> AngleList:
 
 
 def _content(line: str) -> str:
-    """Return what a line holds besides blanks and a remark."""
-    return line.split("#")[0].strip()
+    """Return what a line holds besides blanks, a remark and signs of degrees."""
+    plain = line.split("#")[0].replace("\N{MINUS SIGN}", "-").replace("\N{DEGREE SIGN}", " ")
+    return plain.strip()
 
 
 def _table(path: Path, heading: str, rows: Sequence[tuple[int, str]]) -> AngleList | None:

@@ -49,7 +49,7 @@ def parse_axis(axis: str | float) -> float:
 
 def wrap_degrees(degrees: float) -> float:
     """Return the same direction in (-180, 180]."""
-    return 180.0 - (180.0 - degrees) % 360.0
+    return round(180.0 - (180.0 - degrees) % 360.0, 9)  # not -94.69999999999999
 
 
 def quarter_turns(rotation_deg: float) -> tuple[int, float]:

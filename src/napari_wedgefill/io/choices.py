@@ -201,7 +201,8 @@ def _angles(stack: Stack, given: Given, log: FeiLog | None, warnings: list[str])
     if misfits:
         told = misfits[0].removesuffix("; it was not used.")
         told = told.removeprefix(f"{name}: ")
-        raise WedgefillError(f"{name}: {told}; give one angle per image.")
+        what_to_do = "." if "; " in told else "; give one angle per image."
+        raise WedgefillError(f"{name}: {told}{what_to_do}")
     if stack.volume_because:
         raise WedgefillError(
             f"{name}: this looks like a volume ({stack.volume_because}), not a tilt series; if it "

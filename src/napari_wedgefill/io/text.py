@@ -26,7 +26,7 @@ _BYTE_ORDER_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file in UTF-8, UTF-16 (with its byte-order mark) or Latin-1.
+    """Return the text of a file in UTF-8, UTF-16 or Latin-1.
 
     Raises
     ------
@@ -50,11 +50,22 @@ def read_text(path: Path) -> str:
         except UnicodeDecodeError:
             raise _not_text(path) from None
     if b"\0" in raw:
-        raise _not_text(path)
+        return _decode_without_mark(path, raw)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         return raw.decode("latin-1")  # microscope logs of older Windows systems: degree signs
+
+
+def _decode_without_mark(path: Path, raw: bytes) -> str:
+    """Decode UTF-16 without a byte-order mark: every other byte of plain letters is zero."""
+    for codec, zeros, letters in (
+        ("utf-16-le", raw[1::2], raw[0::2]),
+        ("utf-16-be", raw[0::2], raw[1::2]),
+    ):
+        if len(raw) % 2 == 0 and not zeros.strip(b"\0") and b"\0" not in letters:
+            return raw.decode(codec)
+    raise _not_text(path)
 
 
 def read_note(path: Path) -> str:

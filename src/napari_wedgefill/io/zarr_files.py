@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ SMALLEST_LEVEL = 256
 #: Edge of the chunks of a volume, and of an image.
 CHUNK, IMAGE_CHUNK = 128, 1024
 MAX_LIST = 100_000
+#: Version, flags and three lengths, the last of which is that of the chunk.
+BLOSC_HEADER_BYTES = 16
 #: What is looked at among HyperSpy's metadata.
 HYPERSPY_METADATA = ("General", "Signal", "Acquisition_instrument/TEM/Stage", "Tomography")
 TILTS = "metadata/Tomography/tilts"
@@ -111,7 +114,48 @@ def _arrays(path: Path, root: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _lazy(path: Path, array: Any) -> Any:
-    return read_by_chunks(path, array, array.chunks)
+    is_blosc = any("blosc" in type(one).__name__.lower() for one in array.compressors)
+    return read_by_chunks(path, BloscArray(array) if is_blosc else array, array.chunks)
+
+
+class BloscArray:
+    """An array whose chunks are looked at before Blosc unpacks them.
+
+    Blosc believes the length that a chunk states of itself, and reads on behind its end if a byte
+    of that is damaged, which can end the program.
+    """
+
+    def __init__(self, array: Any) -> None:
+        self._array = array
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, array.ndim
+
+    def __getitem__(self, key: Any) -> NDArray[Any]:
+        root = getattr(self._array.store, "root", None)
+        if isinstance(root, Path) and root.is_dir() and self._array.shards is None:
+            for place in self._chunks_of(key):
+                name = self._array.metadata.encode_chunk_key(place)
+                _check_chunk(root / self._array.path / name)
+        return np.asarray(self._array[key])
+
+    def _chunks_of(self, key: Any) -> Iterator[tuple[int, ...]]:
+        keys = key if isinstance(key, tuple) else (key,)
+        spans = []
+        for i, (n, edge) in enumerate(zip(self.shape, self._array.chunks, strict=True)):
+            one = keys[i] if i < len(keys) else slice(None)
+            start, stop, _ = (one if isinstance(one, slice) else slice(one, one + 1)).indices(n)
+            spans.append(range(start // edge, -(-stop // edge)))
+        return itertools.product(*spans)
+
+
+def _check_chunk(file: Path) -> None:
+    """Raise `ValueError` unless a chunk of Blosc is as long as it says."""
+    if not file.is_file():
+        return  # a chunk of zeros is not stored
+    with file.open("rb") as chunk:
+        head = chunk.read(BLOSC_HEADER_BYTES)
+    n_bytes = file.stat().st_size
+    if len(head) < BLOSC_HEADER_BYTES or int.from_bytes(head[12:16], "little") != n_bytes:
+        raise ValueError(f"the chunk {file.name} is not as long as it says")
 
 
 def _of_multiscales(path: Path, group: Any) -> Iterator[Stack]:

@@ -38,6 +38,9 @@ class FillOptions:
     box : bool
         Where the images show vacuum all around the specimen, all methods but WBP work on a box
         around it (`box.find_box`), which takes less time; by default, on the whole field of view.
+    gain : bool
+        Where an isolated specimen shows beyond doubt that images are too bright or too dark by a
+        factor each, correct them (`gain.find_gain`).
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS
@@ -48,6 +51,7 @@ class FillOptions:
     stop: str = "sweeps"
     max_memory: int | None = None
     box: bool = False
+    gain: bool = True
 
     def count_passes(self) -> dict[str, int]:
         """Count the sweeps or steps of every iterative method, the most that it gets, by name."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ..normalise import Normalisation
     from ..projector import ParallelBeam
     from .box import Field
+    from .gain import TiltGain
+    from .options import FillOptions
 
 #: Images wider than this are binned for a preview, which should come in a breath.
 PREVIEW_WIDTH = 160
@@ -49,6 +51,9 @@ class Session:
         self._model: JointModel | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
         self._fields: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
+        self._gains: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, TiltGain]] = (
+            WeakKeyDictionary()
+        )
         self._binned: WeakKeyDictionary[TiltSeries, TiltSeries] = WeakKeyDictionary()
 
     def open_model(self, name_or_folder: str, device: str, width: int) -> JointModel:
@@ -78,6 +83,39 @@ class Session:
         if series not in self._calibrations:
             self._calibrations[series] = measure_calibration(series)
         return self._calibrations[series]
+
+    def even_out(
+        self, series: TiltSeries, options: FillOptions
+    ) -> tuple[TiltSeries, FillOptions, TiltGain | None]:
+        """Correct the brightness of images if that is asked for and they need it.
+
+        Returns
+        -------
+        TiltSeries
+            Corrected, or as it is.
+        FillOptions
+            For that series: no second correction.
+        TiltGain or None
+            What was found; None if it was not asked for.
+        """
+        if not options.gain:
+            return series, options, None
+        from .gain import find_gain
+
+        if series not in self._gains:
+            found = find_gain(series)
+            # What is kept for a series must not keep it alive.
+            corrected = found.correct(series) if found.is_corrected else None
+            self._gains[series] = corrected, found
+        corrected, found = self._gains[series]
+        return series if corrected is None else corrected, replace(options, gain=False), found
+
+    def adopt(self, part: TiltSeries, whole: Calibration) -> None:
+        """Let some tilts or slices of a series have the vacuum and scales of the whole."""
+        from ..projector import ParallelBeam
+
+        beam = ParallelBeam(part.angles_deg, part.width, axis_shift_px=part.axis_shift_px)
+        self._calibrations[part] = replace(whole, beam=beam)
 
     def find_field(self, series: TiltSeries) -> Field:
         """Find the box of the specimen in a series, once, or why there is none."""

@@ -63,11 +63,11 @@ def _try_kernels(device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     yield ours.back_project(rays, y), plain.back_project(rays, y)
     kernel = ours.find_tvm_kernel()
     for n_fields in (1, 2):
-        x, prior, slope, change = (draw(9, 11, 5) for _ in range(4))
-        fields = [draw(2, 9, 11, 5) - 0.5 for _ in range(n_fields)]
+        x, prior, slope, change = (draw(5, 9, 5) for _ in range(4))
+        fields = [draw(2, 5, 9, 5) - 0.5 for _ in range(n_fields)]
         for field in fields:  # as it is wherever a solver began: nothing leaves the volume
             field[0, -1], field[1, :, -1] = 0.0, 0.0
-        sizes = TvmSizes(0.1 * draw(9, 11, 1), sigma=0.4, boost=2.0, lowest=0.0)
+        sizes = TvmSizes(0.1 * draw(5, 9, 1), sigma=0.4, boost=2.0, lowest=0.0)
         radii = [0.5 * draw(5) for _ in range(n_fields)]
         state = TvmState(x, fields, slope, [None, prior][:n_fields])
         out = [torch.empty_like(v) for v in (x, *fields)]

@@ -6,25 +6,38 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..pipeline.events import Done, Finished
+from ..pipeline.gain import TiltGain
 from ..prepare.report import Aligned
 from ..progress import Progress
 from ..trust.results_table import ResultsTable
-from ..trust.verdicts import SelfCheck, TrustMap
+from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from ..tilt_series import TiltSeries
 
 __all__ = [
     "Aligned",
     "ComparisonPicture",
     "Done",
     "Finished",
+    "GainCorrected",
     "Progress",
+    "QuickCheck",
     "ResultsTable",
     "RunEvent",
     "SelfCheck",
     "TrustMap",
 ]
+
+
+@dataclass(frozen=True, eq=False)
+class GainCorrected:
+    """The series whose images were too bright or too dark by a factor each, corrected."""
+
+    series: TiltSeries
+    gain: TiltGain
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,5 +48,14 @@ class ComparisonPicture:
 
 
 RunEvent = (
-    Progress | Aligned | Finished | SelfCheck | TrustMap | ResultsTable | ComparisonPicture | Done
+    Progress
+    | Aligned
+    | GainCorrected
+    | Finished
+    | QuickCheck
+    | SelfCheck
+    | TrustMap
+    | ResultsTable
+    | ComparisonPicture
+    | Done
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..addresses import Address
-from ..atomic import lock_folder, refuse_to_replace, remove_leftovers, write_beside
+from ..atomic import lock_folder, make_folder, refuse_to_replace, remove_leftovers, write_beside
 from ..errors import WedgefillError
 from .events import (
     ComparisonPicture,
@@ -130,7 +130,7 @@ def iter_run_into(
 
     Yields
     ------
-    Progress, Aligned or SelfCheck
+    Progress, Aligned, QuickCheck or SelfCheck
         As `iter_run`.
     Recorded
         For every file, with what it holds.
@@ -246,7 +246,7 @@ def _write_item(folder: Path, name: str, item: RunEvent, sink: MrcSink) -> tuple
 def _keep_folder(folder: Path) -> Iterator[None]:
     """Make `folder` and keep other runs out of it; remove it if it is new and stays empty."""
     is_new = not folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     try:
         with lock_folder(folder):
             remove_leftovers(folder)

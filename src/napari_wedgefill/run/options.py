@@ -27,6 +27,8 @@ class RunOptions:
         Measure resolution, elongation and residuals of every volume.
     picture : bool
         Draw orthoslices of every method side by side.
+    check : bool
+        Check on a few slices whether the networks' volume may be believed, in seconds.
     """
 
     fill: FillOptions = field(default_factory=FillOptions)
@@ -35,6 +37,7 @@ class RunOptions:
     trust: bool = False
     table: bool = False
     picture: bool = False
+    check: bool = True
 
     def to_settings(self) -> dict[str, Any]:
         """Return what of it changes results, as reports keep it; see `report_schema.Settings`."""
@@ -53,4 +56,6 @@ class RunOptions:
             "trust": self.trust,
             "table": self.table,
             "png": self.picture,
+            "no_check": not self.check,
+            "no_gain": not fill.gain,
         }

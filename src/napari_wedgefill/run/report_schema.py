@@ -46,6 +46,8 @@ class Settings(_Part):
     trust: bool
     table: bool
     png: bool
+    no_check: bool
+    no_gain: bool
 
 
 class Input(_Part):

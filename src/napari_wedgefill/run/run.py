@@ -16,19 +16,22 @@ from ..pipeline.sinks import ArraySink, Sink
 from ..prepare import Aligned, iter_align
 from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
+from ..trust.quick_check import BESIDE, JUDGED, PLACES, iter_quick_check
 from ..trust.resolution import choose_classical
 from ..trust.results import RECONSTRUCTING, iter_results
 from ..trust.results_table import ResultsTable
 from ..trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_check
 from ..trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
-from ..trust.verdicts import SelfCheck, TrustMap
+from ..trust.verdicts import RIVAL, QuickCheck, SelfCheck, TrustMap
 from ..volume import Volume
-from .events import ComparisonPicture, RunEvent
+from .events import ComparisonPicture, GainCorrected, RunEvent
 from .options import RunOptions
 from .report import describe_versions
 
 #: Cost of aligning a slice, in units of the methods' costs; for the progress bar alone.
 ALIGN_COST = 19.0
+#: Slices that the quick check fills.
+CHECKED_SLICES = 2 * PLACES * (JUDGED + 2 * BESIDE)
 
 Item = TypeVar("Item")
 
@@ -63,8 +66,12 @@ def iter_run(
         Often: how far the whole run is, and how long the rest of it takes.
     Aligned
         The aligned series, if that was asked for.
+    GainCorrected
+        The series with one factor per tilt corrected, where that was beyond doubt.
     Finished
         Each volume; what follows begins after the last one.
+    QuickCheck
+        Whether the networks' volume may be believed, where there is one.
     SelfCheck, TrustMap, ResultsTable, ComparisonPicture
         What was asked for, in this order.
     Done
@@ -89,6 +96,12 @@ def iter_run(
         series = replace(aligned.series, sources=sources)
         report["alignment"] = aligned.report.to_dict()
         yield Aligned(series, aligned.report)
+    series, fill_options, gain = session.even_out(series, options.fill)
+    options = replace(options, fill=fill_options)
+    if gain is not None:
+        report["gain"] = gain.to_dict()
+        if gain.is_corrected:
+            yield GainCorrected(series, gain)
     volumes: dict[str, Volume] = {}
     seconds: dict[str, float] = {}
     parts = None if kept is None else kept.parts
@@ -104,6 +117,12 @@ def iter_run(
     told.finish(shares.fill)
     # As they were asked for; they came in the order in which they use each other.
     volumes = {name: volumes[name] for name in options.fill.methods}
+    if is_checked(options):
+        quick_steps = iter_quick_check(series, options.fill, session)
+        quick = yield from told.relay(quick_steps, shares.check, QuickCheck)
+        report["check"] = quick.to_dict()
+        report["recommended"] = quick.recommended
+        yield quick
     checked: SelfCheck | None = None
     if options.self_check:
         steps = iter_self_check(series, options.fill, session)
@@ -152,12 +171,18 @@ def check_run(
         choose_learned(options.fill.methods)
 
 
+def is_checked(options: RunOptions) -> bool:
+    """Tell whether a run ends with the quick check: it does where it has a networks' volume."""
+    return options.check and any(METHODS[name].needs_model for name in options.fill.methods)
+
+
 @dataclass(frozen=True)
 class Shares:
     """Parts of the progress bar, 0 to 1, together 1."""
 
     align: float
     fill: float
+    check: float
     self_check: float
     trust: float
     table: float
@@ -176,6 +201,7 @@ def share_out(series: TiltSeries, options: RunOptions) -> Shares:
     costs = (
         series.height * ALIGN_COST * options.align,
         n_slices * cost(methods),
+        CHECKED_SLICES * (learned + cost(("sart", RIVAL))) * is_checked(options),
         2 * few * cost(methods) * options.self_check,
         n_slices * len(OTHER_VIEWS) * learned * options.trust,
         # Two halves of the tilts, and then what is measured without reconstructing.

@@ -72,7 +72,8 @@ def iter_results(
     Progress or ResultsTable
         Progress often; the table last. Close the generator to cancel.
     """
-    clock = Clock()
+    clock, session = Clock(), session or Session()
+    series, options, _ = session.even_out(series, options)
     resolution = Resolution({}, series.pixel_nm)
     for event in iter_resolution(series, options, session):
         if isinstance(event, Progress):

@@ -131,12 +131,11 @@ def iter_trust_map(
     start, stop = options.slices or (0, series.height)
     if out is None:
         out = np.empty((series.width, stop - start, series.width), np.float32)
-    model = load(options.model)
+    model, session = load(options.model), session or Session()
+    series, options, _ = session.even_out(series, options)
     unmeasured = wedge_mask(series.width, series.angles_deg)
     options = replace(options, methods=(method.name,))
-    task = _Task(
-        series, options, start, stop, model.reach, unmeasured, session or Session(), Clock()
-    )
+    task = _Task(series, options, start, stop, model.reach, unmeasured, session, Clock())
     fitted_gain = read_trust_gain(model.folder)
     gain = DEFAULT_GAIN if fitted_gain is None else fitted_gain
     density, trusted, doubted = 1e-30, 0.0, 0.0

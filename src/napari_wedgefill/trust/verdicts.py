@@ -101,6 +101,142 @@ def compare_errors(errors: Mapping[str, float]) -> str:
     return f"{abs(percent)} % {how} than {label_of(rival)} ({own:.1f} % against {other:.1f} %)"
 
 
+#: What the quick check holds the networks against: it knows nothing but the data.
+RIVAL = "tvm"
+#: Difference of two errors that counts, beside twice its standard error.
+LEAST_DIFFERENCE = 0.03
+#: Movement between two views that makes detail doubtful, and how many times that of total variation
+#: minimisation it must be; and how many times, where the volume is not to be used.
+MOVES, MOVES_MORE, MOVES_TOO_MUCH = 0.08, 1.35, 2.2
+#: Tilts fewer than this, and noise over the density of a voxel above this, are told.
+FEW_TILTS, MUCH_NOISE = 25, 1.0
+
+
+@dataclass(frozen=True)
+class QuickCheck:
+    """Whether the networks' volume may be believed, from a few slices (`iter_quick_check`).
+
+    Attributes
+    ----------
+    learned : str
+        The networks' method.
+    noise_over_density : float
+        Standard deviation of the noise of a pixel, over the density that counts as one.
+    n_tilts : int
+        Number of tilts.
+    errors : dict of str to float
+        By method, root mean square error of the images at the withheld outermost tilts, over that
+        of the images themselves; of their fine detail, where the specimen leaves the field. Empty
+        where there were too few tilts to withhold any.
+    ratio_error : float
+        Standard error of the networks' error over the other.
+    movement : dict of str to float
+        By method, how much the volumes of two views differ, over the volume itself.
+    leaves_field : bool
+        Whether matter outside the field of view is in the images.
+    withheld_deg : tuple of float
+        The withheld angles.
+    """
+
+    learned: str
+    noise_over_density: float
+    n_tilts: int
+    errors: Mapping[str, float] = field(default_factory=dict)
+    ratio_error: float = 0.0
+    movement: Mapping[str, float] = field(default_factory=dict)
+    leaves_field: bool = False
+    withheld_deg: tuple[float, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """Whether the networks are "better", "equal" or "worse" here; "unknown" if unchecked."""
+        if not self.errors:
+            return "unknown"
+        ratio = self.errors[self.learned] / max(self.errors[RIVAL], 1e-30)
+        differs = abs(ratio - 1.0) >= max(LEAST_DIFFERENCE, 2.0 * self.ratio_error)
+        if (differs and ratio > 1.0) or self._moves_more(MOVES_TOO_MUCH):
+            return "worse"
+        return "better" if differs and not self.is_doubtful else "equal"
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the networks' volume depends on the view more than the data do."""
+        return self._moves_more(MOVES_MORE)
+
+    def _moves_more(self, times: float) -> bool:
+        if self.leaves_field or not self.movement:
+            return False
+        own = self.movement[self.learned]
+        return own > MOVES and own > times * self.movement[RIVAL]
+
+    @property
+    def recommended(self) -> str:
+        """The method whose volume to believe first."""
+        is_doubted = self.verdict == "worse" or (self.verdict == "equal" and self.is_doubtful)
+        return RIVAL if is_doubted else self.learned
+
+    @property
+    def sentence(self) -> str:
+        """Say in plain words whether to believe the networks' volume."""
+        own, other = label_of(self.learned), label_of(RIVAL)
+        if not self.errors:
+            return (
+                f"{own} was not checked: {self.n_tilts} tilts are too few to withhold any. Compare "
+                f"it with {other} before you believe a detail."
+            )
+        compared = f"at withheld tilts it is {compare_errors(self.errors)}"
+        verdict = self.verdict
+        if self.leaves_field:
+            told = self._say_fine_detail(own)
+        elif verdict == "better":
+            told = f"Trust {own} here: {compared}."
+        elif verdict == "worse":
+            told = f"Do not use {own} here: {compared}."
+        elif self.is_doubtful:
+            told = f"Compare {own} with {other} here: {compared}."
+        else:
+            told = f"{own} is as good as {other} here: {compared}."
+        if self.is_doubtful:
+            move, steady = (100 * self.movement[name] for name in (self.learned, RIVAL))
+            told += (
+                f" Seen from the other side it changes by {move:.0f} %, {other} by {steady:.0f} %"
+            )
+            if self._moves_more(MOVES_TOO_MUCH):
+                told += ": its detail is not in the data."
+            else:
+                told += f": believe only detail that {other} shows too."
+        return told + self._say_conditions()
+
+    def _say_fine_detail(self, own: str) -> str:
+        told = (
+            "The specimen goes on outside the field of view. Methods without networks must explain "
+            f"rays from there and are no judge of {own}; in the fine detail of withheld tilts it "
+            f"is {compare_errors(self.errors)}."
+        )
+        return told + (f" Do not use {own} here." if self.verdict == "worse" else "")
+
+    def _say_conditions(self) -> str:
+        """Say what makes any volume of this series doubtful."""
+        found = []
+        if self.n_tilts < FEW_TILTS:
+            found.append(f"there are only {self.n_tilts} tilts")
+        if self.noise_over_density > MUCH_NOISE:
+            found.append(
+                f"the noise of a pixel is {self.noise_over_density:.1f} times the density of a "
+                "voxel"
+            )
+        told = " and ".join(found)
+        return f" {told[:1].upper()}{told[1:]}." if told else ""
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain values, for the report."""
+        return asdict(self) | {
+            "verdict": self.verdict,
+            "recommended": self.recommended,
+            "sentence": self.sentence,
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class TrustMap:
     """The last item of `iter_trust_map`.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
 
+from napari_wedgefill._napari.compare.layer_source import choose_at_first, list_comparable
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.verdict import Verdict
 from napari_wedgefill._napari.layers import TRUST, LayerMap
@@ -19,11 +20,12 @@ from napari_wedgefill._napari.results.plots import (
 from napari_wedgefill._napari.results.window import ResultsWindow
 from napari_wedgefill._napari.runs import Run
 from napari_wedgefill.methods import METHODS
+from napari_wedgefill.pipeline.events import Done, Finished
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
 from napari_wedgefill.run.run import iter_run
 from napari_wedgefill.trust.results_table import ResultsTable
-from napari_wedgefill.trust.verdicts import SelfCheck, TrustMap
+from napari_wedgefill.trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume
 
 
@@ -38,6 +40,35 @@ def test_self_check_shows_a_table_and_a_sentence(quick, hands):
     assert "-60.0\N{DEGREE SIGN} (outermost): WBP" in dock.verdict.errors.toolTip()
     assert "discs WBP" in viewer.layers
     assert dock.footer.status.text().startswith("Done in")
+
+
+@pytest.mark.parametrize(
+    ("errors", "words", "name"),
+    [
+        ({"tvm": 0.05, "gan": 0.067}, "Do not use GAN here", "discs GAN (doubtful)"),
+        ({"tvm": 0.08, "gan": 0.060}, "Trust GAN here", "discs GAN"),
+    ],
+)
+def test_the_quick_check_is_read_beside_the_volumes_and_marks_what_to_doubt(
+    loaded, monkeypatch, hands, errors, words, name
+):
+    """Where TVM is better, its column is the first in Compare."""
+    viewer, dock = loaded
+    volume = Volume(np.random.default_rng(0).random((32, 6, 32), np.float32), name="discs")
+
+    def fill_and_check(series, options, session):
+        for method in options.fill.methods:
+            yield Finished(method, volume, 1.0)
+        yield QuickCheck("gan", 0.1, 25, errors, 0.01, {"tvm": 0.02, "gan": 0.02})
+        yield Done({})
+
+    monkeypatch.setattr(worker_module, "iter_run", fill_and_check)
+    dock.update(methods=("wbp", "tvm", "gan"))
+    hands.fill(dock)
+    assert dock.verdict.words.text().startswith(words)
+    assert name in viewer.layers
+    first = "TVM" if "doubtful" in name else "WBP"
+    assert choose_at_first(list_comparable(viewer))[0].name == f"discs {first}"
 
 
 def test_cancelling_a_check_keeps_the_volumes(quick, qtbot, monkeypatch, hands):

@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from ...methods import METHODS, label_of
-from ..layers import TRUST, LayerMap
+from ..layers import BELIEVED, TRUST, LayerMap
 from ..runs import run_name_of
 from .columns import VolumeColumn
 
@@ -23,9 +23,12 @@ _SHORT_UNITS = {"nanometer": "nm", "angstrom": "\N{ANGSTROM SIGN}", "micrometer"
 
 
 def list_comparable(viewer: napari.Viewer) -> list[Image]:
-    """Return the layers that can be compared: volumes along the axes, WBP first."""
+    """Return the layers that can be compared: volumes along the axes, WBP first.
+
+    A volume that is to be believed rather than the networks' goes before it.
+    """
     found = [layer for layer in viewer.layers if _is_volume(layer) and not _is_live(layer)]
-    return sorted(found, key=lambda layer: not _is_first(layer))
+    return sorted(found, key=lambda layer: (not _is_believed(layer), not _is_first(layer)))
 
 
 def group_by_run(layers: Sequence[Image]) -> dict[str, list[Image]]:
@@ -162,6 +165,10 @@ def _is_first(layer: Image) -> bool:
     method = LayerMap.of(layer).fields.get("method")
     words = layer.name.replace("_", " ").lower().split()
     return method == FIRST or (method is None and FIRST in words)
+
+
+def _is_believed(layer: Image) -> bool:
+    return bool(LayerMap.of(layer).fields.get(BELIEVED))
 
 
 def same_grid(a: Image, b: Image) -> bool:

@@ -11,7 +11,7 @@ from ..qt_objects import expect
 from ..runs import Run
 
 HEADINGS = ("withheld tilts", "inside", "outermost")
-UNCHECKED = "Not checked; tick Self-check or Trust map before a fill."
+UNCHECKED = "Not checked: no method with networks was chosen."
 
 
 class Verdict(QWidget):
@@ -38,7 +38,10 @@ class Verdict(QWidget):
         found = None if run is None else run.self_check
         if found is not None:
             self._show_errors(found)
-        sentences = [] if found is None else [found.verdict]
+        quick = None if run is None else run.quick_check
+        sentences = [] if quick is None else [quick.sentence]
+        if found is not None:
+            sentences.append(found.verdict)
         if run is not None and run.trust_map is not None:
             sentences.append(run.trust_map.sentence)
         self.errors.setVisible(found is not None)

@@ -18,9 +18,9 @@ from ...pipeline.events import Done, Finished
 from ...progress import Progress
 from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
-from ...trust.verdicts import SelfCheck, TrustMap
+from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layers import LayerMap, trust_layer, volume_layer
+from ..layers import LayerMap, mark_recommended, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
@@ -87,6 +87,7 @@ class Workbench:
         self._source: Image | None = None
         self._series: TiltSeries | None = None
         self._finished: list[Finished] = []
+        self._remark = ""
         self._run: Run | None = None
 
     @property
@@ -216,11 +217,15 @@ class Workbench:
     def _iter_show(self, worker: StepWorker, item: Any) -> Iterator[None]:
         """Show one thing that the worker yielded, a piece at a time."""
         from ...prepare.outcome import Prepared
+        from ...run.events import GainCorrected
 
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
         if isinstance(item, TiltSeries):
             self._series = item
+        elif isinstance(item, GainCorrected):
+            self._series = item.series
+            self._remark = item.gain.sentence
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
@@ -228,7 +233,7 @@ class Workbench:
         elif isinstance(item, ResultsTable) and self._run is not None:
             self._run.table = item
             self.measured.emit(self._run)
-        elif isinstance(item, SelfCheck | TrustMap) and self._run is not None:
+        elif isinstance(item, QuickCheck | SelfCheck | TrustMap) and self._run is not None:
             self.show_verdict(self._run, item)
         elif isinstance(item, Prepared):
             self.made.emit(item)
@@ -280,9 +285,12 @@ class Workbench:
         yield
         self.ran.emit(run)
 
-    def show_verdict(self, run: Run, item: SelfCheck | TrustMap) -> None:
+    def show_verdict(self, run: Run, item: QuickCheck | SelfCheck | TrustMap) -> None:
         """Keep what a check found with its run; a trust map becomes a layer."""
-        if isinstance(item, SelfCheck):
+        if isinstance(item, QuickCheck):
+            run.quick_check = item
+            mark_recommended(run.volumes, item)
+        elif isinstance(item, SelfCheck):
             run.self_check = item
         else:
             run.trust_map = item
@@ -301,7 +309,7 @@ class Workbench:
         each = [f"{label_of(i.method)} {write_duration(i.seconds)}" for i in self._finished]
         # A line does not end between a method and its time.
         listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
-        self.say(f"Done in {spent}: {listed}.")
+        self.say(f"Done in {spent}: {listed}. {self._remark}".strip())
 
     def _say_cancelled(self) -> None:
         if self._run is None:

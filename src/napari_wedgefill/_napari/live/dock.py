@@ -12,6 +12,7 @@ from typing import Any
 
 import napari
 import napari.viewer
+from magicgui.types import FileDialogMode
 from magicgui.widgets import (
     CheckBox,
     Container,
@@ -63,7 +64,9 @@ class WatchFolder(Container[Widget]):
     def __init__(self, napari_viewer: napari.viewer.Viewer) -> None:
         self._viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.folder = FileEdit(
-            mode="d", label="Folder", tooltip="Where the microscope writes one tilt series"
+            mode=FileDialogMode.EXISTING_DIRECTORY,
+            label="Folder",
+            tooltip="Where the microscope writes one tilt series",
         )
         self.n_tilts = SpinBox(
             label="Tilts",
@@ -159,7 +162,7 @@ class WatchFolder(Container[Widget]):
             self.start()
 
     def _make_steps(self) -> Generator[Any, None, None]:
-        folder = Path(self.folder.value)
+        folder = Path(str(self.folder.value))
         if not folder.is_dir():
             raise WedgefillError(f"{folder}: there is no such folder; choose the one to watch.")
         pace = Pace(self.poll_s.value, self.idle_s.value, self.n_tilts.value or None)

@@ -110,7 +110,10 @@ def make_form(kind: Callable[..., Any], name: str, **options: dict[str, Any]) ->
 
 
 def make_tilts_form() -> Form:
-    """Make the form of the tilt options without what the table of tilts says."""
+    """Make the form of the tilt options without what the table of tilts says.
+
+    It gives its values by name; see `TiltsPart.take`.
+    """
     form = make_form(TiltOptions, "tilts_form")
     for name in ("leave_out", "leave_out_useless", "leave_out_worse", "corrected_deg"):
         form.remove(name)

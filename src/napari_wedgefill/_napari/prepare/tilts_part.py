@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...prepare import TiltOptions
 from .chosen import Chosen
 from .controls import make_words, say
 from .settings import Form
@@ -46,11 +45,9 @@ class TiltsPart:
 
     def take(self) -> None:
         """Put what the form says into the plan."""
-        asked: TiltOptions = self.form()
         plan = self._chosen.plan
-        plan.tilts = replace(
-            plan.tilts, offset_deg=asked.offset_deg, estimate_offset=asked.estimate_offset
-        )
+        # By name: a form calls its class by position, and this one lacks what the table says.
+        plan.tilts = replace(plan.tilts, **self.form.asdict())
 
     def show_table(self) -> None:
         """Show the table anew."""

@@ -1,0 +1,109 @@
+"""The quick check: what it says of good and bad cases, and that it sees what it must."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.pipeline.session import Session
+from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.tilt_series import TiltSeries
+from napari_wedgefill.trust.quick_check import iter_quick_check
+from napari_wedgefill.trust.verdicts import QuickCheck
+
+ANGLES_DEG = np.arange(-60, 61, 5.0)
+GOOD = QuickCheck(
+    "gan",
+    0.2,
+    61,
+    errors={"tvm": 0.080, "gan": 0.060},
+    ratio_error=0.02,
+    movement={"tvm": 0.04, "gan": 0.03},
+)
+
+
+def record(width=32, half_width=8.0, n_slices=6):
+    """Series of a disc, or of a bar that leaves the field on two sides."""
+    axis = np.arange(3 * width) - (3 * width - 1) / 2
+    z, x = axis[:, None], axis[None, :]
+    inside = np.hypot(z, x) < 8 if half_width < width / 2 else (abs(z) < 4) & (abs(x) < half_width)
+    matter = inside.astype(np.float32)[:, :, None].repeat(n_slices, axis=2)
+    rows = ParallelBeam(ANGLES_DEG, 3 * width)(matter)[:, width : 2 * width]
+    noise = np.random.default_rng(0).normal(0, 0.05, rows.shape)
+    return TiltSeries.from_arrays((rows + noise).transpose(0, 2, 1), ANGLES_DEG)
+
+
+def test_it_is_told_to_trust_what_predicts_better():
+    assert GOOD.verdict == "better"
+    assert GOOD.recommended == "gan"
+    assert GOOD.sentence == (
+        "Trust GAN here: at withheld tilts it is 25 % better than TVM (6.0 % against 8.0 %)."
+    )
+
+
+def test_it_is_told_not_to_use_what_predicts_worse():
+    found = replace(GOOD, errors={"tvm": 0.05, "gan": 0.067})
+    assert (found.verdict, found.recommended) == ("worse", "tvm")
+    assert found.sentence.startswith("Do not use GAN here: at withheld tilts it is 34 % worse than")
+    assert found.to_dict()["recommended"] == "tvm"
+
+
+def test_a_difference_within_its_uncertainty_is_none():
+    found = replace(GOOD, errors={"tvm": 0.060, "gan": 0.056}, ratio_error=0.05)
+    assert found.verdict == "equal"
+    assert "as good as TVM here" in found.sentence
+    assert replace(found, ratio_error=0.01).verdict == "better"
+
+
+def test_a_volume_that_depends_on_the_view_is_not_trusted():
+    """Noise that was sharpened into detail predicts no worse, but it is another detail each time.
+
+    Where matter lies outside the field, TVM is steady and wrong, and cannot be the measure.
+    """
+    moving = replace(GOOD, movement={"tvm": 0.07, "gan": 0.12})
+    assert (moving.verdict, moving.recommended) == ("equal", "tvm")
+    assert "believe only detail that TVM shows too" in moving.sentence
+    worse = replace(moving, movement={"tvm": 0.06, "gan": 0.19})
+    assert worse.verdict == "worse"
+    assert worse.sentence.startswith("Do not use GAN here")
+    assert worse.sentence.endswith("its detail is not in the data.")
+    assert replace(moving, movement={"tvm": 0.01, "gan": 0.03}).verdict == "better"
+    film = replace(moving, leaves_field=True)
+    assert film.verdict == "better"
+    assert "no judge of GAN" in film.sentence
+
+
+def test_few_tilts_and_much_noise_are_told():
+    found = replace(GOOD, n_tilts=15, noise_over_density=3.5)
+    assert found.sentence.endswith(
+        "There are only 15 tilts and the noise of a pixel is 3.5 times the density of a voxel."
+    )
+
+
+@pytest.mark.parametrize(("half_width", "leaves"), [(8.0, False), (48.0, True)])
+def test_it_sees_whether_the_specimen_leaves_the_field(half_width, leaves):
+    *_, found = iter_quick_check(record(half_width=half_width), FillOptions(device="cpu"))
+    assert found.leaves_field is leaves
+    assert set(found.errors) == set(found.movement) == {"tvm", "gan"}
+    assert found.withheld_deg == (-60.0, -55.0, 55.0, 60.0)
+    assert all(0 < error < 2 for error in found.errors.values())
+
+
+def test_an_axis_off_the_middle_changes_little():
+    """The views are then filled one after the other, and turned back about that axis."""
+    series = record(n_slices=4)
+    moved = replace(series, images=np.roll(series.images, 2, axis=2), axis_shift_px=2.0)
+    session = Session()
+    found = [
+        list(iter_quick_check(s, FillOptions(device="cpu"), session))[-1] for s in (series, moved)
+    ]
+    assert found[1].movement["tvm"] == pytest.approx(found[0].movement["tvm"], abs=0.03)
+    assert found[1].errors["tvm"] == pytest.approx(found[0].errors["tvm"], rel=0.3)
+
+
+def test_too_few_tilts_to_withhold_any_are_said_and_no_error():
+    few = record().tilts(np.arange(3))
+    *_, found = iter_quick_check(few, FillOptions(device="cpu"))
+    assert (found.verdict, found.recommended) == ("unknown", "gan")
+    assert "not checked: 3 tilts are too few" in found.sentence
