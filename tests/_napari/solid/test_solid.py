@@ -54,6 +54,8 @@ def test_surfaces_objects_and_a_turn(brought, hands, qtbot, monkeypatch, tmp_pat
     assert heading.startswith("label,voxels,volume_nm3,surface_nm2")
     assert first.startswith("1,144,2250,")
 
+    viewer.window._qt_window.show()  # a hidden canvas is not drawn anew
+    qtbot.waitExposed(viewer.window._qt_window)
     monkeypatch.setattr(turning, "N_FRAMES", 3)
     dock.solid.save_turn(tmp_path / "turn.gif")
     hands.rest()
