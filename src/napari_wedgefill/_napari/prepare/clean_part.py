@@ -108,7 +108,8 @@ class CleanPart:
             return
         base = self._chosen.desk.steps.base_of(chosen)
         place = self._overlay.tilt
-        if self._overlay.layer is not base or place is None:
+        is_seen = self._overlay.layer is base
+        if not is_seen or place is None:
             bench.stage.show_series(base)  # once it is seen, `renew` is called
             return
         first = max(place - NEIGHBOURS, 0)
