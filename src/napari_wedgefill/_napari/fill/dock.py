@@ -21,6 +21,7 @@ from ...errors import WedgefillError
 from ..layers import LayerMap, list_series, list_volumes, was_opened
 from ..prepare.page import PreparePage
 from ..prepare.steps import recipe_of
+from ..qt_objects import expect
 from ..runs import Run
 from ..solid.panel import SolidPanel
 from ..stage import SOLID
@@ -246,8 +247,8 @@ class FillWedge(Forms):
         footer.compare_button.clicked.connect(self.actions.compare)
         footer.results_button.clicked.connect(self.actions.measure)
         footer.export_button.clicked.connect(self.actions.export)
-        footer.save_action.triggered.connect(lambda: self.actions.save_session())
-        footer.open_action.triggered.connect(lambda: self.actions.open_session())
+        expect(footer.save_action).triggered.connect(lambda: self.actions.save_session())
+        expect(footer.open_action).triggered.connect(lambda: self.actions.open_session())
         footer.view_chosen.connect(self.views.show)
         footer.trust_button.clicked.connect(self.views.show_trust)
         for name in LAYER_EVENTS:
