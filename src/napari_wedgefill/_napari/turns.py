@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 
 class Turns:
@@ -24,7 +25,8 @@ class Turns:
     def __init__(self, fail: Callable[[Exception], object]) -> None:
         self._fail = fail
         self._waiting: deque[Iterator[Any]] = deque()
-        self._timer = QTimer()
+        # Without a parent it would end where Python collects it, which may be a worker thread.
+        self._timer = QTimer(QApplication.instance())
         self._timer.setInterval(0)
         self._timer.timeout.connect(self._take_turn)
 

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Layer
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QApplication
 
 from ...errors import WedgefillError
 from ...methods import label_of
@@ -48,7 +49,8 @@ class LiveSlice:
         self._index = -1
         self._is_on = False
         self._fresh: set[str] = set()
-        self._timer = QTimer()
+        # Without a parent it would end where Python collects it, which may be a worker thread.
+        self._timer = QTimer(QApplication.instance())
         self._timer.setSingleShot(True)
         self._timer.setInterval(REST_MS)
         self._timer.timeout.connect(self._start)

@@ -187,7 +187,7 @@ def _make_run(saved: SavedRun, layer: Image | None, opened: Opened) -> Run | Non
     seen = LayerMap.of(layer)
     inputs = FillInputs(
         seen,
-        format_angles(seen.angles_deg),
+        format_angles(seen.require_angles()),
         pixel_nm=seen.pixel_nm,
         axis=saved.axis,
         axis_shift_px=saved.axis_shift_px,

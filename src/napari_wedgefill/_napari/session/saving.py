@@ -132,12 +132,13 @@ def _see_layout(
     stage, viewer = bench.stage, bench.viewer
     shown = stage.shown
     run = next((run for run in runs if shown and shown[0] in run.layers), None)
+    dark, bright = map(float, shown[0].contrast_limits) if shown else (0.0, 0.0)
     return Layout(
         series=series.index(shown[0]) if shown and shown[0] in series else None,
         run=None if run is None else runs.index(run),
         view=stage.view,
         point=tuple(float(at) for at in viewer.dims.point),
-        contrast_limits=tuple(map(float, shown[0].contrast_limits)) if shown else None,
+        contrast_limits=(dark, bright) if shown else None,
         fields=fields,
     )
 
@@ -204,7 +205,7 @@ def save_steps(plan: Plan) -> Generator[Progress | Written | Path, None, None]:
         seen = plan.sources[layer]
         yield Progress(f"writing {seen.name}", index / n_steps, None)
         if layer in plan.series:
-            series = seen.to_series(seen.angles_deg, seen.pixel_nm)
+            series = seen.to_series(seen.require_angles(), seen.pixel_nm)
             path = write_tilt_series(_choose_path(plan.folder, seen.name, ".st"), series)
             plan.sources[layer] = written = _as_written(seen, series)
             is_same = written.data is seen.data
@@ -221,7 +222,7 @@ def save_steps(plan: Plan) -> Generator[Progress | Written | Path, None, None]:
 
 def _as_written(seen: LayerMap, series: TiltSeries) -> LayerMap:
     """Return a layer as its file holds it: sorted by angle, row 0 at the bottom."""
-    if not seen.begins_at_top and np.all(np.diff(seen.angles_deg) >= 0):
+    if not seen.begins_at_top and np.all(np.diff(seen.require_angles()) >= 0):
         return seen
     data, attributes, _ = series_layer(series, name=seen.name)
     fields = {**seen.fields, **attributes["metadata"][KEY]}
@@ -270,7 +271,7 @@ def describe(plan: Plan) -> Session:
             SavedRun(
                 name=run.name,
                 series=plan.series.index(run.source),
-                axis=run.axis,
+                axis="x" if run.axis == "x" else "y",
                 axis_shift_px=run.series.axis_shift_px,
                 angles_deg=run.series.angles_deg.tolist(),
                 options=run.options,
