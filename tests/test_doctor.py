@@ -66,6 +66,7 @@ def test_a_problem_makes_the_status_1(monkeypatch, capsys):
 
 
 def test_a_gpu_without_working_kernels_is_a_hint_with_its_reason(monkeypatch):
+    pytest.importorskip("torch")
     from napari_wedgefill.projector import triton_support
 
     monkeypatch.setattr(doctor, "list_nvidia_gpus", lambda: ["a GPU"])

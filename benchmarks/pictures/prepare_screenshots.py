@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import napari
+from qtpy.QtWidgets import QApplication
 
 from benchmarks import DOCS
 from benchmarks.pictures.screenshot import close_notifications, settle
@@ -28,6 +29,7 @@ from napari_wedgefill.samples import needle_path
 #: A new user opens the dock with three clicks: Plugins, Wedgefill, Fill wedge.
 MENU_CLICKS = 3
 DISPLACED_PX = 8.0
+POLL_S = 0.1
 
 
 class User:
@@ -67,7 +69,8 @@ class User:
         """Wait for something, and for the window to be complete."""
         turns = self.dock.workbench.turns
         while not (is_done() and turns.is_idle):
-            settle(0.02)
+            QApplication.processEvents()
+            time.sleep(POLL_S)  # a window that waits leaves the processor to the work
 
     def look(self, name: str, part: bool = False) -> None:
         """Take a picture of the window, or of the dock alone; this time does not count."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,12 @@ class Case:
     unit: str
 
 
-def iter_simulated(seeds: int) -> Iterator[Case]:
-    """Yield every simulated kind."""
+def iter_simulated(seeds: int, known: Collection[str]) -> Iterator[Case]:
+    """Yield every simulated kind that is not known yet."""
     for name, make in KINDS.items():
         for seed in range(seeds):
+            if f"{name}, {seed + 1}" in known:
+                continue
             made = make(np.random.default_rng(seed))
             yield Case(f"{name}, {seed + 1}", made.series, _against_truth(made), "PSNR in dB")
 
@@ -106,7 +108,7 @@ def _at_other_tilts(
         found = {}
         for method, volume in volumes.items():
             seen = compare_with_images(whole, volume)
-            found[method] = -20 * np.log10(seen.error(others, seen.scale(~others)))
+            found[method] = float(-20 * np.log10(seen.error(others, seen.scale(~others))))
         return found
 
     return compare
@@ -198,8 +200,9 @@ def main() -> None:
     }
     if kept.exists() and not given.anew:
         found = json.loads(kept.read_text("utf-8"))
-    for case in itertools.chain(iter_simulated(given.seeds), iter_measured(given.data)):
-        if case.name in [row["kind"] for row in found["rows"]]:
+    known = [row["kind"] for row in found["rows"]]
+    for case in itertools.chain(iter_simulated(given.seeds, known), iter_measured(given.data)):
+        if case.name in known:
             continue
         found["rows"].append(measure(case, given.model, session))
         print(found["rows"][-1], flush=True)

@@ -144,7 +144,7 @@ def show_window(found: dict[str, Any]) -> str:
         "",
         f"`python -m benchmarks.reliability.window`: {n_runs} runs in one napari window, "
         f"{found['quick']} of them with the two quick methods, {found['whole']} with all four and "
-        f"a look in the Compare window, {found['cancelled']} cancelled half way; the volumes are "
+        f"a look in the Compare window, {found['cancelled']} cancelled on the way; the volumes are "
         "deleted after each.",
         "",
         "| after run | memory, MB | threads | open files | widgets | layers |",

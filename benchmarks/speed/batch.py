@@ -318,8 +318,9 @@ def render_parts(parts: dict[str, Any], width: int) -> list[str]:
         f"One series of {parts['slices']} slices of {width} x {width}, one worker.",
         format_table(["series", "wall (s)", "peak of a worker (MB)"], rows),
         f"A part takes {measure_overhead_of_part(parts):.2f} s beyond its share of the series in "
-        f"one piece. When the worker was killed, {parts['there_at_the_kill']} parts were there, "
-        f"and {parts['solved_again']} of all parts were solved twice. The volumes {same}.",
+        f"one piece. Parts that were there when the worker was killed: "
+        f"{parts['there_at_the_kill']}; parts that were solved twice: {parts['solved_again']}. "
+        f"The volumes {same}.",
     ]
 
 

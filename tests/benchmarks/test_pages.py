@@ -17,7 +17,7 @@ from benchmarks.quality import (
     trust_calibration,
 )
 from benchmarks.reliability import page as reliability_page
-from benchmarks.speed import batch, window_blocks
+from benchmarks.speed import batch, opening, window_blocks
 from benchmarks.speed import page as speed_page
 
 
@@ -38,6 +38,7 @@ RENDERED = {
     "reliability": lambda: reliability_page.render(read("reliability")),
     "read-by-others": lambda: read_by_others.render(read("read-by-others")),
     "window-blocks": lambda: window_blocks.render(read("window-blocks")),
+    "opening": lambda: opening.render(read("opening")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }
 

@@ -415,3 +415,12 @@ def test_a_folder_of_blank_dm3_files_keeps_its_angles(tmp_path):
     assert "In each of the files, every pixel has the same value." in facts["warnings"]
     with pytest.raises(WedgefillError, match="every pixel has the same value"):
         read_tilt_series(tmp_path)
+
+
+def test_a_folder_of_dm_files_named_by_their_angles(tmp_path, pictures):
+    """As in a public series: no tag holds the tilt, and the names say it."""
+    for angle, picture in zip(ANGLES, pictures, strict=True):
+        write_dm3(tmp_path / f"{angle:.0f}.dm3", picture, calibrations=[(0, 0.5, "nm")] * 2)
+    series = assert_is_series(tmp_path, pictures)
+    assert "names of the files" in series.sources["angles_deg"]
+    assert series.pixel_nm == pytest.approx(0.5)

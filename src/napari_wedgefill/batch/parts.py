@@ -94,18 +94,22 @@ class PartStore:
 
     def exists(self) -> bool:
         """Tell whether the series was begun in parts."""
-        return PLAN in self._files.list_names()
+        return self.read_plan() is not None
 
     def prepare(self, key: Mapping[str, Any]) -> None:
         """Begin with parts of a run that `key` describes; those of any other run go."""
         text = json.dumps(dict(key), sort_keys=True).encode()
-        if self._files.read(PLAN) != text:
+        if self.read_plan() != text:
             self.remove()
             self._files.write(PLAN, text)
 
+    def read_plan(self) -> bytes | None:
+        """Return what describes the run of these parts."""
+        return self._files.read(PLAN)
+
     def belongs_to(self, key: Mapping[str, Any]) -> bool:
         """Tell whether the parts are those of a run that `key` describes."""
-        return self._files.read(PLAN) == json.dumps(dict(key), sort_keys=True).encode()
+        return self.read_plan() == json.dumps(dict(key), sort_keys=True).encode()
 
     def remove(self) -> None:
         """Remove all parts."""
@@ -339,7 +343,7 @@ def iter_solve(
 
 
 def _open_series(job: SeriesJob, place: Path | Address, store: PartStore) -> TiltSeries:
-    key = (job.name, str(place), repr(sorted(job.settings.items(), key=str)))
+    key = (job.name, str(place), store.read_plan())  # with the input's SHA-256
     if getattr(_own, "key", None) != key:
         close_series()
         aligned = store.read_aligned() if job.options.align else None

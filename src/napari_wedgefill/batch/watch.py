@@ -141,11 +141,12 @@ def iter_watch(
             settled = dict(look.settled)
             try:
                 source, series = _read_settled(look, read)
-            except WedgefillError as error:
+                grown = _bin_to_width(series)
+                paths = _fill_growing(grown, growing, session)
+            except WedgefillError as error:  # also where a file was cut short while it was read
                 reason = f"waiting, because of {error}"
             else:
-                grown = _bin_to_width(series)
-                yield Grown(grown, _fill_growing(grown, growing, session))
+                yield Grown(grown, paths)
                 reason = f"{series.n_tilts} tilts, waiting for the next"
                 look.again()
         # What settled while the volumes were made is still to be read, however long that took.

@@ -156,7 +156,7 @@ def _list_or_table(path: Path, n_images: int | None) -> AngleList:
     """Read one column of angles, or a table whose heading names the column of angles."""
     rows = [(n, line) for n, line in enumerate(read_text(path).splitlines(), 1) if _content(line)]
     heading = rows[0][1] if rows else ""
-    if rows and leading_number(heading) is None:
+    if rows and leading_number(_content(heading)) is None:
         rows = rows[1:]
         table = _table(path, heading, rows)
         if table is not None:

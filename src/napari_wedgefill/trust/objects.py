@@ -24,7 +24,7 @@ LOOKED_AT = 500_000
 #: Part of the dense voxels that may lie outside the box on either side: specks of noise.
 OUTSIDE = 0.002
 #: Left around the box, as a part of its edges.
-MARGIN = 0.1
+MARGIN = 0.2
 #: Dense voxels that touch only at an edge or a corner are one object.
 NEIGHBOURS = np.ones((3, 3, 3), bool)
 #: Columns of the table, and what they hold.
@@ -69,8 +69,12 @@ def find_object_box(volume: Floats) -> Box:
 
 
 def choose_box(boxes: Sequence[Box]) -> Box:
-    """Return the smallest of the boxes found in volumes of one object: noise makes boxes larger."""
-    return min(boxes, key=lambda box: math.prod(stop - start for start, stop in box))
+    """Return the middle one, by size, of the boxes found in volumes of one object.
+
+    Noise makes boxes larger, and smoothing smaller; of two, it is the smaller one.
+    """
+    by_size = sorted(boxes, key=lambda box: math.prod(stop - start for start, stop in box))
+    return by_size[(len(by_size) - 1) // 2]
 
 
 def _thin(volume: Floats) -> tuple[Floats, tuple[int, int, int]]:

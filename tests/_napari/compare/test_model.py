@@ -212,3 +212,18 @@ def test_a_figure_shows_the_part_that_the_window_is_zoomed_to(model):
 )
 def test_titles_leave_out_what_all_names_share(names, short):
     assert short_titles(names) == short
+
+
+def test_it_opens_on_the_object_and_fit_shows_everything():
+    data = np.zeros((40, 2, 40), np.float32)
+    data[24:30, :, 6:12] = 1.0
+    model = CompareModel()
+    model.set_methods([VolumeColumn("A", data, voxel=(2.0,) * 3)])
+    z, _, x = model.view.centre
+    assert (z, x) == pytest.approx((53, 17), abs=2)
+    assert 3 < model.view.magnification < 8
+    panel = next(p for p in screen_layout(model, 600, 700).panels if p.plane == XZ)
+    assert panel.window.top < 48
+    assert panel.window.bottom > 58
+    model.fit()
+    assert model.view.magnification == 1.0

@@ -40,6 +40,8 @@ def model():
             VolumeColumn("TVM", ball, voxel=(2.0,) * 3, angles_deg=angles),
         ]
     )
+    model.fit()
+    model.move_to(model.view.centre)
     return model
 
 

@@ -27,7 +27,7 @@ def brought(loaded, hands):
 
 # napari's own colours of labels.
 @pytest.mark.filterwarnings("ignore:Conversion from CIE-LAB")
-def test_surfaces_objects_and_a_turn(brought, hands, qtbot, monkeypatch, tmp_path):
+def test_surfaces_and_objects(brought, hands, qtbot, tmp_path):
     viewer, dock, run = brought
     layers = list(run.volumes.values())
     # The cells open on the object, which lies in one half of the field.
@@ -54,14 +54,24 @@ def test_surfaces_objects_and_a_turn(brought, hands, qtbot, monkeypatch, tmp_pat
     assert heading.startswith("label,voxels,volume_nm3,surface_nm2")
     assert first.startswith("1,144,2250,")
 
-    monkeypatch.setattr(turning, "N_FRAMES", 3)
-    dock.solid.save_turn(tmp_path / "turn.gif")
-    hands.rest()
-    with Image.open(tmp_path / "turn.gif") as gif:
-        assert gif.n_frames == 3
-
     hands.click(dock.footer.view_buttons["XZ"])
     assert viewer.dims.ndisplay == 2
+
+
+def test_a_turn_is_an_animated_picture(make_napari_viewer, qtbot, monkeypatch, tmp_path):
+    viewer = make_napari_viewer(show=True)  # a hidden canvas is not drawn anew
+    data = np.zeros((16, 16, 16), np.float32)
+    data[2:6, 4:12, 9:14] = 1.0
+    viewer.add_image(data, contrast_limits=(0, 1), rendering="iso", iso_threshold=0.5)
+    viewer.dims.ndisplay = 3
+    qtbot.wait(50)
+    monkeypatch.setattr(turning, "N_FRAMES", 3)
+    said = []
+    for _ in turning.iter_turn(viewer, tmp_path / "turn.gif", said.append):
+        qtbot.wait(5)
+    assert said[-1].endswith("turn.gif.")
+    with Image.open(tmp_path / "turn.gif") as gif:
+        assert gif.n_frames == 3
 
 
 def test_one_method_after_the_other_and_one_view_after_the_other(brought, hands):

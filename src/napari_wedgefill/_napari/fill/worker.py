@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -101,4 +101,9 @@ def make_worker(steps: Generator[Any, None, None]) -> StepWorker:
     def work() -> Generator[Any, None, None]:
         yield from steps
 
-    return work()
+    worker = work()
+    # napari's own slot for errors takes no error, which PySide6 answers with one more. Nobody else
+    # has connected yet; where there is no window, napari has not either.
+    with suppress(TypeError, RuntimeError):
+        worker.errored.disconnect()
+    return worker

@@ -107,9 +107,8 @@ class CleanPart:
         if chosen is None or not self.preview.value:
             return
         base = self._chosen.desk.steps.base_of(chosen)
-        place = self._overlay.tilt
-        is_seen = self._overlay.layer is base
-        if not is_seen or place is None:
+        place, is_seen = self._overlay.tilt, self._overlay.layer is base
+        if place is None or not is_seen:
             bench.stage.show_series(base)  # once it is seen, `renew` is called
             return
         first = max(place - NEIGHBOURS, 0)
