@@ -150,7 +150,7 @@ class TestRepeating:
 
     def test_a_report_that_is_none_is_refused(self, refused, tmp_path):
         (tmp_path / "report.json").write_text("{}")
-        assert "how to repeat" in refused("--from-report", tmp_path)
+        assert "cannot be used" in refused("--from-report", tmp_path)
         (tmp_path / "report.json").write_text("not JSON")
         assert "not JSON" in refused("--from-report", tmp_path)
 
