@@ -92,7 +92,7 @@ class SolidPanel(Container[Widget]):
         self.line.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.table_button.enabled = False
         self.threshold.changed.connect(self._set_threshold)
-        self.count_button.clicked.connect(self.count)
+        self.count_button.clicked.connect(self.count_objects)
         self.table_button.clicked.connect(lambda: self.save_table())
         self.turn_button.clicked.connect(lambda: self.save_turn())
 
@@ -148,7 +148,7 @@ class SolidPanel(Container[Widget]):
 
     # Objects
 
-    def count(self) -> None:
+    def count_objects(self) -> None:
         """Label and measure the objects in the background."""
         layer, run = self._layer, self._run
         if layer is None or run is None or self._worker is not None:
@@ -157,7 +157,7 @@ class SolidPanel(Container[Widget]):
         worker = make_worker(count_steps(LayerMap.of(layer), threshold, self.smallest.value))
         worker.yielded.connect(lambda item: self._take(item, layer))
         worker.errored.connect(self._bench.fail)
-        worker.finished.connect(self._end)
+        worker.finished.connect(lambda *_: self._end())
         self._worker = worker
         self.count_button.enabled = False
         worker.start()
@@ -231,4 +231,4 @@ def count_steps(seen: LayerMap, threshold: float, smallest: int) -> Generator[An
     origin = np.asarray(seen.attributes.get("translate", (0.0,) * 3), dtype=float)
     if volume.voxel_nm is None:
         origin = np.zeros(3)
-    yield from iter_measure(labels, volume.data, threshold, volume.voxel_nm, origin)
+    yield from iter_measure(labels, volume.data, threshold, volume.voxel_nm, origin.tolist())
