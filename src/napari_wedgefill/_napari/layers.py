@@ -94,21 +94,6 @@ class LayerMap:
         angles = self.fields.get("angles_deg")
         return None if angles is None else np.asarray(angles, dtype=np.float64)
 
-    def require_angles(self) -> NDArray[np.float64]:
-        """Return the angles of the images, in the layer's order.
-
-        Raises
-        ------
-        WedgefillError
-            If the layer has none.
-        """
-        if self.angles_deg is None:
-            raise WedgefillError(
-                f"{self.name}: this layer has no tilt angles; fill or prepare it with the angles "
-                "typed into the dock, or open its file with the list of angles beside it."
-            )
-        return self.angles_deg
-
     @property
     def angle_source(self) -> str:
         """Where the angles were found, in words."""

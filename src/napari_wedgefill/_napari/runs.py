@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from psygnal import Signal
@@ -56,7 +56,7 @@ class Run:
     series: TiltSeries
     options: FillOptions
     source: Image | None = None
-    axis: str = "y"
+    axis: Literal["x", "y"] = "y"
     seconds: Mapping[str, float] = field(default_factory=dict)
     volumes: dict[str, Image] = field(default_factory=dict)
     trust: Image | None = None

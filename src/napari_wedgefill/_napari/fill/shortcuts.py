@@ -5,7 +5,8 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtGui import QKeySequence
+from qtpy.QtWidgets import QShortcut
 
 if TYPE_CHECKING:
     from .dock import FillWedge

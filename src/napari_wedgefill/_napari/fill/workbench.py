@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from napari.layers import Image, Layer
@@ -248,7 +248,8 @@ class Workbench:
             raise RuntimeError("volumes came before their series")
         others = self.runs.of_series(self._source)
         name = name_run(inputs.describe(), [run.name for run in others])
-        run = Run(name, series, inputs.fill_options(), self._source, inputs.axis)
+        axis: Literal["x", "y"] = "x" if inputs.axis == "x" else "y"
+        run = Run(name, series, inputs.fill_options(), self._source, axis)
         run.seconds = {item.method: item.seconds for item in self._finished}
         self._run = run
         yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})

@@ -185,9 +185,10 @@ def _make_run(saved: SavedRun, layer: Image | None, opened: Opened) -> Run | Non
         opened.faults.append(f"The run {saved.name!r} is left out, because its series is.")
         return None
     seen = LayerMap.of(layer)
+    angles = seen.angles_deg
     inputs = FillInputs(
         seen,
-        format_angles(seen.require_angles()),
+        "" if angles is None else format_angles(angles),
         pixel_nm=seen.pixel_nm,
         axis=saved.axis,
         axis_shift_px=saved.axis_shift_px,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image
+from numpy.typing import NDArray
 from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from ...errors import WedgefillError
@@ -132,13 +133,16 @@ def _see_layout(
     stage, viewer = bench.stage, bench.viewer
     shown = stage.shown
     run = next((run for run in runs if shown and shown[0] in run.layers), None)
-    dark, bright = map(float, shown[0].contrast_limits) if shown else (0.0, 0.0)
+    limits = None
+    if shown:
+        low, high = shown[0].contrast_limits
+        limits = (float(low), float(high))
     return Layout(
         series=series.index(shown[0]) if shown and shown[0] in series else None,
         run=None if run is None else runs.index(run),
         view=stage.view,
         point=tuple(float(at) for at in viewer.dims.point),
-        contrast_limits=(dark, bright) if shown else None,
+        contrast_limits=limits,
         fields=fields,
     )
 
@@ -205,7 +209,7 @@ def save_steps(plan: Plan) -> Generator[Progress | Written | Path, None, None]:
         seen = plan.sources[layer]
         yield Progress(f"writing {seen.name}", index / n_steps, None)
         if layer in plan.series:
-            series = seen.to_series(seen.require_angles(), seen.pixel_nm)
+            series = seen.to_series(_angles_of(seen), seen.pixel_nm)
             path = write_tilt_series(_choose_path(plan.folder, seen.name, ".st"), series)
             plan.sources[layer] = written = _as_written(seen, series)
             is_same = written.data is seen.data
@@ -220,9 +224,17 @@ def save_steps(plan: Plan) -> Generator[Progress | Written | Path, None, None]:
     yield plan.path
 
 
+def _angles_of(seen: LayerMap) -> NDArray[np.float64]:
+    """Angles of a layer that is saved as a series; `make_plan` takes none without."""
+    angles = seen.angles_deg
+    if angles is None:
+        raise WedgefillError(f"{seen.name}: no tilt angles are known; type them, then save.")
+    return angles
+
+
 def _as_written(seen: LayerMap, series: TiltSeries) -> LayerMap:
     """Return a layer as its file holds it: sorted by angle, row 0 at the bottom."""
-    if not seen.begins_at_top and np.all(np.diff(seen.require_angles()) >= 0):
+    if not seen.begins_at_top and np.all(np.diff(_angles_of(seen)) >= 0):
         return seen
     data, attributes, _ = series_layer(series, name=seen.name)
     fields = {**seen.fields, **attributes["metadata"][KEY]}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,7 @@ class SolidPanel(Container[Widget]):
         self.line.native.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
         self.table_button.enabled = False
         self.threshold.changed.connect(self._set_threshold)
-        self.count_button.clicked.connect(lambda: self.count_objects())
+        self.count_button.clicked.connect(self.count_objects)
         self.table_button.clicked.connect(lambda: self.save_table())
         self.turn_button.clicked.connect(lambda: self.save_turn())
 
@@ -228,7 +228,7 @@ def count_steps(seen: LayerMap, threshold: float, smallest: int) -> Generator[An
     volume = seen.to_volume()
     labels = label_objects(volume.data, threshold, smallest)
     yield labels
-    origin: Sequence[float] = (0.0, 0.0, 0.0)
-    if volume.voxel_nm is not None:
-        origin = tuple(map(float, seen.attributes.get("translate", origin)))
-    yield from iter_measure(labels, volume.data, threshold, volume.voxel_nm, origin)
+    origin = np.asarray(seen.attributes.get("translate", (0.0,) * 3), dtype=float)
+    if volume.voxel_nm is None:
+        origin = np.zeros(3)
+    yield from iter_measure(labels, volume.data, threshold, volume.voxel_nm, origin.tolist())
