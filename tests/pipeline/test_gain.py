@@ -61,6 +61,18 @@ def test_a_film_that_leaves_the_field_is_not_corrected(gains):
     assert "outside the field of view" in found.sentence
 
 
+def test_a_needle_that_moves_along_its_axis_has_no_gain():
+    even = record(n_slices=48)
+    taper = np.linspace(0.5, 1.5, 48)
+    moved = np.random.default_rng(2).uniform(-8, 8, ANGLES_DEG.size)
+    places = np.arange(48) - moved[:, None]
+    shapes = np.stack([np.interp(place, np.arange(48), taper) for place in places])
+    series = TiltSeries.from_arrays(even.images * shapes[:, :, None], ANGLES_DEG)
+    found = find_gain(series)
+    assert not found.is_corrected
+    assert "displaced along the tilt axis" in found.sentence
+
+
 def test_an_empty_field_has_no_gain():
     noise = np.random.default_rng(0).normal(5, 1, (ANGLES_DEG.size, 16, 48))
     assert not find_gain(TiltSeries.from_arrays(noise, ANGLES_DEG)).is_corrected

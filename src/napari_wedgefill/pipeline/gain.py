@@ -111,13 +111,13 @@ def find_gain(series: TiltSeries) -> TiltGain:
     Parameters
     ----------
     series : TiltSeries
-        Aligned images, the tilt axis along y; what leaves the field along y does not matter.
+        Aligned images, the tilt axis along y; the specimen may go on outside along y.
 
     Returns
     -------
     TiltGain
         With the reason where nothing is to be corrected: the specimen is not isolated, the images
-        are alike, or their sums are too uncertain.
+        are alike, their sums are too uncertain, or displacements along y explain them as well.
     """
     profiles = _sum_bands(series)
     n_tilts, n_bands, width = profiles.shape
@@ -143,6 +143,9 @@ def find_gain(series: TiltSeries) -> TiltGain:
     spread, error = float(np.std(factors)), float(np.sqrt(np.mean(errors**2)))
     if spread < LEAST_SPREAD or spread < SIGNIFICANT * error:
         return TiltGain("for they are alike within what can be told", *none, vacuum, error)
+    moved = float(np.sqrt(np.mean((_compare_beside_shifts(masses) - factors) ** 2)))
+    if moved > spread / SIGNIFICANT:
+        return TiltGain("for they may only be displaced along the tilt axis: align them", *none)
     return TiltGain("", factors, (left + right) / 2, vacuum, error)
 
 
@@ -184,3 +187,15 @@ def _compare_masses(masses: Doubles) -> tuple[Doubles, Doubles]:
     errors = np.sqrt(scatter / max(n_counting - 1.0, 0.5))
     middle = float(np.median(factors)) or np.nan  # no mass, no factor
     return factors / middle, errors / abs(middle)
+
+
+def _compare_beside_shifts(masses: Doubles) -> Doubles:
+    """Factor of each tilt where each image may also be displaced along y.
+
+    A specimen that is thicker towards one end and moves along the axis changes its sums too. A
+    small displacement adds a multiple of the gradient along y, which is fitted beside the factor.
+    """
+    usual = np.median(masses, axis=0)
+    parts = np.stack([usual, np.gradient(usual)], axis=1)
+    factors = np.linalg.lstsq(parts, masses.T, rcond=None)[0][0]
+    return np.asarray(factors / (float(np.median(factors)) or np.nan))
