@@ -8,8 +8,8 @@ doubled or put in, or the list of angles beside one. Describing and reading it m
 is rebuilt from the seed and its number: ``--first N --inputs 1 --keep DIR`` writes it.
 
 Takes the extra ``formats``. Inputs are read one after another in a forked process with a limit on
-its memory; after a crash, and now and then, another takes over. ``TMPDIR=/dev/shm`` makes it
-quicker.
+its memory; after a crash, and now and then, another takes over. Ctrl-C prints what was counted
+until then. ``TMPDIR=/dev/shm`` makes it quicker.
 """
 
 from __future__ import annotations
@@ -277,23 +277,28 @@ def read_all(numbers: range, seed: int, n_processes: int) -> dict[str, Any]:
     waiting = [range(start, min(start + INPUTS_A_PROCESS, numbers.stop)) for start in starts]
     readings: list[Reading] = []
     with tempfile.TemporaryDirectory() as name:
-        while waiting or readings:
-            while waiting and len(readings) < n_processes:
-                ahead = waiting.pop(0)
-                readings.append(Reading.start(ahead, seed, Path(name) / f"from_{ahead.start}"))
-            wait([reading.receiver for reading in readings], timeout=SILENCE_S)
-            for reading in list(readings):
-                if reading.follow(tally):
-                    continue
-                readings.remove(reading)
-                if reading.number < reading.numbers.stop:
-                    waiting.insert(0, range(reading.number, reading.numbers.stop))
-                rate = tally.n_inputs / (time.monotonic() - began)
-                print(
-                    f"{tally.n_inputs:,} of {len(numbers):,}, {len(tally.failures)} failures, "
-                    f"{rate:.0f} a second",
-                    flush=True,
-                )
+        try:
+            while waiting or readings:
+                while waiting and len(readings) < n_processes:
+                    ahead = waiting.pop(0)
+                    readings.append(Reading.start(ahead, seed, Path(name) / f"from_{ahead.start}"))
+                wait([reading.receiver for reading in readings], timeout=SILENCE_S)
+                for reading in list(readings):
+                    if reading.follow(tally):
+                        continue
+                    readings.remove(reading)
+                    if reading.number < reading.numbers.stop:
+                        waiting.insert(0, range(reading.number, reading.numbers.stop))
+                    rate = tally.n_inputs / (time.monotonic() - began)
+                    print(
+                        f"{tally.n_inputs:,} of {len(numbers):,}, {len(tally.failures)} failures, "
+                        f"{rate:.0f} a second",
+                        flush=True,
+                    )
+        except KeyboardInterrupt:  # what was counted counts
+            for reading in readings:
+                reading.process.kill()
+                reading.process.join()
     held = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     return {
         "seed": seed,
