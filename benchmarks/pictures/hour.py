@@ -1,6 +1,6 @@
 """Live an hour in one window, with real clicks, and check by pixels what is on the screen.
 
-    python -m benchmarks.pictures.hour [--slices A:B] [-o DIR]
+    python -m benchmarks.pictures.hour [--slices A:B] [--methods ...] [-o DIR]
 
 Opens the needle, fills it, prepares and fills it again, compares, opens another series, goes back,
 looks at surfaces, saves the session, deletes everything, opens the session, and exports. After each
@@ -49,14 +49,23 @@ class Hour:
     ----------
     slices : tuple of int
         Of the needle, filled.
+    methods : tuple of str
+        That fill it.
     folder : Path
         Where sessions and exports go.
     pictures : Path or None
         Where each step is photographed.
     """
 
-    def __init__(self, slices: tuple[int, int], folder: Path, pictures: Path | None) -> None:
-        self.slices, self.folder, self.pictures = slices, folder, pictures
+    def __init__(
+        self,
+        slices: tuple[int, int],
+        methods: tuple[str, ...],
+        folder: Path,
+        pictures: Path | None,
+    ) -> None:
+        self.slices, self.methods = slices, methods
+        self.folder, self.pictures = folder, pictures
         self.viewer = napari.Viewer(title="Wedgefill", show_welcome_screen=False)
         self.viewer.window._qt_window.resize(*WINDOW)
         self.dock = FillWedge(self.viewer)
@@ -137,7 +146,7 @@ class Hour:
         viewer, dock, foot = self.viewer, self.dock, self.dock.footer
         needle = self._open(open_needle)
         self.see("opened", needle)
-        dock.update(methods=DEFAULT_METHODS, slices=self.slices)
+        dock.update(methods=self.methods, slices=self.slices)
         self.fill()
         first = dock.workbench.runs.runs[0]
         self.see("filled", *first.volumes.values())
@@ -155,7 +164,7 @@ class Hour:
         second = dock.workbench.runs.runs[1]
         self.see("prepared and filled", *second.volumes.values())
         self._compare(second)
-        particle = self._open(lambda: open_simulated_particle()[:1])
+        particle = self._open(lambda: open_simulated_particle()[-1:])
         self.see("another opened", particle)
         self.demand("another opened", dock.series.value is particle, "the box shows another series")
         dock.series.value = next(layer for layer in viewer.layers if layer is second.source)
@@ -167,7 +176,7 @@ class Hour:
         viewer.layers.clear()
         self.rest()
         self.see("all deleted")
-        particle = self._open(lambda: open_simulated_particle()[:1])
+        particle = self._open(lambda: open_simulated_particle()[-1:])
         self.see("opened after deleting", particle)
         viewer.layers.clear()
         self.rest()
@@ -298,6 +307,7 @@ def grab(widget: QWidget) -> np.ndarray:
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slices", default="126:130", help="A:B, slices along the tilt axis")
+    parser.add_argument("--methods", default=",".join(DEFAULT_METHODS))
     parser.add_argument("-o", "--output", type=Path, help="photograph every step into this folder")
     return parser.parse_args()
 
@@ -308,7 +318,7 @@ def main() -> None:
         args.output.mkdir(parents=True, exist_ok=True)
     first, stop = map(int, args.slices.split(":"))
     with tempfile.TemporaryDirectory() as folder:
-        hour = Hour((first, stop), Path(folder), args.output)
+        hour = Hour((first, stop), tuple(args.methods.split(",")), Path(folder), args.output)
         hour.live()
         hour.viewer.close()
     print("the hour went by, and every picture was as it should be")

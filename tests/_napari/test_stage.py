@@ -141,6 +141,7 @@ def test_what_is_asked_for_last_is_what_is_shown(compared):
     side.turns = turns = Waiting()
     side.show_series(series_shown)
     next(turns[0])
+    side.orient("XZ")  # given up before it began
     side.orient("YZ")
     assert side.is_arranging
     turns.take_all()

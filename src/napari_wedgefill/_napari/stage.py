@@ -208,6 +208,8 @@ class Stage:
             self.turns.add_first(arrangement)
 
     def _iter_while_newest(self, steps: Iterator[Any], number: int) -> Iterator[None]:
+        if number != self._count:
+            return
         self._is_busy = True
         try:
             for _ in steps:

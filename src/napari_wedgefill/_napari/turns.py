@@ -46,8 +46,7 @@ class Turns:
         self._timer.start()
 
     def clear(self) -> None:
-        """Drop all that is not done yet."""
-        self._timer.stop()
+        """Drop all that is not done yet; the next turn finds nothing."""
         self._waiting.clear()
 
     def _take_turn(self) -> None:

@@ -84,7 +84,7 @@ def test_only_the_view_that_is_shown_is_lit(quick, hands):
     viewer.dims.order = (1, 0, 2)
     assert lit(dock) == ["XZ"]
     viewer.dims.ndisplay = 3
-    assert lit(dock) == []
+    assert lit(dock) == ["3-D"]
 
 
 def test_each_run_keeps_its_volumes_and_verdict_together(quick, hands):

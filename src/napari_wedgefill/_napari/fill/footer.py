@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from psygnal import Signal
 from qtpy.QtWidgets import (
-    QAction,
     QApplication,
     QBoxLayout,
     QButtonGroup,
@@ -73,9 +72,8 @@ class Footer(QWidget):
         )
         self.session_button = _button("Session", "Save all that is open, or open it again.")
         menu = QMenu(self.session_button)
-        self.save_action = QAction(f"Save session{MORE}", menu)
-        self.open_action = QAction(f"Open session{MORE}", menu)
-        menu.addActions([self.save_action, self.open_action])
+        self.save_action = expect(menu.addAction(f"Save session{MORE}"))
+        self.open_action = expect(menu.addAction(f"Open session{MORE}"))
         self.session_button.setMenu(menu)
         self._lay_out()
         self.set_running(False, ready=False)

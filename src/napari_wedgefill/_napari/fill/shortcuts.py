@@ -6,7 +6,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from qtpy.QtGui import QKeySequence
-from qtpy.QtWidgets import QShortcut
+from qtpy.QtWidgets import QMenu
+
+from ..qt_objects import expect
 
 if TYPE_CHECKING:
     from .dock import FillWedge
@@ -23,6 +25,10 @@ KEYS = {
 
 def bind_keys(dock: FillWedge) -> None:
     """Let the keys work wherever the focus is in the window of a dock."""
-    for key, (name, _) in KEYS.items():
-        shortcut = QShortcut(QKeySequence(key), dock.native)
-        shortcut.activated.connect(attrgetter(name)(dock))
+    menu = QMenu(dock.native)  # it makes actions, and is never shown
+    for key, (name, what) in KEYS.items():
+        action = expect(menu.addAction(what))
+        action.setShortcut(QKeySequence(key))
+        act = attrgetter(name)(dock)
+        action.triggered.connect(lambda _=False, act=act: act())
+        dock.native.addAction(action)
