@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 
 import numpy as np
@@ -46,6 +47,16 @@ def series() -> TiltSeries:
 def no_preferences(monkeypatch):
     """Keep the settings of whoever runs the tests out of them, and the tests out of these."""
     monkeypatch.setattr(preferences, "_find_settings", lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def collects_in_the_main_thread(request):
+    """Keep Python's collector out of the threads that other tests left: Qt's objects end there."""
+    gc.disable()
+    yield
+    if "make_napari_viewer" not in request.fixturenames:  # which collects at its end
+        gc.collect()
+    gc.enable()
 
 
 @pytest.fixture
