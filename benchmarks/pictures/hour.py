@@ -279,7 +279,10 @@ def compare_cell(viewer: napari.Viewer, picture: np.ndarray, layer: Image, index
     across = np.arange(int(EDGE * width), int((1 - EDGE) * width), 3)
     camera, axes = viewer.scene.camera, list(viewer.dims.displayed)
     world = np.empty((len(down), len(across), 3))
-    world[...] = viewer.dims.point
+    # The slider stands on whole steps; a point in the middle of two says nothing of which is shown.
+    ranges = viewer.dims.range
+    steps = zip(ranges, viewer.dims.current_step, strict=True)
+    world[...] = [axis.start + step * axis.step for axis, step in steps]
     world[..., axes[0]] = (camera.center[-2] + (down + 0.5 - height / 2) / camera.zoom)[:, None]
     world[..., axes[1]] = camera.center[-1] + (across + 0.5 - width / 2) / camera.zoom
     voxels = (world - layer.translate) / layer.scale

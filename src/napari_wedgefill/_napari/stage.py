@@ -417,7 +417,12 @@ class Stage:
                 low, high = self.viewer.layers.get_extent(self.shown).world
             else:
                 low, high = self._find_box()
-            point = tuple((low + high) / 2)
+            ranges = self.viewer.dims.range
+            # On a voxel: between two, the slider counts one and the canvas shows the other.
+            point = tuple(
+                axis.start + round((middle - axis.start) / axis.step) * axis.step
+                for axis, middle in zip(ranges, (low + high) / 2, strict=True)
+            )
         self.viewer.dims.set_point(range(len(point)), point)
 
     def _hold_sliders(self, event: Any = None) -> None:
@@ -462,6 +467,7 @@ class Stage:
         if not self._shown:
             self._is_series, self._fitted = False, None
             self.viewer.canvas.grid.enabled = False
+            self.viewer.canvas.overlays.scale_bar.visible = False
             self.viewer.dims.order = tuple(range(self.viewer.dims.ndim))
         elif self._is_busy:
             return  # what is under way takes those that are left
