@@ -66,7 +66,7 @@ def test_only_the_run_that_is_shown_is_written(filled, qtbot, monkeypatch, tmp_p
     answer(monkeypatch, folder=tmp_path)
     hands.click(dock.footer.export_button)
     wait_for_files(qtbot, tmp_path / "discs_WBP__WBP__axis_+2_px__slices_3_4_.mrc")
-    assert len(list(tmp_path.iterdir())) == 1
+    qtbot.waitUntil(lambda: len(list(tmp_path.iterdir())) == 1, timeout=20_000)
 
 
 def test_nothing_is_replaced_without_a_question(filled, qtbot, monkeypatch, tmp_path, hands):
