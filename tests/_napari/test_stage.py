@@ -3,9 +3,10 @@ import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
 
+from napari_wedgefill._napari.cells import choose_grid_shape
 from napari_wedgefill._napari.layers import series_layer, volume_layer
 from napari_wedgefill._napari.shared_contrast import share_contrast
-from napari_wedgefill._napari.stage import Stage, choose_grid_shape
+from napari_wedgefill._napari.stage import Stage
 from napari_wedgefill.volume import Volume
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, ref
 
 import numpy as np
-from numpy.typing import NDArray
 from psygnal import Signal
 
-from ..trust.objects import Box, choose_box, find_object_box
+from .cells import ORIENTATIONS, SOLID, TILTS, Grid, ObjectBoxes, aim_camera, choose_grid
 from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap, list_volumes
 from .solid.turning import FIRST_DEG, look_from
 
@@ -22,43 +20,6 @@ if TYPE_CHECKING:
     from qtpy.QtWidgets import QMainWindow
 
     from .turns import Turns
-
-TILTS = "Tilts"
-#: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
-ORIENTATIONS = {"XZ": (1, 0, 2), "XY": (0, 1, 2), "YZ": (2, 0, 1)}
-SOLID = "3-D"
-#: Of a cell left free around the object, on both sides together.
-FREE = 0.05
-
-
-def choose_grid_shape(
-    n_cells: int, cell_width: float, cell_height: float, canvas: tuple[int, int]
-) -> tuple[int, int]:
-    """Rows and columns that show `n_cells` pictures of a given shape largest.
-
-    Parameters
-    ----------
-    n_cells : int
-        Number of pictures, at least 1.
-    cell_width, cell_height : float
-        Size of one picture, in any unit.
-    canvas : tuple of int
-        Height and width of the canvas in screen pixels.
-
-    Returns
-    -------
-    tuple of int
-        Rows, columns.
-    """
-    height, width = canvas
-
-    def zoom(rows: int) -> float:
-        columns = math.ceil(n_cells / rows)
-        return min(width / columns / cell_width, height / rows / cell_height)
-
-    # Ties go to fewer rows.
-    rows = max(range(1, n_cells + 1), key=lambda n: (round(zoom(n), 9), -n))
-    return rows, math.ceil(n_cells / rows)
 
 
 @dataclass(frozen=True)
@@ -101,7 +62,7 @@ class Stage:
         self._orientation = "XZ"
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
-        self._boxes: WeakKeyDictionary[Layer, Box] = WeakKeyDictionary()
+        self._boxes = ObjectBoxes()
         self._is_busy = self._is_complete = False
         self._count = 0
         self.turns: Turns | None = None
@@ -299,7 +260,7 @@ class Stage:
         """
         viewer, shown = self.viewer, self.shown
         self._hold_screen(True)
-        n_rebuilt = 1 if self._grid_changes() else len(shown)
+        n_rebuilt = 1 if self._choose_grid().differs(viewer) else len(shown)
         for layer in shown[:1]:
             layer.visible = True
             yield
@@ -308,7 +269,7 @@ class Stage:
         viewer.dims.order = ORIENTATIONS["XY" if is_solid else self._orientation]
         viewer.dims.ndisplay = 3 if is_solid else 2
         yield
-        self._fill_grid()
+        self._choose_grid().apply(viewer)
         yield
         if self.shown:
             self._set_point(self._place_of_shown())
@@ -331,30 +292,11 @@ class Stage:
         self._is_complete = False
         self._shown, self._is_series, self._is_overlay = list(layers), is_series, False
 
-    def _grid_wanted(self) -> tuple[bool, tuple[int, int]]:
-        """Whether the cells need a grid, and its shape."""
-        viewer, shown = self.viewer, self.shown
-        if not shown:
-            return False, (1, 1)
-        low, high = self._find_box()
-        size = high - low
-        if self._orientation == SOLID:
-            size[:] = size.max()  # it turns
-        down, across = ORIENTATIONS.get(self._orientation, ORIENTATIONS["XY"])[1:]
-        shape = choose_grid_shape(len(shown), size[across], size[down], viewer.canvas.size)
-        return len(shown) > 1 and not self._is_overlay, shape
-
-    def _grid_changes(self) -> bool:
-        grid = self.viewer.canvas.grid
-        is_enabled, shape = self._grid_wanted()
-        return bool(is_enabled != grid.enabled or (is_enabled and grid.shape != shape))
-
-    def _fill_grid(self) -> None:
-        grid = self.viewer.canvas.grid
-        is_enabled, shape = self._grid_wanted()
-        grid.stride = 1
-        grid.shape = shape
-        grid.enabled = is_enabled
+    def _choose_grid(self) -> Grid:
+        shown = self.shown
+        size = self._boxes.find_size(shown) if shown else np.ones(3)
+        n_cells = 1 if self._is_overlay else len(shown)
+        return choose_grid(n_cells, size, self._orientation, self.viewer.canvas.size)
 
     def _place_of_shown(self) -> tuple[float, ...] | None:
         place = self._places.get(self.shown[0])
@@ -363,34 +305,14 @@ class Stage:
     def _fit(self) -> None:
         """Fit the cells to the images of a series, or to the object in the volumes."""
         self._hold_sliders()
-        viewer = self.viewer
-        camera = viewer.scene.camera
-        if self._orientation == SOLID and not self._is_series:
-            camera.set_view_direction(look_from(FIRST_DEG))
-        viewer.reset_view(layers=self.shown, reset_camera_angle=False)
+        viewer, shown = self.viewer, self.shown
+        is_solid = self._orientation == SOLID and not self._is_series
+        if is_solid:
+            viewer.scene.camera.set_view_direction(look_from(FIRST_DEG))
+        viewer.reset_view(layers=shown, reset_camera_angle=False)
         if not self._is_series:
-            low, high = self._find_box()
-            shown_axes = list(viewer.dims.displayed)
-            size, centre = (high - low)[shown_axes], ((low + high) / 2)[shown_axes]
-            cells = viewer.canvas.grid.shape if viewer.canvas.grid.enabled else (1, 1)
-            room = np.asarray(viewer.canvas.size) / np.asarray(cells)
-            if len(size) == 3:
-                size = np.full(2, np.linalg.norm(size))  # it turns
-            camera.center = (0.0, *centre) if len(centre) == 2 else tuple(centre)
-            camera.zoom = (1 - FREE) * float((room / size).min())
+            aim_camera(viewer, *self._boxes.find_ends(shown))
         self._fitted = self._camera()
-
-    def _find_box(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Outer faces of the box of the object in the volumes that are shown, in world units."""
-        volumes = [layer for layer in self.shown if LayerMap.of(layer).kind == VOLUME]
-        first = (volumes or self.shown)[0]
-        alike = [layer for layer in volumes or [first] if layer.data.shape == first.data.shape]
-        for layer in alike:
-            if layer not in self._boxes:
-                self._boxes[layer] = find_object_box(layer.data)
-        low, high = np.array(choose_box([self._boxes[layer] for layer in alike])).T - 0.5
-        ends = np.array([first.data_to_world(low), first.data_to_world(high)])
-        return ends.min(axis=0), ends.max(axis=0)
 
     def _remember_place(self) -> None:
         shown = self.shown
@@ -416,7 +338,7 @@ class Stage:
             if self._is_series:
                 low, high = self.viewer.layers.get_extent(self.shown).world
             else:
-                low, high = self._find_box()
+                low, high = self._boxes.find_ends(self.shown)
             ranges = self.viewer.dims.range
             # On a voxel: between two, the slider counts one and the canvas shows the other.
             point = tuple(
@@ -449,7 +371,7 @@ class Stage:
         ):
             return
         if not self._is_series:
-            self._fill_grid()
+            self._choose_grid().apply(self.viewer)
         self._fit()
         self._tell()
 
@@ -472,7 +394,7 @@ class Stage:
         elif self._is_busy:
             return  # what is under way takes those that are left
         elif not self._is_series and len(self._shown) < had:
-            self._fill_grid()
+            self._choose_grid().apply(self.viewer)
             self._fit()
         self._tell()
 

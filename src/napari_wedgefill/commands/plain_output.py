@@ -25,15 +25,23 @@ class PlainOutput(io.TextIOBase):
     """A stream that writes what steers terminals, or cannot be encoded, as escapes.
 
     Once nobody reads any more, or the disk of a log is full, what is written to it is dropped.
+
+    Attributes
+    ----------
+    encoding : str
+        Of the stream beneath.
     """
+
+    encoding: str = "utf-8"
 
     def __init__(self, stream: TextIO | None, *, may_break: bool = False) -> None:
         self._stream = stream
         self._may_break = may_break
+        self.encoding = getattr(stream, "encoding", None) or self.encoding
 
     def write(self, text: str) -> int:
         """Write text, made harmless."""
-        self.write_raw(make_harmless(text, getattr(self._stream, "encoding", None)))
+        self.write_raw(make_harmless(text, self.encoding))
         return len(text)
 
     def write_raw(self, text: str) -> None:
@@ -71,11 +79,6 @@ class PlainOutput(io.TextIOBase):
     def writable(self) -> bool:
         """Return True."""
         return True
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]
-        """Encoding of the stream beneath."""
-        return getattr(self._stream, "encoding", None) or "utf-8"
 
 
 def make_harmless(text: str, encoding: str | None = None) -> str:

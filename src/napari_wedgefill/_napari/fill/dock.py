@@ -18,13 +18,13 @@ from psygnal import Signal
 from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 
 from ...errors import WedgefillError
+from ..cells import SOLID
 from ..layers import LayerMap, list_series, list_volumes, was_opened
 from ..prepare.page import PreparePage
 from ..prepare.steps import recipe_of
 from ..qt_objects import expect
 from ..runs import Run
 from ..solid.panel import SolidPanel
-from ..stage import SOLID
 from .actions import Actions
 from .closing import DockWatcher
 from .fields import Section

@@ -19,9 +19,9 @@ from qtpy.QtWidgets import (
 
 from ...durations import write_rough_duration
 from ...progress import Progress
+from ..cells import ORIENTATIONS, SOLID, TILTS
 from ..messages import Message
 from ..qt_objects import expect
-from ..stage import ORIENTATIONS, SOLID, TILTS
 
 STEPS = 1000
 #: Of the button that matters most, in pixels.

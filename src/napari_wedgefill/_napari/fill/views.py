@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..stage import ORIENTATIONS, SOLID, TILTS
+from ..cells import ORIENTATIONS, SOLID, TILTS
 
 if TYPE_CHECKING:
     from .dock import FillWedge

@@ -6,8 +6,9 @@ from typing import Any
 
 from napari.layers import Image
 
+from ..cells import TILTS
 from ..layers import SERIES, LayerMap
-from ..stage import TILTS, Stage
+from ..stage import Stage
 
 
 class TiltOverlay:

@@ -1,0 +1,147 @@
+"""Cells of the canvas: how many rows and columns, and the camera that shows the object largest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..trust.objects import Box, choose_box, find_object_box
+from .layers import VOLUME, LayerMap
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+Doubles = NDArray[np.float64]
+
+TILTS = "Tilts"
+#: Order of the axes (z, y, x); napari slices the first and shows the last two (down, across).
+ORIENTATIONS = {"XZ": (1, 0, 2), "XY": (0, 1, 2), "YZ": (2, 0, 1)}
+SOLID = "3-D"
+#: Of a cell left free around the object, on both sides together.
+FREE = 0.05
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cells of a canvas.
+
+    Attributes
+    ----------
+    is_enabled : bool
+        Whether there is more than one.
+    shape : tuple of int
+        Rows, columns.
+    """
+
+    is_enabled: bool
+    shape: tuple[int, int]
+
+    def differs(self, viewer: napari.Viewer) -> bool:
+        """Whether the canvas has other cells, which are built anew."""
+        grid = viewer.canvas.grid
+        return bool(
+            self.is_enabled != grid.enabled or (self.is_enabled and grid.shape != self.shape)
+        )
+
+    def apply(self, viewer: napari.Viewer) -> None:
+        """Give the canvas these cells."""
+        grid = viewer.canvas.grid
+        grid.stride = 1
+        grid.shape = self.shape
+        grid.enabled = self.is_enabled
+
+
+def choose_grid(n_cells: int, size: Doubles, orientation: str, canvas: tuple[int, int]) -> Grid:
+    """Choose the cells that show volumes largest.
+
+    Parameters
+    ----------
+    n_cells : int
+        Number of pictures.
+    size : ndarray, (3,)
+        Of the object (z, y, x), in any unit.
+    orientation : str
+        "XZ", "XY", "YZ", or "3-D".
+    canvas : tuple of int
+        Height and width of the canvas in screen pixels.
+    """
+    if not n_cells:
+        return Grid(False, (1, 1))
+    if orientation == SOLID:
+        size = np.full(3, size.max())  # it turns
+    down, across = ORIENTATIONS.get(orientation, ORIENTATIONS["XY"])[1:]
+    return Grid(n_cells > 1, choose_grid_shape(n_cells, size[across], size[down], canvas))
+
+
+def choose_grid_shape(
+    n_cells: int, cell_width: float, cell_height: float, canvas: tuple[int, int]
+) -> tuple[int, int]:
+    """Rows and columns that show `n_cells` pictures of a given shape largest.
+
+    Parameters
+    ----------
+    n_cells : int
+        Number of pictures, at least 1.
+    cell_width, cell_height : float
+        Size of one picture, in any unit.
+    canvas : tuple of int
+        Height and width of the canvas in screen pixels.
+
+    Returns
+    -------
+    tuple of int
+        Rows, columns.
+    """
+    height, width = canvas
+
+    def zoom(rows: int) -> float:
+        columns = math.ceil(n_cells / rows)
+        return min(width / columns / cell_width, height / rows / cell_height)
+
+    # Ties go to fewer rows.
+    rows = max(range(1, n_cells + 1), key=lambda n: (round(zoom(n), 9), -n))
+    return rows, math.ceil(n_cells / rows)
+
+
+class ObjectBoxes:
+    """The box of the object in each volume, looked for once."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Layer, Box] = WeakKeyDictionary()
+
+    def find_ends(self, shown: Sequence[Layer]) -> tuple[Doubles, Doubles]:
+        """Outer faces of the box that holds the object in all volumes, in world units."""
+        volumes = [layer for layer in shown if LayerMap.of(layer).kind == VOLUME]
+        first = (volumes or list(shown))[0]
+        alike = [layer for layer in volumes or [first] if layer.data.shape == first.data.shape]
+        for layer in alike:
+            if layer not in self._known:
+                self._known[layer] = find_object_box(layer.data)
+        low, high = np.array(choose_box([self._known[layer] for layer in alike])).T - 0.5
+        ends = np.array([first.data_to_world(low), first.data_to_world(high)])
+        return ends.min(axis=0), ends.max(axis=0)
+
+    def find_size(self, shown: Sequence[Layer]) -> Doubles:
+        """Size of that box along z, y and x, in world units."""
+        low, high = self.find_ends(shown)
+        return high - low
+
+
+def aim_camera(viewer: napari.Viewer, low: Doubles, high: Doubles) -> None:
+    """Show a box of given faces (world units) as large as a cell lets it."""
+    shown_axes = list(viewer.dims.displayed)
+    size, centre = (high - low)[shown_axes], ((low + high) / 2)[shown_axes]
+    cells = viewer.canvas.grid.shape if viewer.canvas.grid.enabled else (1, 1)
+    room = np.asarray(viewer.canvas.size) / np.asarray(cells)
+    if len(size) == 3:
+        size = np.full(2, np.linalg.norm(size))  # it turns
+    camera = viewer.scene.camera
+    camera.center = (0.0, *centre) if len(centre) == 2 else tuple(centre)
+    camera.zoom = (1 - FREE) * float((room / size).min())
