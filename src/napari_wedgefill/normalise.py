@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 from .tilt_series import TiltSeries
 
 Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
 
 #: Pixels a tilt that are looked at; more change nothing.
 _SAMPLE = 65536
+#: Tilts that are asked how noise is correlated.
+_FEW_TILTS = 16
 #: Distances in pixels at which noise is looked at; how little it may grow from one to the next
 #: where all of it is seen; and how many times that of neighbours it must be to count as correlated.
 _LAGS = (1, 2, 4, 8, 16)
 _SATURATED, _CORRELATED = 1.2, 1.3
+#: Least width of the field over such a distance: the shape of an object is not to count as noise.
+_FIELD = 12
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ def vacuum_level(series: TiltSeries) -> float:
     object fills every image they are its thinnest parts, and grow as ``1 / cos t``: what is left
     when that is taken away is the offset.
     """
-    dark = np.array([_dark_level(image) for image in series.images])
+    # Smoothing and interpolation were the same for all images: one image alone does not tell.
+    lag = _choose_distance(series)
+    dark = np.array([_dark_level(image, lag) for image in series.images])
     thickness = 1.0 / np.maximum(np.cos(np.deg2rad(series.angles_deg)), 0.1)
     constant = float(np.median(dark))
     bright = float(np.percentile(_few_pixels(series), 99))
@@ -75,33 +82,41 @@ def _few_pixels(series: TiltSeries) -> Floats:
     return rows
 
 
-def _dark_level(image: Floats) -> float:
+def _dark_level(image: Floats, lag: int) -> float:
     """Level of the darkest hundredth of an image, raised by what noise took from it."""
-    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
-    rows = image[::step].astype(np.float64)
+    rows = _take_rows(image)
     low = float(np.percentile(rows, 1.0))
-    if min(rows.shape) < 3:
-        return low
-    return low + 2.33 * _estimate_noise(rows)
+    return low + 2.33 * _compare_at_distance(rows, lag) if min(rows.shape) >= 3 else low
 
 
-def _estimate_noise(rows: NDArray[np.float64]) -> float:
-    """Standard deviation of the noise in the dark parts of an image, correlated noise included.
+def _take_rows(image: Floats) -> Doubles:
+    step = max(1, int(np.sqrt(image.size / _SAMPLE)))
+    return image[::step].astype(np.float64)
+
+
+def _choose_distance(series: TiltSeries) -> int:
+    """Return how far apart pixels lie, in pixels, whose differences show all of the noise.
 
     Neighbours in smoothed or interpolated images share their noise, and their differences show
     too little of it; pixels further apart show all. Differences that go on growing with distance
     are no noise but the specimen's texture, and do not count.
     """
-    lags = [lag for lag in _LAGS if rows.shape[1] > 4 * lag]
-    found = [_compare_at_distance(rows, lag) for lag in lags]
-    noise = found[0] if found else _compare_at_distance(rows, 1)
-    for near, far in pairwise(found):
+    lags = [lag for lag in _LAGS if series.width > _FIELD * lag]
+    if len(lags) < 2 or series.height < 3:
+        return 1
+    every = max(1, series.n_tilts // _FEW_TILTS)
+    found = [
+        [_compare_at_distance(_take_rows(image), lag) for lag in lags]
+        for image in series.images[::every]
+    ]
+    noises = np.median(found, axis=0)
+    for (lag, near), (_, far) in pairwise(zip(lags, noises, strict=True)):
         if far < _SATURATED * near:
-            return near if near > _CORRELATED * noise else noise
-    return noise
+            return lag if near > _CORRELATED * noises[0] else 1
+    return 1
 
 
-def _compare_at_distance(rows: NDArray[np.float64], lag: int) -> float:
+def _compare_at_distance(rows: Doubles, lag: int) -> float:
     left, middle, right = rows[:, : -2 * lag], rows[:, lag:-lag], rows[:, 2 * lag :]
     # Chosen by the mean of three, which white noise makes independent of their second difference:
     # pixels chosen for being dark themselves would show almost twice the noise there is.
