@@ -1,6 +1,7 @@
 """Settings of every test."""
 
 import os
+from contextlib import suppress
 
 from hypothesis import settings
 
@@ -13,3 +14,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Tests run side by side: threads of torch that wait for one another would waste their cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# The torch of the training tests loads Triton by itself, and then as it is: that must come before
+# the first window is drawn (see `triton_library`).
+with suppress(ImportError):
+    from napari_wedgefill.projector import triton_library  # noqa: F401

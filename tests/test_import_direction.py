@@ -40,6 +40,7 @@ LAZY = (
     "torch_backend",
     "triton_backend",
     "triton_kernels",
+    "triton_library",
     "triton_support",
     "triton_tvm",
 )

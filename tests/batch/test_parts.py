@@ -56,6 +56,22 @@ def volumes(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.mrc")}
 
 
+def solve_all(series, options, store, strip) -> int:
+    """Solve the parts of a series one after the other, and return how many there are."""
+    store.prepare({})
+    session = Session()
+    phases = cut_parts(series, options, session, strip * WIDTH * WIDTH)
+    for part in (part for phase in phases for part in phase):
+        steps = iter_part(series, options, part, session, store)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as ended:
+                store.write(part, ended.value)
+                break
+    return sum(len(phase) for phase in phases)
+
+
 @pytest.mark.parametrize("methods", [("wbp", "sart", "tvm"), ("gan", "sart", "tvm"), ("gan",)])
 def test_parts_are_those_of_a_fill_to_the_byte(series, methods, tmp_path, monkeypatch):
     """GAN looks at neighbouring slices, and starts from what SART and TVM made of them."""
@@ -63,25 +79,29 @@ def test_parts_are_those_of_a_fill_to_the_byte(series, methods, tmp_path, monkey
     if "gan" in methods:
         small, strip = replace(series, images=series.images[:, :20]), 8
         monkeypatch.setattr(slabs, "choose_strip_lanes", lambda *_: strip)
-    whole, session = fill(small, options).volumes, Session()
+    whole = fill(small, options).volumes
     store = PartStore("cone", tmp_path / "cone")
-    store.prepare({})
-    phases = cut_parts(small, options, session, strip * WIDTH * WIDTH)
-    assert sum(len(phase) for phase in phases) > len(methods)
-    for part in (part for phase in phases for part in phase):
-        steps = iter_part(small, options, part, session, store)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as ended:
-                store.write(part, ended.value)
-                break
+    assert solve_all(small, options, store, strip) > len(methods)
     for method in methods:
         found = store.find(method, 0, small.height).planes.transpose(0, 2, 1)
         np.testing.assert_array_equal(found, whole[method].data)
         middle = store.find(method, 3, strip + 5).planes.transpose(0, 2, 1)
         np.testing.assert_array_equal(middle, whole[method].data[:, 3 : strip + 5])
     assert store.find("wbp", 0, small.height + 1) is None
+
+
+def test_parts_of_uneven_images_are_corrected_as_in_a_fill(series, tmp_path):
+    """A report that says so would be wrong otherwise."""
+    gains = np.random.default_rng(5).uniform(0.6, 1.3, ANGLES_DEG.size).astype(np.float32)
+    uneven = replace(series, images=series.images * gains[:, None, None])
+    options = replace(QUICK, methods=("wbp", "sart"))
+    whole = fill(uneven, options)
+    assert whole.report["gain"]["corrected"]
+    store = PartStore("cone", tmp_path / "cone")
+    solve_all(uneven, options, store, 64)
+    for method in options.methods:
+        found = store.find(method, 0, N_SLICES).planes.transpose(0, 2, 1)
+        np.testing.assert_array_equal(found, whole.volumes[method].data)
 
 
 @pytest.fixture

@@ -39,6 +39,25 @@ def interpreted(tmp_path_factory):
         return dict(answers)
 
 
+def test_the_kernels_load_beside_the_llvm_of_mesa():
+    """Where napari draws with Mesa, its LLVM is there before Triton's; that was a crash."""
+    libraries = sorted(Path("/usr/lib").glob("**/libLLVM*.so*"))
+    if not libraries:
+        pytest.skip("there is no other LLVM on this system")
+    script = (
+        "import ctypes, sys; ctypes.CDLL(sys.argv[1], ctypes.RTLD_GLOBAL); "
+        "from napari_wedgefill.projector import triton_kernels; print('loaded')"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script, str(libraries[-1])],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert ran.stdout == "loaded\n", (ran.returncode, ran.stderr)
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("what", ["forward", "adjoint", "smear"])
 def test_the_kernels_answer_as_those_of_the_cpu(interpreted, case, what):

@@ -12,8 +12,7 @@ read at the border with weight zero: a clamp costs less than a masked load.
 
 from __future__ import annotations
 
-import triton
-import triton.language as tl
+from .triton_library import tl, triton
 
 #: Rows between two float64 positions of the forward projection.
 ROWS = tl.constexpr(64)

@@ -8,10 +8,9 @@ to another array than what is old, so that no program waits for another.
 from __future__ import annotations
 
 import torch
-import triton
-import triton.language as tl
 
 from .torch_backend import TvmSizes, TvmState
+from .triton_library import tl, triton
 
 #: Voxels along x that a program does in turn; each hands its dual field to the next.
 COLUMNS = 8

@@ -23,7 +23,7 @@ from qtpy.QtWidgets import (
 
 from ...errors import WedgefillError
 from ..messages import announce
-from ..qt_objects import expect
+from ..qt_objects import call_at_end, expect
 from .canvas import CompareCanvas
 from .control_bar import ControlBar
 from .figure import PrintedFigure
@@ -100,7 +100,7 @@ class CompareWidget(QWidget):
         self.controls.save_asked.connect(self.ask_and_save)
         self.controls.line_wanted.connect(lambda: self.status.setText(LINE_HINT))
         self.model.moved.connect(self._say_where)
-        self.destroyed.connect(lambda: self._detach())
+        call_at_end(self, self._detach)
 
     def refresh_layers(self) -> None:
         """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from weakref import ReferenceType, ref
+from weakref import ref
 
 import napari
 import napari.viewer
@@ -22,7 +22,7 @@ from ..cells import SOLID
 from ..layers import LayerMap, list_series, list_volumes, was_opened
 from ..prepare.page import PreparePage
 from ..prepare.steps import recipe_of
-from ..qt_objects import expect
+from ..qt_objects import call_at_end, expect
 from ..runs import Run
 from ..solid.panel import SolidPanel
 from .actions import Actions
@@ -255,7 +255,7 @@ class FillWedge(Forms):
             getattr(self._viewer.layers.events, name).connect(self._layers_changed)
         for signal, slot in self._bench_slots():
             signal.connect(slot)
-        self.native.destroyed.connect(partial(_disconnect_dock, ref(self)))
+        call_at_end(self.native, self._disconnect)
 
     def _bench_slots(self) -> tuple[tuple[Any, Any], ...]:
         bench = self.workbench
@@ -432,9 +432,3 @@ class FillWedge(Forms):
         """Return napari's window, once the dock is in it."""
         window = self.native.window()
         return window if isinstance(window, QMainWindow) else None
-
-
-def _disconnect_dock(dock: ReferenceType[FillWedge], *_: Any) -> None:
-    """Disconnect a dock whose widget is gone, unless the dock itself is."""
-    if (found := dock()) is not None:
-        found._disconnect()
