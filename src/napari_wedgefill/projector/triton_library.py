@@ -29,6 +29,6 @@ if has_other_llvm():
         sys.setdlopenflags(_flags)
 else:
     import triton
-import triton.language as tl
+import triton.language as tl  # noqa: E402
 
 __all__ = ["tl", "triton"]

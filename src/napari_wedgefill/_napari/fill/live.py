@@ -57,6 +57,7 @@ class LiveSlice:
         self._dims = workbench.viewer.dims
         self._dims.events.point.connect(self._follow_slider)
         workbench.busy.connect(self._take_turn)
+        workbench.stage.changed.connect(self._follow_slider)
 
     @property
     def is_on(self) -> bool:
@@ -103,8 +104,10 @@ class LiveSlice:
         self.turn(False)
         self._dims.events.point.disconnect(self._follow_slider)
         self._workbench.busy.disconnect(self._take_turn)
+        self._workbench.stage.changed.disconnect(self._follow_slider)
 
     def _follow_slider(self, event: Any = None) -> None:
+        """Dim what belongs to another slice; a slider moved while layers are arranged waits."""
         if self._is_on and self.layers and not self._workbench.stage.is_arranging:
             if self._position() != self._index:
                 self._dim()
