@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_wedgefill.prepare import Aligned, align, iter_align
+from napari_wedgefill.prepare.options import ShiftMethod
 from napari_wedgefill.progress import Progress
 from napari_wedgefill.tilt_series import TiltSeries
 from tests.prepare import simulated_needle
@@ -111,6 +112,33 @@ def test_contrast_may_be_reversed() -> None:
     aligned = align(replace(series, images=-series.images))
     assert max(errors_px(aligned, jitter(), 4.0)) < 0.3
     assert not aligned.report.background_removed
+
+
+@pytest.mark.parametrize(
+    ("shifts_by", "words"),
+    [
+        ("phase-correlation", "a chain of neighbours by phase correlation"),
+        ("cross-correlation", "a chain of neighbours"),
+        ("centre-of-mass", "centres of mass"),
+        ("common-line", "common lines and centres of mass"),
+    ],
+)
+def test_each_method_alone_recovers_the_shifts_to_a_quarter_of_a_pixel(
+    shifts_by: ShiftMethod, words: str
+) -> None:
+    aligned = align(needle(jitter(), axis_px=4.0, noise=0.02), shifts_by=shifts_by)
+    assert aligned.report.method == words
+    assert max(errors_px(aligned, jitter(), 4.0)) < 0.25
+
+
+def test_a_method_that_needs_an_isolated_object_says_so() -> None:
+    film = needle(jitter())
+    rng = np.random.default_rng(0)
+    images = film.images + SCALE * rng.random(film.images.shape[1:], np.float32)
+    report = align(replace(film, images=images), shifts_by="common-line").report
+    assert not report.isolated
+    assert not report.applied
+    assert "place only an object that is wholly in the field" in report.sentence
 
 
 def test_progress_rises_and_the_same_input_gives_the_same_result() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..json_text import write_json
+from ..prepare.options import ShiftMethod
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
@@ -125,6 +126,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--columns", type=read_span, metavar="A:B", help="keep only these columns")
     parser.add_argument("--no-shifts", action="store_true", help="do not align")
     parser.add_argument(
+        "--shifts-by",
+        choices=get_args(ShiftMethod),
+        help="find the shifts by one method instead of the best of several; reprojection always "
+        "refines them",
+    )
+    parser.add_argument(
         "--transforms",
         type=Path,
         metavar="FILE",
@@ -205,7 +212,13 @@ def _choose_options(args: argparse.Namespace) -> PrepareOptions:
         estimate_offset=tilts.estimate_offset or args.tilt_offset is None,
     )
     region = replace(region, rows=args.rows or region.rows, columns=args.columns or region.columns)
-    return PrepareOptions(region, clean, tilts, options.align and not args.no_shifts)
+    return PrepareOptions(
+        region,
+        clean,
+        tilts,
+        options.align and not args.no_shifts,
+        args.shifts_by or options.shifts_by,
+    )
 
 
 def _find_shifts(
