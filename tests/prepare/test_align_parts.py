@@ -40,7 +40,7 @@ def test_phase_correlation_measures_it_under_uneven_light(true: tuple[float, flo
     light = np.linspace(1.0, 3.0, 64, dtype=np.float32)
     moving = light * spline_shift(fixed, true, mode="grid-wrap").astype(np.float32)
     found = measure_offset_by_phase(moving, fixed, taper((64, 64)), 12.0)
-    np.testing.assert_allclose(found, true, atol=0.1)
+    np.testing.assert_allclose(found, true, atol=0.12)
 
 
 def test_phase_correlation_does_not_look_beyond_its_reach() -> None:

@@ -19,6 +19,9 @@ NEWTON_STEPS = 4
 MAX_NEWTON_PX = 1.0
 TAPER_SHARE = 0.08
 PHASE_STEPS = 50  # per pixel, that phase correlation tells apart
+PHASE_ROUNDS = 5
+#: Frequencies with less than this share of the strongest power have phases of noise alone.
+EMPTY_SHARE = 1e-2
 
 #: Measures how far (y, x) the first image lies from the second: (moving, fixed, weights, reach_px).
 MeasureOffset = Callable[[Floats, Floats, Floats, float], NDArray[np.float64]]
@@ -84,7 +87,7 @@ def measure_offset(
 def measure_offset_by_phase(
     moving: Floats, fixed: Floats, weights: Floats, reach_px: float
 ) -> NDArray[np.float64]:
-    """Measure a displacement as `measure_offset`, by phase correlation to a fiftieth of a pixel.
+    """Measure a displacement as `measure_offset`, by phase correlation in steps of 1/50 pixel.
 
     Only the phases of the spectra count: what is bright or large weighs no more than fine detail,
     so that uneven illumination matters little, and noise more than in cross-correlation.
@@ -98,13 +101,43 @@ def measure_offset_by_phase(
     ----------
     M. Guizar-Sicairos, S. T. Thurman and J. R. Fienup, Opt. Lett. 33, 156-158 (2008).
     """
+    offset = _phase_peak(moving, fixed, weights)
+    # The weights stay where they are, and draw the first result towards zero.
+    for _ in range(PHASE_ROUNDS - 1):
+        if np.abs(offset).max() > reach_px:
+            return np.zeros(2)
+        back = spline_shift(moving, -offset, order=3, mode="nearest")
+        step = _phase_peak(np.asarray(back, np.float32), fixed, weights)
+        offset += step
+        if np.abs(step).max() < 1.0 / PHASE_STEPS:
+            break
+    return offset if np.abs(offset).max() <= reach_px else np.zeros(2)
+
+
+def _phase_peak(moving: Floats, fixed: Floats, weights: Floats) -> NDArray[np.float64]:
+    """Maximum of the phase correlation, among frequencies that hold something."""
     from skimage.registration import phase_cross_correlation
 
+    spectra = [
+        scipy.fft.fft2(weights * (image - np.average(image, weights=weights)))
+        for image in (fixed, moving)
+    ]
+    power = np.abs(spectra[0]) * np.abs(spectra[1])
+    squares = np.add.outer(*(scipy.fft.fftfreq(n) ** 2 for n in fixed.shape))
+    pass_band = np.exp(-2.0 * (np.pi * SMOOTH_PX) ** 2 * squares)
+    pass_band *= power > EMPTY_SHARE * power.max()
+    # scikit-image's own normalisation would let empty frequencies weigh as much as all others.
+    fixed_phases, moving_phases = (
+        pass_band * spectrum / np.maximum(np.abs(spectrum), 1e-30) for spectrum in spectra
+    )
     back = phase_cross_correlation(
-        fixed * weights, moving * weights, upsample_factor=PHASE_STEPS, normalization="phase"
+        fixed_phases,
+        moving_phases,
+        space="fourier",
+        upsample_factor=PHASE_STEPS,
+        normalization=None,
     )[0]
-    offset = -np.asarray(back, np.float64)
-    return offset if np.abs(offset).max() <= reach_px else np.zeros(2)
+    return -np.asarray(back, np.float64)
 
 
 def inside(offset: NDArray[np.float64], shape: tuple[int, ...]) -> Floats:
