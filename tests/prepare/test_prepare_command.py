@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from napari_wedgefill.cli import main
 from napari_wedgefill.io import read_tilt_series, write_tilt_series
+from napari_wedgefill.prepare.options import ShiftMethod
 from tests.prepare.simulated_needle import LEVEL, jitter, needle
 
 
@@ -95,3 +97,10 @@ def test_the_method_for_the_shifts_is_asked_for_and_kept_in_the_recipe(
     repeated = json.loads(again.with_suffix(".json").read_text())
     assert repeated["recipe"] == first["recipe"]
     assert repeated["found"] == first["found"]
+
+
+def test_every_method_for_the_shifts_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["prepare", "--help"])
+    told = "".join(capsys.readouterr().out.split())  # lines may break at a hyphen
+    assert all(name in told for name in get_args(ShiftMethod))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from ..json_text import write_json
-from ..prepare.options import ShiftMethod
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
@@ -21,7 +20,7 @@ from .series_arguments import (
 )
 
 if TYPE_CHECKING:
-    from ..prepare.options import PrepareOptions
+    from ..prepare.options import PrepareOptions, ShiftMethod
     from ..prepare.outcome import Found
     from ..tilt_series import TiltSeries
     from .progress_line import ProgressLine
@@ -63,6 +62,16 @@ def read_offset(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is neither degrees nor 'estimate'") from None
+
+
+def read_shift_method(text: str) -> ShiftMethod:
+    """Read `--shifts-by`."""
+    from ..prepare.options import ShiftMethod  # its room brings NumPy along
+
+    known: dict[str, ShiftMethod] = {name: name for name in get_args(ShiftMethod)}
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(known)}")
+    return known[text]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,9 +136,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-shifts", action="store_true", help="do not align")
     parser.add_argument(
         "--shifts-by",
-        choices=get_args(ShiftMethod),
-        help="find the shifts by one method instead of the best of several; reprojection always "
-        "refines them",
+        type=read_shift_method,
+        metavar="METHOD",
+        help="guess the shifts by cross-correlation, phase-correlation, centre-of-mass or "
+        "common-line alone, and not by the best; reprojection refines them in any case",
     )
     parser.add_argument(
         "--transforms",
