@@ -154,6 +154,24 @@ def test_a_spectral_map_becomes_the_sum_of_its_energies(tmp_path):
 # EMD
 
 
+def test_names_that_are_not_text_are_shown_with_their_bytes(tmp_path, pictures):
+    """A file damaged in a name, or written on a system with letters of its own."""
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        for name in (b"data/\xe9chantillon", b"data/second"):
+            group = file.create_group(name)
+            group.attrs["emd_group_type"] = 1
+            group["data"] = pictures
+            group.create_group(b"\xff")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file[b"\xe9chantillon"] = pictures
+        file["second"] = pictures
+    for name, folder in (("a.emd", "data/"), ("b.h5", "")):
+        with pytest.raises(WedgefillError) as refused:
+            read_tilt_series(tmp_path / name)
+        assert f"'{folder}\\xe9chantillon'" in str(refused.value)
+        assert f"'{folder}second'" in str(refused.value)
+
+
 def test_emd_of_tomviz(tmp_path, pictures):
     """Its y points up, so that its first row is the bottom of the picture."""
     with h5py.File(tmp_path / "a.emd", "w") as file:
