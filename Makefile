@@ -21,7 +21,8 @@ test: $(VENV)/.test ## run every test, windows included (on a virtual display)
 	@command -v Xvfb >/dev/null || { \
 	  echo "The window tests need Xvfb. Install it once: sudo apt-get install -y $(SYSTEM_PACKAGES)"; \
 	  exit 1; }
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@# A process that crashes ends the run: where another takes over, pytest-xdist waits for ever.
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .

@@ -18,6 +18,7 @@ from qtpy.QtWidgets import QApplication, QPushButton
 
 from benchmarks import DOCS
 from napari_wedgefill._napari.files import open_needle
+from napari_wedgefill._napari.fill import workbench
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import list_volumes
 
@@ -102,10 +103,13 @@ def press(dock: FillWedge, button: QPushButton, running: Path | None = None) -> 
 
 
 def settle(seconds: float) -> None:
+    """Let the window draw, for so long after it has arranged all that it was asked to."""
     end = time.perf_counter() + seconds
     while time.perf_counter() < end:
         QApplication.processEvents()
         time.sleep(0.01)
+        if not all(bench.turns.is_idle for bench in list(workbench._workbenches.values())):
+            end = time.perf_counter() + seconds
 
 
 def close_notifications(viewer: napari.Viewer) -> None:

@@ -30,13 +30,15 @@ from benchmarks.reliability.runs import (
 from napari_wedgefill.atomic import lock_folder, write_beside
 
 SIGNALS = {"SIGKILL": ("SIGKILL",), "SIGTERM": ("SIGTERM",), "Ctrl-C twice": ("SIGINT", "SIGINT")}
+#: Pixels and slices: so many that a volume takes longer than it takes to start.
+SIZE = (48, 24)
 COUNTED = ("runs", "files", "incomplete", "left", "left_after", "unexpected")
 
 
 def count_kills(n_kills: int, seed: int, place: Path) -> dict[str, Any]:
     """End `n_kills` runs in a folder and count what they leave, by signal."""
     rng = np.random.default_rng(seed)
-    whole = fill_undisturbed(write_series(place / "series.mrc"), place / "whole")
+    whole = fill_undisturbed(write_series(place / "series.mrc", *SIZE), place / "whole")
     counts = {name: dict.fromkeys(COUNTED, 0) for name in SIGNALS}
     for k in range(n_kills):
         name = list(SIGNALS)[k % len(SIGNALS)]

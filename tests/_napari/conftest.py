@@ -49,6 +49,15 @@ def no_preferences(monkeypatch):
     monkeypatch.setattr(preferences, "_find_settings", lambda: None)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def imported_modules_stay():
+    """Spare the collector, which is asked three times a test, the million objects of libraries."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(autouse=True)
 def collects_in_the_main_thread(request):
     """Keep Python's collector out of the threads that other tests left: Qt's objects end there."""

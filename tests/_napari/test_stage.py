@@ -51,6 +51,20 @@ def compared(series):
     return viewer, side, series_shown, volumes
 
 
+@pytest.mark.parametrize("voxel_nm", [3.36, 0.1, 0.7, 2.5])
+@pytest.mark.parametrize("n", [6, 16, 33, 64])
+def test_every_slice_can_be_reached(voxel_nm, n):
+    """63 steps of 3.36 nm are 62.99999999999999 steps to a computer, and napari cuts."""
+    viewer = ViewerModel()
+    volume = Volume(np.zeros((3, n, 3), np.float32), (voxel_nm,) * 3, "whole")
+    layer = viewer.add_layer(Layer.create(*volume_layer(volume)))
+    Stage(viewer).show_volumes([layer])
+    assert viewer.dims.nsteps[1] == n
+    viewer.dims.set_current_step(1, n - 1)
+    assert viewer.dims.current_step[1] == n - 1
+    np.testing.assert_allclose(viewer.dims.point[1], (n - 1) * voxel_nm)
+
+
 def test_results_share_grid_names_contrast_and_slice(compared):
     viewer, _, series_shown, (a, b) = compared
     assert viewer.canvas.grid.enabled

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from napari_wedgefill.disk_images import DiskImages
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import describe, formats, kind_of, read_tilt_series, read_volume
 from napari_wedgefill.io.formats import open_stack, open_stacks
+from napari_wedgefill.io.signals import Axis, stack_of_signal
 from napari_wedgefill.io.tilt_reader import stays_on_disk
 
 from .dm3 import write_dm3
@@ -152,6 +154,31 @@ def test_a_spectral_map_becomes_the_sum_of_its_energies(tmp_path):
 
 
 # EMD
+
+
+@pytest.mark.parametrize("shape", [(-3, 4, 5), (3, 0, 5), ()])
+def test_an_array_without_elements_is_no_stack(shape):
+    """A damaged DM file may promise an image of minus three rows."""
+    data = SimpleNamespace(shape=shape, dtype=np.dtype(np.float32))
+    assert stack_of_signal(Path("a.dm3"), data, [Axis("", "", n) for n in shape], source="") is None
+
+
+def test_names_that_are_not_text_are_shown_with_their_bytes(tmp_path, pictures):
+    """A file damaged in a name, or written on a system with letters of its own."""
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        for name in (b"data/\xe9chantillon", b"data/second"):
+            group = file.create_group(name)
+            group.attrs["emd_group_type"] = 1
+            group["data"] = pictures
+            group.create_group(b"\xff")
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file[b"\xe9chantillon"] = pictures
+        file["second"] = pictures
+    for name, folder in (("a.emd", "data/"), ("b.h5", "")):
+        with pytest.raises(WedgefillError) as refused:
+            read_tilt_series(tmp_path / name)
+        assert f"'{folder}\\xe9chantillon'" in str(refused.value)
+        assert f"'{folder}second'" in str(refused.value)
 
 
 def test_emd_of_tomviz(tmp_path, pictures):

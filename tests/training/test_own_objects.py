@@ -134,11 +134,8 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(tmp_path, capsys, optio
 
 
 @pytest.mark.slow
-def test_from_own_volumes_to_a_filled_series(tmp_path, capsys, monkeypatch):
+def test_from_own_volumes_to_a_filled_series(in_miniature, tmp_path, capsys):
     """simulate, train the three networks, export, fill: a few steps of each."""
-    from napari_wedgefill.training import groups
-
-    monkeypatch.setattr(groups, "N_VALIDATION", 1)
     write_volume(tmp_path / "brick.mrc", Volume(brick(), voxel_nm=(1.0, 1.0, 1.0)))
     data, run, mine = tmp_path / "data", tmp_path / "run", tmp_path / "mine"
 

@@ -14,7 +14,7 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import registry
 from napari_wedgefill.joint_model.contract import InputContract
 from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.training import export, frames, groups, phantoms, train
+from napari_wedgefill.training import export, frames, phantoms, train
 from napari_wedgefill.training.acquisition import (
     Scheme,
     add_noise,
@@ -116,20 +116,7 @@ def test_measured_rows_pass_the_sinogram_network_untouched():
     assert (answer - x[:, :1]).abs().max() > 0
 
 
-@pytest.fixture(scope="module", autouse=True)
-def in_miniature():
-    """Few validations and small networks, which every part of the loop and of the export sees."""
-    small = {
-        "sinogram": lambda: SinogramGenerator(features=8, growth=4, blocks=1),
-        "tomogram": lambda: TomogramGenerator(widths=(8, 12, 16)),
-        "refinement": lambda: TomogramGenerator(widths=(8, 12, 16)),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(groups, "N_VALIDATION", 1)
-        patch.setattr(train, "REPORT_EVERY", 0.3)
-        for stage, make in small.items():
-            patch.setattr(STAGES[stage], "make_network", staticmethod(make))
-        yield
+pytestmark = pytest.mark.usefixtures("in_miniature")
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +130,11 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def trained(data, tmp_path_factory):
+def trained(in_miniature, data, tmp_path_factory):
     """Every stage, for seconds: enough to run every part of the loop, adversarial term included."""
     run = tmp_path_factory.mktemp("run")
     for stage in STAGES:
-        train.main([stage, str(data), str(run), "--steps", "20", "--batch", "2"])
+        train.main([stage, str(data), str(run), "--steps", "8", "--batch", "2"])
     return run
 
 

@@ -354,8 +354,12 @@ class Stage:
         if not shown or shown[0] not in seen or viewer.dims.ndim != 3:
             return
         extent = viewer.layers.get_extent(seen)
-        ranges = tuple(zip(*extent.world, extent.step, strict=True))
-        if not np.allclose(viewer.dims.range, ranges):
+        # napari counts whole steps: a hair more, or a rounding error hides the last slice.
+        ranges = tuple(
+            (float(start), float(stop + 1e-9 * step), float(step))
+            for start, stop, step in zip(*extent.world, extent.step, strict=True)
+        )
+        if tuple(map(tuple, viewer.dims.range)) != ranges:
             viewer.dims.range = ranges
         labels = SERIES_AXES if self._is_series else VOLUME_AXES
         if tuple(viewer.dims.axis_labels) != labels:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import Volume
-from .hdf5_access import attribute, emd_groups, lazy, open_hdf5, read
+from .hdf5_access import attribute, emd_groups, lazy, list_members, open_hdf5, read
 from .lazy_arrays import report_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
@@ -47,14 +47,14 @@ def read_emd(path: Path) -> list[Stack]:
 def stacks_of_emd(path: Path, file: h5py.File) -> list[Stack]:
     """Return the arrays of an open EMD file; see `read_emd`."""
     if VELOX_IMAGES in file:
-        found = [_of_velox(path, name, file[VELOX_IMAGES][name]) for name in file[VELOX_IMAGES]]
+        found = [_of_velox(path, *named) for named in list_members(file[VELOX_IMAGES]).items()]
     else:
-        found = [_of_group(path, name, file[name]) for name in emd_groups(file)]
+        found = [_of_group(path, *named) for named in emd_groups(file).items()]
     stacks = [stack for stack in found if stack is not None]
     if not stacks:
         raise WedgefillError(
             f"{path.name}: no images were found in this EMD file; it holds "
-            f"{', '.join(sorted(file)) or 'nothing'}."
+            f"{', '.join(sorted(list_members(file))) or 'nothing'}."
         )
     return number_same_names(stacks)
 
@@ -63,7 +63,9 @@ def _of_group(path: Path, name: str, group: h5py.Group) -> Stack | None:
     """Open the array of a group in Berkeley's layout: ``data`` and ``dim1``, ``dim2``, ..."""
     import h5py
 
-    sets = {key: item for key, item in group.items() if isinstance(item, h5py.Dataset)}
+    sets = {
+        key: item for key, item in list_members(group).items() if isinstance(item, h5py.Dataset)
+    }
     arrays = [item for key, item in sets.items() if not key.startswith("dim")]
     if len(arrays) != 1 or arrays[0].ndim not in (2, 3):
         return None

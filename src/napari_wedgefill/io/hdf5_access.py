@@ -32,23 +32,33 @@ def is_emd(file: h5py.File) -> bool:
     return "Data/Image" in file or bool(emd_groups(file))
 
 
-def emd_groups(file: h5py.File) -> list[str]:
-    """Return the names of the groups that Berkeley's EMD marks as holding an array."""
+def emd_groups(file: h5py.File) -> dict[str, h5py.Group]:
+    """Return the groups that Berkeley's EMD marks as holding an array, by name."""
     import h5py
 
-    found: list[str] = []
+    found: dict[str, h5py.Group] = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Group) and attribute(item, "emd_group_type") in (1, "1", "array"):
-            found.append(name)
+            found[name] = item
 
     visit_all(file, visit)
     return found
 
 
 def visit_all(file: h5py.File, visit: Any) -> None:
-    """Call ``visit(name, item)`` for everything in a file."""
-    file.visititems(visit)
+    """Call ``visit(name, item)`` for everything in a file; every name is text."""
+    file.visititems(lambda name, item: visit(_make_text(name), item))
+
+
+def list_members(group: h5py.Group) -> dict[str, Any]:
+    """Return what a group holds, by name; every name is text."""
+    return {_make_text(name): item for name, item in group.items()}
+
+
+def _make_text(name: str | bytes) -> str:
+    """Return a name as text: h5py leaves one in bytes that is not UTF-8, as damage makes it."""
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
 
 
 def attribute(item: Any, name: str, default: Any = "") -> Any:

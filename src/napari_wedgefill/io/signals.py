@@ -126,6 +126,8 @@ def stack_of_signal(
     axes = list(axes)
     if getattr(data.dtype, "names", None) or data.dtype.kind not in "biuf":
         return None
+    if min(data.shape, default=0) < 1:  # below zero where a file is damaged
+        return None
     warnings: list[str] = []
     for i in reversed([i for i, axis in enumerate(axes) if axis.is_energy]):
         if data.shape[i] > 1:
@@ -136,7 +138,7 @@ def stack_of_signal(
         data, axes = data[(slice(None),) * i + (0,)], axes[:i] + axes[i + 1 :]
     if len(axes) == 2:
         data, axes = data[None], [Axis("", "", 1), *axes]
-    if len(axes) != 3 or 0 in data.shape:
+    if len(axes) != 3:
         return None
     order = _order(axes)
     if order != (0, 1, 2):

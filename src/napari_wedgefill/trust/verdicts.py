@@ -81,8 +81,8 @@ class SelfCheck:
         return asdict(self) | {"sentence": self.sentence}
 
 
-def compare_errors(errors: Mapping[str, float]) -> str:
-    """Compare the networks' error with the least of the others.
+def compare_errors(errors: Mapping[str, float], level: str = "as well as") -> str:
+    """Compare the networks' error with the least of the others, or call it `level`.
 
     Such as "25 % better than TVM (6.0 % against 8.0 %)", in the digits that tables show; empty
     where there is no network or nothing to compare it with.
@@ -96,7 +96,7 @@ def compare_errors(errors: Mapping[str, float]) -> str:
     own, other = round(100 * least, 1), round(100 * rivals[rival], 1)
     percent = round(100 * (1 - own / max(other, 1e-30)))
     if percent == 0:
-        return f"as well as {label_of(rival)} ({own:.1f} %)"
+        return f"{level} {label_of(rival)} ({own:.1f} %)"
     how = "better" if percent > 0 else "worse"
     return f"{abs(percent)} % {how} than {label_of(rival)} ({own:.1f} % against {other:.1f} %)"
 
@@ -184,7 +184,7 @@ class QuickCheck:
                 f"{own} was not checked: {self.n_tilts} tilts are too few to withhold any. Compare "
                 f"it with {other} before you believe a detail."
             )
-        compared = f"at withheld tilts it is {compare_errors(self.errors)}"
+        compared = f"at withheld tilts it is {compare_errors(self.errors, 'level with')}"
         verdict = self.verdict
         if self.leaves_field:
             told = self._say_fine_detail(own)
@@ -211,7 +211,7 @@ class QuickCheck:
         told = (
             "The specimen goes on outside the field of view. Methods without networks must explain "
             f"rays from there and are no judge of {own}; in the fine detail of withheld tilts it "
-            f"is {compare_errors(self.errors)}."
+            f"is {compare_errors(self.errors, 'level with')}."
         )
         return told + (f" Do not use {own} here." if self.verdict == "worse" else "")
 
