@@ -1,10 +1,12 @@
 """Alignment measured: recovered against true displacements, and withheld tilts of real series.
 
     python -m benchmarks.quality.alignment --etspy PYTHON [--tiltxcorr PYTHON] [--real FILE ...]
+        [--object NAME ...] [--seed N ...] [--minutes 3]
 
 Each peer runs with the interpreter that is given, in an environment of its own; of all that a peer
 offers, the method that did best in a row stands for it. The page is printed from the JSON file
-beside it, which also keeps what has been measured: an interrupted run goes on.
+beside it, which also keeps what has been measured: a run that is cut short, or told to begin no
+other series after some minutes, goes on at the next call. Without a peer the page is only printed.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,27 +88,45 @@ def of_peer(peer: str, python: str, series: TiltSeries, truth: Truth) -> dict[st
     return rows
 
 
-def measure(peers: dict[str, str], data: Path) -> list[Row]:
-    """Run every series that is not yet in the file."""
-    rows: list[Row] = json.loads(data.read_text())["rows"] if data.is_file() else []
-    done = {json.dumps(row["series"]) for row in rows}
-    for seed in SEEDS:
-        for with_bad in (True, False):
-            for noise, electrons in NOISES.items():
-                for name in OBJECTS:
-                    what = {"object": name, "noise": noise, "bad images": with_bad, "seed": seed}
-                    if json.dumps(what) in done:
-                        continue
-                    series, truth = simulate(name, seed, electrons)
-                    if not with_bad:
-                        series, truth = without_bad_images(series, truth)
-                    row: Row = {"series": what, OURS: {OURS: ours(series, truth)}}
-                    for peer, python in peers.items():
-                        row[peer] = of_peer(peer, python, series, truth)
-                    rows.append(row)
-                    keep(data, "rows", rows)
-                    print(json.dumps(what), json.dumps(row[OURS]), flush=True)
-    return rows
+def describe_all(
+    objects: Sequence[str] = tuple(OBJECTS), seeds: Sequence[int] = SEEDS
+) -> list[Row]:
+    """Describe every series to be measured, in the order in which they are."""
+    return [
+        {"object": name, "noise": noise, "bad images": with_bad, "seed": seed}
+        for seed in seeds
+        for with_bad in (True, False)
+        for noise in NOISES
+        for name in objects
+    ]
+
+
+def measure(peers: dict[str, str], data: Path, asked: list[Row], minutes: float) -> None:
+    """Run the series that are asked for and not yet in the file, until the time is up.
+
+    Each series is kept as soon as it is done. One that was measured before, but beside fewer peers,
+    is measured only by the peers it lacks.
+    """
+    begun = time.monotonic()
+    known = json.loads(data.read_text()) if data.is_file() else {}
+    rows: list[Row] = known.get("rows", [])
+    for what in asked:
+        row = next((row for row in rows if row["series"] == what), None)
+        lacking = [peer for peer in peers if row is None or peer not in row]
+        if row is not None and not lacking:
+            continue
+        if time.monotonic() - begun > 60.0 * minutes:
+            print(f"{minutes:g} minutes are over; the next call goes on from here.")
+            return
+        series, truth = simulate(what["object"], what["seed"], NOISES[what["noise"]])
+        if not what["bad images"]:
+            series, truth = without_bad_images(series, truth)
+        if row is None:
+            row = {"series": what, OURS: {OURS: ours(series, truth)}}
+            rows.append(row)
+        row.update({peer: of_peer(peer, peers[peer], series, truth) for peer in lacking})
+        keep(data, "rows", rows)
+        print(json.dumps(what), json.dumps(row[OURS]), flush=True)
 
 
 def keep(data: Path, key: str, value: Any) -> None:
@@ -160,16 +181,18 @@ def render(data: dict[str, Any]) -> str:
         "both directions, a tilt axis that leans by up to 12 degrees and lies up to 6 px off "
         "centre; the film is also mounted up to 5 degrees off. Five of the images are blank or "
         "have hot pixels, or were left out for everybody. Medians over the seeds; of a peer, the "
-        "best of all its methods, chosen with the truth for each cell. *shift*: rms error of the "
-        "displacements, px; *axis*: its position, px; *turn*: its rotation, degrees. "
+        "best of all its methods, chosen with the truth for each cell; *seeds* says which were "
+        "run. *shift*: rms error of the displacements, px; *axis*: its position, px; *turn*: its "
+        "rotation, degrees. "
         "torch-tiltxcorr takes the rotation as given; it was told that the axis is upright.",
     ]
     rows = data.get("rows", [])
     peers = sorted({key for row in rows for key in row} - {"series"}, key=lambda p: p != OURS)
     keys = ("shift_px", "axis_px", "axis_deg")
     head = [f"{p} {k}" for p in peers for k in ("shift", "axis", "turn")]
-    table = ["| object | noise | five bad images | " + " | ".join(head) + " |"]
-    table.append("|---|---|---|" + "---:|" * len(head))
+    table = ["| object | noise | five bad images | seeds | " + " | ".join(head) + " |"]
+    table.append("|---|---|---|---|" + "---:|" * len(head))
+    missing = []
     ahead = 0
     cells = 0
     for name in OBJECTS:
@@ -182,6 +205,9 @@ def render(data: dict[str, Any]) -> str:
                     and row["series"]["bad images"] == with_bad
                 ]
                 if not some:
+                    missing.append(
+                        f"{name}, noise {noise}, {'with' if with_bad else 'without'} bad images"
+                    )
                     continue
                 values = [best_of(some, peer, key)[0] for peer in peers for key in keys]
                 for k in range(3):
@@ -189,12 +215,16 @@ def render(data: dict[str, Any]) -> str:
                     cells += 1
                     ahead += not others or values[k] <= min(others) / 2
                 told = " | ".join(f"{v:.2f}" if np.isfinite(v) else "failed" for v in values)
-                table.append(f"| {name} | {noise} | {'yes' if with_bad else 'no'} | {told} |")
+                bad, seeds = "yes" if with_bad else "no", sorted(r["series"]["seed"] for r in some)
+                told = f"{', '.join(map(str, seeds))} | {told}"
+                table.append(f"| {name} | {noise} | {bad} | {told} |")
     blocks += ["\n".join(table)]
     blocks.append(
-        f"In {ahead} of {cells} cells the error is at most half of the best peer's. Series: "
-        f"{len(rows)}."
+        f"In {ahead} of {cells} cells the error is at most half of the best peer's. "
+        f"{len(rows)} of {len(describe_all())} series were measured."
     )
+    if missing:
+        blocks.append(f"Not measured: {'; '.join(missing)}.")
     if data.get("real"):
         real = ["| series | tilts | disagreement before | after |", "|---|---:|---:|---:|"]
         for row in data["real"]:
@@ -213,12 +243,17 @@ def main() -> None:
     parser.add_argument("--etspy", help="Python interpreter of an environment with ETSpy 1.3")
     parser.add_argument("--tiltxcorr", help="Python interpreter that has torch-tiltxcorr")
     parser.add_argument("--real", type=Path, nargs="*", help="measured series, the needle besides")
+    parser.add_argument("--object", nargs="+", choices=OBJECTS, default=list(OBJECTS))
+    parser.add_argument("--seed", nargs="+", type=int, choices=SEEDS, default=list(SEEDS))
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="begin no other series after these"
+    )
     parser.add_argument("--page", type=Path, default=PAGE)
     args = parser.parse_args()
     data = args.page.with_suffix(".json")
     peers = {name: getattr(args, name) for name in ("etspy", "tiltxcorr") if getattr(args, name)}
     if peers:
-        measure(peers, data)
+        measure(peers, data, describe_all(args.object, args.seed), args.minutes)
     if args.real is not None:
         keep(data, "real", measure_real([needle_path(), *args.real]))
     args.page.write_text(render(json.loads(data.read_text())))

@@ -8,6 +8,7 @@ from benchmarks import DOCS, MEASURED
 from benchmarks.gpu import page as gpu_page
 from benchmarks.quality import (
     ablation,
+    alignment,
     check,
     hallucination,
     outside_field,
@@ -30,6 +31,7 @@ RENDERED = {
     "speed": lambda: speed_page.render(read("speed")),
     "quality": lambda: report.render(read("quality"), "images/quality.png"),
     "quality-large": lambda: report.render(read("quality-large"), None),
+    "alignment": lambda: alignment.render(read("alignment")),
     "check": lambda: check.render(read("check")),
     "tiers": lambda: tiers.render("large", MEASURED),
     "ablation": lambda: ablation.render(read("ablation")),

@@ -11,6 +11,9 @@ import pytest
 from numpy.typing import NDArray
 
 from napari_wedgefill.prepare import Aligned, align, iter_align
+from napari_wedgefill.prepare.options import ShiftMethod
+from napari_wedgefill.prepare.pose import Pose
+from napari_wedgefill.prepare.steps import first_guesses, prepare
 from napari_wedgefill.progress import Progress
 from napari_wedgefill.tilt_series import TiltSeries
 from tests.prepare import simulated_needle
@@ -111,6 +114,47 @@ def test_contrast_may_be_reversed() -> None:
     aligned = align(replace(series, images=-series.images))
     assert max(errors_px(aligned, jitter(), 4.0)) < 0.3
     assert not aligned.report.background_removed
+
+
+def test_phase_correlation_recovers_the_shifts_to_a_quarter_of_a_pixel() -> None:
+    aligned = align(needle(jitter(), axis_px=4.0, noise=0.02), shifts_by="phase-correlation")
+    assert aligned.report.method == "a chain of neighbours by phase correlation"
+    assert max(errors_px(aligned, jitter(), 4.0)) < 0.25
+
+
+@pytest.mark.parametrize(
+    ("shifts_by", "words"),
+    [
+        ("phase-correlation", ["a chain of neighbours by phase correlation"]),
+        ("cross-correlation", ["a chain of neighbours"]),
+        ("centre-of-mass", ["centres of mass"]),
+        ("common-line", ["common lines and centres of mass"]),
+        (
+            "best",
+            ["common lines and centres of mass", "centres of mass", "a chain of neighbours"],
+        ),
+    ],
+)
+def test_the_first_guess_is_made_by_the_method_that_was_chosen(
+    shifts_by: ShiftMethod, words: list[str]
+) -> None:
+    series = needle(jitter(), noise=0.02)
+    work = prepare(series.images - LEVEL, ANGLES_DEG)
+    start = Pose(np.zeros_like(jitter()))
+    before = work.coarse.withheld_error(start)
+    names, poses = zip(*first_guesses(work, start, shifts_by), strict=True)
+    assert names == ("the images as they are", *words)
+    assert all(work.coarse.withheld_error(pose) < 0.7 * before for pose in poses[1:])
+
+
+def test_a_method_that_needs_an_isolated_object_says_so() -> None:
+    series = needle(jitter())
+    images = series.images.copy()
+    images[:, 20:44] += SCALE  # a bar from one side of the field to the other
+    report = align(replace(series, images=images), shifts_by="common-line").report
+    assert not report.isolated
+    assert not report.applied
+    assert "place only an object that is wholly in the field" in report.sentence
 
 
 def test_progress_rises_and_the_same_input_gives_the_same_result() -> None:

@@ -8,7 +8,12 @@ from scipy.ndimage import gaussian_filter
 from scipy.ndimage import shift as spline_shift
 
 from napari_wedgefill.prepare.background import estimate_background
-from napari_wedgefill.prepare.correlation import chain_neighbours, measure_offset, taper
+from napari_wedgefill.prepare.correlation import (
+    chain_neighbours,
+    measure_offset,
+    measure_offset_by_phase,
+    taper,
+)
 from napari_wedgefill.prepare.pose import Binned, Pose
 from napari_wedgefill.prepare.steps import minimise_movement
 from napari_wedgefill.projector import ParallelBeam
@@ -27,6 +32,21 @@ def test_a_known_displacement_is_measured_to_a_fiftieth_of_a_pixel(
     moving = 3.0 * spline_shift(fixed, true, mode="grid-wrap").astype(np.float32)
     found = measure_offset(moving, fixed, taper((64, 64)), 12.0)
     np.testing.assert_allclose(found, true, atol=0.02)
+
+
+@pytest.mark.parametrize("true", [(0.3, -0.45), (4.6, -7.2)])
+def test_phase_correlation_measures_it_under_uneven_light(true: tuple[float, float]) -> None:
+    fixed = texture((64, 64))
+    light = np.linspace(1.0, 3.0, 64, dtype=np.float32)
+    moving = light * spline_shift(fixed, true, mode="grid-wrap").astype(np.float32)
+    found = measure_offset_by_phase(moving, fixed, taper((64, 64)), 12.0)
+    np.testing.assert_allclose(found, true, atol=0.12)
+
+
+def test_phase_correlation_does_not_look_beyond_its_reach() -> None:
+    fixed = texture((64, 64))
+    moving = spline_shift(fixed, (0.0, 9.0), mode="grid-wrap").astype(np.float32)
+    assert not measure_offset_by_phase(moving, fixed, taper((64, 64)), 6.0).any()
 
 
 def test_the_background_of_noisy_images_with_an_offset_is_found() -> None:

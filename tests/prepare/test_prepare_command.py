@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from napari_wedgefill.cli import main
 from napari_wedgefill.io import read_tilt_series, write_tilt_series
+from napari_wedgefill.prepare.options import ShiftMethod
 from tests.prepare.simulated_needle import LEVEL, jitter, needle
 
 
@@ -67,6 +69,7 @@ def test_a_raw_series_is_prepared_and_the_recipe_repeats_it(
         (["--recipe", "nowhere.json"], "nowhere.json"),
         (["--like", "nowhere.json"], "nowhere.json"),
         (["--apply", "nowhere.xf"], "nowhere.xf"),
+        (["--shifts-by", "guess"], "phase-correlation"),
     ],
 )
 def test_a_wrong_option_is_told_in_a_sentence(
@@ -79,3 +82,25 @@ def test_a_wrong_option_is_told_in_a_sentence(
     assert status != 0
     assert message in capsys.readouterr().err
     assert not (tmp_path / "o.mrc").exists()
+
+
+def test_the_method_for_the_shifts_is_asked_for_and_kept_in_the_recipe(
+    raw: Path, tmp_path: Path
+) -> None:
+    out, again = tmp_path / "out.mrc", tmp_path / "again.mrc"
+    call = ["prepare", str(raw), "-o", str(out), "--shifts-by", "phase-correlation"]
+    assert main(call) == 0
+    recipe = out.with_suffix(".json")
+    first = json.loads(recipe.read_text())
+    assert first["recipe"]["shifts_by"] == "phase-correlation"
+    assert main(["prepare", str(raw), "-o", str(again), "--recipe", str(recipe)]) == 0
+    repeated = json.loads(again.with_suffix(".json").read_text())
+    assert repeated["recipe"] == first["recipe"]
+    assert repeated["found"] == first["found"]
+
+
+def test_every_method_for_the_shifts_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["prepare", "--help"])
+    told = "".join(capsys.readouterr().out.split())  # lines may break at a hyphen
+    assert all(name in told for name in get_args(ShiftMethod))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ..json_text import write_json
 from .series_arguments import (
@@ -20,7 +20,7 @@ from .series_arguments import (
 )
 
 if TYPE_CHECKING:
-    from ..prepare.options import PrepareOptions
+    from ..prepare.options import PrepareOptions, ShiftMethod
     from ..prepare.outcome import Found
     from ..tilt_series import TiltSeries
     from .progress_line import ProgressLine
@@ -62,6 +62,16 @@ def read_offset(text: str) -> float | None:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is neither degrees nor 'estimate'") from None
+
+
+def read_shift_method(text: str) -> ShiftMethod:
+    """Read `--shifts-by`."""
+    from ..prepare.options import ShiftMethod  # its room brings NumPy along
+
+    known: dict[str, ShiftMethod] = {name: name for name in get_args(ShiftMethod)}
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(known)}")
+    return known[text]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +134,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=read_span, metavar="A:B", help="keep only these rows")
     parser.add_argument("--columns", type=read_span, metavar="A:B", help="keep only these columns")
     parser.add_argument("--no-shifts", action="store_true", help="do not align")
+    parser.add_argument(
+        "--shifts-by",
+        type=read_shift_method,
+        metavar="METHOD",
+        help="guess the shifts by cross-correlation, phase-correlation, centre-of-mass or "
+        "common-line alone, and not by the best; reprojection refines them in any case",
+    )
     parser.add_argument(
         "--transforms",
         type=Path,
@@ -205,7 +222,13 @@ def _choose_options(args: argparse.Namespace) -> PrepareOptions:
         estimate_offset=tilts.estimate_offset or args.tilt_offset is None,
     )
     region = replace(region, rows=args.rows or region.rows, columns=args.columns or region.columns)
-    return PrepareOptions(region, clean, tilts, options.align and not args.no_shifts)
+    return PrepareOptions(
+        region,
+        clean,
+        tilts,
+        options.align and not args.no_shifts,
+        args.shifts_by or options.shifts_by,
+    )
 
 
 def _find_shifts(

@@ -14,11 +14,20 @@ from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, find_bad_images
+from .options import ShiftMethod
 from .pose import Binned, Pose
+from .quarter_turn import QuarterTurn, iter_compare, tell_clear, tell_doubt
 from .report import Aligned, AlignmentReport
 from .reprojection import measure_doubt
 from .spikes import replace_spikes
-from .steps import Work, iter_search, minimise_movement, prepare
+from .steps import (
+    FIRST_GUESSES,
+    Work,
+    is_applicable,
+    iter_search,
+    minimise_movement,
+    prepare,
+)
 
 MIN_GAIN = 0.98  # disagreement after over before; above it, the images are better left alone
 #: Moves below this (px) are the method's own noise: interpolating for them would only blur.
@@ -34,13 +43,20 @@ STILL_SHARE = 1e-5  # of their contrast; images that differ by less are copies
 BAD_IMAGE_PX = 128  # images are binned to about this size to look for bad ones
 
 
-def align(series: TiltSeries, *, on_progress: Callable[[Progress], None] | None = None) -> Aligned:
+def align(
+    series: TiltSeries,
+    *,
+    shifts_by: ShiftMethod = "best",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Aligned:
     """Align a tilt series: shifts, tilt-axis position and rotation.
 
     Parameters
     ----------
     series : TiltSeries
         Images (n_tilts, h, w), the tilt axis roughly along y. Any intensity offset.
+    shifts_by : str
+        How the shifts are first guessed, see `PrepareOptions`; they are always refined.
     on_progress : callable, optional
         Called with each `Progress`.
 
@@ -61,9 +77,10 @@ def align(series: TiltSeries, *, on_progress: Callable[[Progress], None] | None 
     a whole; of all those, the one that moves the images least is taken.
 
     What is found is applied only if the images then predict each other better at tilts that were
-    withheld, and if two halves of the rows agree about it.
+    withheld, if two halves of the rows agree about it, and if the images do not predict each other
+    better still when the axis is taken to lie across them.
     """
-    for item in iter_align(series):
+    for item in iter_align(series, shifts_by):
         if isinstance(item, Aligned):
             return item
         if on_progress is not None:
@@ -71,7 +88,7 @@ def align(series: TiltSeries, *, on_progress: Callable[[Progress], None] | None 
     raise AssertionError("iter_align ends with its result")
 
 
-def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
+def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[Progress | Aligned]:
     """Align as `align`, yielding progress; the last item is the result.
 
     Closing the generator cancels.
@@ -90,13 +107,24 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
     work = prepare(background.subtract_from(images), series.angles_deg)
     yield progress("Comparing the images", 0.05)
     before = work.coarse.choose_depth(start).withheld_error(start) if _is_worth(series) else 1.0
-    pose, method, reason = start, "", tell_what_lacks(series)
-    if not reason:
-        for stage, fraction, better, guess in iter_search(work, start):
+    pose, method, reason, axis_doubt = start, "", tell_what_lacks(series), ""
+    if not reason and not is_applicable(shifts_by, work):
+        reason = (
+            f"{FIRST_GUESSES[shifts_by].words} place only an object that is wholly in the field "
+            f"across the tilt axis, and this one leaves it; choose another method for the shifts"
+        )
+    elif not reason:
+        for stage, fraction, better, guess in iter_search(work, start, shifts_by):
             pose, method = better, guess
-            yield progress(stage, 0.1 + 0.75 * fraction)
+            yield progress(stage, 0.1 + 0.65 * fraction)
         pose = minimise_movement(pose, start, work.angles_deg, series.width)
         reason = tell_why_not(work, pose, start, before, series)
+        for item in iter_compare(work, (start, pose)):
+            if isinstance(item, QuarterTurn):
+                reason = tell_clear(item, series) if item.is_clear else reason
+                axis_doubt = tell_doubt(item, series)
+            else:
+                yield progress("Trying the tilt axis across the images", 0.75 + 0.15 * item)
     after = before if reason else _error_of(work, pose)
     found = start if reason else pose
     yield progress("Moving the images", 0.9)
@@ -123,6 +151,7 @@ def iter_align(series: TiltSeries) -> Iterator[Progress | Aligned]:
         applied=not reason,
         method=method if not reason else "",
         reason=reason,
+        axis_doubt=axis_doubt,
         left_out=left_out,
         kept=kept,
         seconds=time.perf_counter() - started,

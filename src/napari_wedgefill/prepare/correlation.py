@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -16,6 +18,13 @@ SMOOTH_PX = 1.0  # removes pixel noise and what a few sweeps cannot reconstruct
 NEWTON_STEPS = 4
 MAX_NEWTON_PX = 1.0
 TAPER_SHARE = 0.08
+PHASE_STEPS = 50  # per pixel, that phase correlation tells apart
+PHASE_ROUNDS = 5
+#: Frequencies with less than this share of the strongest power have phases of noise alone.
+EMPTY_SHARE = 1e-2
+
+#: Measures how far (y, x) the first image lies from the second: (moving, fixed, weights, reach_px).
+MeasureOffset = Callable[[Floats, Floats, Floats, float], NDArray[np.float64]]
 
 
 def taper(shape: tuple[int, int]) -> Floats:
@@ -75,6 +84,62 @@ def measure_offset(
     return np.clip(offset, -reach_px, reach_px)
 
 
+def measure_offset_by_phase(
+    moving: Floats, fixed: Floats, weights: Floats, reach_px: float
+) -> NDArray[np.float64]:
+    """Measure a displacement as `measure_offset`, by phase correlation in steps of 1/50 pixel.
+
+    Only the phases of the spectra count: what is bright or large weighs no more than fine detail,
+    so that uneven illumination matters little, and noise more than in cross-correlation.
+
+    Returns
+    -------
+    ndarray, (2,)
+        Pixels; zero where the images agree best further apart than `reach_px`.
+
+    References
+    ----------
+    M. Guizar-Sicairos, S. T. Thurman and J. R. Fienup, Opt. Lett. 33, 156-158 (2008).
+    """
+    offset = _phase_peak(moving, fixed, weights)
+    # The weights stay where they are, and draw the first result towards zero.
+    for _ in range(PHASE_ROUNDS - 1):
+        if np.abs(offset).max() > reach_px:
+            return np.zeros(2)
+        back = spline_shift(moving, -offset, order=3, mode="nearest")
+        step = _phase_peak(np.asarray(back, np.float32), fixed, weights)
+        offset += step
+        if np.abs(step).max() < 1.0 / PHASE_STEPS:
+            break
+    return offset if np.abs(offset).max() <= reach_px else np.zeros(2)
+
+
+def _phase_peak(moving: Floats, fixed: Floats, weights: Floats) -> NDArray[np.float64]:
+    """Maximum of the phase correlation, among frequencies that hold something."""
+    from skimage.registration import phase_cross_correlation
+
+    spectra = [
+        scipy.fft.fft2(weights * (image - np.average(image, weights=weights)))
+        for image in (fixed, moving)
+    ]
+    power = np.abs(spectra[0]) * np.abs(spectra[1])
+    squares = np.add.outer(*(scipy.fft.fftfreq(n) ** 2 for n in fixed.shape))
+    pass_band = np.exp(-2.0 * (np.pi * SMOOTH_PX) ** 2 * squares)
+    pass_band *= power > EMPTY_SHARE * power.max()
+    # scikit-image's own normalisation would let empty frequencies weigh as much as all others.
+    fixed_phases, moving_phases = (
+        pass_band * spectrum / np.maximum(np.abs(spectrum), 1e-30) for spectrum in spectra
+    )
+    back = phase_cross_correlation(
+        fixed_phases,
+        moving_phases,
+        space="fourier",
+        upsample_factor=PHASE_STEPS,
+        normalization=None,
+    )[0]
+    return -np.asarray(back, np.float64)
+
+
 def inside(offset: NDArray[np.float64], shape: tuple[int, ...]) -> Floats:
     """One where an image (h, w) moved back by `offset` (y, x) has pixels of its own, else 0."""
     sides = []
@@ -118,12 +183,16 @@ def _newton_step(back: Floats, fixed: Floats, weights: Floats) -> NDArray[np.flo
 
 
 def chain_neighbours(
-    images: Floats, angles_deg: NDArray[np.float64], reach_px: float
+    images: Floats,
+    angles_deg: NDArray[np.float64],
+    reach_px: float,
+    measure: MeasureOffset = measure_offset,
 ) -> NDArray[np.float64]:
     """Displacements (n_tilts, 2) by a chain of neighbouring tilts from the least tilted outwards.
 
     For objects that leave the field. Of two neighbours the more tilted is
-    stretched across the axis until the foreshortening agrees ("cosine stretch").
+    stretched across the axis until the foreshortening agrees ("cosine stretch"), and `measure`
+    compares the two.
 
     References
     ----------
@@ -140,7 +209,7 @@ def chain_neighbours(
     for tilt, inner in outwards:
         ratio = foreshortening(angles_deg[inner], angles_deg[tilt])
         wide = stretch_to_inner(passed[tilt], angles_deg[inner], angles_deg[tilt])
-        found = measure_offset(wide, passed[inner], weights, reach_px)
+        found = measure(wide, passed[inner], weights, reach_px)
         offsets[tilt] = offsets[inner] / [1.0, ratio] + found / [1.0, ratio]
     return offsets
 

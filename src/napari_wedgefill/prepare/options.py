@@ -5,10 +5,15 @@ magicgui makes the forms of the window from these classes. It reads the annotati
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 #: For pydantic, with which `recipe` reads these classes from files.
 CHECKED = {"extra": "forbid", "strict": True, "allow_inf_nan": False}
+
+#: How the shifts are first guessed, before they are refined by reprojection.
+ShiftMethod = Literal[
+    "best", "cross-correlation", "phase-correlation", "centre-of-mass", "common-line"
+]
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,9 @@ class PrepareOptions:
         Exclusion and angles.
     align : bool
         Find shifts and the tilt axis.
+    shifts_by : str
+        How the shifts are first guessed: the best of several methods, judged by withheld tilts, or
+        one method alone.
     """
 
     __pydantic_config__ = CHECKED
@@ -112,6 +120,7 @@ class PrepareOptions:
     clean: CleanOptions = field(default_factory=CleanOptions)
     tilts: TiltOptions = field(default_factory=TiltOptions)
     align: bool = True
+    shifts_by: ShiftMethod = "best"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, lists and numbers, ready for JSON."""

@@ -93,7 +93,7 @@ def iter_prepare(
         series = move_images(series, pose)
         told.append(like.sentence)
     elif options.align:
-        for item in iter_align(series):
+        for item in iter_align(series, options.shifts_by):
             if isinstance(item, Aligned):
                 series, alignment = item.series, item.report
             else:

@@ -43,6 +43,8 @@ class AlignmentReport:
         Of several first guesses, the one that predicted withheld tilts best.
     reason : str
         Why the images were not moved; empty where they were.
+    axis_doubt : str
+        Why the tilt axis may lie across the images, in a sentence; empty where it does not.
     left_out : tuple of BadImage
         Images of the input that show nothing of the specimen; the aligned series lacks them.
     kept : ndarray of int, (n_tilts,)
@@ -64,6 +66,7 @@ class AlignmentReport:
     applied: bool
     method: str
     reason: str
+    axis_doubt: str
     left_out: tuple[BadImage, ...]
     kept: NDArray[np.int64]
     seconds: float
@@ -71,7 +74,8 @@ class AlignmentReport:
     @property
     def sentence(self) -> str:
         """The outcome in plain words."""
-        told = " ".join(["", *(f"{bad.sentence[:-1]} and was left out." for bad in self.left_out)])
+        left_out = (f"{bad.sentence[:-1]} and was left out." for bad in self.left_out)
+        told = " ".join(["", *filter(None, [self.axis_doubt]), *left_out])
         if not self.applied:
             return (
                 f"The images were left where they are: they disagree by "
@@ -104,6 +108,7 @@ class AlignmentReport:
             "isolated": self.isolated,
             "measured_rows": list(self.measured_rows),
             "method": self.method,
+            "axis_doubt": self.axis_doubt,
             "left_out": [
                 {"image": bad.tilt, "angle_deg": bad.angle_deg, "reason": bad.reason}
                 for bad in self.left_out

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .common_line import is_isolated, mass_paths, measure_axial_offsets
 from .consistency import Consistency
-from .correlation import chain_neighbours
+from .correlation import (
+    MeasureOffset,
+    chain_neighbours,
+    measure_offset,
+    measure_offset_by_phase,
+)
+from .options import ShiftMethod
 from .pose import Binned, Floats, Pose
 from .reprojection import iter_refine
 from .tilt_axis import find_axis_rotation, find_axis_shift
@@ -70,28 +77,35 @@ def prepare(estimates: Floats, angles_deg: Doubles) -> Work:
     return Work(full, coarse, fine)
 
 
-def first_guesses(work: Work, start: Pose) -> Iterator[tuple[str, Pose]]:
-    """Poses by several methods that need no reconstruction, each with the name of its method."""
-    yield "the images as they are", start
-    if work.isolated:
-        yield (
-            "common lines and centres of mass",
-            place_by_common_lines(work, start, COMMON_LINE_ROUNDS),
-        )
-        yield "centres of mass", place_by_centres_of_mass(work, start)
+def first_guesses(
+    work: Work, start: Pose, shifts_by: ShiftMethod = "best"
+) -> Iterator[tuple[str, Pose]]:
+    """Poses by methods that need no reconstruction, each with the name of its method.
+
+    The images as they are come first: no method may make them worse.
+    """
+    yield AS_THEY_ARE, start
+    for name, guess in FIRST_GUESSES.items():
+        chosen = guess.is_tried if shifts_by == "best" else name == shifts_by
+        if chosen and is_applicable(name, work):
+            yield guess.words, guess.place(work, start)
+
+
+def place_by_chain(work: Work, start: Pose, measure: MeasureOffset) -> Pose:
+    """Place each image against its neighbour, from the least tilted outwards."""
     stack = work.fine.stack
     images, reach = stack.align(start), REACH_SHARE * min(stack.images.shape[1:])
-    chained = stack.factor * chain_neighbours(images, work.angles_deg, reach)
-    yield "a chain of neighbours", start.add_offsets(chained)
+    chained = chain_neighbours(images, work.angles_deg, reach, measure)
+    return start.add_offsets(stack.factor * chained)
 
 
-def place_by_common_lines(work: Work, start: Pose, n_rounds: int) -> Pose:
+def place_by_common_lines(work: Work, start: Pose) -> Pose:
     """Place the rows' mass along the axis, and the rows' centres of mass across it."""
     stack = work.fine.stack  # small enough to be quick; what is lost, the refinement finds
     along_px = stack.factor * measure_axial_offsets(stack.align(start))
     pose = start.add_offsets(_along(along_px))
     height, width = work.full.images.shape[1:]
-    for _ in range(n_rounds):
+    for _ in range(COMMON_LINE_ROUNDS):
         aligned = stack.align(pose)
         first, stop = pose.find_measured_rows(height, width)
         rows = -(-first // stack.factor), stop // stack.factor
@@ -127,20 +141,74 @@ def place_by_centres_of_mass(work: Work, start: Pose) -> Pose:
     return start.add_offsets(stack.factor * centres)
 
 
+@dataclass(frozen=True)
+class FirstGuess:
+    """A method that places the images without a reconstruction.
+
+    Attributes
+    ----------
+    words : str
+        What it is called in a report.
+    needs_isolated : bool
+        Whether it holds only for an object that is wholly in the field across the axis.
+    place : callable
+        Returns its pose.
+    is_tried : bool
+        Whether it is among the methods of which the best is taken.
+    """
+
+    words: str
+    needs_isolated: bool
+    place: Callable[[Work, Pose], Pose]
+    is_tried: bool = True
+
+
+AS_THEY_ARE = "the images as they are"
+FIRST_GUESSES = {
+    "common-line": FirstGuess("common lines and centres of mass", True, place_by_common_lines),
+    "centre-of-mass": FirstGuess("centres of mass", True, place_by_centres_of_mass),
+    "cross-correlation": FirstGuess(
+        "a chain of neighbours", False, partial(place_by_chain, measure=measure_offset)
+    ),
+    "phase-correlation": FirstGuess(
+        "a chain of neighbours by phase correlation",
+        False,
+        partial(place_by_chain, measure=measure_offset_by_phase),
+        is_tried=False,  # noise counts for as much as detail, so that it would not be the best
+    ),
+}
+
+
+def is_applicable(shifts_by: str, work: Work) -> bool:
+    """Whether a method holds for what the images show; "best" chooses one that does."""
+    return work.isolated or shifts_by == "best" or not FIRST_GUESSES[shifts_by].needs_isolated
+
+
 def _along(offsets_px: Doubles) -> Doubles:
     """Displacements (n_tilts, 2) from those along the axis alone."""
     return np.stack([offsets_px, np.zeros_like(offsets_px)], axis=1)
 
 
-def iter_search(work: Work, start: Pose) -> Iterator[tuple[str, float, Pose, str]]:
-    """Find the pose; yields (stage, fraction of the search, pose so far, its first guess)."""
+def iter_best_guess(
+    work: Work, start: Pose, shifts_by: ShiftMethod = "best"
+) -> Iterator[tuple[Pose, str]]:
+    """Yield, after each first guess, the one that so far predicts withheld tilts best."""
     best, method, error = start, "", float("inf")
-    for name, guess in first_guesses(work, start):
-        yield "Finding the shifts", 0.0, best, method
-        judged = guess if name == "the images as they are" else centre_object(work, guess)
+    for name, guess in first_guesses(work, start, shifts_by):
+        judged = guess if name == AS_THEY_ARE else centre_object(work, guess)
         here = work.coarse.withheld_error(judged)
         if here < error:
             best, method, error = judged, name, here
+        yield best, method
+
+
+def iter_search(
+    work: Work, start: Pose, shifts_by: ShiftMethod = "best"
+) -> Iterator[tuple[str, float, Pose, str]]:
+    """Find the pose; yields (stage, fraction of the search, pose so far, its first guess)."""
+    best, method = start, ""
+    for best, method in iter_best_guess(work, start, shifts_by):
+        yield "Finding the shifts", 0.0, best, method
     n_visits = len(COARSE_SCANS) + len(FINE_SCANS)
     visits = [(work.coarse, *scan) for scan in COARSE_SCANS]
     visits += [(work.fine, *scan) for scan in FINE_SCANS]
@@ -175,7 +243,8 @@ def scan_axis(
     """Move and turn the tilt axis to where the images contradict each other least."""
     factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
     pose = find_axis_shift(consistency, pose, step_px * factor, reach_px=width * factor / 8)
-    turned = find_axis_rotation(consistency, pose, step_deg, reach_deg=4.0 * step_deg)
+    # One step further than is allowed, so that a minimum near the limit is seen from both sides.
+    turned = find_axis_rotation(consistency, pose, step_deg, reach_deg=MAX_TURN_DEG + step_deg)
     return turned if abs(turned.axis_deg - start.axis_deg) <= MAX_TURN_DEG else pose
 
 

@@ -362,3 +362,15 @@ def test_a_series_that_cannot_be_prepared_says_why(window):
     assert window.series is window.raw
     with pytest.raises(WedgefillError, match="at least 3"):
         list(prepare_steps(window.dock.inputs(), window.page.chosen.plan.options(), lambda s: None))
+
+
+def test_how_shifts_are_found_is_chosen_and_taken_from_a_recipe(window):
+    page = window.page
+    form = page.forms["shifts"]
+    assert page.chosen.plan.options().shifts_by == "best"
+    form.shifts_by.value = "phase-correlation"
+    assert page.chosen.plan.options().shifts_by == "phase-correlation"
+    page.chosen.plan.take_options(replace(page.chosen.plan.options(), shifts_by="common-line"))
+    page._fill_in()
+    assert form.shifts_by.value == "common-line"
+    assert page.chosen.plan.options().shifts_by == "common-line"

@@ -186,6 +186,7 @@ class PreparePage(Container[Widget]):
         shifts = self.forms["shifts"].shifts
         shifts.reset_choices()
         shifts.value = self.chosen.plan.shifts
+        self.forms["shifts"].shifts_by.value = self.chosen.plan.shifts_by
         self._is_setting = False
         for part in (self.clean, self.tilts, self.region):
             part.show()
@@ -199,7 +200,11 @@ class PreparePage(Container[Widget]):
 
     def _take_shifts(self) -> None:
         if not self._is_setting:
-            self.chosen.plan.shifts = self.forms["shifts"].shifts.value
+            form = self.forms["shifts"]
+            self.chosen.plan.shifts, self.chosen.plan.shifts_by = (
+                form.shifts.value,
+                form.shifts_by.value,
+            )
 
     def _say_state(self) -> None:
         """Say whether the series needs preparing, or what was done to it."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...prepare import BadImage, CleanOptions, PrepareOptions, RegionOptions, TiltOptions
+from ...prepare.options import ShiftMethod
 from ...progress import Progress
 from ..fill.inputs import FillInputs
 from .steps import Step
@@ -53,6 +54,8 @@ class Plan:
         True angles of images whose angle is wrong.
     shifts : object
         `FIND`, `LEAVE`, `KEEP`, another prepared layer, or a `FileShifts`.
+    shifts_by : str
+        How shifts are found, see `PrepareOptions`.
     glance : Glance or None
         What a first look found.
     belongs_to : tuple
@@ -66,6 +69,7 @@ class Plan:
     is_decided: bool = False
     corrected_deg: dict[int, float] = field(default_factory=dict)
     shifts: Any = FIND
+    shifts_by: ShiftMethod = "best"
     glance: Glance | None = None
     belongs_to: tuple[Any, ...] = ()
 
@@ -86,6 +90,7 @@ class Plan:
         self.is_decided = not options.tilts.leave_out_useless
         self.corrected_deg = dict(options.tilts.corrected_deg)
         self.shifts = FIND if options.align else LEAVE
+        self.shifts_by = options.shifts_by
 
     def follow(self, angles: str, axis: str) -> None:
         """Forget what was counted in other angles or along another axis, and look again."""
@@ -116,7 +121,7 @@ class Plan:
                 if tilt not in self.left_out
             ),
         )
-        return PrepareOptions(self.region, self.clean, tilts, align=self.shifts == FIND)
+        return PrepareOptions(self.region, self.clean, tilts, self.shifts == FIND, self.shifts_by)
 
 
 def glance_steps(inputs: FillInputs) -> Generator[Glance | Progress, None, None]:

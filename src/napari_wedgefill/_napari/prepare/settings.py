@@ -13,6 +13,7 @@ from magicgui.widgets import FunctionGui, SpinBox
 from magicgui.widgets.bases import ValuedContainerWidget
 
 from ...prepare import CleanOptions, RegionOptions, TiltOptions
+from ...prepare.options import ShiftMethod
 from .plan import FIND
 
 #: Furthest that the slider turns the tilt axis, in degrees.
@@ -29,9 +30,13 @@ class Shifts:
     shifts : object
         Find shifts and tilt axis in these images, leave the images where they are, or apply what
         was found on another signal of the same tilts, or by another program.
+    shifts_by : str
+        How shifts are found: by the best of several methods, or by one alone. Centres of mass and
+        common lines need an object that is wholly in the field. Reprojection always refines them.
     """
 
     shifts: Annotated[Any, {"label": "Shifts", "widget_type": "ComboBox", "choices": [FIND]}] = FIND
+    shifts_by: Annotated[ShiftMethod, {"label": "Found by"}] = "best"
 
 
 @dataclass
