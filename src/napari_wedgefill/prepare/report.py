@@ -71,7 +71,7 @@ class AlignmentReport:
     @property
     def sentence(self) -> str:
         """The outcome in plain words."""
-        told = " ".join(["", *(f"{bad.sentence[:-1]} and was left out." for bad in self.left_out)])
+        told = " ".join(["", *(f"{bad.sentence[:-1]}; it was left out." for bad in self.left_out)])
         if not self.applied:
             return (
                 f"The images were left where they are: they disagree by "
