@@ -96,6 +96,13 @@ def test_semicolons_and_a_byte_order_mark_of_a_spreadsheet(batch, in_process, ti
     assert (tmp_path / "out" / "tiny" / "report.json").exists()
 
 
+def test_decimal_commas_of_a_spreadsheet(batch, in_process, tiny_path, tmp_path):
+    ran = batch("file;pixel_nm;axis-shift;angles\ntiny.mrc;0,5;-1,25;\n", "--methods", "wbp")
+    assert ran.code == 0, ran.err
+    settings = json.loads((tmp_path / "out" / "tiny" / "report.json").read_text())["settings"]
+    assert (settings["pixel_nm"], settings["axis_shift"]) == (0.5, -1.25)
+
+
 def test_a_folder_is_looked_through(batch, in_process, wedgefill, tiny_path, tmp_path):
     folder = tmp_path / "in"
     for name in ("a.mrc", "deep/a.mrc"):

@@ -12,7 +12,7 @@ from ..io import kind_of
 from ..io.tilt_reader import image_paths
 from ..run.stored import stage
 from ..tilt_series import MIN_TILTS
-from .job import name_results
+from .job import name_results, replace_forbidden
 
 #: Series at addresses that are looked at at once: stores answer slowly, but many at a time.
 AT_ONCE = 16
@@ -46,7 +46,7 @@ def find_stored_series(
         for zarr, kind in zip(zarrs, threads.map(_tell_stored_kind, zarrs), strict=True):
             if kind == "tilt series":
                 inside = zarr.url.removeprefix(f"{address}/")
-                yield inside.removesuffix(zarr.suffix), zarr
+                yield replace_forbidden(inside.removesuffix(zarr.suffix)), zarr
 
 
 def _tell_stored_kind(address: Address) -> str:
@@ -88,9 +88,10 @@ def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[s
         kinds = {path: _tell_kind(path) for path in paths}
         series = [path for path, kind in kinds.items() if kind == "tilt series"]
         if not series and list(kinds.values()).count("image") >= MIN_TILTS:
-            yield (inside.as_posix() if inside.parts else folder.resolve().name), place
+            name = inside.as_posix() if inside.parts else folder.resolve().name
+            yield replace_forbidden(name), place
         for path in series:
-            yield (inside / name_results(path)).as_posix(), path
+            yield replace_forbidden((inside / name_results(path)).as_posix()), path
 
 
 def _tell_kind(path: Path) -> str:

@@ -16,7 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..addresses import Address, Store, read_place
+from ..addresses import Address, read_place
 from ..errors import WedgefillError
 from .fill import add_output_argument
 from .progress_line import ProgressLine
@@ -70,7 +70,7 @@ def read_count(text: str) -> int:
 def run(args: argparse.Namespace) -> None:
     """Read and check the list, fill the series, and say what became of them."""
     from ..batch.cluster import count_workers, open_client, share_memory
-    from ..batch.many import iter_many
+    from ..batch.many import hold_place, iter_many
 
     if args.scheduler is None and args.max_memory is None:
         args = copy.copy(args)
@@ -78,16 +78,15 @@ def run(args: argparse.Namespace) -> None:
     with ProgressLine() as line:
         jobs = read_jobs(args, line.show)
         line.say(f"{len(jobs)} series")
-        if isinstance(args.output, Address):
-            Store(args.output).check_writable()
-        try:
-            with open_client(args.scheduler, args.workers) as client:
-                if link := find_dashboard(client, args.scheduler):
-                    line.say(f"dashboard: {link}")
-                outcomes = follow_batch(iter_many(jobs, args.output, client), line)
-        finally:
-            if args.scheduler is None and isinstance(args.output, Path):
-                remove_partial(jobs, args.output)
+        with hold_place(args.output) as place:
+            try:
+                with open_client(args.scheduler, args.workers) as client:
+                    if link := find_dashboard(client, args.scheduler):
+                        line.say(f"dashboard: {link}")
+                    outcomes = follow_batch(iter_many(jobs, place, client), line)
+            finally:
+                if args.scheduler is None and isinstance(place, Path):
+                    remove_partial(jobs, place)
         report_batch(outcomes, args.output, line)
 
 
