@@ -85,6 +85,21 @@ def test_what_changed_is_done_again(path, out, change):
     assert run_series(make_job(path, options), out).state == KEPT
 
 
+def test_other_methods_leave_no_volumes_of_the_earlier_run(path, out):
+    """They would belong to no report, and be in the way of a third run."""
+    both = RunOptions(FillOptions(methods=("wbp", "sart")))
+    for options, n_volumes in ((both, 2), (WBP, 1), (both, 2)):
+        assert run_series(make_job(path, options), out).state == DONE
+        assert len(list((out / "tiny").glob("*.mrc"))) == n_volumes
+
+
+def test_volumes_of_the_earlier_run_that_were_changed_since_stay(path, out):
+    run_series(make_job(path, RunOptions(FillOptions(methods=("wbp", "sart")))), out)
+    (out / "tiny" / "tiny_sart.mrc").write_text("mine")
+    assert run_series(make_job(path, WBP), out).state == DONE
+    assert (out / "tiny" / "tiny_sart.mrc").read_text() == "mine"
+
+
 def test_a_file_of_the_user_is_not_replaced(path, out):
     (out / "tiny").mkdir(parents=True)
     (out / "tiny" / "tiny_wbp.mrc").write_text("mine")

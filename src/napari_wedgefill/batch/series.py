@@ -9,7 +9,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -214,11 +214,43 @@ def _run(
     kept: Kept | None,
 ) -> dict[str, Any]:
     provenance = Provenance(staged.path, job.command_line, job.settings, staged.origin)
+    earlier = _read_earlier_report(place)
     with _make_at(place) as target:
         events = iter_run_to(
             target, series, job.options, provenance, open_session(), overwrite=True, kept=kept
         )
-        return relay.follow(events, Done).report
+        report = relay.follow(events, Done).report
+    _remove_superseded(place, earlier, report)
+    return report
+
+
+def _read_earlier_report(place: Path | Address) -> dict[str, Any]:
+    try:
+        return (
+            read_stored_report(Store(place)) if isinstance(place, Address) else read_report(place)
+        )
+    except WedgefillError:
+        return {}
+
+
+def _remove_superseded(
+    place: Path | Address, earlier: Mapping[str, Any], report: Mapping[str, Any]
+) -> None:
+    """Remove what an earlier run of the batch wrote and this one did not: no report tells of it.
+
+    Files in a folder that were changed since stay.
+    """
+    written = {*report["files"].values(), REPORT}
+    for what, name in earlier.get("files", {}).items():
+        if name in written or Path(name).name != name:
+            continue
+        if isinstance(place, Address):
+            Store(place).remove(name)
+            continue
+        expected = earlier.get("sha256", {}).get(what)
+        with suppress(OSError, WedgefillError):
+            if expected in (None, compute_fingerprint(place / name)["sha256"]):
+                (place / name).unlink()
 
 
 @dataclass(frozen=True)

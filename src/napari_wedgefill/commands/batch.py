@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import copy
 import shutil
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..addresses import Address, read_place
+from ..addresses import Address, Store, read_place
 from ..errors import WedgefillError
 from .fill import add_output_argument
 from .progress_line import ProgressLine
@@ -78,15 +78,16 @@ def run(args: argparse.Namespace) -> None:
     with ProgressLine() as line:
         jobs = read_jobs(args, line.show)
         line.say(f"{len(jobs)} series")
-        with hold_place(args.output) as place:
-            try:
-                with open_client(args.scheduler, args.workers) as client:
-                    if link := find_dashboard(client, args.scheduler):
-                        line.say(f"dashboard: {link}")
-                    outcomes = follow_batch(iter_many(jobs, place, client), line)
-            finally:
-                if args.scheduler is None and isinstance(place, Path):
-                    remove_partial(jobs, place)
+        if isinstance(args.output, Address):
+            Store(args.output).check_writable()
+        # The folder is kept until our own workers have ended and what they left is removed.
+        with ExitStack() as held, open_client(args.scheduler, args.workers) as client:
+            place = held.enter_context(hold_place(args.output))
+            if args.scheduler is None and isinstance(place, Path):
+                held.callback(remove_partial, jobs, place)
+            if link := find_dashboard(client, args.scheduler):
+                line.say(f"dashboard: {link}")
+            outcomes = follow_batch(iter_many(jobs, place, client), line)
         report_batch(outcomes, args.output, line)
 
 
@@ -94,7 +95,9 @@ def find_dashboard(client: Any, scheduler: str | None) -> str:
     """Return the address of Dask's dashboard; empty if there is none."""
     from importlib.util import find_spec
 
-    has_dashboard = scheduler is not None or find_spec("bokeh") is not None
+    has_dashboard = find_spec("bokeh") is not None
+    if scheduler is not None:
+        has_dashboard = "dashboard" in client.scheduler_info(n_workers=0).get("services", {})
     return str(client.dashboard_link or "") if has_dashboard else ""
 
 
