@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_wedgefill.batch import cluster
+from napari_wedgefill.batch import cluster, find_series
 from napari_wedgefill.io import read_volume
+from napari_wedgefill.io.tilt_reader import image_paths
 
 
 @pytest.fixture
@@ -116,6 +117,20 @@ def test_a_folder_is_looked_through(batch, in_process, wedgefill, tiny_path, tmp
     assert "2 done, 0 kept, 1 failed" in ran.err
     assert (tmp_path / "out" / "deep" / "a" / "a_wbp.mrc").exists()
     assert "broken.mrc" in (tmp_path / "out" / "summary.csv").read_text()
+
+
+def test_a_folder_that_must_not_be_looked_into_is_one_that_fails(tiny_path, monkeypatch):
+    """Such as lost+found; the rest of the disk is filled all the same."""
+    (tiny_path.parent / "lost+found").mkdir()
+
+    def look(place):
+        if place.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(place))
+        return image_paths(place)
+
+    monkeypatch.setattr(find_series, "image_paths", look)
+    found = [name for name, _ in find_series.find_series(tiny_path.parent)]
+    assert found == ["tiny", "lost+found"]
 
 
 def test_a_folder_that_holds_its_own_results_is_looked_through_without_them(
