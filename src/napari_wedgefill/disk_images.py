@@ -19,6 +19,8 @@ Floats = NDArray[np.float32]
 #: So many images, spread over the series, are looked at when a file is opened, and of large ones
 #: evenly spaced rows with so many pixels.
 N_SURVEYED, SURVEYED_PIXELS = 5, 2_000_000
+#: Rows that are looked at first where all images are asked whether they are blank.
+FEW_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,9 @@ class Survey:
         Other pixels that are NaN or infinite.
     n_images : int
         How many images were looked at.
+    blank : tuple of int
+        Those of the file whose pixels all have one value: all of a mapped file, and of what is read
+        in chunks those that were looked at.
     """
 
     low: float
@@ -42,6 +47,7 @@ class Survey:
     n_unmendable: int
     n_mended: int
     n_images: int
+    blank: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +99,9 @@ class DiskImages:
                 pixels = good
             low, high = min(low, float(pixels.min())), max(high, float(pixels.max()))
             release_pages(source)
-        survey = Survey(low, high, n_unmendable, n_mended, len(chosen))
+        asked = range(len(source)) if isinstance(source, np.ndarray) else chosen
+        blank = tuple(int(i) for i in asked if _is_blank(source, int(i)))
+        survey = Survey(low, high, n_unmendable, n_mended, len(chosen), blank)
         return cls(source, np.arange(len(source)), 0, int(source.shape[1]), survey)
 
     @property
@@ -202,6 +210,15 @@ class DiskImages:
                 )
             self.fills[at] = float(np.median(good))
         return self.fills[at]
+
+
+def _is_blank(source: Any, i: int) -> bool:
+    """Tell whether all pixels of an image have one value; a few rows mostly answer that."""
+    few = read_mapped(source[i, :: max(1, source.shape[1] // FEW_ROWS)])
+    if few.min() != few.max():  # what is no number is told elsewhere
+        return False
+    image = read_mapped(source[i])
+    return bool(image.min() == image.max())
 
 
 def _read_view(rows: Any, rest: tuple[Any, ...]) -> NDArray[Any]:

@@ -202,7 +202,8 @@ class TiltSeries:
             raise WedgefillError(f"{self.name}: every pixel is NaN or infinite; export it again.")
         if n_bad:
             raise WedgefillError(
-                f"{self.name}: {n_bad} pixels are NaN or infinite; replace them and try again."
+                f"{self.name}: {n_bad} pixels are NaN or infinite{self._place_bad_pixels()}; "
+                "replace them, or leave such tilts out."
             )
         if low == high:
             raise WedgefillError(
@@ -213,6 +214,14 @@ class TiltSeries:
                 f"{self.name}: its values lie between {low:.3g} and {high:.3g}, which is beyond "
                 "what can be computed with in single precision; multiply the images by a constant."
             )
+
+    def _place_bad_pixels(self) -> str:
+        """Say which images hold pixels that are no numbers."""
+        if isinstance(self.images, DiskImages):
+            return ""
+        bad = [k for k, image in enumerate(self.images) if not np.isfinite(image).all()]
+        more = f" and {len(bad) - 1} others" if len(bad) > 1 else ""
+        return f", in image {bad[0]} ({self.angles_deg[bad[0]]:.1f} degrees){more}"
 
     def _extremes(self) -> tuple[float, float, int]:
         """Return the lowest and highest finite pixel, and how many are not finite."""

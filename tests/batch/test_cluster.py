@@ -121,6 +121,14 @@ def test_a_scheduler_that_is_not_there(address, monkeypatch):
         pass
 
 
+@pytest.mark.parametrize("content", [b"\xff\0", b"[]", b'{"address": 1}', b""])
+def test_a_file_that_is_no_scheduler_file(content, tmp_path):
+    path = tmp_path / "scheduler.json"
+    path.write_bytes(content)
+    with pytest.raises(WedgefillError, match="no scheduler file of Dask"), open_client(str(path)):
+        pass
+
+
 def test_without_dask_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(cluster, "find_spec", lambda _: None)
     with pytest.raises(WedgefillError, match=r"napari-wedgefill\[cluster\]"), open_client():

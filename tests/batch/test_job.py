@@ -93,3 +93,15 @@ def test_what_the_checks_said_is_in_the_summary(corrected):
     row = to_csv([Outcome("a", Path("a.mrc"), DONE, report=report)]).splitlines()[1]
     assert "Do not use GAN here." in row
     assert ("They differ." in row) is corrected
+
+
+@pytest.mark.parametrize("name", ["summary.csv", "Index.html"])
+def test_a_folder_is_not_called_like_a_file_of_the_batch(name):
+    with pytest.raises(WedgefillError, match="writes a file of this name"):
+        check_jobs([replace(make_job("a.mrc", WBP), name=name)])
+
+
+def test_names_of_files_that_other_disks_do_not_take_make_names_of_folders():
+    job = make_job("grid 12:30?.mrc", WBP)
+    assert job.name == "grid 12_30_"
+    check_jobs([job])

@@ -12,7 +12,7 @@ import pytest
 from napari_wedgefill import FillOptions, RunOptions, WedgefillError
 from napari_wedgefill.batch import many
 from napari_wedgefill.batch.job import DONE, FAILED, KEPT, NOT_BEGUN, Outcome, make_job
-from napari_wedgefill.batch.many import fill_many, iter_many
+from napari_wedgefill.batch.many import fill_many, hold_place, iter_many
 from napari_wedgefill.cli import main
 from napari_wedgefill.io import mrc_sink
 
@@ -57,6 +57,13 @@ def test_a_series_that_fails_is_reported_and_the_rest_is_filled(paths, out, clie
     assert 'src="s1/' not in page
     ended = fill_many(paths, CLASSICAL, folder=out, client=client)
     assert [one.state for one in ended] == [KEPT, FAILED, KEPT]
+
+
+def test_two_batches_at_once_do_not_share_a_folder(paths, out, client):
+    """The second would clear away what the first has half-made."""
+    with hold_place(out), pytest.raises(WedgefillError, match="another run is writing into"):
+        fill_many(paths, CLASSICAL, folder=out, client=client)
+    assert not list(out.iterdir())
 
 
 def test_the_page_shows_names_and_sentences_as_text(write_series, out, client):

@@ -14,6 +14,7 @@ from napari_wedgefill.batch.job import DONE, FAILED, KEPT, NOT_BEGUN, make_job
 from napari_wedgefill.batch.series import run_series
 from napari_wedgefill.cli import main
 from napari_wedgefill.io import mrc_sink
+from napari_wedgefill.run.report import read_report
 from napari_wedgefill.run.report_schema import Settings
 
 WBP = RunOptions(FillOptions(methods=("wbp",)))
@@ -83,6 +84,24 @@ def test_what_changed_is_done_again(path, out, change):
     options = change(path, out)
     assert run_series(make_job(path, options), out).state == DONE
     assert run_series(make_job(path, options), out).state == KEPT
+
+
+def test_volumes_of_other_methods_stay_and_are_replaced_by_the_batch_only(path, out):
+    """They took hours; and they are not in the way of a third run."""
+    both = RunOptions(FillOptions(methods=("wbp", "sart")))
+    for options in (both, WBP, WBP, both):
+        assert run_series(make_job(path, options), out).state in (DONE, KEPT)
+        assert len(list((out / "tiny").glob("*.mrc"))) == 2
+    assert {*read_report(out / "tiny")["files"]} >= {"wbp", "sart"}
+
+
+def test_volumes_of_an_earlier_run_that_were_changed_since_are_not_replaced(path, out):
+    both = RunOptions(FillOptions(methods=("wbp", "sart")))
+    run_series(make_job(path, both), out)
+    assert run_series(make_job(path, WBP), out).state == DONE
+    (out / "tiny" / "tiny_sart.mrc").write_text("mine")
+    assert run_series(make_job(path, both), out).state == FAILED
+    assert (out / "tiny" / "tiny_sart.mrc").read_text() == "mine"
 
 
 def test_a_file_of_the_user_is_not_replaced(path, out):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from napari_wedgefill.batch import cluster
+from napari_wedgefill.batch import cluster, find_series
 from napari_wedgefill.io import read_volume
+from napari_wedgefill.io.tilt_reader import image_paths
 
 
 @pytest.fixture
@@ -96,6 +97,13 @@ def test_semicolons_and_a_byte_order_mark_of_a_spreadsheet(batch, in_process, ti
     assert (tmp_path / "out" / "tiny" / "report.json").exists()
 
 
+def test_decimal_commas_of_a_spreadsheet(batch, in_process, tiny_path, tmp_path):
+    ran = batch("file;pixel_nm;axis-shift;angles\ntiny.mrc;0,5;-1,25;\n", "--methods", "wbp")
+    assert ran.code == 0, ran.err
+    settings = json.loads((tmp_path / "out" / "tiny" / "report.json").read_text())["settings"]
+    assert (settings["pixel_nm"], settings["axis_shift"]) == (0.5, -1.25)
+
+
 def test_a_folder_is_looked_through(batch, in_process, wedgefill, tiny_path, tmp_path):
     folder = tmp_path / "in"
     for name in ("a.mrc", "deep/a.mrc"):
@@ -109,6 +117,20 @@ def test_a_folder_is_looked_through(batch, in_process, wedgefill, tiny_path, tmp
     assert "2 done, 0 kept, 1 failed" in ran.err
     assert (tmp_path / "out" / "deep" / "a" / "a_wbp.mrc").exists()
     assert "broken.mrc" in (tmp_path / "out" / "summary.csv").read_text()
+
+
+def test_a_folder_that_must_not_be_looked_into_is_one_that_fails(tiny_path, monkeypatch):
+    """Such as lost+found; the rest of the disk is filled all the same."""
+    (tiny_path.parent / "lost+found").mkdir()
+
+    def look(place):
+        if place.name == "lost+found":
+            raise PermissionError(13, "Permission denied", str(place))
+        return image_paths(place)
+
+    monkeypatch.setattr(find_series, "image_paths", look)
+    found = [name for name, _ in find_series.find_series(tiny_path.parent)]
+    assert found == ["tiny", "lost+found"]
 
 
 def test_a_folder_that_holds_its_own_results_is_looked_through_without_them(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.errors import WedgefillError
-from napari_wedgefill.io import find_angles, read_tilt_series
+from napari_wedgefill.io import find_angles, read_tilt_series, tilt_reader
 
 ANGLES = np.array([-60.0, -30, 0, 30, 60])
 
@@ -198,3 +198,23 @@ def test_a_file_without_a_suffix(tmp_path):
     (tmp_path / "stack").write_bytes(bytes(2048))
     with pytest.raises(WedgefillError, match="stack: it has no suffix"):
         read_tilt_series(tmp_path / "stack")
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("axis", ["y", "x", 10.0])
+def test_blank_images_of_a_stack_are_named(stack, write_mrc, monkeypatch, is_large, axis):
+    """By their place in the series, whatever their order in the file."""
+    if is_large:
+        monkeypatch.setattr(tilt_reader, "IN_MEMORY_BYTES", 0)
+    stack[3] = 7.0
+    series = read_tilt_series(write_mrc(stack, angles=[60.0, 30, 0, -30, -60]), axis=axis)
+    told = [warning for warning in series.warnings if "lank" in warning]
+    assert len(told) == 1
+    assert "same value: 1 (-30.0 degrees);" in told[0]
+
+
+def test_an_image_of_no_numbers_is_named(stack, write_mrc):
+    stack[3] = np.nan
+    path = write_mrc(stack, angles=[60.0, 30, 0, -30, -60])
+    with pytest.raises(WedgefillError, match=r"in image 1 \(-30\.0 degrees\)"):
+        read_tilt_series(path)

@@ -342,3 +342,44 @@ def test_disagreement_in_words():
 
 def test_kind_stays_a_series_when_sources_disagree(stack, write_mrc):
     assert kind_of(write_mrc(stack, angles=ANGLES, **serialem_records(ACQUIRED))) == "tilt series"
+
+
+@pytest.mark.parametrize("n_records", [1, 2])
+@pytest.mark.parametrize("layout", ["FEI1", "SERI", "old FEI"])
+def test_headers_of_fewer_images_are_told_too(
+    stack, write_mrc, make_fei_records, layout, n_records
+):
+    """Images were added to the stack, and its header stayed as it was."""
+    angles = ANGLES[:n_records]
+    header = {
+        "FEI1": fei1_records(angles, n_empty=8),
+        "SERI": {
+            "extended": np.r_[angles * 100, np.zeros(20)].astype("<i2").tobytes(),
+            "exttyp": b"SERI",
+            "words_128": (2, 1),
+        },
+        "old FEI": {"extended": make_fei_records(angles), "words_128": (0, 32)},
+    }[layout]
+    words = rf"header.* holds {n_records} angles, but x\.mrc 5 images"
+    with pytest.raises(WedgefillError, match=words):
+        read_tilt_series(write_mrc(stack, **header))
+    told = " ".join(read_tilt_series(write_mrc(stack, angles=ANGLES, **header)).warnings)
+    assert f"holds {n_records} angles" in told
+
+
+def test_a_short_fei_header_is_told(stack, write_mrc):
+    with pytest.raises(WedgefillError, match=r"FEI1 extended header holds 3 angles"):
+        read_tilt_series(write_mrc(stack, **fei1_records(ANGLES[:3])))
+
+
+def test_the_last_image_may_lie_at_zero(stack, write_mrc, make_fei_records):
+    angles = [-40.0, -30, -20, -10, 0]
+    path = write_mrc(stack, extended=make_fei_records(np.array(angles)), words_128=(0, 32))
+    assert read_tilt_series(path).angles_deg.tolist() == angles
+
+
+def test_a_volume_is_called_one_though_the_angles_of_its_stack_lie_beside_it(stack, write_mrc):
+    path = write_mrc(stack, "x.rec")
+    path.with_suffix(".tlt").write_text("-60\n0\n60\n")
+    with pytest.raises(WedgefillError, match="looks like a volume"):
+        read_tilt_series(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import tempfile
@@ -92,6 +93,11 @@ def _connect(scheduler: str) -> Client:
     from distributed import Client
 
     is_file = Path(scheduler).is_file()
+    if is_file and not _is_scheduler_file(Path(scheduler)):
+        raise WedgefillError(
+            f"{scheduler}: this is no scheduler file of Dask; 'dask scheduler --scheduler-file "
+            "FILE' writes one."
+        )
     where: dict[str, Any] = {"scheduler_file": scheduler} if is_file else {"address": scheduler}
     try:
         return Client(**where, timeout=CONNECT_SECONDS, set_as_default=False)
@@ -100,6 +106,14 @@ def _connect(scheduler: str) -> Client:
             f"{scheduler}: no Dask scheduler answers there; start one with 'dask scheduler', give "
             "the address that it prints, or leave --scheduler out to work on this machine alone."
         ) from error
+
+
+def _is_scheduler_file(path: Path) -> bool:
+    try:
+        told = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and isinstance(told.get("address"), str)
 
 
 @contextmanager

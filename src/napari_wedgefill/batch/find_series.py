@@ -12,7 +12,7 @@ from ..io import kind_of
 from ..io.tilt_reader import image_paths
 from ..run.stored import stage
 from ..tilt_series import MIN_TILTS
-from .job import name_results
+from .job import name_results, replace_forbidden
 
 #: Series at addresses that are looked at at once: stores answer slowly, but many at a time.
 AT_ONCE = 16
@@ -46,7 +46,7 @@ def find_stored_series(
         for zarr, kind in zip(zarrs, threads.map(_tell_stored_kind, zarrs), strict=True):
             if kind == "tilt series":
                 inside = zarr.url.removeprefix(f"{address}/")
-                yield inside.removesuffix(zarr.suffix), zarr
+                yield replace_forbidden(inside.removesuffix(zarr.suffix)), zarr
 
 
 def _tell_stored_kind(address: Address) -> str:
@@ -61,8 +61,8 @@ def _tell_stored_kind(address: Address) -> str:
 def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[str, Path]]:
     """Find tilt series: files that hold one, and folders with one file a tilt.
 
-    Volumes and single images are passed over. A file that cannot be opened is given all the same:
-    whoever reads it will be told what is wrong with it.
+    Volumes and single images are passed over. A file that cannot be opened, or a folder that must
+    not be looked into, is given all the same: whoever reads it will be told what is wrong with it.
 
     Parameters
     ----------
@@ -81,16 +81,20 @@ def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[s
         is_hidden = any(part.startswith(".") for part in inside.parts)
         if is_hidden or (leave_out is not None and _is_in(place, leave_out)):
             continue
+        name = replace_forbidden(inside.as_posix() if inside.parts else folder.resolve().name)
         try:
             paths = sorted(image_paths(place))
         except WedgefillError:
             continue  # no image in it
+        except OSError:
+            yield name, place  # it must not be looked into, and whoever reads it is told so
+            continue
         kinds = {path: _tell_kind(path) for path in paths}
         series = [path for path, kind in kinds.items() if kind == "tilt series"]
         if not series and list(kinds.values()).count("image") >= MIN_TILTS:
-            yield (inside.as_posix() if inside.parts else folder.resolve().name), place
+            yield name, place
         for path in series:
-            yield (inside / name_results(path)).as_posix(), path
+            yield replace_forbidden((inside / name_results(path)).as_posix()), path
 
 
 def _tell_kind(path: Path) -> str:

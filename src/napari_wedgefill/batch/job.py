@@ -17,6 +17,10 @@ from ..tilt_series import TiltSeries
 
 #: What may have become of a series.
 DONE, KEPT, FAILED, NOT_BEGUN = "done", "kept", "failed", "not begun"
+#: Files that tell of the whole batch, beside the folders of its series.
+SUMMARIES = ("summary.csv", "index.html")
+#: Characters that some disks allow in no name.
+FORBIDDEN = '\\:*?"<>|\n'
 
 
 @dataclass(frozen=True)
@@ -136,9 +140,15 @@ def _collect_settings(
 def name_results(source: Path | Address) -> str:
     """Name the folder for the results of a file after it, without compression and suffix."""
     if isinstance(source, Address):
-        return source.name.removesuffix(source.suffix)
+        return replace_forbidden(source.name.removesuffix(source.suffix))
     name = source.name.removesuffix(".gz").removesuffix(".bz2")
-    return name if source.is_dir() and not is_image_file(source) else Path(name).stem
+    is_folder = source.is_dir() and not is_image_file(source)
+    return replace_forbidden(name if is_folder else Path(name).stem)
+
+
+def replace_forbidden(name: str) -> str:
+    """Write ``_`` for what may be in the name of a file here, but in no name on other disks."""
+    return "".join("_" if letter in FORBIDDEN else letter for letter in name)
 
 
 def check_jobs(jobs: Sequence[SeriesJob]) -> None:
@@ -179,8 +189,13 @@ def check_jobs(jobs: Sequence[SeriesJob]) -> None:
 
 def _check_name(job: SeriesJob) -> None:
     path = PurePosixPath(job.name)
+    if job.name.casefold() in SUMMARIES:
+        raise WedgefillError(
+            f"{_say_where(job)}{job.source}: its results cannot go into '{job.name}', for the "
+            "batch writes a file of this name; give another one in a column 'name' of a list."
+        )
     hidden = any(part.startswith(".") for part in path.parts)
-    if not path.parts or path.is_absolute() or hidden or set(job.name) & set('\\:*?"<>|\n'):
+    if not path.parts or path.is_absolute() or hidden or set(job.name) & set(FORBIDDEN):
         raise WedgefillError(
             f"{_say_where(job)}'{job.name}' cannot be the name of a folder for results; give a "
             "plain name such as grid3 or day1/grid3."

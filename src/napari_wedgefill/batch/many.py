@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pickle
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from .. import __version__
 from ..addresses import Address, Store, read_place
+from ..atomic import lock_folder
 from ..errors import WedgefillError
 from ..pipeline.options import FillOptions
 from ..pipeline.parts import Part
@@ -94,11 +95,12 @@ def fill_many(
         with open_client() as own:
             return fill_many(jobs, folder=folder, client=own, on_progress=on_progress)
     found: dict[str, Outcome] = {}
-    for event in iter_many(jobs, read_place(str(folder)), client):
-        if isinstance(event, Outcome):
-            found[event.name] = event
-        elif on_progress is not None:
-            on_progress(event)
+    with hold_place(read_place(str(folder))) as place:
+        for event in iter_many(jobs, place, client):
+            if isinstance(event, Outcome):
+                found[event.name] = event
+            elif on_progress is not None:
+                on_progress(event)
     return [found[job.name] for job in jobs]
 
 
@@ -175,6 +177,23 @@ def prepare_place(folder: Path | Address) -> Path | Address:
             f"{folder}: this folder cannot be made ({error.strerror}); choose another with -o."
         ) from error
     return folder.absolute()  # workers elsewhere have another current folder
+
+
+@contextmanager
+def hold_place(folder: Path | Address) -> Iterator[Path | Address]:
+    """Make the place for results, and keep a folder for this batch while the block runs.
+
+    Two batches at once would clear away what the other one has half-made. No store of objects can
+    be kept like that.
+
+    Raises
+    ------
+    WedgefillError
+        If it cannot be made, or another batch writes into it now.
+    """
+    place = prepare_place(folder)
+    with nullcontext() if isinstance(place, Address) else lock_folder(place):
+        yield place
 
 
 class _Submitted:

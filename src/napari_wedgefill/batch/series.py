@@ -36,6 +36,7 @@ from ..run.stored import (
 from ..tilt_series import TiltSeries
 from .job import DONE, FAILED, KEPT, NOT_BEGUN, Outcome, SeriesJob
 from .parts import PartStore, Plan, describe_run, is_large, iter_plan, iter_solve, take_up
+from .superseded import keep_superseded, list_superseded, read_superseded
 
 Item = TypeVar("Item")
 
@@ -214,11 +215,24 @@ def _run(
     kept: Kept | None,
 ) -> dict[str, Any]:
     provenance = Provenance(staged.path, job.command_line, job.settings, staged.origin)
+    earlier = _read_earlier_report(place)
     with _make_at(place) as target:
         events = iter_run_to(
             target, series, job.options, provenance, open_session(), overwrite=True, kept=kept
         )
-        return relay.follow(events, Done).report
+        report = relay.follow(events, Done).report
+    if earlier:
+        keep_superseded(place, earlier, report)
+    return report
+
+
+def _read_earlier_report(place: Path | Address) -> dict[str, Any]:
+    try:
+        return (
+            read_stored_report(Store(place)) if isinstance(place, Address) else read_report(place)
+        )
+    except WedgefillError:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -302,6 +316,7 @@ def refuse_foreign_files(target: Path, paths: Iterable[Path]) -> None:
         own = {*read_report(target).get("files", {}).values(), "report.json"}
     except WedgefillError:
         own = set()
+    own |= list_superseded(target)
     for path in paths:
         if path.name not in own and path.exists():
             raise WedgefillError(
@@ -316,7 +331,7 @@ def refuse_foreign_objects(store: Store, names: Iterable[str]) -> None:
         own = {*read_stored_report(store).get("files", {}).values(), REPORT}
     except WedgefillError:
         own = set()
-    own |= set(read_left(store))
+    own |= {*read_left(store), *read_superseded(store.address)}
     there = {name.partition("/")[0] for name in store.list_objects()}
     for name in names:
         if name in there and name not in own:

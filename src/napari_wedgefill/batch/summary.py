@@ -14,7 +14,7 @@ from ..addresses import Address, Store
 from ..atomic import write_beside
 from ..durations import write_duration
 from ..methods import label_of
-from .job import Outcome, count_states
+from .job import SUMMARIES, Outcome, count_states
 
 COLUMNS = ("name", "file", "state", "seconds", "methods", "version", "folder", "verdict")
 #: Files of a report that are no volumes of methods.
@@ -38,7 +38,7 @@ def write_summary(folder: Path | Address, outcomes: Sequence[Outcome]) -> None:
     WedgefillError
         If the folder cannot be written.
     """
-    for name, text in (("summary.csv", to_csv(outcomes)), ("index.html", to_html(outcomes))):
+    for name, text in zip(SUMMARIES, (to_csv(outcomes), to_html(outcomes)), strict=True):
         if isinstance(folder, Address):
             Store(folder).write_bytes(name, text.encode())
             continue

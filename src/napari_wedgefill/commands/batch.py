@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import shutil
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +70,7 @@ def read_count(text: str) -> int:
 def run(args: argparse.Namespace) -> None:
     """Read and check the list, fill the series, and say what became of them."""
     from ..batch.cluster import count_workers, open_client, share_memory
-    from ..batch.many import iter_many
+    from ..batch.many import hold_place, iter_many
 
     if args.scheduler is None and args.max_memory is None:
         args = copy.copy(args)
@@ -80,14 +80,14 @@ def run(args: argparse.Namespace) -> None:
         line.say(f"{len(jobs)} series")
         if isinstance(args.output, Address):
             Store(args.output).check_writable()
-        try:
-            with open_client(args.scheduler, args.workers) as client:
-                if link := find_dashboard(client, args.scheduler):
-                    line.say(f"dashboard: {link}")
-                outcomes = follow_batch(iter_many(jobs, args.output, client), line)
-        finally:
-            if args.scheduler is None and isinstance(args.output, Path):
-                remove_partial(jobs, args.output)
+        # The folder is kept until our own workers have ended and what they left is removed.
+        with ExitStack() as held, open_client(args.scheduler, args.workers) as client:
+            place = held.enter_context(hold_place(args.output))
+            if args.scheduler is None and isinstance(place, Path):
+                held.callback(remove_partial, jobs, place)
+            if link := find_dashboard(client, args.scheduler):
+                line.say(f"dashboard: {link}")
+            outcomes = follow_batch(iter_many(jobs, place, client), line)
         report_batch(outcomes, args.output, line)
 
 

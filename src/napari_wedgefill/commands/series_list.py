@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import copy
 import csv
+import re
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 FILE, NAME = "file", "name"
 #: Options whose value may name a file; a relative one counts from the list's folder.
 FILE_OPTIONS = ("angles", "model")
+#: A number as spreadsheets write it where the comma is the decimal sign.
+DECIMAL = re.compile(r"-?\d+,\d+")
 YES, NO = ("yes", "true", "1", "on"), ("no", "false", "0", "off")
 
 
@@ -199,6 +202,8 @@ def _read_rows(path: Path) -> list[tuple[int, dict[str, str]]]:
                 "values that hold a comma into quotation marks."
             )
         cells = [cell.strip() for cell in cells[: len(columns)]]
+        if delimiter != ",":
+            cells = [cell.replace(",", ".") if DECIMAL.fullmatch(cell) else cell for cell in cells]
         cells += [""] * (len(columns) - len(cells))
         rows.append((reader.line_num, dict(zip(columns, cells, strict=True))))
     if not rows:

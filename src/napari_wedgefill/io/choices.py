@@ -198,16 +198,16 @@ def _angles(stack: Stack, given: Given, log: FeiLog | None, warnings: list[str])
     if found is not None:
         warnings += misfits
         return found
-    if misfits:
-        told = misfits[0].removesuffix("; it was not used.")
-        told = told.removeprefix(f"{name}: ")
-        what_to_do = "." if "; " in told else "; give one angle per image."
-        raise WedgefillError(f"{name}: {told}{what_to_do}")
     if stack.volume_because:
         raise WedgefillError(
             f"{name}: this looks like a volume ({stack.volume_because}), not a tilt series; if it "
             f"is one, give its angles in a file."
         )
+    if misfits:
+        told = misfits[0].removesuffix("; it was not used.")
+        told = told.removeprefix(f"{name}: ")
+        what_to_do = "." if "; " in told else "; give one angle per image."
+        raise WedgefillError(f"{name}: {told}{what_to_do}")
     names = ", ".join(stack.path.stem + suffix for suffix in list(ANGLE_SIDECARS)[:3])
     raise WedgefillError(
         f"{name}: no tilt angles were found in the file or beside it ({names}); give a file "

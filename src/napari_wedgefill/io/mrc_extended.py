@@ -37,7 +37,7 @@ class ExtendedHeader:
     ----------
     angles_deg : Found of ndarray, float64, (n,), or None
         As many as there are records in use, which is more than there are images in a header that
-        was copied when images were left out.
+        was copied when images were left out, and less where images were added.
     pixel_nm : Found of float, or None
     axis_deg : Found of float, or None
         Degrees counter-clockwise from vertical in the picture.
@@ -100,13 +100,16 @@ def _is_serialem(n_bytes: int, flags: int) -> bool:
 
 def _serialem(raw: bytes, n: int, n_bytes: int, flags: int, byte_order: str) -> ExtendedHeader:
     is_montage = bool(flags & SERIALEM_PIECES)
-    if not flags & SERIALEM_TILT or len(raw) < n * n_bytes:
-        return ExtendedHeader(is_montage=is_montage)
     n_records = len(raw) // n_bytes
+    if not flags & SERIALEM_TILT or n_records == 0:
+        return ExtendedHeader(is_montage=is_montage)
     records = np.frombuffer(raw, np.uint8, n_records * n_bytes).reshape(n_records, n_bytes)
     centidegrees = np.ascontiguousarray(records[:, :2]).view(f"{byte_order}i2")[:, 0]
     angles = centidegrees.astype(np.float64) / 100.0
-    angles = angles[: _n_in_use(_are_tilts(angles), n)]
+    are_tilts = _are_tilts(angles)
+    if n_records < n and not are_tilts.any():
+        return ExtendedHeader(is_montage=is_montage)
+    angles = angles[: _n_in_use(are_tilts, n)]
     return ExtendedHeader(_angles(angles, "SerialEM extended header"), is_montage=is_montage)
 
 
@@ -116,9 +119,13 @@ def _are_tilts(angles: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def _n_in_use(is_filled: NDArray[np.bool_], n: int) -> int:
-    """Count the records up to the last one that holds something, but at least `n`."""
+    """Count the records up to the last one that holds something.
+
+    The last image may well lie at 0 degrees; several zeros at the end are records of no image.
+    """
     filled = np.flatnonzero(is_filled)
-    return max(n, int(filled[-1]) + 1) if filled.size else n
+    n_filled = int(filled[-1]) + 1 if filled.size else n
+    return n if n_filled == n - 1 else n_filled
 
 
 def _float_records(
@@ -126,7 +133,7 @@ def _float_records(
 ) -> ExtendedHeader:
     """Old FEI and Agard layout: per image `n_ints` integers, then `n_reals` floats, tilt first."""
     n_words = n_ints + n_reals
-    if n_ints < 0 or n_reals < 1 or len(raw) < n * n_words * 4:
+    if n_ints < 0 or n_reals < 1 or len(raw) < n_words * 4:
         return ExtendedHeader()
     n_records = len(raw) // (4 * n_words)
     words = np.frombuffer(raw, f"{byte_order}f4", n_records * n_words).reshape(n_records, n_words)
@@ -153,15 +160,17 @@ def _fei(raw: bytes, n: int, code: bytes, byte_order: str) -> ExtendedHeader:
         return ExtendedHeader()
     # Each record begins with its own length: newer software appends fields to it.
     n_bytes = int(np.frombuffer(raw, dtype.fields["Metadata size"][0], 1)[0])
-    if n_bytes < dtype.itemsize or len(raw) < n * n_bytes:
+    if n_bytes < dtype.itemsize or n * dtype.itemsize <= len(raw) < n * n_bytes:
         n_bytes = dtype.itemsize
-    if len(raw) < n * n_bytes:
-        return ExtendedHeader()
     n_records = len(raw) // n_bytes
+    if n_records == 0:
+        return ExtendedHeader()
     rows = np.frombuffer(raw, np.uint8, n_records * n_bytes).reshape(n_records, n_bytes)
     records = np.ascontiguousarray(rows[:, : dtype.itemsize]).view(dtype)[:, 0]
     # Records of no image hold their own length, and nothing else.
     filled = (records["Bitmask 1"] != 0) | (records["Alpha tilt"] != 0)
+    if n_records < n and not filled.any():
+        return ExtendedHeader()
     records = records[: _n_in_use(filled, n)]
     source = f"{code.decode()} extended header"
     is_scaled = bytes(records["Application version"][0]).rstrip(b"\0") == FEI_TWICE_CONVERTED

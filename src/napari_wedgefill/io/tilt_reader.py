@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,12 @@ def make_series(stack: Stack, choices: Choices) -> TiltSeries:
     looked_at = ""
     if stays_on_disk(stack.pixels) and not rest_deg:
         images = DiskImages.of(np.rot90(stack.pixels, turns, axes=(1, 2)))
-        n_mended = images.survey.n_mended
+        n_mended, blank = images.survey.n_mended, images.survey.blank
         if images.survey.n_images < stack.n:
             looked_at = f" in the {images.survey.n_images} images that were looked at"
     else:
         mended, n_mended = _mend_pixels(stack)
+        blank = tuple(k for k, image in enumerate(mended) if image.min() == image.max())
         images = rotate(mended, choices.rotation_deg)
     warnings = list(choices.warnings)
     if n_mended:
@@ -106,7 +108,7 @@ def make_series(stack: Stack, choices: Choices) -> TiltSeries:
             f"The tilt axis lies {choices.rotation_deg:+.1f} degrees from y: the images were "
             f"interpolated to turn it upright."
         )
-    return TiltSeries.from_arrays(
+    series = TiltSeries.from_arrays(
         images,
         choices.angles_deg.value,
         pixel_nm=None if choices.pixel_nm is None else choices.pixel_nm.value,
@@ -117,6 +119,24 @@ def make_series(stack: Stack, choices: Choices) -> TiltSeries:
         warnings=tuple(warnings),
         path=stack.path,
     )
+    return replace(series, warnings=(*series.warnings, *_note_blank_images(series, blank)))
+
+
+def _note_blank_images(series: TiltSeries, blank: Sequence[int]) -> list[str]:
+    """Say which images hold one value: a fill takes them for measurements of nothing.
+
+    `blank` counts the images in the file, the sentence those of the series, as `prepare` does.
+    """
+    found = [
+        f"{k} ({series.angles_deg[k]:.1f} degrees)"
+        for k in np.flatnonzero(np.isin(np.asarray(series.file_order), blank))
+    ]
+    if not found:
+        return []
+    return [
+        f"Blank images, whose pixels all have the same value: {', '.join(found)}; aligning or "
+        f"preparing the series leaves them out."
+    ]
 
 
 def open_series(

@@ -221,7 +221,7 @@ def choose_images(
     for each in bad:
         if (each.is_useless and asked.leave_out_useless) or asked.leave_out_worse:
             out.add(each.tilt)
-            told.append(f"{each.sentence[:-1]} and was left out.")
+            told.append(f"{each.sentence[:-1]}; it was left out.")
         else:
             told.append(f"{each.sentence[:-1]}; consider leaving it out.")
     if series.n_tilts - len(out) < MIN_TILTS:

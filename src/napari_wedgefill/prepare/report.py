@@ -74,7 +74,7 @@ class AlignmentReport:
     @property
     def sentence(self) -> str:
         """The outcome in plain words."""
-        left_out = (f"{bad.sentence[:-1]} and was left out." for bad in self.left_out)
+        left_out = (f"{bad.sentence[:-1]}; it was left out." for bad in self.left_out)
         told = " ".join(["", *filter(None, [self.axis_doubt]), *left_out])
         if not self.applied:
             return (
