@@ -156,6 +156,20 @@ def test_a_spectral_map_becomes_the_sum_of_its_energies(tmp_path):
 # EMD
 
 
+@pytest.mark.parametrize("suffix", [".hspy", ".h5"])
+def test_a_text_that_damage_made_a_sequence_is_refused(tmp_path, pictures, suffix):
+    """Read as it stands, it ends the process inside the HDF5 library."""
+    axes = [("Projections", "degrees", 30.0, -60.0), ("y", "nm", 1, 0), ("x", "nm", 1, 0)]
+    path = hspy(tmp_path / "a.hspy", pictures, axes)
+    path = path.rename(path.with_suffix(suffix))
+    with h5py.File(path, "a") as file:
+        empty = np.empty(1, object)
+        empty[0] = np.arange(2)
+        file["Experiments"].attrs.create("units", empty, dtype=h5py.vlen_dtype(np.int64))
+    with pytest.raises(WedgefillError, match="'units' of 'Experiments' is a sequence"):
+        read_tilt_series(path)
+
+
 @pytest.mark.parametrize("shape", [(-3, 4, 5), (3, 0, 5), ()])
 def test_an_array_without_elements_is_no_stack(shape):
     """A damaged DM file may promise an image of minus three rows."""

@@ -61,9 +61,38 @@ def _make_text(name: str | bytes) -> str:
     return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
 
 
+def refuse_sequences(path: Path, file: h5py.File) -> None:
+    """Refuse a file with an attribute that is a sequence of any length.
+
+    Nobody writes such into a file of images. One damaged bit makes it of a text, and the HDF5
+    library ends the process when it reads it.
+    """
+
+    def visit(name: str, item: Any) -> None:
+        for key in item.attrs:
+            if _is_sequence(item, key):
+                raise WedgefillError(
+                    f"{path.name}: this file is damaged ('{_make_text(key)}' of '{name}' is a "
+                    f"sequence where a text or a number belongs); copy or export it again."
+                )
+
+    visit("/", file)
+    visit_all(file, visit)
+
+
+def _is_sequence(item: Any, key: str | bytes) -> bool:
+    import h5py
+
+    name = key.encode("utf-8") if isinstance(key, str) else key
+    stored = h5py.h5a.open(item.id, name).get_type()
+    return bool(stored.get_class() == h5py.h5t.VLEN)
+
+
 def attribute(item: Any, name: str, default: Any = "") -> Any:
     """Return an attribute as text or number; the default where it is absent or unreadable."""
     try:
+        if name not in item.attrs or _is_sequence(item, name):
+            return default
         value = item.attrs.get(name, default)
     except (OSError, RuntimeError, KeyError, ValueError, TypeError, UnicodeDecodeError):
         return default

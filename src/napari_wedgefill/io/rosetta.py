@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from .arrays import check_unpacked_size
+from .hdf5_access import open_hdf5, refuse_sequences
 from .lazy_arrays import read_by_chunks, report_as_damage
 from .signals import LIKELY_DEG, Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
@@ -95,6 +96,9 @@ def stacks_of_signals(path: Path, signals: Sequence[Mapping[str, Any]], source: 
 
 def _read(path: Path, module: str) -> list[dict[str, Any]]:
     with report_as_damage(path), _quiet():
+        if module == "rsciio.hspy":
+            with open_hdf5(path) as file:
+                refuse_sequences(path, file)
         reader = import_module(module).file_reader
         try:
             found: list[dict[str, Any]] = reader(str(path), **_options(path))
