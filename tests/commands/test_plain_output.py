@@ -69,7 +69,7 @@ def test_ordinary_text_stays_as_it_is():
     assert make_harmless("\u017c", "cp1252") == "\\u017c"
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "utf-8:strict"])
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8:strict"])
 def test_letters_that_the_terminal_does_not_have_are_escaped(hostile: Path, encoding: str):
     path = hostile.with_name("\u017c\u00f3\u0142\u0107.mrc")
     hostile.with_suffix(".tlt").rename(path.with_suffix(".tlt"))
@@ -101,7 +101,9 @@ def test_what_is_said_on_a_broken_stderr_is_dropped_and_stdout_tells():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
-@pytest.mark.parametrize("closing", ["2>&-", "2>/dev/full", "0<&- 1>&- 2>&-", "2>&1 | true"])
+@pytest.mark.parametrize(
+    "closing", ["2>&-", "2>/dev/full", "1>&- 2>&-", "0<&- 1>&- 2>&-", "2>&1 | true"]
+)
 def test_a_fill_with_nobody_to_talk_to_still_fills(hostile: Path, tmp_path: Path, closing: str):
     plain = hostile.with_name("plain.mrc")
     hostile.with_suffix(".tlt").rename(plain.with_suffix(".tlt"))

@@ -61,6 +61,16 @@ def test_no_command_writes_over_what_it_reads(wedgefill, tiny_path, command):
     assert tiny_path.read_bytes() == before
 
 
+def test_projecting_does_not_write_over_the_volume(wedgefill, tmp_path):
+    volume = write_volume(tmp_path / "v.mrc", Volume(np.ones((8, 8, 8), np.float32), (1.0,) * 3))
+    angles = tmp_path / "a.tlt"
+    angles.write_text("-30\n0\n30\n")
+    before = volume.read_bytes()
+    ran = wedgefill("project", volume, "--angles", angles, "-o", volume, "--overwrite")
+    assert f"{volume}: this is an input" in ran.complaint
+    assert volume.read_bytes() == before
+
+
 @pytest.mark.parametrize("command", ["align", "prepare", "self-check"])
 def test_what_is_doubtful_is_said_by_every_command(wedgefill, tiny_path, tmp_path, command):
     angles = tmp_path / "radians.tlt"

@@ -99,10 +99,11 @@ def test_a_fill_leaves_no_telemetry_database_and_opens_no_network_socket(tmp_pat
     watch = ["strace", "-f", "-e", "trace=socket,connect", "-o", str(trace)] if is_traced else []
     run_fill(home, *watch)
     assert not [path for path in home.rglob("*") if "onnxruntime" in str(path.relative_to(home))]
-    if is_traced:
-        text = trace.read_text()
-        assert "exited with 0" in text
-        assert not re.findall(r"socket\((?:AF_INET|PF_INET).*", text)
+    if not is_traced:
+        pytest.skip("no database was left; whether a socket was opened only strace can tell")
+    text = trace.read_text()
+    assert "exited with 0" in text
+    assert not re.findall(r"socket\((?:AF_INET|PF_INET).*", text)
 
 
 def test_a_missing_runtime_is_told_in_a_sentence(monkeypatch):

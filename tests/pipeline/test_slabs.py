@@ -91,7 +91,7 @@ def slabs_bytes(text):
 def test_memory_changes_no_byte(monkeypatch, tmp_path, series, method):
     """The same job in slabs of one strip and of two; the last strip is a short one."""
     written = []
-    for n_strips in (1, 2):
+    for n_strips in (1, 2, 4):
         monkeypatch.setattr(slabs, "available_cores", lambda n=n_strips: n)
         folder = tmp_path / str(n_strips)
         folder.mkdir()
@@ -111,7 +111,7 @@ def test_strips_that_overlap_are_joined_and_no_byte_changes(monkeypatch, tmp_pat
     series = replace(series, images=images)
     monkeypatch.setattr(slabs, "choose_strip_lanes", lambda memory, beam: 24)
     written, n_slabs = [], []
-    for n_strips in (1, 2):
+    for n_strips in (1, 2, 4):
         monkeypatch.setattr(slabs, "available_cores", lambda: 1)
         monkeypatch.setattr(slabs, "JOINED", n_strips)
         folder = tmp_path / str(n_strips)
@@ -121,8 +121,8 @@ def test_strips_that_overlap_are_joined_and_no_byte_changes(monkeypatch, tmp_pat
         stages = (e.stage for e in events if isinstance(e, Progress) and ", slice " in e.stage)
         n_slabs.append(len({stage.split(", slice ")[1] for stage in stages}))
         written.append((folder / "noise_gan.mrc").read_bytes())
-    assert n_slabs == [5, 2]  # 16 of 24 slices are kept, and 40 of 48
-    assert written[0] == written[1]
+    assert n_slabs == [5, 2, 0]  # 16 of 24 slices are kept, 40 of 48, and all
+    assert written[0] == written[1] == written[2]
 
 
 def test_a_streamed_volume_is_the_one_that_is_written_at_once(tmp_path):

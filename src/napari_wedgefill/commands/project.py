@@ -35,7 +35,9 @@ def run(args: argparse.Namespace) -> None:
     from ..projector import ParallelBeam
     from ..tilt_series import TiltSeries
     from .progress_line import ProgressLine
+    from .series_arguments import refuse_to_replace_inputs
 
+    refuse_to_replace_inputs(args, args.output)
     check_target(args.output, overwrite=args.overwrite)
     with ProgressLine() as progress:
         volume = read_volume(args.volume)

@@ -126,8 +126,10 @@ def add_reading_options(parser: argparse.ArgumentParser) -> None:
 
 def refuse_to_replace_inputs(args: argparse.Namespace, *outputs: Path) -> None:
     """Raise `WedgefillError` if a command would write over what it reads, told to or not."""
-    files = args.file if isinstance(args.file, list) else [args.file]
-    others = [getattr(args, name, None) for name in ("angles", "like", "recipe", "apply")]
+    given = getattr(args, "file", [])
+    files = given if isinstance(given, list) else [given]
+    names = ("angles", "like", "recipe", "apply", "volume")
+    others = [getattr(args, name, None) for name in names]
     inputs = {path.resolve() for path in (*files, *others) if isinstance(path, Path)}
     for path in outputs:
         if path.resolve() in inputs:

@@ -25,6 +25,10 @@ def report_as_damage(path: Path) -> Iterator[None]:
             f"{path.name}: reading it takes a package that is not installed ({error.name}); run: "
             f"pip install 'napari-wedgefill[formats]'"
         ) from None
+    except TimeoutError:
+        raise WedgefillError(
+            f"{path.name}: the disk or the network did not answer in time; try again."
+        ) from None
     except MemoryError:
         raise WedgefillError(
             f"{path.name}: a damaged file, or one that asks for more memory than there is; copy or "
