@@ -1,6 +1,7 @@
 """Settings of every test."""
 
 import os
+import signal
 from contextlib import suppress
 
 from hypothesis import settings
@@ -14,6 +15,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Tests run side by side: threads of torch that wait for one another would waste their cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A runner in the background ignores Ctrl-C, and every process that it starts would, too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The torch of the training tests loads Triton by itself, and then as it is: that must come before
 # the first window is drawn (see `triton_library`).
