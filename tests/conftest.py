@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from contextlib import suppress
 
 from hypothesis import settings
@@ -16,9 +17,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     # Tests run side by side: threads of torch that wait for one another would waste their cores.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# A runner in the background ignores Ctrl-C, and `nohup` that the terminal has gone; every process
+# that they start would, too.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A runner in the background ignores Ctrl-C, and every process that it starts would, too.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The torch of the training tests loads Triton by itself, and then as it is: that must come before
 # the first window is drawn (see `triton_library`).
