@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
+from importlib import import_module
 
 from hypothesis import settings
 
@@ -27,4 +28,4 @@ if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 # The torch of the training tests loads Triton by itself, and then as it is: that must come before
 # the first window is drawn (see `triton_library`).
 with suppress(ImportError):
-    from napari_wedgefill.projector import triton_library  # noqa: F401
+    import_module("napari_wedgefill.projector.triton_library")

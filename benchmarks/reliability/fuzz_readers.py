@@ -34,6 +34,7 @@ import numpy as np
 
 from benchmarks.reliability.page import PAGE, record
 from benchmarks.reliability.reader_seeds import WRITERS, Seed, kinds, write_seeds
+from benchmarks.reliability.runs import HangError
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import describe, open_stacks, read_tilt_series
 from napari_wedgefill.io.formats import choose_stacks, has_angles, is_image_file
@@ -70,10 +71,6 @@ EVIL_TEXT = (
 )  # fmt: skip
 #: Headers end about here.
 HEAD_BYTES = 1100
-
-
-class HangError(BaseException):
-    """An input took too long; no ``except Exception`` of a library swallows it."""
 
 
 @dataclass

@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.reliability.page import PAGE, read_part, record
-from benchmarks.reliability.runs import UNFORESEEN, write_series
+from benchmarks.reliability.runs import UNFORESEEN, HangError, write_series
 from napari_wedgefill.cli import build_parser
 from napari_wedgefill.cli import main as run_command
 from napari_wedgefill.errors import write_in_one_line
@@ -278,10 +278,6 @@ def try_input(kind: Kind, sound: bytes, seed: int, number: int) -> str:
         said = write_in_one_line(error)
         return said if said.startswith(UNFORESEEN[0]) else "refused"
     return "read"
-
-
-class HangError(BaseException):
-    """An input took too long; no ``except Exception`` of a library swallows it."""
 
 
 def ring(*_: Any) -> None:

@@ -24,6 +24,10 @@ METHODS = ("wbp", "sart", "tvm", "gan")
 UNFORESEEN = ("unexpected", "Traceback")
 
 
+class HangError(BaseException):
+    """An input took too long; no ``except Exception`` of a library swallows it."""
+
+
 @dataclass(frozen=True)
 class Undisturbed:
     """A fill that nothing disturbed: what others are compared with.

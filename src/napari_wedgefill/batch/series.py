@@ -227,12 +227,17 @@ def _run(
 
 
 def _read_earlier_report(place: Path | Address) -> dict[str, Any]:
+    """Return the report that lies at a place; empty if there is none."""
     try:
-        return (
-            read_stored_report(Store(place)) if isinstance(place, Address) else read_report(place)
-        )
+        return _read_report_at(place)
     except WedgefillError:
         return {}
+
+
+def _list_own(place: Path | Address) -> set[str]:
+    """List the files that the report of an earlier run tells of, itself included."""
+    earlier = _read_earlier_report(place)
+    return {*earlier["files"].values(), REPORT} if earlier else set()
 
 
 @dataclass(frozen=True)
@@ -312,11 +317,7 @@ def refuse_foreign_files(target: Path, paths: Iterable[Path]) -> None:
             f"{target}: this is a file, and the results need a folder of this name; move it, or "
             "choose another folder with -o."
         )
-    try:
-        own = {*read_report(target).get("files", {}).values(), "report.json"}
-    except WedgefillError:
-        own = set()
-    own |= list_superseded(target)
+    own = _list_own(target) | list_superseded(target)
     for path in paths:
         if path.name not in own and path.exists():
             raise WedgefillError(
@@ -327,11 +328,7 @@ def refuse_foreign_files(target: Path, paths: Iterable[Path]) -> None:
 
 def refuse_foreign_objects(store: Store, names: Iterable[str]) -> None:
     """Raise `WedgefillError` if files at an address are in the way that no batch wrote."""
-    try:
-        own = {*read_stored_report(store).get("files", {}).values(), REPORT}
-    except WedgefillError:
-        own = set()
-    own |= {*read_left(store), *read_superseded(store.address)}
+    own = _list_own(store.address) | {*read_left(store), *read_superseded(store.address)}
     there = {name.partition("/")[0] for name in store.list_objects()}
     for name in names:
         if name in there and name not in own:

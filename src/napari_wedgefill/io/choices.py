@@ -199,9 +199,10 @@ def _angles(stack: Stack, given: Given, log: FeiLog | None, warnings: list[str])
         warnings += misfits
         return found
     if stack.volume_because:
+        beside = f" ({misfits[0].removesuffix('.')})" if misfits else ""
         raise WedgefillError(
             f"{name}: this looks like a volume ({stack.volume_because}), not a tilt series; if it "
-            f"is one, give its angles in a file."
+            f"is one, give its angles in a file{beside}."
         )
     if misfits:
         told = misfits[0].removesuffix("; it was not used.")

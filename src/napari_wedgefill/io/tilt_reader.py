@@ -119,7 +119,9 @@ def make_series(stack: Stack, choices: Choices) -> TiltSeries:
         warnings=tuple(warnings),
         path=stack.path,
     )
-    return replace(series, warnings=(*series.warnings, *_note_blank_images(series, blank)))
+    noted = _note_blank_images(series, blank)
+    # What is replaced is checked anew, pixel by pixel.
+    return replace(series, warnings=(*series.warnings, *noted)) if noted else series
 
 
 def _note_blank_images(series: TiltSeries, blank: Sequence[int]) -> list[str]:

@@ -106,7 +106,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
     work = prepare(background.subtract_from(images), series.angles_deg)
     yield progress("Comparing the images", 0.05)
-    before = work.coarse.choose_depth(start).withheld_error(start) if _is_worth(series) else 1.0
+    before = work.coarse.least_error(start) if _is_worth(series) else 1.0
     pose, method, reason, axis_doubt = start, "", tell_what_lacks(series), ""
     if not reason and not is_applicable(shifts_by, work):
         reason = (
@@ -125,7 +125,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
                 axis_doubt = tell_doubt(item, series)
             else:
                 yield progress("Trying the tilt axis across the images", 0.75 + 0.15 * item)
-    after = before if reason else _error_of(work, pose)
+    after = before if reason else work.coarse.least_error(pose)
     found = start if reason else pose
     yield progress("Moving the images", 0.9)
     by_tilt = (
@@ -221,7 +221,7 @@ def tell_what_lacks(series: TiltSeries) -> str:
 
 def tell_why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeries) -> str:
     """Why a pose that was found had better not be applied; empty where it should be."""
-    after = _error_of(work, pose)
+    after = work.coarse.least_error(pose)
     moves = pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])
     rms = float(np.sqrt((moves**2).mean()))
     turned_px = abs(np.sin(np.deg2rad(pose.axis_deg))) * series.height / 4
@@ -242,7 +242,3 @@ def tell_why_not(work: Work, pose: Pose, start: Pose, before: float, series: Til
             f"so that no displacement can be trusted"
         )
     return ""
-
-
-def _error_of(work: Work, pose: Pose) -> float:
-    return work.coarse.choose_depth(pose).withheld_error(pose)

@@ -159,6 +159,10 @@ class Consistency:
         tried = [replace(self, depth_share=share) for share in FILM_DEPTHS]
         return min(tried, key=lambda each: each.withheld_error(pose))
 
+    def least_error(self, pose: Pose) -> float:
+        """Return the withheld error at the depth that predicts best."""
+        return self.choose_depth(pose).withheld_error(pose)
+
 
 def folds_of(n_tilts: int) -> list[NDArray[np.int64]]:
     """Tilts to withhold together: every second of many, fewer at once where tilts are few."""

@@ -42,7 +42,7 @@ def measure_disagreement(series: TiltSeries) -> float | None:
     estimates = estimate_background(images[kept]).subtract_from(images[kept])
     pose = Pose(np.zeros((len(kept), 2)), series.axis_shift_px / factor)
     judge = Consistency(Binned.of(estimates, rest), series.angles_deg[kept], is_isolated(estimates))
-    return judge.choose_depth(pose).withheld_error(pose)
+    return judge.least_error(pose)
 
 
 def hint(share: float | None) -> str:

@@ -18,7 +18,6 @@ import numpy as np
 
 from ..io.axis import wrap_degrees
 from ..tilt_series import TiltSeries
-from .consistency import Consistency
 from .pose import Pose
 from .steps import Work, iter_best_guess, iter_search, prepare
 
@@ -68,20 +67,15 @@ def iter_compare(work: Work, poses: tuple[Pose, ...]) -> Iterator[float | Quarte
         yield 0.0
     # An object that is wholly in the field one way only must be judged by the same structure.
     isolated = work.isolated and turned.isolated
-    upright = min(_error_of(work.coarse, pose, isolated) for pose in poses)
-    found = QuarterTurn(upright, _error_of(turned.coarse, across, isolated))
+    judge, turned_judge = (replace(each.coarse, isolated=isolated) for each in (work, turned))
+    upright = min(map(judge.least_error, poses))
+    found = QuarterTurn(upright, turned_judge.least_error(across))
     if not found.is_clear and found.turned < REFINE_SHARE * upright:
         for _, fraction, refined, _ in iter_search(turned, start):
             across = refined
             yield fraction
-        error = _error_of(turned.coarse, across, isolated)
-        found = replace(found, turned=min(error, found.turned))
+        found = replace(found, turned=min(turned_judge.least_error(across), found.turned))
     yield found
-
-
-def _error_of(consistency: Consistency, pose: Pose, isolated: bool) -> float:
-    judge = replace(consistency, isolated=isolated)
-    return judge.choose_depth(pose).withheld_error(pose)
 
 
 def propose_axis(series: TiltSeries) -> str:

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["tl", "triton"]
 
 
 def has_other_llvm() -> bool:
@@ -20,15 +27,17 @@ def has_other_llvm() -> bool:
         return False
 
 
-if has_other_llvm():
-    _flags = sys.getdlopenflags()
-    sys.setdlopenflags(_flags | os.RTLD_DEEPBIND)
+@contextmanager
+def keep_own_symbols() -> Iterator[None]:
+    """Let libraries that are loaded in the block find their own functions first (Linux)."""
+    flags = sys.getdlopenflags()
+    sys.setdlopenflags(flags | os.RTLD_DEEPBIND)
     try:
-        import triton
+        yield
     finally:
-        sys.setdlopenflags(_flags)
-else:
-    import triton
-import triton.language as tl  # noqa: E402
+        sys.setdlopenflags(flags)
 
-__all__ = ["tl", "triton"]
+
+with keep_own_symbols() if has_other_llvm() else nullcontext():
+    import triton
+    import triton.language as tl

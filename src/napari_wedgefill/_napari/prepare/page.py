@@ -201,10 +201,8 @@ class PreparePage(Container[Widget]):
     def _take_shifts(self) -> None:
         if not self._is_setting:
             form = self.forms["shifts"]
-            self.chosen.plan.shifts, self.chosen.plan.shifts_by = (
-                form.shifts.value,
-                form.shifts_by.value,
-            )
+            self.chosen.plan.shifts = form.shifts.value
+            self.chosen.plan.shifts_by = form.shifts_by.value
 
     def _say_state(self) -> None:
         """Say whether the series needs preparing, or what was done to it."""
