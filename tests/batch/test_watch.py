@@ -97,6 +97,19 @@ def test_the_volume_grows_and_is_a_fill_of_the_tilts_so_far(tilts, folder, tmp_p
     assert not event.left_out
 
 
+def test_an_angle_that_comes_before_its_image_makes_no_volume_anew(tilts, folder, tmp_path):
+    for path in tilts[:4]:
+        copy_tilt(path, folder)
+    grown, came = [], False
+    for event in iter_watch(folder, tmp_path / "grow", read_tilt_series, QUICK):
+        if isinstance(event, Grown):
+            grown.append(event.series.n_tilts)
+            if not came:
+                shutil.copy(tilts[4].with_suffix(".tlt"), folder)
+                came = True
+    assert grown == [4]
+
+
 def test_tilts_may_come_out_of_order_under_other_names_and_in_pieces(tilts, folder, tmp_path):
     def write() -> None:
         # From the middle outwards, as microscopes do, each first under a passing name.

@@ -134,6 +134,7 @@ def iter_watch(
     settled: dict[Path, State] = {}
     series: TiltSeries | None = None
     source: Path | list[Path] = folder
+    shown: tuple[dict[Path, State | None], list[float]] | None = None
     reason = f"waiting for the first {MIN_TILTS} tilts"
     while True:
         look.again()
@@ -141,12 +142,17 @@ def iter_watch(
             settled = dict(look.settled)
             try:
                 source, series = _read_settled(look, read)
-                grown = _bin_to_width(series)
-                paths = _fill_growing(grown, growing, session)
+                images = {path: settled.get(path) for path in image_paths(source)}
+                shown, shown_before = (images, series.angles_deg.tolist()), shown
+                if shown != shown_before:  # an angle that comes before its image shows nothing new
+                    grown = _bin_to_width(series)
+                    paths = _fill_growing(grown, growing, session)
             except WedgefillError as error:  # also where a file was cut short while it was read
+                shown = None
                 reason = f"waiting, because of {error}"
             else:
-                yield Grown(grown, paths)
+                if shown != shown_before:
+                    yield Grown(grown, paths)
                 reason = f"{series.n_tilts} tilts, waiting for the next"
                 look.again()
         # What settled while the volumes were made is still to be read, however long that took.
