@@ -34,6 +34,18 @@ def test_values_types_and_byte_orders(stack, write_tiff, dtype, compression):
     assert images.dtype.isnative
 
 
+def test_an_image_that_promises_pieces_which_the_file_does_not_list_is_refused(stack, write_tiff):
+    """A damaged height of fifteen million rows took half a minute and a gigabyte."""
+    path = write_tiff(stack, compression="zlib", rowsperstrip=2)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages[0].tags["ImageLength"].overwrite(15_000_000)
+    for read in (describe, read_tilt_series):
+        with pytest.raises(
+            WedgefillError, match=r"consists of 7,500,000 pieces, of which .* lists"
+        ):
+            read(path)
+
+
 def test_axis_along_x_is_turned_as_the_picture_shows_it(stack, write_tiff):
     """The axis is counted in the picture, whose top row a TIFF holds first."""
     series = read_tilt_series(write_tiff(stack), axis=90)

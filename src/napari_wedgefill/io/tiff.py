@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import re
 import struct
 from pathlib import Path
@@ -182,6 +183,12 @@ def _pixels(path: Path, tiff: tifffile.TiffFile, *, headers_only: bool) -> NDArr
         dtype = np.dtype(tiff.byteorder + series.dtype.char)
         mapped = np.memmap(path, dtype, "r", series.dataoffset, tuple(series.shape))
         return mapped.reshape(-1, h, w)
+    n_pieces, n_there = math.prod(series.keyframe.chunked), len(series.keyframe.dataoffsets)
+    if n_there < n_pieces:  # tifffile would take every missing piece for zeros, one by one
+        raise WedgefillError(
+            f"{path.name}: an image of it consists of {n_pieces:,} pieces, of which the file lists "
+            f"{n_there:,}; it is damaged, so copy or export it again."
+        )
     if headers_only:
         return make_stand_in((series.size // (h * w), h, w), series.dtype)
     return np.asarray(series.asarray()).reshape(-1, h, w)
