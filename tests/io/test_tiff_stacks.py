@@ -41,7 +41,7 @@ def test_an_image_that_promises_pieces_which_the_file_does_not_list_is_refused(s
         file.pages[0].tags["ImageLength"].overwrite(15_000_000)
     for read in (describe, read_tilt_series):
         with pytest.raises(
-            WedgefillError, match=r"consists of 7,500,000 pieces, of which .* lists"
+            WedgefillError, match="consists of 7,500,000 pieces, of which"
         ):
             read(path)
 
