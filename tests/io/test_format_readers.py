@@ -246,6 +246,36 @@ def test_velox_detectors_are_series_by_name(tmp_path, pictures):
         read_tilt_series(path, dataset="ABF")
 
 
+@pytest.mark.parametrize("version", [7, 11])
+def test_velox_maps_of_elements_go_by_their_labels(tmp_path, pictures, version):
+    import json
+
+    maps = [("SuperX", pictures + i, ANGLES) for i in range(2)]
+    path = velox(tmp_path / "a.emd", [("HAADF", pictures, ANGLES), *maps])
+    with h5py.File(path, "a") as file:
+        file["Data/SpectrumImage/0/Data"] = np.zeros((6, 8, 20), np.uint8)
+        for number, label in enumerate(("HAADF", "Fe", "Cu")):
+            shown = {"dataPath": f"/Data/Image/{number:032x}", "display": {"label": label}}
+            if version == 11:
+                reference = f"/SharedProperties/ImageSeriesDataReference/{number}"
+                file[reference] = [json.dumps(shown).encode()]
+                display, shown = "Displays/ImageDisplay", {"id": label, "data": reference}
+            else:
+                display = "Presentation/Displays/ImageDisplay"
+            file[f"{display}/{number}"] = [json.dumps(shown).encode()]
+    with pytest.raises(WedgefillError, match=r"3 data sets: 'HAADF'.*'Fe'.*'Cu'"):
+        read_tilt_series(path)
+    series = assert_is_series(path, pictures + 1, dataset="Cu")
+    assert any("spectra are not read" in warning for warning in series.warnings)
+
+
+def test_velox_spectra_alone_are_refused_in_words(tmp_path):
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        file["Data/SpectrumStream/0/Data"] = np.zeros(9, np.uint16)
+    with pytest.raises(WedgefillError, match="spectra and no images; export maps"):
+        read_tilt_series(tmp_path / "a.emd")
+
+
 def test_velox_files_of_one_tilt_each(tmp_path, pictures):
     for i, angle in enumerate(ANGLES):
         velox(tmp_path / f"{i}.emd", [("HAADF", pictures[i : i + 1], [angle])])
