@@ -211,6 +211,25 @@ def test_emd_of_tomviz(tmp_path, pictures):
     assert series.pixel_nm == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(
+    ("columns", "pixel_nm"),
+    [(np.arange(6) * 2.0, 2.0), ([0.0, 1.0, 5.0], None), ([b"?"] * 8, None), ([np.nan] * 8, None)],
+)
+def test_emd_columns_that_are_not_as_many_as_those_of_the_images(
+    tmp_path, pictures, columns, pixel_nm
+):
+    """As tomviz's pipelines write them outside of its window: the spacing still tells."""
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        group = file.create_group("data/tomography")
+        group.attrs["emd_group_type"] = np.uint32(1)
+        group["data"] = pictures[:, ::-1]
+        axes = (("angles", "[deg]", ANGLES), ("y", "[n_m]", np.arange(6) * 2.0))
+        for i, (name, unit, values) in enumerate([*axes, ("x", "[n_m]", columns)]):
+            group[f"dim{i + 1}"] = values
+            group[f"dim{i + 1}"].attrs["name"], group[f"dim{i + 1}"].attrs["units"] = name, unit
+    assert assert_is_series(tmp_path / "a.emd", pictures).pixel_nm == pixel_nm
+
+
 def velox(path, detectors):
     import json
 

@@ -19,6 +19,7 @@ from .lazy_arrays import report_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
+from .units import nm_per
 
 if TYPE_CHECKING:
     import h5py
@@ -109,12 +110,16 @@ def _axis(path: Path, dimension: h5py.Dataset | None, n: int) -> Axis:
     name, unit = str(attribute(dimension, "name")), str(attribute(dimension, "units"))
     values = np.asarray(read(path, dimension)).ravel()
     if values.dtype.kind not in "iuf":
-        return Axis(name, unit, n)
+        return Axis(name, "", n)
     values = values.astype(np.float64)
-    if len(values) == 2 and n != 2:  # py4DSTEM's short form: the first two of a regular axis
-        return Axis(name, unit, n, float(values[1] - values[0]), float(values[0]))
     if len(values) != n or not np.all(np.isfinite(values)):
-        return Axis(name, unit, n)
+        # The first two of a regular axis are py4DSTEM's short form; tomviz's pipelines, run outside
+        # of its window, write a length for rows into columns.
+        steps = np.diff(values)
+        is_short_form = len(values) == 2 or nm_per(unit) is not None
+        if is_short_form and len(steps) and np.allclose(steps, steps[0], rtol=1e-3):
+            return Axis(name, unit, n, float(steps[0]), float(values[0]))
+        return Axis(name, "", n)
     if n == 1:
         spacing = _number({"spacing": attribute(dimension, SPACING)}, "spacing")
         return Axis(name, unit if spacing else "", n, spacing or 1.0, float(values[0]))
