@@ -104,6 +104,8 @@ for name in {names}:
 )
 def test_a_room_brings_nothing_heavy_along(rooms: set[str]):
     """One process imports every module that is to bring nothing, the lowest rooms first."""
+    if "training" in rooms:
+        pytest.importorskip("torch", reason="the extra 'train' is not installed")
     names = ["napari_wedgefill"]
     for _, path in sorted((LAYER_OF[room], path) for room, path in modules() if room in rooms):
         if path.stem not in LAZY:
