@@ -70,6 +70,15 @@ class Model(_Part):
     provider: str | None = None
 
 
+class Gain(_Part):
+    """The brightness of the images; null for what could not be measured."""
+
+    corrected: bool
+    factors: list[FiniteFloat] | None
+    uncertainty: FiniteFloat | None
+    sentence: str
+
+
 class Report(_Part):
     """A report that can be repeated."""
 
@@ -79,3 +88,4 @@ class Report(_Part):
     versions: dict[str, str]
     sha256: dict[str, Sha256] = {}
     model: Model | None = None
+    gain: Gain | None = None
