@@ -121,7 +121,7 @@ def find_gain(series: TiltSeries) -> TiltGain:
         With the reason where nothing is to be corrected: the specimen is not isolated, the images
         are alike, their sums are too uncertain, or displacements along y explain them as well.
     """
-    profiles = _sum_bands(series)
+    profiles = sum_bands(series)
     n_tilts, n_bands, width = profiles.shape
     if n_bands < FEWEST_BANDS or n_tilts < FEWEST_BANDS:
         return TiltGain("there are too few rows or tilts to tell")
@@ -153,7 +153,7 @@ def find_gain(series: TiltSeries) -> TiltGain:
     return TiltGain(reason, factors, levels, vacuum, error)
 
 
-def _sum_bands(series: TiltSeries) -> Doubles:
+def sum_bands(series: TiltSeries) -> Doubles:
     """Mean intensity (n_tilts, n_bands, width) over bands of rows."""
     step = -(-series.height // MOST_ROWS)
     return np.stack([_average_rows(image) for image in _iter_rows(series, step)])

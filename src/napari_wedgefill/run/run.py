@@ -24,7 +24,7 @@ from ..trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_che
 from ..trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
 from ..trust.verdicts import RIVAL, QuickCheck, SelfCheck, TrustMap
 from ..volume import Volume
-from .events import ComparisonPicture, GainCorrected, RunEvent
+from .events import ComparisonPicture, ImagesCorrected, RunEvent
 from .options import RunOptions
 from .report import describe_versions
 
@@ -66,8 +66,8 @@ def iter_run(
         Often: how far the whole run is, and how long the rest of it takes.
     Aligned
         The aligned series, if that was asked for.
-    GainCorrected
-        The series with one factor per tilt corrected, where that was beyond doubt.
+    ImagesCorrected
+        The series without frames, slopes and uneven brightness, where these were beyond doubt.
     Finished
         Each volume; what follows begins after the last one.
     QuickCheck
@@ -96,12 +96,12 @@ def iter_run(
         series = replace(aligned.series, sources=sources)
         report["alignment"] = aligned.report.to_dict()
         yield Aligned(series, aligned.report)
-    series, fill_options, gain = session.even_out(series, options.fill)
+    series, fill_options, corrections = session.correct(series, options.fill)
     options = replace(options, fill=fill_options)
-    if gain is not None:
-        report["gain"] = gain.to_dict()
-        if gain.is_corrected:
-            yield GainCorrected(series, gain)
+    if corrections is not None:
+        report |= corrections.to_dict()
+        if corrections.is_corrected:
+            yield ImagesCorrected(series, corrections)
     volumes: dict[str, Volume] = {}
     seconds: dict[str, float] = {}
     parts = None if kept is None else kept.parts

@@ -66,7 +66,7 @@ def iter_quick_check(
         Progress often; the result last.
     """
     session, clock = session or Session(), Clock()
-    series, options, _ = session.even_out(series, options)
+    series, options, _ = session.correct(series, options)
     learned = choose_learned(options.methods).name
     whole = session.calibrate(series)
     unchecked = QuickCheck(learned, float(whole.scales.noise), series.n_tilts)
