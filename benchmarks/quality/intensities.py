@@ -123,8 +123,8 @@ SPECIMENS: dict[str, Callable[[np.random.Generator], kinds.Recorded]] = {
 }
 
 
-def _take_for_white(_: Any) -> normalise.NoiseCorrelation:
-    return normalise.NoiseCorrelation()
+def _take_for_white(_: Any) -> tuple[float, float]:
+    return 1.0, 0.0
 
 
 def measure(specimen: str, fault: str, model: str, session: Session) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def measure(specimen: str, fault: str, model: str, session: Session) -> dict[str
     for name, corrects in (("as it is", False), ("corrected", True)):
         series = replace(series)  # nothing measured for one fill serves the other
         options = FillOptions(methods=METHODS, model=model, gain=corrects)
-        white = mock.patch.object(normalise, "measure_noise_correlation", _take_for_white)
+        white = mock.patch.object(normalise, "_measure_shared_noise", _take_for_white)
         with contextlib.nullcontext() if corrects else white:
             result = fill(series, options, session=session)
         row[name] = {m: round(psnr(result.volumes[m].data, truth), 2) for m in SHOWN}

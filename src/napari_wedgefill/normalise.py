@@ -50,8 +50,30 @@ class Normalisation:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Vacuum:
+    """What a series shows where there is nothing.
+
+    Attributes
+    ----------
+    level : float
+        Intensity, the detector's offset, in the units of the file.
+    shared_noise : float
+        Standard deviation of noise that neighbouring pixels share, in the units of the file; 0
+        where they share none, and where the specimen leaves no vacuum to see it in.
+    """
+
+    level: float
+    shared_noise: float = 0.0
+
+
 def vacuum_level(series: TiltSeries) -> float:
-    """Estimate the intensity of vacuum, the detector's offset.
+    """Estimate the intensity of vacuum; see `measure_vacuum`."""
+    return measure_vacuum(series).level
+
+
+def measure_vacuum(series: TiltSeries) -> Vacuum:
+    """Estimate the intensity of vacuum and its noise.
 
     The darkest pixels of each tilt are vacuum where the object is isolated: a constant. Where the
     object fills every image they are its thinnest parts, and grow as ``1 / cos t``: what is left
@@ -66,68 +88,57 @@ def vacuum_level(series: TiltSeries) -> float:
         slope, offset = np.polyfit(thickness, dark, 1)
         unexplained = float(np.std(dark - offset - slope * thickness))
         if slope > 0.05 * (bright - constant) and slope > 2.0 * unexplained:
-            return float(offset)
-    # Only vacuum stays as it is from tilt to tilt, so that what differs there is noise.
-    times = measure_noise_correlation(series).along
-    return constant if times == 1.0 else float(np.median(lows + _BELOW * times * noises))
+            return Vacuum(float(offset))
+    times, shared = _measure_shared_noise(series)
+    if shared > 0.0:
+        constant = float(np.median(lows + _BELOW * times * noises))
+    return Vacuum(constant, shared)
 
 
-@dataclass(frozen=True)
-class NoiseCorrelation:
-    """How many times the noise is what differences of neighbouring pixels show of it.
-
-    Attributes
-    ----------
-    along : float
-        Of pixels that are neighbours along the detector; 1 where they share no noise.
-    both : float
-        Of pixels that are neighbours along the detector and along the tilt axis.
-    """
-
-    along: float = 1.0
-    both: float = 1.0
-
-
-def measure_noise_correlation(series: TiltSeries) -> NoiseCorrelation:
+def _measure_shared_noise(series: TiltSeries) -> tuple[float, float]:
     """Compare the noise of the vacuum from tilt to tilt with that from pixel to pixel.
 
     Neighbours in smoothed or interpolated images share their noise, and their differences show too
-    little of it; images were exposed one by one and share none. Where there is no vacuum, what
-    differs between tilts is the specimen, and the answer means nothing.
+    little of it; images were exposed one by one and share none.
+
+    Returns
+    -------
+    float
+        How many times the noise is what neighbouring pixels show of it.
+    float
+        Its standard deviation; 0 where neighbours share none.
     """
     n, height, width = series.images.shape
     if n < 3 or height < 3 or width < 5:
-        return NoiseCorrelation()
+        return 1.0, 0.0
     middles = np.unique(np.linspace(1, n - 2, min(n - 2, _FEW_TILTS)).astype(int))
     found = []
     for k in middles:
         rows = [_take_rows(series.images[int(at)]) for at in (k - 1, k, k + 1)]
         found.append(_compare_noises(*rows))
-    between, along, wider, both = np.median(np.array(found), axis=0)
+    between, along, wider = (float(noise) for noise in np.median(np.array(found), axis=0))
     # The edge of a specimen differs between tilts, too, but not more so between every other pixel.
-    if min(along, both) <= 0.0 or min(between, wider) <= _CORRELATED * along:
-        return NoiseCorrelation()
-    return NoiseCorrelation(float(between / along), float(between / both))
+    if along <= 0.0 or min(between, wider) <= _CORRELATED * along:
+        return 1.0, 0.0
+    return between / along, between
 
 
 def _compare_noises(before: Doubles, here: Doubles, after: Doubles) -> tuple[float, ...]:
-    """Noise of the darkest pixels between tilts, along rows, along every other pixel, and both."""
+    """Noise of the darkest pixels between tilts, of neighbours, and of every other pixel."""
     # Chosen by the mean of three, which noise makes independent of their second difference.
     smooth = (before + here + after) / 3.0
     dark = smooth <= np.percentile(smooth, 20.0)
     between = (before - 2.0 * here + after)[dark]
     between = between - np.median(between)  # tilts may differ in brightness
     along = np.diff(here, n=2, axis=1)
-    both = np.diff(along, n=2, axis=0)
     wider = here[:, :-4] - 2.0 * here[:, 2:-2] + here[:, 4:]
     inner = dark[:, 1:-1]
-    if not inner[1:-1, 1:-1].any():
-        return 0.0, 0.0, 0.0, 0.0
+    if not inner[:, 1:-1].any():
+        return 0.0, 0.0, 0.0
     return (
         _robust_spread(between) / np.sqrt(6.0),
         _robust_spread(along[inner]) / np.sqrt(6.0),
         _robust_spread(wider[inner[:, 1:-1]]) / np.sqrt(6.0),
-        _robust_spread(both[inner[1:-1]]) / 6.0,
     )
 
 

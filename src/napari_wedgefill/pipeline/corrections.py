@@ -7,7 +7,7 @@ from typing import Any
 
 from ..tilt_series import TiltSeries
 from .frames import Frames, find_frames
-from .gain import TiltGain, find_gain
+from .gain import TiltGain, find_gain, sum_bands
 from .slope import Slope, find_slope
 
 
@@ -61,7 +61,8 @@ def correct_intensities(series: TiltSeries) -> tuple[TiltSeries, Corrections]:
     """
     frames = find_frames(series)
     series = frames.correct(series)
-    slope = find_slope(series)
+    bands = sum_bands(series)
+    slope = find_slope(series, bands)
     series = slope.correct(series)
-    gain = find_gain(series)
+    gain = find_gain(series, None if slope.is_corrected else bands)
     return gain.correct(series), Corrections(frames, slope, gain)

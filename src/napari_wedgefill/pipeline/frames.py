@@ -7,7 +7,7 @@ is not zero make every ray through them wrong, and would be taken for the vacuum
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,8 @@ Flags = NDArray[np.bool_]
 #: First measured pixel of each row and one past the last, (h, 2); equal where none was.
 Extents = NDArray[np.int64]
 
+#: Rows of an image that tell whether corners have the value of their neighbours.
+OUTER_ROWS = [0, 1, -2, -1]
 #: Largest share of an image that is a frame: a specimen in an exact vacuum leaves more.
 LARGEST = 0.4
 #: Share of the measured pixels that may have the frame's value: where it is common, as zero counts
@@ -124,15 +126,20 @@ def find_frames(series: TiltSeries) -> Frames:
         None where the value is common in the images, as in maps of counts, where the patches are
         large or not cut straight, or where what lies beside them has the same level.
     """
+    shape = series.n_tilts, series.height, series.width
     found: dict[int, Frame] = {}
     matters: list[bool] = []
+    if min(shape[1:]) < 3:
+        return Frames({}, shape)
     for k in range(series.n_tilts):
+        # Mostly there is none, and then a few rows of an image that lies on a disk are enough.
+        if not _list_values_at_corners(series.images[k, OUTER_ROWS]):
+            continue
         image = np.asarray(series.images[k])
         flags = _find_frame(image)
         if flags is not None:
             found[k] = _mirror_into(image, _measure_extents(flags))
             matters += _compare_with_ring(image, flags)
-    shape = series.n_tilts, series.height, series.width
     # Of an exact vacuum around a specimen, an edge here and there may look like that of a frame.
     if not matters or np.mean(matters) <= 0.5:
         return Frames({}, shape)
@@ -216,11 +223,8 @@ def _reproject(series: TiltSeries, slices: Slices, isolated: bool) -> Floats:
 
 def _find_frame(image: Floats) -> Flags | None:
     """Return the pixels of an image's frame; None if it has none."""
-    h, w = image.shape
-    if min(h, w) < 3:
-        return None
     frame: Flags = np.zeros(image.shape, bool)
-    for value in _iter_values_at_corners(image):
+    for value in _list_values_at_corners(image):
         patch = _find_patch(image, value)
         rest = ~patch
         common = float(np.mean(image[rest] == value)) if rest.any() else 1.0
@@ -232,15 +236,15 @@ def _find_frame(image: Floats) -> Flags | None:
     return frame
 
 
-def _iter_values_at_corners(image: Floats) -> Iterator[np.float32]:
-    """Yield the values of corners whose neighbours have them too: every frame has a corner."""
-    values = set()
+def _list_values_at_corners(image: Floats) -> list[np.float32]:
+    """List the values of corners whose neighbours have them too: every frame has a corner."""
+    values: set[np.float32] = set()
     for y, inner_y in ((0, 1), (-1, -2)):
         for x, inner_x in ((0, 1), (-1, -2)):
             value = image[y, x]
             if image[inner_y, x] == value or image[y, inner_x] == value:
                 values.add(value)
-    yield from sorted(values)
+    return sorted(values)
 
 
 def _find_patch(image: Floats, value: np.float32) -> Flags:

@@ -107,13 +107,15 @@ class TiltGain:
         }
 
 
-def find_gain(series: TiltSeries) -> TiltGain:
+def find_gain(series: TiltSeries, bands: Doubles | None = None) -> TiltGain:
     """Estimate one factor per tilt from the sums of the images of an isolated specimen.
 
     Parameters
     ----------
     series : TiltSeries
         Aligned images, the tilt axis along y; the specimen may go on outside along y.
+    bands : ndarray, float64, (n_tilts, n_bands, width), optional
+        Its `sum_bands`, where they are there already.
 
     Returns
     -------
@@ -121,7 +123,7 @@ def find_gain(series: TiltSeries) -> TiltGain:
         With the reason where nothing is to be corrected: the specimen is not isolated, the images
         are alike, their sums are too uncertain, or displacements along y explain them as well.
     """
-    profiles = sum_bands(series)
+    profiles = sum_bands(series) if bands is None else bands
     n_tilts, n_bands, width = profiles.shape
     if n_bands < FEWEST_BANDS or n_tilts < FEWEST_BANDS:
         return TiltGain("there are too few rows or tilts to tell")

@@ -138,19 +138,20 @@ class Session:
 def measure_calibration(series: TiltSeries) -> Calibration:
     """Measure vacuum, noise and scales of a series; see `Session.calibrate`."""
     from ..joint_model.contract import Scales, density_scale, raise_to_noise_floor, sinogram_scale
-    from ..normalise import Normalisation, measure_noise_correlation, vacuum_level
+    from ..normalise import Normalisation, measure_vacuum
     from ..projector import ParallelBeam
     from ..reconstruct import iter_sirt, last
     from ..reconstruct.tvm import noise_level
 
     beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
-    offset = vacuum_level(series)
+    vacuum = measure_vacuum(series)
+    offset = vacuum.level
     blocks = [
         series.sinograms(*block) - np.float32(offset) for block in spread_blocks(series.height)
     ]
     blocks, unit = bring_to_order_one(leave_out_hits(blocks, series.n_tilts))
     noise = float(np.median([noise_level(block) for block in blocks]))
-    noise *= measure_noise_correlation(series).both
+    noise = max(noise, vacuum.shared_noise / unit)
     sample = np.concatenate(blocks, axis=2)
     peak = sinogram_scale(sample)
     # No ray is much longer than the field is wide, so no thinner matter made that path integral.

@@ -89,13 +89,15 @@ class Slope:
         }
 
 
-def find_slope(series: TiltSeries) -> Slope:
+def find_slope(series: TiltSeries, bands: Doubles | None = None) -> Slope:
     """Fit a plane to the vacuum at both ends of the detector, where both ends are vacuum.
 
     Parameters
     ----------
     series : TiltSeries
         Aligned images, the tilt axis along y; the specimen may go on outside along y.
+    bands : ndarray, float64, (n_tilts, n_bands, width), optional
+        Its `sum_bands`, where they are there already.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def find_slope(series: TiltSeries) -> Slope:
         With the reason where nothing is to be corrected: the specimen is not isolated, or there is
         no slope beyond doubt.
     """
-    bands = sum_bands(series)
+    bands = sum_bands(series) if bands is None else bands
     n_tilts, n_bands, width = bands.shape
     if n_bands < FEWEST_BANDS or n_tilts < FEWEST_BANDS:
         return Slope("there are too few rows or tilts to tell")

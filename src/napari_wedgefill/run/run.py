@@ -16,7 +16,7 @@ from ..pipeline.sinks import ArraySink, Sink
 from ..prepare import Aligned, iter_align
 from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
-from ..trust.quick_check import BESIDE, JUDGED, PLACES, iter_quick_check
+from ..trust.quick_check import count_checked_slices, iter_quick_check
 from ..trust.resolution import choose_classical
 from ..trust.results import RECONSTRUCTING, iter_results
 from ..trust.results_table import ResultsTable
@@ -30,8 +30,6 @@ from .report import describe_versions
 
 #: Cost of aligning a slice, in units of the methods' costs; for the progress bar alone.
 ALIGN_COST = 19.0
-#: Slices that the quick check fills.
-CHECKED_SLICES = 2 * PLACES * (JUDGED + 2 * BESIDE)
 
 Item = TypeVar("Item")
 
@@ -201,7 +199,7 @@ def share_out(series: TiltSeries, options: RunOptions) -> Shares:
     costs = (
         series.height * ALIGN_COST * options.align,
         n_slices * cost(methods),
-        CHECKED_SLICES * (learned + cost(("sart", RIVAL))) * is_checked(options),
+        count_checked_slices(n_slices) * (learned + cost(("sart", RIVAL))) * is_checked(options),
         2 * few * cost(methods) * options.self_check,
         n_slices * len(OTHER_VIEWS) * learned * options.trust,
         # Two halves of the tilts, and then what is measured without reconstructing.
