@@ -70,13 +70,18 @@ class Model(_Part):
     provider: str | None = None
 
 
-class Gain(_Part):
-    """The brightness of the images; null for what could not be measured."""
+class Correction(_Part):
+    """What was found in the intensities of the images, and whether it was corrected."""
 
     corrected: bool
+    sentence: str
+
+
+class Gain(Correction):
+    """The brightness of the images; null for what could not be measured."""
+
     factors: list[FiniteFloat] | None
     uncertainty: FiniteFloat | None
-    sentence: str
 
 
 class Report(_Part):
@@ -88,4 +93,6 @@ class Report(_Part):
     versions: dict[str, str]
     sha256: dict[str, Sha256] = {}
     model: Model | None = None
+    frames: Correction | None = None
+    slope: Correction | None = None
     gain: Gain | None = None
