@@ -100,19 +100,18 @@ def test_a_frame_that_cuts_the_specimen_is_filled_with_what_other_tilts_say(reac
     assert error < 0.35 * np.sqrt(np.mean(np.concatenate(shown) ** 2))
 
 
-@pytest.mark.parametrize("methods", [("tvm",)])
-def test_a_fill_is_as_good_as_without_a_frame(isolated, methods):
+def test_a_fill_is_as_good_as_without_a_frame(isolated):
     truth = draw()[WIDTH // 2 : -WIDTH // 2, WIDTH // 2 : -WIDTH // 2].transpose(0, 2, 1)
     framed, _ = frame(isolated, 0.0)
-    options = FillOptions(methods=methods)
-    clean = psnr(fill(isolated, options).volumes["tvm"].data, truth)
+    options = FillOptions(methods=("sart",))
+    clean = psnr(fill(isolated, options).volumes["sart"].data, truth)
     result = fill(framed, options)
-    assert psnr(result.volumes["tvm"].data, truth) > clean - 0.5
+    assert psnr(result.volumes["sart"].data, truth) > clean - 0.5
     told = result.report["frames"]
     assert told["corrected"]
     assert 0.02 < told["share"] < 0.4
     left = fill(framed, replace(options, gain=False))
-    assert psnr(left.volumes["tvm"].data, truth) < clean - 3.0
+    assert psnr(left.volumes["sart"].data, truth) < clean - 3.0
     assert "frames" not in left.report
 
 
