@@ -11,6 +11,7 @@ from benchmarks.quality import (
     alignment,
     check,
     hallucination,
+    intensities,
     outside_field,
     read_by_others,
     report,
@@ -41,6 +42,7 @@ RENDERED = {
     "read-by-others": lambda: read_by_others.render(read("read-by-others")),
     "window-blocks": lambda: window_blocks.render(read("window-blocks")),
     "opening": lambda: opening.render(read("opening")),
+    "intensities": lambda: intensities.render(read("intensities")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }
 
