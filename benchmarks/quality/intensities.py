@@ -160,8 +160,8 @@ def render(found: dict[str, Any]) -> str:
         f"(refinement {found['refinement_sha256'][:8]}). PSNR in dB against the truth, of images "
         f"of {kinds.WIDTH} px with a vacuum of {PEDESTAL:g} of the brightest part: filled as they "
         "are (`--no-gain`, and all noise taken for white), and as a fill does by default. The "
-        "truth of smoothed and interpolated images is smoothed as they are, so that edges which GAN "
-        "sharpens beyond that count as errors. Films leave the field; a slope of theirs is not "
+        "truth of smoothed and interpolated images is smoothed as they are, so that edges which "
+        "GAN sharpens beyond that count as errors. Films leave the field; a slope of theirs is not "
         "corrected.",
         "",
         "| specimen | fault | TVM, as it is | corrected | GAN, as it is | corrected |",
