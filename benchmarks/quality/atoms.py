@@ -37,7 +37,7 @@ METHODS = ("wbp", "sart", "tvm", "gan")
 SLICES, RADIUS_PX, SPACING_PX, SIGMA_PX = 48, 20.0, 4.5, 1.15
 LIMIT_DEG, STEP_DEG = 65.0, 2.0
 #: Electrons per pixel of the specimen, on average.
-ELECTRONS = (np.inf, 400.0, 100.0)
+ELECTRONS = (np.inf, 400.0, 100.0, 25.0, 8.0)
 #: A maximum is an atom if it is at least so high, over the highest but one in twenty: the lighter
 #: species has 0.55 of the heavier one.
 LEAST_HEIGHT = 0.35
@@ -133,10 +133,10 @@ def render(found: dict[str, Any]) -> str:
         f"{rows[0]['atoms']} atoms of two species (1 and 0.55) {SPACING_PX:g} px apart, Gaussians "
         f"of {SIGMA_PX:g} px, 5 % jitter, one in fifty missing; {kinds.WIDTH} px, {SLICES} slices, "
         f"±{LIMIT_DEG:g} degrees in steps of {STEP_DEG:g}. Atoms are traced in every volume in the "
-        "same way: "
-        f"maxima of the volume smoothed by {SIGMA_PX / 2:g} px that are higher than "
-        f"{LEAST_HEIGHT:g} of the highest. An atom is found if a traced one lies within half the "
-        "distance of neighbours and each is nearest to the other. All others are false.",
+        f"same way: maxima of the volume smoothed by {SIGMA_PX / 2:g} px that are higher than "
+        f"{LEAST_HEIGHT:g} of the 95th percentile of their heights. An atom is found if a traced "
+        "one lies within half the distance of neighbours and each is nearest to the other. All "
+        "others are false.",
         "",
         "| electrons per pixel | volume | found | false, over all true | rms displacement | PSNR |",
         "|---|---|---|---|---|---|",

@@ -125,6 +125,15 @@ def test_a_series_without_a_frame_is_the_very_same(reach, noise):
         assert found.correct(series) is series
 
 
+def test_a_shell_in_an_exact_vacuum_has_no_frame():
+    """Its wall makes a step at once, and what is inside it is level, as beside a frame."""
+    axis = np.arange(2 * WIDTH) - (2 * WIDTH - 1) / 2
+    off = np.hypot(axis[:, None] / 28, axis / 22)
+    shell = np.where(off < 1, np.where(off > 0.85, 2.0, 0.2), 0.0)[:, :, None]
+    series = record(np.repeat(shell, HEIGHT, axis=2).astype(np.float32), noise=0.0, vacuum=0.0)
+    assert not find_frames(series).is_corrected
+
+
 def test_counts_of_nothing_are_no_frame():
     counts = np.random.default_rng(0).poisson(0.3, (31, 20, 64))
     counts[:, :, 20:44] += np.random.default_rng(1).poisson(3.0, (31, 20, 24))

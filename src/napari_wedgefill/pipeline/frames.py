@@ -45,6 +45,9 @@ STRAIGHT, LINES = 1.0, 4
 #: A specimen that ends in exact vacuum thins out towards its edge; what an edge of a frame cuts
 #: off does not. So the level beyond must change by less than this share of the step at the edge.
 DIFFERS, FLAT = 0.02, 0.25
+#: Noise of what was measured, over that step, without which there is no telling: what is around a
+#: simulated specimen is one exact value, too.
+NOISY = 2e-4
 #: A frame cuts the specimen where it would go on with more than this, over the brightest part.
 SHOWS = 0.05
 #: Part of the detector at either end that tells whether the specimen leaves the field.
@@ -322,9 +325,12 @@ def _measure_extents(frame: Flags) -> Extents:
 
 
 def _compare_with_ring(image: Floats, frame: Flags) -> list[bool]:
-    """Tell for each value of a frame whether it matters: a step at its edge, and level beyond."""
+    """Tell for each value of a frame whether it matters: a step, then level and noise."""
     measured = image[~frame]
     contrast = float(np.percentile(measured, 99.0) - np.percentile(measured, 1.0))
+    noise = _estimate_noise(image, frame)
+    # An image that was moved lacks something on one side; a specimen in exact vacuum, on both.
+    is_between = bool(frame[:, 0].all() and frame[:, -1].all())
     found = []
     for value in np.unique(image[frame]):
         patch = frame & (image == value)
@@ -336,5 +342,13 @@ def _compare_with_ring(image: Floats, frame: Flags) -> list[bool]:
         levels = float(np.median(image[near])), float(np.median(image[deep]))
         step = abs(levels[0] - float(value))
         is_level = abs(levels[1] - levels[0]) <= FLAT * step
-        found.append(step > DIFFERS * contrast and is_level)
+        is_moved = noise > NOISY * step and not is_between
+        found.append(step > DIFFERS * contrast and is_level and is_moved)
     return found
+
+
+def _estimate_noise(image: Floats, frame: Flags) -> float:
+    """Estimate the noise of the measured pixels, as `reconstruct.tvm.noise_level` does."""
+    second = np.diff(np.diff(image, n=2, axis=0), n=2, axis=1)
+    second = second[~_grow(frame, 1)[1:-1, 1:-1]]
+    return 1.4826 * float(np.median(np.abs(second))) / 6.0 if second.size else 0.0
