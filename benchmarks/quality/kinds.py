@@ -116,8 +116,12 @@ def atoms(
     spacing_px: float,
     inside: Callable[[NDArray[np.float64]], NDArray[np.bool_]],
     jitter: float = 0.05,
+    drawn: list[NDArray[np.float64]] | None = None,
 ) -> Floats:
-    """Return an ordered fcc lattice (L1_2: corners heavier than faces) as Gaussians of 1.15 px."""
+    """Return an ordered fcc lattice (L1_2: corners heavier than faces) as Gaussians of 1.15 px.
+
+    Where they are is added to `drawn`, (n, 3) as (z, x, y) in half fields.
+    """
     z, x, y = (axis.astype(np.float64) for axis in at)
     pixel = float(x[0, 1, 0] - x[0, 0, 0]) * 2.0  # of the network's grid, in half fields
     cell = spacing_px * np.sqrt(2.0) * pixel
@@ -135,6 +139,8 @@ def atoms(
         places += rng.normal(0, jitter * spacing_px * pixel, places.shape)
         places = places[(np.abs(places) < reach).all(axis=1)]
         places = places[inside(places) & (rng.random(len(places)) > 0.02)]
+        if drawn is not None:
+            drawn.append(places)
         _stamp(out, at, places, np.float32(weight), sigma)
     return out
 

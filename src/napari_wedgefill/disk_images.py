@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,58 @@ class Survey:
 
 
 @dataclass(frozen=True, eq=False)
+class Frame:
+    """What takes the place of edges and corners of one image that were never measured.
+
+    Attributes
+    ----------
+    extents : ndarray of int, (h, 2)
+        First measured pixel of each row and one past the last; equal where none was.
+    values : ndarray, float32, (n,)
+        Of the other pixels, row by row.
+    width : int
+        Of the image.
+    """
+
+    extents: NDArray[np.int64]
+    values: Floats
+    width: int
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        """Where the values of each row begin, and where the last ends, (h + 1,)."""
+        n_missing = self.width - (self.extents[:, 1] - self.extents[:, 0])
+        return np.concatenate([[0], np.cumsum(n_missing)])
+
+    @property
+    def missing(self) -> NDArray[np.bool_]:
+        """Which pixels were not measured, (h, w)."""
+        at = np.arange(self.width)
+        return (at < self.extents[:, :1]) | (at >= self.extents[:, 1:])
+
+    def fill(self, rows: Floats, numbers: NDArray[np.int64]) -> Floats:
+        """Fill rows (n, w) with these numbers; they are not changed."""
+        out = np.array(rows, np.float32)
+        for row, k in zip(out, numbers, strict=True):
+            first, stop = self.extents[k]
+            values = self.values[self._starts[k] : self._starts[k + 1]]
+            row[:first], row[stop:] = values[:first], values[first:]
+        return out
+
+    def among(self, before: int, after: int) -> Frame:
+        """Return it with so many whole rows before and after."""
+        whole = np.array([[0, self.width]])
+        extents = np.concatenate([whole.repeat(before, 0), self.extents, whole.repeat(after, 0)])
+        return replace(self, extents=extents)
+
+    def mirrored(self) -> Frame:
+        """Return that of the image with its columns in reverse."""
+        rows = np.split(self.values, self._starts[1:-1])
+        values = np.concatenate([row[::-1] for row in rows])
+        return replace(self, extents=self.width - self.extents[:, ::-1], values=values)
+
+
+@dataclass(frozen=True, eq=False)
 class DiskImages:
     """A stack of images in a file, seen as float32 (n, h, w).
 
@@ -72,6 +125,11 @@ class DiskImages:
         Medians found so far, by image of `source`.
     scales : ndarray, float64, (n_in_file, 2), optional
         What each image of `source` is multiplied by, and what is added then.
+    frames : dict of int to Frame
+        By image of `source`, what takes the place of pixels that were never measured.
+    slopes : ndarray, float64, (n_in_file, 3), optional
+        Rise of the background of each image, per row and per column, which is taken away, and the
+        row that stays as it is.
     """
 
     source: Any
@@ -81,6 +139,8 @@ class DiskImages:
     survey: Survey
     fills: dict[int, float] = field(default_factory=dict)
     scales: NDArray[np.float64] | None = None
+    frames: Mapping[int, Frame] = field(default_factory=dict)
+    slopes: NDArray[np.float64] | None = None
 
     @classmethod
     def of(cls, source: Any) -> DiskImages:
@@ -146,9 +206,30 @@ class DiskImages:
         scales[self.order] = np.stack([slopes * factors, starts * factors + added], axis=1)
         return replace(self, scales=scales)
 
+    def with_frames(self, frames: Mapping[int, Frame]) -> DiskImages:
+        """Fill frames as they are read, by image."""
+        before, height = self.first_row, int(self.source.shape[1])
+        whole = {
+            int(self.order[k]): frame.among(before, height - before - self.n_rows)
+            for k, frame in frames.items()
+        }
+        return replace(self, frames=whole)
+
+    def without_slopes(self, slopes: NDArray[np.float64]) -> DiskImages:
+        """Take a rise per row and per column, (n, 2), away from each image as it is read."""
+        whole = np.zeros((len(self.source), 3))
+        whole[self.order, :2] = slopes
+        whole[:, 2] = self.first_row + (self.n_rows - 1) / 2
+        return replace(self, slopes=whole)
+
     def mirrored(self) -> DiskImages:
         """Mirror every image along its rows, without reading."""
-        return replace(self, source=self.source[:, :, ::-1])
+        return replace(
+            self,
+            source=self.source[:, :, ::-1],
+            frames={k: frame.mirrored() for k, frame in self.frames.items()},
+            slopes=None if self.slopes is None else self.slopes * (1.0, -1.0, 1.0),
+        )
 
     def sinograms(self, start: int, stop: int) -> Floats:
         """Rows ``start:stop`` in the solvers' layout, (n, w, n_slices)."""
@@ -189,14 +270,37 @@ class DiskImages:
 
     def _read(self, i: int, rest: tuple[Any, ...]) -> Floats:
         at = int(self.order[i])
-        rows = self.source[at, self.first_row : self.first_row + self.n_rows]
-        part = np.array(_read_view(rows, rest), dtype=np.float32)
-        if self.source.dtype.kind == "f" and not np.isfinite(part).all():
-            part = np.where(np.isfinite(part), part, np.float32(self._fill(at)))
+        if at in self.frames or self.slopes is not None:
+            part = self._read_corrected(at, rest)
+        else:
+            rows = self.source[at, self.first_row : self.first_row + self.n_rows]
+            part = self._convert(at, _read_view(rows, rest))
         if self.scales is not None:
             slope, start = self.scales[at].astype(np.float32)
             part = part * slope + start
         return part
+
+    def _convert(self, at: int, pixels: NDArray[Any]) -> Floats:
+        part = np.array(pixels, dtype=np.float32)
+        if self.source.dtype.kind == "f" and not np.isfinite(part).all():
+            part = np.where(np.isfinite(part), part, np.float32(self._fill(at)))
+        return part
+
+    def _read_corrected(self, at: int, rest: tuple[Any, ...]) -> Floats:
+        """Read whole rows, fill their frames and take the slope away, and select the columns."""
+        key, *columns = rest or (slice(None),)
+        rows = np.arange(self.first_row, self.first_row + self.n_rows)[key]
+        wanted = np.atleast_1d(rows)
+        part = self._convert(at, _read_view(self.source[at], (wanted,)))
+        if at in self.frames:
+            part = self.frames[at].fill(part, wanted)
+        if self.slopes is not None:
+            slope = self.slopes[at]
+            part = subtract_slope(part, slope[:2], wanted - slope[2])
+        whole = part if rows.ndim else part[0]
+        if columns:
+            whole = whole[(slice(None),) * rows.ndim + tuple(columns)]
+        return np.asarray(whole, np.float32)
 
     def _fill(self, at: int) -> float:
         """Return the median of an image, which stands in for what is no number in it."""
@@ -210,6 +314,13 @@ class DiskImages:
                 )
             self.fills[at] = float(np.median(good))
         return self.fills[at]
+
+
+def subtract_slope(rows: Floats, slope: NDArray[np.float64], y: NDArray[np.float64]) -> Floats:
+    """Take a rise per row and per column away from rows (n, w) at `y` from the middle one."""
+    x = np.arange(rows.shape[1]) - (rows.shape[1] - 1) / 2
+    plane = slope[0] * y[:, None] + slope[1] * x
+    return np.asarray(rows - plane, np.float32)
 
 
 def _is_blank(source: Any, i: int) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +14,11 @@ Doubles = NDArray[np.float64]
 
 #: Pixels a tilt that are looked at; more change nothing.
 _SAMPLE = 65536
-#: Tilts that are asked how noise is correlated.
-_FEW_TILTS = 16
-#: Distances in pixels at which noise is looked at; how little it may grow from one to the next
-#: where all of it is seen; and how many times that of neighbours it must be to count as correlated.
-_LAGS = (1, 2, 4, 8, 16)
-_SATURATED, _CORRELATED = 1.2, 1.3
-#: Least width of the field over such a distance: the shape of an object is not to count as noise.
-_FIELD = 12
+#: Tilts that are asked how noise is correlated, and how many times that of neighbouring pixels the
+#: noise between tilts must be to count as correlated.
+_FEW_TILTS, _CORRELATED = 16, 1.3
+#: The darkest hundredth of the pixels lies so many standard deviations below their mean.
+_BELOW = 2.33
 
 
 @dataclass(frozen=True)
@@ -54,25 +50,101 @@ class Normalisation:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Vacuum:
+    """What a series shows where there is nothing.
+
+    Attributes
+    ----------
+    level : float
+        Intensity, the detector's offset, in the units of the file.
+    shared_noise : float
+        Standard deviation of noise that neighbouring pixels share, in the units of the file; 0
+        where they share none, and where the specimen leaves no vacuum to see it in.
+    """
+
+    level: float
+    shared_noise: float = 0.0
+
+
 def vacuum_level(series: TiltSeries) -> float:
-    """Estimate the intensity of vacuum, the detector's offset.
+    """Estimate the intensity of vacuum; see `measure_vacuum`."""
+    return measure_vacuum(series).level
+
+
+def measure_vacuum(series: TiltSeries) -> Vacuum:
+    """Estimate the intensity of vacuum and its noise.
 
     The darkest pixels of each tilt are vacuum where the object is isolated: a constant. Where the
     object fills every image they are its thinnest parts, and grow as ``1 / cos t``: what is left
     when that is taken away is the offset.
     """
-    # Smoothing and interpolation were the same for all images: one image alone does not tell.
-    lag = _choose_distance(series)
-    dark = np.array([_dark_level(image, lag) for image in series.images])
+    lows, noises = np.array([_dark_level(image) for image in series.images]).T
+    dark = lows + _BELOW * noises
     thickness = 1.0 / np.maximum(np.cos(np.deg2rad(series.angles_deg)), 0.1)
-    constant = float(np.median(dark))
     bright = float(np.percentile(_few_pixels(series), 99))
-    if np.ptp(thickness) < 0.2:
-        return constant
-    slope, offset = np.polyfit(thickness, dark, 1)
-    unexplained = float(np.std(dark - offset - slope * thickness))
-    fills_the_view = slope > 0.05 * (bright - constant) and slope > 2.0 * unexplained
-    return float(offset) if fills_the_view else constant
+    constant = float(np.median(dark))
+    if np.ptp(thickness) >= 0.2:
+        slope, offset = np.polyfit(thickness, dark, 1)
+        unexplained = float(np.std(dark - offset - slope * thickness))
+        if slope > 0.05 * (bright - constant) and slope > 2.0 * unexplained:
+            return Vacuum(float(offset))
+    times, shared = _measure_shared_noise(series)
+    if shared > 0.0:
+        constant = float(np.median(lows + _BELOW * times * noises))
+    return Vacuum(constant, shared)
+
+
+def _measure_shared_noise(series: TiltSeries) -> tuple[float, float]:
+    """Compare the noise of the vacuum from tilt to tilt with that from pixel to pixel.
+
+    Neighbours in smoothed or interpolated images share their noise, and their differences show too
+    little of it; images were exposed one by one and share none.
+
+    Returns
+    -------
+    float
+        How many times the noise is what neighbouring pixels show of it.
+    float
+        Its standard deviation; 0 where neighbours share none.
+    """
+    n, height, width = series.images.shape
+    if n < 3 or height < 3 or width < 5:
+        return 1.0, 0.0
+    middles = np.unique(np.linspace(1, n - 2, min(n - 2, _FEW_TILTS)).astype(int))
+    found = []
+    for k in middles:
+        rows = [_take_rows(series.images[int(at)]) for at in (k - 1, k, k + 1)]
+        found.append(_compare_noises(*rows))
+    between, along, wider = (float(noise) for noise in np.median(np.array(found), axis=0))
+    # The edge of a specimen differs between tilts, too, but not more so between every other pixel.
+    if along <= 0.0 or min(between, wider) <= _CORRELATED * along:
+        return 1.0, 0.0
+    return between / along, between
+
+
+def _compare_noises(before: Doubles, here: Doubles, after: Doubles) -> tuple[float, ...]:
+    """Noise of the darkest pixels between tilts, of neighbours, and of every other pixel."""
+    # Chosen by the mean of three, which noise makes independent of their second difference.
+    smooth = (before + here + after) / 3.0
+    dark = smooth <= np.percentile(smooth, 20.0)
+    between = (before - 2.0 * here + after)[dark]
+    between = between - np.median(between)  # tilts may differ in brightness
+    along = np.diff(here, n=2, axis=1)
+    wider = here[:, :-4] - 2.0 * here[:, 2:-2] + here[:, 4:]
+    inner = dark[:, 1:-1]
+    if not inner[:, 1:-1].any():
+        return 0.0, 0.0, 0.0
+    return (
+        _robust_spread(between) / np.sqrt(6.0),
+        _robust_spread(along[inner]) / np.sqrt(6.0),
+        _robust_spread(wider[inner[:, 1:-1]]) / np.sqrt(6.0),
+    )
+
+
+def _robust_spread(values: Doubles) -> float:
+    """Standard deviation about zero, from the median."""
+    return 1.4826 * float(np.median(np.abs(values)))
 
 
 def _few_pixels(series: TiltSeries) -> Floats:
@@ -82,11 +154,11 @@ def _few_pixels(series: TiltSeries) -> Floats:
     return rows
 
 
-def _dark_level(image: Floats, lag: int) -> float:
-    """Level of the darkest hundredth of an image, raised by what noise took from it."""
+def _dark_level(image: Floats) -> tuple[float, float]:
+    """Level of the darkest hundredth of an image, and the noise of dark pixels."""
     rows = _take_rows(image)
     low = float(np.percentile(rows, 1.0))
-    return low + 2.33 * _compare_at_distance(rows, lag) if min(rows.shape) >= 3 else low
+    return (low, _dark_noise(rows)) if min(rows.shape) >= 3 else (low, 0.0)
 
 
 def _take_rows(image: Floats) -> Doubles:
@@ -94,33 +166,11 @@ def _take_rows(image: Floats) -> Doubles:
     return image[::step].astype(np.float64)
 
 
-def _choose_distance(series: TiltSeries) -> int:
-    """Return how far apart pixels lie, in pixels, whose differences show all of the noise.
-
-    Neighbours in smoothed or interpolated images share their noise, and their differences show
-    too little of it; pixels further apart show all. Differences that go on growing with distance
-    are no noise but the specimen's texture, and do not count.
-    """
-    lags = [lag for lag in _LAGS if series.width > _FIELD * lag]
-    if len(lags) < 2 or series.height < 3:
-        return 1
-    every = max(1, series.n_tilts // _FEW_TILTS)
-    found = [
-        [_compare_at_distance(_take_rows(image), lag) for lag in lags]
-        for image in series.images[::every]
-    ]
-    noises = np.median(found, axis=0)
-    for (lag, near), (_, far) in pairwise(zip(lags, noises, strict=True)):
-        if far < _SATURATED * near:
-            return lag if near > _CORRELATED * noises[0] else 1
-    return 1
-
-
-def _compare_at_distance(rows: Doubles, lag: int) -> float:
-    left, middle, right = rows[:, : -2 * lag], rows[:, lag:-lag], rows[:, 2 * lag :]
+def _dark_noise(rows: Doubles) -> float:
+    left, middle, right = rows[:, :-2], rows[:, 1:-1], rows[:, 2:]
     # Chosen by the mean of three, which white noise makes independent of their second difference:
     # pixels chosen for being dark themselves would show almost twice the noise there is.
     smooth = (left + middle + right) / 3.0
     second = left - 2.0 * middle + right
-    dark = np.abs(second[smooth <= np.percentile(smooth, 20.0)])
-    return 1.4826 * float(np.median(dark)) / np.sqrt(6.0) if dark.size else 0.0
+    dark = second[smooth <= np.percentile(smooth, 20.0)]
+    return _robust_spread(dark) / np.sqrt(6.0) if dark.size else 0.0

@@ -88,11 +88,13 @@ def test_a_summary_has_a_heading_even_without_series():
 def test_what_the_checks_said_is_in_the_summary(corrected):
     report = {
         "check": {"sentence": "Do not use GAN here."},
+        "frames": {"corrected": corrected, "sentence": "Edges of one value."},
         "gain": {"corrected": corrected, "sentence": "They differ."},
     }
     row = to_csv([Outcome("a", Path("a.mrc"), DONE, report=report)]).splitlines()[1]
     assert "Do not use GAN here." in row
     assert ("They differ." in row) is corrected
+    assert ("Edges of one value." in row) is corrected
 
 
 @pytest.mark.parametrize("name", ["summary.csv", "Index.html"])

@@ -9,8 +9,10 @@ from benchmarks.gpu import page as gpu_page
 from benchmarks.quality import (
     ablation,
     alignment,
+    atoms,
     check,
     hallucination,
+    intensities,
     outside_field,
     read_by_others,
     report,
@@ -41,6 +43,8 @@ RENDERED = {
     "read-by-others": lambda: read_by_others.render(read("read-by-others")),
     "window-blocks": lambda: window_blocks.render(read("window-blocks")),
     "opening": lambda: opening.render(read("opening")),
+    "atoms": lambda: atoms.render(read("atoms")),
+    "intensities": lambda: intensities.render(read("intensities")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }
 

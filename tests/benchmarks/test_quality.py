@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.quality import __main__ as command
 from benchmarks.quality import (
+    atoms,
     cache,
     conditions,
     methods,
@@ -250,3 +251,16 @@ def test_an_unknown_model_is_one_clear_sentence(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit, match="no model 'absent'"):
         command.main()
+
+
+def test_atoms_are_traced_between_voxels_and_false_ones_are_counted():
+    true = np.array([[6.3, 6.0, 6.2], [6.0, 11.4, 6.0], [12.0, 6.0, 11.6]])
+    axes = np.meshgrid(*[np.arange(20.0)] * 3, indexing="ij")
+    volume = np.zeros((20, 20, 20), np.float32)
+    for place in [*true[:2], [15.0, 15.0, 15.0]]:  # one is missing, one is false
+        distance = sum((axis - at) ** 2 for axis, at in zip(axes, place, strict=True))
+        volume += np.exp(-distance / (2 * atoms.SIGMA_PX**2))
+    found = atoms.compare(true, atoms.trace(volume))
+    assert found["found"] == pytest.approx(2 / 3)
+    assert found["false"] == pytest.approx(1 / 3)
+    assert found["rms_px"] < 0.1

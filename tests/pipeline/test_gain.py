@@ -49,7 +49,9 @@ def test_nothing_changes_to_the_byte_where_there_is_no_gain():
     options = FillOptions(methods=("wbp", "sart"))
     plain = fill(series, replace(options, gain=False)).volumes
     checked = fill(series, options)
-    assert not checked.report["gain"]["corrected"]
+    told = checked.report["gain"]
+    assert not told["corrected"]
+    assert len(told["factors"]) == ANGLES_DEG.size  # measured, and about one
     for name, volume in checked.volumes.items():
         assert volume.data.tobytes() == plain[name].data.tobytes()
 
@@ -59,6 +61,9 @@ def test_a_film_that_leaves_the_field_is_not_corrected(gains):
     found = find_gain(record(gains, half_width=90.0))
     assert not found.is_corrected
     assert "outside the field of view" in found.sentence
+    # What was not measured is not one.
+    assert found.to_dict()["factors"] is None
+    assert found.to_dict()["uncertainty"] is None
 
 
 def test_a_needle_that_moves_along_its_axis_has_no_gain():

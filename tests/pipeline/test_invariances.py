@@ -11,7 +11,7 @@ import pytest
 import scipy.ndimage
 
 from napari_wedgefill.joint_model import model as joint_model
-from napari_wedgefill.normalise import vacuum_level
+from napari_wedgefill.normalise import measure_vacuum, vacuum_level
 from napari_wedgefill.pipeline import slabs
 from napari_wedgefill.pipeline.fill import fill
 from napari_wedgefill.pipeline.options import FillOptions
@@ -166,6 +166,20 @@ def test_smoothed_or_interpolated_noise_does_not_move_the_vacuum(blur_px):
     noise = scipy.ndimage.gaussian_filter(noise, (0, blur_px, blur_px), mode="wrap")
     images = 100 + needle + 3 * noise / noise.std()
     assert vacuum_level(TiltSeries.from_arrays(images, ANGLES_DEG)) == pytest.approx(100, abs=1.5)
+
+
+@pytest.mark.parametrize("rows", [6, 40])
+def test_a_wide_specimen_in_few_rows_does_not_hide_that_noise_is_shared(rows):
+    """Its edges go on growing with distance as correlated noise does, but not between tilts."""
+    rng, u = np.random.default_rng(0), np.arange(96) - 47.5
+    needle = 2 * np.sqrt(np.clip(33**2 - u**2, 0, None))
+    noise = rng.normal(0, 1, (ANGLES_DEG.size, rows, 96))
+    noise = scipy.ndimage.gaussian_filter(noise, (0, 1.0, 1.0), mode="wrap")
+    series = TiltSeries.from_arrays(100 + needle + noise / noise.std(), ANGLES_DEG)
+    assert vacuum_level(series) == pytest.approx(100, abs=0.5)
+    assert measure_vacuum(series).shared_noise == pytest.approx(1.0, rel=0.2)
+    white = series.images + rng.normal(0, 5, series.images.shape).astype(np.float32)
+    assert measure_vacuum(TiltSeries.from_arrays(white, ANGLES_DEG)).shared_noise == 0.0
 
 
 def test_the_texture_of_a_film_is_not_taken_for_noise():

@@ -177,7 +177,7 @@ def test_what_holds_for_a_series_is_measured_once(monkeypatch):
 
 
 def test_stopping_at_the_noise_is_reported(monkeypatch):
-    monkeypatch.setattr(normalise, "vacuum_level", lambda series: 0.0)
+    monkeypatch.setattr(normalise, "measure_vacuum", lambda series: normalise.Vacuum(0.0))
     series, truth = ball_series()
     noise = np.random.default_rng(1).normal(0, 0.8, series.images.shape)
     series = TiltSeries.from_arrays(series.images + noise, series.angles_deg)

@@ -34,6 +34,8 @@ SOUND: dict[str, Any] = {
     "versions": {"numpy": "2.0"},
     "sha256": {"wbp": SHA},
     "model": {"sha256": {"sinogram": SHA}, "provider": "CPUExecutionProvider"},
+    "frames": {"corrected": True, "sentence": "Some."},
+    "gain": {"corrected": False, "factors": None, "uncertainty": None, "sentence": "No."},
 }  # fmt: skip
 
 
@@ -65,6 +67,9 @@ def test_a_sound_report_comes_back_as_it_was_written(tmp_path: Path):
         ("sha256", {"wbp": 3}, r"sha256\.wbp is 3"),
         ("model", "small", r"model is 'small'"),
         ("model.sha256", None, r"model\.sha256 is None"),
+        ("frames", "none", r"frames is 'none'"),
+        ("gain.factors", 1, r"gain\.factors is 1"),
+        ("gain.factors", [1.0, None], r"gain\.factors\.1 is None"),
     ],
 )
 def test_a_value_of_another_kind_is_named(tmp_path: Path, where: str, value, sentence: str):

@@ -9,7 +9,7 @@ from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.pipeline.session import Session
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
-from napari_wedgefill.trust.quick_check import iter_quick_check
+from napari_wedgefill.trust.quick_check import count_checked_slices, iter_quick_check
 from napari_wedgefill.trust.verdicts import QuickCheck
 
 ANGLES_DEG = np.arange(-60, 61, 5.0)
@@ -107,3 +107,10 @@ def test_too_few_tilts_to_withhold_any_are_said_and_no_error():
     *_, found = iter_quick_check(few, FillOptions(device="cpu"))
     assert (found.verdict, found.recommended) == ("unknown", "gan")
     assert "not checked: 3 tilts are too few" in found.sentence
+
+
+@pytest.mark.parametrize("n_slices", [1, 3, 5, 6, 8, 15, 16, 31, 500])
+def test_a_check_fills_no_more_slices_than_the_fill_and_one_strip_at_most(n_slices):
+    """Below three slices and their mirror images, nothing is left to be left out."""
+    assert count_checked_slices(n_slices) <= min(max(n_slices, 6), 16)
+    assert count_checked_slices(500) == 16

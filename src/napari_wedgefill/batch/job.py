@@ -94,8 +94,8 @@ class Outcome:
             for part in ("check", "self_check", "trust")
             if part in self.report
         ]
-        gain = self.report.get("gain") or {}
-        return [*told, str(gain["sentence"])] if gain.get("corrected") else told
+        found = [self.report.get(part) or {} for part in ("frames", "slope", "gain")]
+        return told + [str(part["sentence"]) for part in found if part.get("corrected")]
 
 
 def make_job(source: str | Path | Address, options: RunOptions, **reading: Any) -> SeriesJob:

@@ -147,8 +147,8 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-gain",
         action="store_true",
-        help="leave images as bright as they are where an isolated specimen shows that they differ "
-        "by a factor each",
+        help="leave the intensities of images as they are: no factor per tilt, no slope of the "
+        "background taken away, no frame filled",
     )
     parser.add_argument(
         "--slices",

@@ -22,7 +22,7 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
     The generator is closed at once when this is interrupted.
     """
     from ..prepare import Aligned
-    from ..run.events import GainCorrected
+    from ..run.events import ImagesCorrected
     from ..run.folder import NotWritten, Recorded
     from ..trust.verdicts import QuickCheck, SelfCheck
 
@@ -33,8 +33,8 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
                 found = event
             if isinstance(event, Aligned):
                 line.say(event.report.sentence)
-            elif isinstance(event, GainCorrected):
-                line.say(f"{event.gain.sentence} (--no-gain leaves them as they are.)")
+            elif isinstance(event, ImagesCorrected):
+                line.say(f"{event.corrections.sentence} (--no-gain leaves them as they are.)")
             elif isinstance(event, QuickCheck | SelfCheck):
                 line.say(event.sentence)
             elif isinstance(event, Recorded):

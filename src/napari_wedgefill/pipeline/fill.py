@@ -100,7 +100,7 @@ def iter_fill(
     session = session or Session()
     clock, sink = Clock(), ArraySink() if sink is None else sink
     model = check_fill(series, options, session, sink)
-    series, options, gain = session.even_out(series, options)
+    series, options, corrections = session.correct(series, options)
     part = series if options.slices is None else series.rows(*options.slices)
     methods = sort_by_dependence(options.methods)
     yield clock.tell("measuring intensities", 0.0)
@@ -130,8 +130,8 @@ def iter_fill(
         finished[method.name] = volume.data
         yield Finished(method.name, volume, seconds[method.name])
     report = _write_report(series, options, calibration, model, seconds, tallies)
-    if gain is not None:
-        report["gain"] = gain.to_dict()
+    if corrections is not None:
+        report |= corrections.to_dict()
     yield Done(report | {"box": None if field.box is None else field.box.to_dict()})
 
 

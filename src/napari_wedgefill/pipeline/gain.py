@@ -47,21 +47,22 @@ class TiltGain:
     ----------
     reason : str
         Why nothing is corrected; empty where the images are.
-    factors : ndarray, float64, (n_tilts,)
-        Brightness of each image over the usual one.
-    levels : ndarray, float64, (n_tilts,)
-        Vacuum of each image, in the units of the file.
+    factors : ndarray, float64, (n_tilts,), or None
+        Brightness of each image over the usual one, whether or not it is corrected; None where it
+        could not be measured.
+    levels : ndarray, float64, (n_tilts,), or None
+        Vacuum of each image, in the units of the file; None where factors are.
     vacuum : float
         Vacuum of the whole series.
-    uncertainty : float
-        Standard error of a factor.
+    uncertainty : float or None
+        Standard error of a factor; None where they are.
     """
 
     reason: str
-    factors: Doubles
-    levels: Doubles
+    factors: Doubles | None = None
+    levels: Doubles | None = None
     vacuum: float = 0.0
-    uncertainty: float = 0.0
+    uncertainty: float | None = None
 
     @property
     def is_corrected(self) -> bool:
@@ -70,7 +71,7 @@ class TiltGain:
 
     def correct(self, series: TiltSeries) -> TiltSeries:
         """Return the series with every image as bright as the usual one, or as it is."""
-        if self.reason:
+        if self.reason or self.factors is None or self.levels is None:
             return series
         slopes = 1.0 / self.factors
         starts = self.vacuum - self.levels * slopes
@@ -87,7 +88,7 @@ class TiltGain:
     @property
     def sentence(self) -> str:
         """Say in plain words what was found and done."""
-        if self.reason:
+        if self.reason or self.factors is None:
             return f"Brightness of the images: not changed, {self.reason}."
         low, high = self.factors.min(), self.factors.max()
         return (
@@ -96,22 +97,25 @@ class TiltGain:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for the report."""
+        """Plain values, for the report; null for what could not be measured."""
+        factors, error = self.factors, self.uncertainty
         return {
             "corrected": self.is_corrected,
-            "factors": [round(float(factor), 5) for factor in self.factors],
-            "uncertainty": round(self.uncertainty, 5),
+            "factors": None if factors is None else [round(float(f), 5) for f in factors],
+            "uncertainty": None if error is None else round(error, 5),
             "sentence": self.sentence,
         }
 
 
-def find_gain(series: TiltSeries) -> TiltGain:
+def find_gain(series: TiltSeries, bands: Doubles | None = None) -> TiltGain:
     """Estimate one factor per tilt from the sums of the images of an isolated specimen.
 
     Parameters
     ----------
     series : TiltSeries
         Aligned images, the tilt axis along y; the specimen may go on outside along y.
+    bands : ndarray, float64, (n_tilts, n_bands, width), optional
+        Its `sum_bands`, where they are there already.
 
     Returns
     -------
@@ -119,17 +123,16 @@ def find_gain(series: TiltSeries) -> TiltGain:
         With the reason where nothing is to be corrected: the specimen is not isolated, the images
         are alike, their sums are too uncertain, or displacements along y explain them as well.
     """
-    profiles = _sum_bands(series)
+    profiles = sum_bands(series) if bands is None else bands
     n_tilts, n_bands, width = profiles.shape
-    none = np.ones(n_tilts), np.zeros(n_tilts)
     if n_bands < FEWEST_BANDS or n_tilts < FEWEST_BANDS:
-        return TiltGain("there are too few rows or tilts to tell", *none)
+        return TiltGain("there are too few rows or tilts to tell")
     n = max(2, round(MARGIN * width))
     ends = np.stack([profiles[:, :, :n].mean(2), profiles[:, :, -n:].mean(2)])
     vacuum = vacuum_level(series)
     peak = float(np.percentile(np.abs(profiles.mean(1) - vacuum), 99.0))
     if not _is_vacuum(ends, vacuum, peak):
-        return TiltGain("for the specimen goes on outside the field of view", *none)
+        return TiltGain("for the specimen goes on outside the field of view")
     left, right = np.median(ends, axis=2)
     along = np.linspace(0.0, 1.0, width)
     specimen = profiles - ((1.0 - along) * left[:, None] + along * right[:, None])[:, None]
@@ -139,17 +142,20 @@ def find_gain(series: TiltSeries) -> TiltGain:
     if not (
         np.isfinite(factors).all() and FACTORS[0] < factors.min() <= factors.max() < FACTORS[1]
     ):
-        return TiltGain("for some of them show too little to compare", *none)
+        return TiltGain("for some of them show too little to compare")
     spread, error = float(np.std(factors)), float(np.sqrt(np.mean(errors**2)))
+    levels = (left + right) / 2
+    reason = ""
     if spread < LEAST_SPREAD or spread < SIGNIFICANT * error:
-        return TiltGain("for they are alike within what can be told", *none, vacuum, error)
-    moved = float(np.sqrt(np.mean((_compare_beside_shifts(masses) - factors) ** 2)))
-    if moved > spread / SIGNIFICANT:
-        return TiltGain("for they may only be displaced along the tilt axis: align them", *none)
-    return TiltGain("", factors, (left + right) / 2, vacuum, error)
+        reason = "for they are alike within what can be told"
+    else:
+        moved = float(np.sqrt(np.mean((_compare_beside_shifts(masses) - factors) ** 2)))
+        if moved > spread / SIGNIFICANT:
+            reason = "for they may only be displaced along the tilt axis: align them"
+    return TiltGain(reason, factors, levels, vacuum, error)
 
 
-def _sum_bands(series: TiltSeries) -> Doubles:
+def sum_bands(series: TiltSeries) -> Doubles:
     """Mean intensity (n_tilts, n_bands, width) over bands of rows."""
     step = -(-series.height // MOST_ROWS)
     return np.stack([_average_rows(image) for image in _iter_rows(series, step)])

@@ -39,8 +39,8 @@ class FillOptions:
         Where the images show vacuum all around the specimen, all methods but WBP work on a box
         around it (`box.find_box`), which takes less time; by default, on the whole field of view.
     gain : bool
-        Where an isolated specimen shows beyond doubt that images are too bright or too dark by a
-        factor each, correct them (`gain.find_gain`).
+        Correct intensities that are wrong beyond doubt (`corrections.correct_intensities`): frames
+        that were never measured, a background that rises, images that are too bright or too dark.
     """
 
     methods: tuple[str, ...] = DEFAULT_METHODS

@@ -123,7 +123,7 @@ def iter_part(
     """
     method = METHODS[part.method]
     model = check_fill(series, options, session)
-    series, options, _ = session.even_out(series, options)
+    series, options, _ = session.correct(series, options)
     whole = series if options.slices is None else series.rows(*options.slices)
     reach = method.reach(model)
     first, last = max(part.start - reach, 0), min(part.stop + reach, whole.height)

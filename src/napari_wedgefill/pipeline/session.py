@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..normalise import Normalisation
     from ..projector import ParallelBeam
     from .box import Field
-    from .gain import TiltGain
+    from .corrections import Corrections
     from .options import FillOptions
 
 #: Images wider than this are binned for a preview, which should come in a breath.
@@ -51,7 +51,7 @@ class Session:
         self._model: JointModel | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
         self._fields: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
-        self._gains: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, TiltGain]] = (
+        self._corrected: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, Corrections]] = (
             WeakKeyDictionary()
         )
         self._binned: WeakKeyDictionary[TiltSeries, TiltSeries] = WeakKeyDictionary()
@@ -84,10 +84,10 @@ class Session:
             self._calibrations[series] = measure_calibration(series)
         return self._calibrations[series]
 
-    def even_out(
+    def correct(
         self, series: TiltSeries, options: FillOptions
-    ) -> tuple[TiltSeries, FillOptions, TiltGain | None]:
-        """Correct the brightness of images if that is asked for and they need it.
+    ) -> tuple[TiltSeries, FillOptions, Corrections | None]:
+        """Correct frames, slopes and brightness of images if that is asked for and needed, once.
 
         Returns
         -------
@@ -95,20 +95,19 @@ class Session:
             Corrected, or as it is.
         FillOptions
             For that series: no second correction.
-        TiltGain or None
+        Corrections or None
             What was found; None if it was not asked for.
         """
         if not options.gain:
             return series, options, None
-        from .gain import find_gain
+        from .corrections import correct_intensities
 
-        if series not in self._gains:
-            found = find_gain(series)
+        if series not in self._corrected:
+            corrected, found = correct_intensities(series)
             # What is kept for a series must not keep it alive.
-            corrected = found.correct(series) if found.is_corrected else None
-            self._gains[series] = corrected, found
-        corrected, found = self._gains[series]
-        return series if corrected is None else corrected, replace(options, gain=False), found
+            self._corrected[series] = corrected if found.is_corrected else None, found
+        kept, found = self._corrected[series]
+        return series if kept is None else kept, replace(options, gain=False), found
 
     def adopt(self, part: TiltSeries, whole: Calibration) -> None:
         """Let some tilts or slices of a series have the vacuum and scales of the whole."""
@@ -139,18 +138,20 @@ class Session:
 def measure_calibration(series: TiltSeries) -> Calibration:
     """Measure vacuum, noise and scales of a series; see `Session.calibrate`."""
     from ..joint_model.contract import Scales, density_scale, raise_to_noise_floor, sinogram_scale
-    from ..normalise import Normalisation, vacuum_level
+    from ..normalise import Normalisation, measure_vacuum
     from ..projector import ParallelBeam
     from ..reconstruct import iter_sirt, last
     from ..reconstruct.tvm import noise_level
 
     beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
-    offset = vacuum_level(series)
+    vacuum = measure_vacuum(series)
+    offset = vacuum.level
     blocks = [
         series.sinograms(*block) - np.float32(offset) for block in spread_blocks(series.height)
     ]
     blocks, unit = bring_to_order_one(leave_out_hits(blocks, series.n_tilts))
     noise = float(np.median([noise_level(block) for block in blocks]))
+    noise = max(noise, vacuum.shared_noise / unit)
     sample = np.concatenate(blocks, axis=2)
     peak = sinogram_scale(sample)
     # No ray is much longer than the field is wide, so no thinner matter made that path integral.

@@ -63,13 +63,21 @@ def width_for(width: int, angles_deg: Doubles, isolated: bool) -> int:
 
 
 @lru_cache(maxsize=8)
-def find_beam(angles_deg: tuple[float, ...], width: int, depth: int) -> ParallelBeam:
+def find_beam(
+    angles_deg: tuple[float, ...], width: int, depth: int, axis_shift_px: float = 0.0
+) -> ParallelBeam:
     """Return the geometry with the lengths of its rays, which an alignment asks for many times."""
-    return ParallelBeam(angles_deg, width, depth)
+    return ParallelBeam(angles_deg, width, depth, axis_shift_px=axis_shift_px)
 
 
 def reconstruct_masked(
-    slices: Slices, angles_deg: Doubles, n_sweeps: int, *, depth: int, nonnegative: bool
+    slices: Slices,
+    angles_deg: Doubles,
+    n_sweeps: int,
+    *,
+    depth: int,
+    nonnegative: bool,
+    axis_shift_px: float = 0.0,
 ) -> Floats:
     """Reconstruct (depth, w, n_slices) from what was measured, by ordered subsets of the tilts.
 
@@ -79,7 +87,7 @@ def reconstruct_masked(
     """
     n_tilts, width, n_slices = slices.values.shape
     x = np.zeros((depth, width, n_slices), np.float32)
-    whole = find_beam(tuple(angles_deg.tolist()), width, depth)
+    whole = find_beam(tuple(angles_deg.tolist()), width, depth, axis_shift_px)
     rows = slices.measured / np.maximum(whole.ray_lengths, MIN_RAY_PX)
     steps = []
     for tilts in spread_steps(n_tilts):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..pipeline.corrections import Corrections
 from ..pipeline.events import Done, Finished
-from ..pipeline.gain import TiltGain
 from ..prepare.report import Aligned
 from ..progress import Progress
 from ..trust.results_table import ResultsTable
@@ -22,7 +22,7 @@ __all__ = [
     "ComparisonPicture",
     "Done",
     "Finished",
-    "GainCorrected",
+    "ImagesCorrected",
     "Progress",
     "QuickCheck",
     "ResultsTable",
@@ -33,11 +33,11 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False)
-class GainCorrected:
-    """The series whose images were too bright or too dark by a factor each, corrected."""
+class ImagesCorrected:
+    """The series whose images had frames, slopes or uneven brightness, corrected."""
 
     series: TiltSeries
-    gain: TiltGain
+    corrections: Corrections
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +50,7 @@ class ComparisonPicture:
 RunEvent = (
     Progress
     | Aligned
-    | GainCorrected
+    | ImagesCorrected
     | Finished
     | QuickCheck
     | SelfCheck

@@ -70,6 +70,20 @@ class Model(_Part):
     provider: str | None = None
 
 
+class Correction(_Part):
+    """What was found in the intensities of the images, and whether it was corrected."""
+
+    corrected: bool
+    sentence: str
+
+
+class Gain(Correction):
+    """The brightness of the images; null for what could not be measured."""
+
+    factors: list[FiniteFloat] | None
+    uncertainty: FiniteFloat | None
+
+
 class Report(_Part):
     """A report that can be repeated."""
 
@@ -79,3 +93,6 @@ class Report(_Part):
     versions: dict[str, str]
     sha256: dict[str, Sha256] = {}
     model: Model | None = None
+    frames: Correction | None = None
+    slope: Correction | None = None
+    gain: Gain | None = None

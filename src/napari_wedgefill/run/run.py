@@ -16,7 +16,7 @@ from ..pipeline.sinks import ArraySink, Sink
 from ..prepare import Aligned, iter_align
 from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
-from ..trust.quick_check import BESIDE, JUDGED, PLACES, iter_quick_check
+from ..trust.quick_check import count_checked_slices, iter_quick_check
 from ..trust.resolution import choose_classical
 from ..trust.results import RECONSTRUCTING, iter_results
 from ..trust.results_table import ResultsTable
@@ -24,14 +24,12 @@ from ..trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_che
 from ..trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
 from ..trust.verdicts import RIVAL, QuickCheck, SelfCheck, TrustMap
 from ..volume import Volume
-from .events import ComparisonPicture, GainCorrected, RunEvent
+from .events import ComparisonPicture, ImagesCorrected, RunEvent
 from .options import RunOptions
 from .report import describe_versions
 
 #: Cost of aligning a slice, in units of the methods' costs; for the progress bar alone.
 ALIGN_COST = 19.0
-#: Slices that the quick check fills.
-CHECKED_SLICES = 2 * PLACES * (JUDGED + 2 * BESIDE)
 
 Item = TypeVar("Item")
 
@@ -66,8 +64,8 @@ def iter_run(
         Often: how far the whole run is, and how long the rest of it takes.
     Aligned
         The aligned series, if that was asked for.
-    GainCorrected
-        The series with one factor per tilt corrected, where that was beyond doubt.
+    ImagesCorrected
+        The series without frames, slopes and uneven brightness, where these were beyond doubt.
     Finished
         Each volume; what follows begins after the last one.
     QuickCheck
@@ -96,12 +94,12 @@ def iter_run(
         series = replace(aligned.series, sources=sources)
         report["alignment"] = aligned.report.to_dict()
         yield Aligned(series, aligned.report)
-    series, fill_options, gain = session.even_out(series, options.fill)
+    series, fill_options, corrections = session.correct(series, options.fill)
     options = replace(options, fill=fill_options)
-    if gain is not None:
-        report["gain"] = gain.to_dict()
-        if gain.is_corrected:
-            yield GainCorrected(series, gain)
+    if corrections is not None:
+        report |= corrections.to_dict()
+        if corrections.is_corrected:
+            yield ImagesCorrected(series, corrections)
     volumes: dict[str, Volume] = {}
     seconds: dict[str, float] = {}
     parts = None if kept is None else kept.parts
@@ -201,7 +199,7 @@ def share_out(series: TiltSeries, options: RunOptions) -> Shares:
     costs = (
         series.height * ALIGN_COST * options.align,
         n_slices * cost(methods),
-        CHECKED_SLICES * (learned + cost(("sart", RIVAL))) * is_checked(options),
+        count_checked_slices(n_slices) * (learned + cost(("sart", RIVAL))) * is_checked(options),
         2 * few * cost(methods) * options.self_check,
         n_slices * len(OTHER_VIEWS) * learned * options.trust,
         # Two halves of the tilts, and then what is measured without reconstructing.

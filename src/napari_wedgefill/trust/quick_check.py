@@ -2,7 +2,8 @@
 
 A few slices are filled once more without the outermost tilts, seen from two sides, and the tilts
 that were left out are predicted: by the networks and by total variation minimisation, which knows
-nothing but the data. All of it fits into one strip of the projector, so that it takes seconds.
+nothing but the data. All of it fits into one strip of the projector, so that it takes seconds,
+and is no more slices than the fill itself has.
 """
 
 from __future__ import annotations
@@ -28,9 +29,11 @@ from .verdicts import RIVAL, QuickCheck
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-#: Places along the tilt axis that are looked at, slices that are judged at each, and those that
-#: the networks see beside them. With both views they fill one strip of 16 slices.
-PLACES, JUDGED, BESIDE = 2, 2, 1
+#: Places along the tilt axis that are looked at, and slices that are judged at each: as many of
+#: these as fill no more slices than the fill does.
+PLANS = (2, 2), (1, 2), (1, 1)
+#: Slices that the networks see beside those. With both views, 16 slices fill one strip at most.
+BESIDE, VIEWS = 1, 2
 #: Places that are searched for those with much of the specimen.
 SEARCHED = 12
 #: The other side from which the slices are filled: half a turn about the tilt axis leaves every
@@ -66,7 +69,7 @@ def iter_quick_check(
         Progress often; the result last.
     """
     session, clock = session or Session(), Clock()
-    series, options, _ = session.even_out(series, options)
+    series, options, _ = session.correct(series, options)
     learned = choose_learned(options.methods).name
     whole = session.calibrate(series)
     unchecked = QuickCheck(learned, float(whole.scales.noise), series.n_tilts)
@@ -103,10 +106,27 @@ def iter_quick_check(
     )
 
 
+def plan_places(n_slices: int) -> tuple[int, int]:
+    """Choose how many places are looked at, and how many slices of each are judged.
+
+    A check that fills more slices than the fill itself would take longer than it.
+    """
+    for places, judged in PLANS:
+        if VIEWS * places * (judged + 2 * BESIDE) <= n_slices:
+            return places, judged
+    return PLANS[-1]
+
+
+def count_checked_slices(n_slices: int) -> int:
+    """Count the slices that the check of a fill of so many slices fills, in both views."""
+    places, judged = plan_places(n_slices)
+    return VIEWS * min(places * (judged + 2 * BESIDE), n_slices)
+
+
 def _choose_slices(
     series: TiltSeries, slices: tuple[int, int] | None, whole: Calibration
 ) -> tuple[TiltSeries, NDArray[np.intp]]:
-    """Choose slices at two places where there is much of the specimen.
+    """Choose slices at one or two places where there is much of the specimen.
 
     Returns
     -------
@@ -116,22 +136,23 @@ def _choose_slices(
         Those of them that are judged; the others are their neighbours.
     """
     start, stop = slices or (0, series.height)
-    n = JUDGED + 2 * BESIDE
+    n_places, n_judged = plan_places(stop - start)
+    n = n_judged + 2 * BESIDE
     if stop - start <= n:
-        n_judged = max(stop - start - 2 * BESIDE, 1)
         first = (stop - start - n_judged) // 2
         return series.rows(start, stop), np.arange(first, first + n_judged)
     starts = np.unique(np.linspace(start, stop - n, SEARCHED).astype(int))
     blocks = [series.sinograms(int(first), int(first) + n) for first in starts]
     powers = np.array([_measure_power(whole.normalisation.apply(block)) for block in blocks])
     rich = np.flatnonzero(powers >= 0.5 * powers.max())
-    # Places of one and two thirds of all that hold much; next to each other they would overlap.
-    places = [rich[(k + 1) * len(rich) // (PLACES + 1)] for k in range(PLACES)]
+    # The middle one, or those of one and two thirds, of all that hold much; next to each other
+    # they would overlap.
+    places = [rich[(k + 1) * len(rich) // (n_places + 1)] for k in range(n_places)]
     chosen = [places[0]]
-    if starts[places[1]] - starts[places[0]] >= n:
-        chosen.append(places[1])
+    if starts[places[-1]] - starts[places[0]] >= n:
+        chosen.append(places[-1])
     stack = np.concatenate([blocks[at] for at in chosen], axis=2).transpose(0, 2, 1)
-    judged = np.concatenate([k * n + BESIDE + np.arange(JUDGED) for k in range(len(chosen))])
+    judged = np.concatenate([k * n + BESIDE + np.arange(n_judged) for k in range(len(chosen))])
     return replace(series, images=np.ascontiguousarray(stack)), judged
 
 

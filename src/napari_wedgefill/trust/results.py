@@ -73,7 +73,7 @@ def iter_results(
         Progress often; the table last. Close the generator to cancel.
     """
     clock, session = Clock(), session or Session()
-    series, options, _ = session.even_out(series, options)
+    series, options, _ = session.correct(series, options)
     resolution = Resolution({}, series.pixel_nm)
     for event in iter_resolution(series, options, session):
         if isinstance(event, Progress):

@@ -89,7 +89,7 @@ def iter_self_check(
     tests = choose_withheld_tilts(series.angles_deg)
     start, stop = choose_middle_slices(series, options.slices)
     session, clock = session or Session(), Clock()
-    series, options, _ = session.even_out(series, replace(options, slices=(start, stop)))
+    series, options, _ = session.correct(series, replace(options, slices=(start, stop)))
     errors: list[dict[str, float]] = []
     by_tilt: list[dict[str, tuple[float, ...]]] = []
     for half, withheld in enumerate(tests):

@@ -132,7 +132,7 @@ def iter_trust_map(
     if out is None:
         out = np.empty((series.width, stop - start, series.width), np.float32)
     model, session = load(options.model), session or Session()
-    series, options, _ = session.even_out(series, options)
+    series, options, _ = session.correct(series, options)
     unmeasured = wedge_mask(series.width, series.angles_deg)
     options = replace(options, methods=(method.name,))
     task = _Task(series, options, start, stop, model.reach, unmeasured, session, Clock())

@@ -217,15 +217,15 @@ class Workbench:
     def _iter_show(self, worker: StepWorker, item: Any) -> Iterator[None]:
         """Show one thing that the worker yielded, a piece at a time."""
         from ...prepare.outcome import Prepared
-        from ...run.events import GainCorrected
+        from ...run.events import ImagesCorrected
 
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
         if isinstance(item, TiltSeries):
             self._series = item
-        elif isinstance(item, GainCorrected):
+        elif isinstance(item, ImagesCorrected):
             self._series = item.series
-            self._remark = item.gain.sentence
+            self._remark = item.corrections.sentence
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):

@@ -1,0 +1,354 @@
+"""Frames: what an alignment moved into the images from outside, and filled with one value.
+
+An aligned stack lacks a strip or a corner in most of its images, another one in each. IMOD fills it
+with the image's mean, tomviz and ETSpy with zeros. Neither was measured: zeros beside a vacuum that
+is not zero make every ray through them wrong, and would be taken for the vacuum themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..disk_images import DiskImages, Frame
+from ..normalise import vacuum_level
+from ..prepare.masked_sart import Slices, reconstruct_masked, width_for
+from ..projector import ParallelBeam, iter_strips
+from ..tilt_series import TiltSeries
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+#: First measured pixel of each row and one past the last, (h, 2); equal where none was.
+Extents = NDArray[np.int64]
+
+#: Rows of an image that tell whether corners have the value of their neighbours.
+OUTER_ROWS = [0, 1, -2, -1]
+#: Largest share of an image that is a frame: a specimen in an exact vacuum leaves more.
+LARGEST = 0.4
+#: Share of the measured pixels that may have the frame's value: where it is common, as zero counts
+#: are, a patch of them is nothing special.
+RARE = 0.05
+#: Pixels of a frame, over the shorter side of the image.
+SMALLEST = 0.25
+#: Pixels at a frame's edge in which interpolation mixed both.
+MIXED = 2
+#: Pixels beyond those whose level is compared with the frame's, near and deep.
+RING = 4
+#: How far the edge of a frame is from a straight line, in pixels, and how many lines one side of a
+#: turned image has: its own and those of the corners above and below.
+STRAIGHT, LINES = 1.0, 4
+#: A frame matters if it differs from what lies beside it by more than this share of the contrast.
+#: A specimen that ends in exact vacuum thins out towards its edge; what an edge of a frame cuts
+#: off does not. So the level beyond must change by less than this share of the step at the edge.
+DIFFERS, FLAT = 0.02, 0.25
+#: Noise of what was measured, over that step, without which there is no telling: what is around a
+#: simulated specimen is one exact value, too.
+NOISY = 2e-4
+#: A frame cuts the specimen where it would go on with more than this, over the brightest part.
+SHOWS = 0.05
+#: Part of the detector at either end that tells whether the specimen leaves the field.
+END = 1 / 32
+#: Passes over all tilts that predict what a frame hides.
+SWEEPS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Frames of the images of a series.
+
+    Attributes
+    ----------
+    by_image : dict of int to Frame
+        Images without a frame are not listed.
+    shape : tuple of int
+        Of the images, (n_tilts, h, w).
+    """
+
+    by_image: Mapping[int, Frame] = field(default_factory=dict)
+    shape: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def is_corrected(self) -> bool:
+        """Whether there are any."""
+        return bool(self.by_image)
+
+    @property
+    def share(self) -> float:
+        """Share of the series' pixels that was not measured."""
+        n_missing = sum(frame.values.size for frame in self.by_image.values())
+        return n_missing / max(float(np.prod(self.shape)), 1.0)
+
+    def correct(self, series: TiltSeries) -> TiltSeries:
+        """Return the series with its frames filled."""
+        if not self.by_image:
+            return series
+        images: Any = series.images
+        if isinstance(images, DiskImages):
+            return replace(series, images=images.with_frames(self.by_image))
+        images = images.copy()
+        for k, frame in self.by_image.items():
+            images[k] = frame.fill(images[k], np.arange(len(images[k])))
+        return replace(series, images=images)
+
+    @property
+    def sentence(self) -> str:
+        """Say in plain words what was found and done."""
+        if not self.by_image:
+            return "Frames: no image has one."
+        return (
+            f"Frames: {len(self.by_image)} of {self.shape[0]} images have edges or corners of one "
+            f"value, {100 * self.share:.1f} % of all pixels, which were never measured; they were "
+            "filled with what the other images say of them."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the report."""
+        return {
+            "corrected": self.is_corrected,
+            "n_images": len(self.by_image),
+            "share": round(self.share, 5),
+            "sentence": self.sentence,
+        }
+
+
+def find_frames(series: TiltSeries) -> Frames:
+    """Find edges and corners of one exact value that differs from what lies beside them.
+
+    Parameters
+    ----------
+    series : TiltSeries
+        Images as they were read.
+
+    Returns
+    -------
+    Frames
+        None where the value is common in the images, as in maps of counts, where the patches are
+        large or not cut straight, or where what lies beside them has the same level.
+    """
+    shape = series.n_tilts, series.height, series.width
+    found: dict[int, Frame] = {}
+    matters: list[bool] = []
+    if min(shape[1:]) < 3:
+        return Frames({}, shape)
+    for k in range(series.n_tilts):
+        # Mostly there is none, and then a few rows of an image that lies on a disk are enough.
+        if not _list_values_at_corners(series.images[k, OUTER_ROWS]):
+            continue
+        image = np.asarray(series.images[k])
+        flags = _find_frame(image)
+        if flags is not None:
+            found[k] = _mirror_into(image, _measure_extents(flags))
+            matters += _compare_with_ring(image, flags)
+    # Of an exact vacuum around a specimen, an edge here and there may look like that of a frame.
+    if not matters or np.mean(matters) <= 0.5:
+        return Frames({}, shape)
+    return _predict(series, Frames(found, shape))
+
+
+def _mirror_into(image: Floats, extents: Extents) -> Frame:
+    """Fill a frame with the mirror image of what lies beside it.
+
+    Vacuum goes on with its noise, where one value would look like an image without any.
+    """
+    measured = np.flatnonzero(extents[:, 0] < extents[:, 1])
+    rows = _fold(np.arange(len(image)), int(measured[0]), int(measured[-1]) + 1)
+    whole = np.array(image[rows])
+    for row, (first, stop) in zip(whole, extents[rows], strict=True):
+        if first > 0 or stop < row.size:
+            row[:] = row[_fold(np.arange(row.size), int(first), int(stop))]
+    frame = Frame(extents, np.empty(0, np.float32), image.shape[1])
+    return replace(frame, values=whole[frame.missing])
+
+
+def _fold(at: NDArray[np.intp], first: int, stop: int) -> NDArray[np.intp]:
+    """Positions inside ``first:stop`` that others are mirrored to, as often as it takes."""
+    n = stop - first
+    folded = (at - first) % (2 * n)
+    return np.asarray(first + np.minimum(folded, 2 * n - 1 - folded), np.intp)
+
+
+def _predict(series: TiltSeries, frames: Frames) -> Frames:
+    """Fill frames that cut the specimen with what all measured pixels predict there."""
+    mirrored = frames.correct(series)
+    vacuum = np.float32(vacuum_level(mirrored))
+    middle = np.asarray(mirrored.images[series.n_tilts // 2])
+    peak = float(np.percentile(middle, 99.0)) - float(vacuum)
+    n_end = max(2, round(END * series.width))
+    values = {k: np.array(frame.values) for k, frame in frames.by_image.items()}
+    missing = {k: frame.missing for k, frame in frames.by_image.items()}
+    for strip in iter_strips(series.height):
+        rows = mirrored.sinograms(strip.start, strip.stop) - vacuum
+        measured = np.ones(rows.shape, np.float32)
+        for k, flags in missing.items():
+            measured[k][flags[strip].T] = 0.0
+        unknown = measured == 0.0
+        if not unknown.any() or float(np.abs(_smooth(rows)[unknown]).max()) < SHOWS * peak:
+            continue
+        ends = float(rows[:, :n_end].mean()), float(rows[:, -n_end:].mean())
+        predicted = _reproject(series, Slices(rows, measured), max(ends) < SHOWS * peak)
+        for k, flags in missing.items():
+            at = flags[strip]
+            start = np.count_nonzero(flags[: strip.start])
+            part = predicted[k].T[at] + vacuum
+            values[k][start : start + part.size] = part
+    filled = {k: replace(frame, values=values[k]) for k, frame in frames.by_image.items()}
+    return replace(frames, by_image=filled)
+
+
+def _smooth(rows: Floats) -> Floats:
+    from scipy.ndimage import uniform_filter
+
+    smooth: Floats = uniform_filter(rows, (1, 5, 3), mode="nearest")
+    return smooth
+
+
+def _reproject(series: TiltSeries, slices: Slices, isolated: bool) -> Floats:
+    """Rows (n_tilts, width, n_slices) that a reconstruction from the measured pixels predicts."""
+    width = width_for(series.width, series.angles_deg, isolated)
+    wide = slices.widen(width)
+    volume = reconstruct_masked(
+        wide,
+        series.angles_deg,
+        SWEEPS,
+        depth=series.width,
+        nonnegative=True,
+        axis_shift_px=series.axis_shift_px,
+    )
+    beam = ParallelBeam(series.angles_deg, width, series.width, axis_shift_px=series.axis_shift_px)
+    before = (width - series.width) // 2
+    predicted: Floats = beam(volume)[:, before : before + series.width]
+    return predicted
+
+
+def _find_frame(image: Floats) -> Flags | None:
+    """Return the pixels of an image's frame; None if it has none."""
+    frame: Flags = np.zeros(image.shape, bool)
+    for value in _list_values_at_corners(image):
+        patch = _find_patch(image, value)
+        rest = ~patch
+        common = float(np.mean(image[rest] == value)) if rest.any() else 1.0
+        if common <= RARE:
+            frame |= patch
+    share = float(np.mean(frame))
+    if not 0 < share <= LARGEST or not _is_straight(frame):
+        return None
+    return frame
+
+
+def _list_values_at_corners(image: Floats) -> list[np.float32]:
+    """List the values of corners whose neighbours have them too: every frame has a corner."""
+    values: set[np.float32] = set()
+    for y, inner_y in ((0, 1), (-1, -2)):
+        for x, inner_x in ((0, 1), (-1, -2)):
+            value = image[y, x]
+            if image[inner_y, x] == value or image[y, inner_x] == value:
+                values.add(value)
+    return sorted(values)
+
+
+def _find_patch(image: Floats, value: np.float32) -> Flags:
+    """Return all patches of a value that hold a corner, without the smallest ones."""
+    from scipy.ndimage import label
+
+    labels, _ = label(image == value)
+    patch: Flags = np.zeros(image.shape, bool)
+    for number in {int(labels[y, x]) for y in (0, -1) for x in (0, -1)} - {0}:
+        one = labels == number
+        if np.count_nonzero(one) >= max(3.0, SMALLEST * min(image.shape)):
+            patch |= one
+    return patch
+
+
+def _is_straight(frame: Flags) -> bool:
+    """Tell whether what was measured is in one piece along rows and columns, with straight edges.
+
+    It is the image's rectangle, moved and turned.
+    """
+    for flags in (frame, frame.T):
+        extents = _span(flags)
+        inside = np.arange(flags.shape[1])
+        spanned = (inside >= extents[:, :1]) & (inside < extents[:, 1:])
+        if (spanned & flags).any():
+            return False
+    extents = _span(frame)
+    for side, border in ((0, 0), (1, frame.shape[1])):
+        at = extents[:, side]
+        rows = np.flatnonzero((extents[:, 0] < extents[:, 1]) & (at != border))
+        if _count_lines(rows, at[rows]) > LINES:
+            return False
+    return True
+
+
+def _count_lines(rows: NDArray[np.intp], at: NDArray[np.int64]) -> int:
+    """Straight lines that it takes to pass through positions, by halving at the furthest one.
+
+    References
+    ----------
+    D. H. Douglas and T. K. Peucker, Cartographica 10, 112-122 (1973).
+    """
+    if rows.size < 3:
+        return 1
+    steep = abs(float(at[-1] - at[0]) / float(rows[-1] - rows[0]))
+    apart = np.abs(at - np.interp(rows, rows[[0, -1]], at[[0, -1]]))
+    worst = int(np.argmax(apart))
+    if apart[worst] <= STRAIGHT + steep:  # a row is one step of a flat edge
+        return 1
+    first = _count_lines(rows[: worst + 1], at[: worst + 1])
+    return first + _count_lines(rows[worst:], at[worst:])
+
+
+def _span(flags: Flags) -> Extents:
+    """First pixel of each row that is not flagged, and one past the last; both 0 without any."""
+    free = ~flags
+    n = flags.shape[1]
+    first = np.where(free.any(axis=1), free.argmax(axis=1), 0)
+    stop = np.where(free.any(axis=1), n - free[:, ::-1].argmax(axis=1), 0)
+    return np.stack([first, stop], axis=1).astype(np.int64)
+
+
+def _grow(flags: Flags, n: int) -> Flags:
+    from scipy.ndimage import binary_dilation
+
+    grown: Flags = binary_dilation(flags, np.ones((3, 3), bool), iterations=n)
+    return grown
+
+
+def _measure_extents(frame: Flags) -> Extents:
+    """Return what was measured of each row, beyond what interpolation mixed with the frame."""
+    extents = _span(_grow(frame, MIXED))
+    # Of images with few rows, all may lie within reach of the frame's edge.
+    return extents if (extents[:, 0] < extents[:, 1]).any() else _span(frame)
+
+
+def _compare_with_ring(image: Floats, frame: Flags) -> list[bool]:
+    """Tell for each value of a frame whether it matters: a step, then level and noise."""
+    measured = image[~frame]
+    contrast = float(np.percentile(measured, 99.0) - np.percentile(measured, 1.0))
+    noise = _estimate_noise(image, frame)
+    # An image that was moved lacks something on one side; a specimen in exact vacuum, on both.
+    is_between = bool(frame[:, 0].all() and frame[:, -1].all())
+    found = []
+    for value in np.unique(image[frame]):
+        patch = frame & (image == value)
+        near = _grow(patch, MIXED + RING)
+        deep = _grow(near, RING) & ~near & ~frame
+        near &= ~_grow(patch, MIXED) & ~frame
+        if not near.any() or not deep.any():
+            continue
+        levels = float(np.median(image[near])), float(np.median(image[deep]))
+        step = abs(levels[0] - float(value))
+        is_level = abs(levels[1] - levels[0]) <= FLAT * step
+        is_moved = noise > NOISY * step and not is_between
+        found.append(step > DIFFERS * contrast and is_level and is_moved)
+    return found
+
+
+def _estimate_noise(image: Floats, frame: Flags) -> float:
+    """Estimate the noise of the measured pixels, as `reconstruct.tvm.noise_level` does."""
+    second = np.diff(np.diff(image, n=2, axis=0), n=2, axis=1)
+    second = second[~_grow(frame, 1)[1:-1, 1:-1]]
+    return 1.4826 * float(np.median(np.abs(second))) / 6.0 if second.size else 0.0
