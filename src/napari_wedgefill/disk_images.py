@@ -334,4 +334,4 @@ def _is_blank(source: Any, i: int) -> bool:
 
 def _read_view(rows: Any, rest: tuple[Any, ...]) -> NDArray[Any]:
     """Read a part of an image; of a lazy array of chunks, the whole and then the part."""
-    return read_mapped(rows[rest]) if isinstance(rows, np.ndarray) else np.asarray(rows)[rest]
+    return read_mapped(rows[rest]) if isinstance(rows, np.ndarray) else read_mapped(rows)[rest]

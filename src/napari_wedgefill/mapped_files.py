@@ -21,7 +21,9 @@ _OPENED: WeakKeyDictionary[mmap.mmap, int] = WeakKeyDictionary()
 
 
 def read_mapped(view: Any) -> NDArray[Any]:
-    """Return what a view of a memory map shows, read from its file; anything else as it is.
+    """Return what a view of a memory map or of a lazy array shows, read from its file.
+
+    Anything else is returned as it is.
 
     Parameters
     ----------
@@ -38,6 +40,10 @@ def read_mapped(view: Any) -> NDArray[Any]:
     WedgefillError
         If the file has become shorter, or cannot be read any more.
     """
+    compute = getattr(view, "compute", None)
+    if compute is not None:
+        # Of dask, by chunks: a client that the user opened would look for the file elsewhere.
+        return np.asarray(compute(scheduler="synchronous"))
     root = find_map(view)
     if root is None or view.size == 0 or not hasattr(os, "preadv"):
         return np.asarray(view)

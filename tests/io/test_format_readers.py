@@ -514,3 +514,20 @@ def test_a_folder_of_dm_files_named_by_their_angles(tmp_path, pictures):
     series = assert_is_series(tmp_path, pictures)
     assert "names of the files" in series.sources["angles_deg"]
     assert series.pixel_nm == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("chunks", [1, 5])
+def test_files_are_read_here_whatever_computes_elsewhere(tmp_path, pictures, chunks, monkeypatch):
+    """A scheduler that the user connected to may not see this machine's disk."""
+    import dask
+
+    def refuse(*_, **__):
+        raise AssertionError("sent away")
+
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("exchange/data", data=pictures, chunks=(chunks, 6, 8))
+        file["exchange/theta"] = ANGLES
+    with dask.config.set(scheduler=refuse):
+        assert_is_series(tmp_path / "a.h5", pictures)
+        monkeypatch.setattr("napari_wedgefill.io.tilt_reader.IN_MEMORY_BYTES", 0)
+        assert_is_series(tmp_path / "a.h5", pictures)

@@ -18,6 +18,7 @@ from ..io.sidecars import ANGLE_SIDECARS, angle_sidecars
 from ..io.stack import Stack
 from ..io.tilt_reader import decide, make_series, stays_on_disk
 from ..io.volume_reader import make_volume, stack_kind
+from ..mapped_files import read_mapped
 from ..samples import needle_path, simulated_particle
 from ..tilt_series import TiltSeries
 from .layers import LayerData, LayerMap, bare_stack_layer, series_layer, trust_layer, volume_layer
@@ -144,7 +145,7 @@ def _bare(stack: Stack) -> LayerData:
     data = (
         DiskImages.of(stack.pixels)
         if stays_on_disk(stack.pixels)
-        else np.ascontiguousarray(stack.pixels, dtype=np.float32)
+        else np.ascontiguousarray(read_mapped(stack.pixels), dtype=np.float32)
     )
     sizes = stack.pixels_found
     return bare_stack_layer(data, stack.name, sizes[0].value if sizes else None)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..mapped_files import read_mapped
 from ..tilt_series import MIN_TILTS
 from .agreement import disagreement_of_angles, same_set
 from .angles import AngleList, read_angle_list
@@ -143,7 +144,7 @@ def _open_all(
                 f"{stack.path.name}: its images have {_size(stack)} pixels, those of "
                 f"{other.path.name} {_size(other)}; give files of one series."
             )
-        image = np.asarray(stack.pixels.mean(axis=0, dtype=np.float32), np.float32)
+        image = np.asarray(read_mapped(stack.pixels.mean(axis=0, dtype=np.float32)), np.float32)
         is_blank = float(image.min()) == float(image.max())
         own = find_stack_angles(stack, [])
         if own is not None and np.ptp(own.value) > SAME_ANGLE_DEG:
