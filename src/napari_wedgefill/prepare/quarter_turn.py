@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..io.axis import wrap_degrees
 from ..tilt_series import TiltSeries
 from .pose import Pose
-from .steps import Work, iter_best_guess, iter_search, prepare
+from .reprojection import iter_refine
+from .steps import Work, centre_object, iter_best_guess, prepare, scan_axis
 
 #: Withheld error after a quarter turn over that before: below the first the axis lies across, ...
 CLEAR_SHARE, DOUBT_SHARE = 0.85, 1.15
@@ -27,6 +29,9 @@ CLEAR_SHARE, DOUBT_SHARE = 0.85, 1.15
 CLEAR_GAIN = 0.03
 #: A first guess for turned images that is worse than this is not worth refining.
 REFINE_SHARE = 1.5
+#: Steps of the axis' scans, one round of refinement each: px of the small images, and degrees.
+SCANS = ((2.0, 4.0), (1.5, 2.0))
+MAX_TILTS, MAX_SLICES = 41, 16
 
 
 @dataclass(frozen=True)
@@ -55,27 +60,51 @@ class QuarterTurn:
 
 
 def iter_compare(work: Work, poses: tuple[Pose, ...]) -> Iterator[float | QuarterTurn]:
-    """Compare the best of some poses with the best first guess for the images turned by 90 degrees.
+    """Compare the best of some poses with the best that is found for images turned by 90 degrees.
 
-    Where that does not decide it, the guess is refined too. Yields the fraction that is done; the
-    last item is the result.
+    Both are judged by small images of some of the tilts: it is a matter of right or wrong, not of
+    a fraction of a pixel. The turned images are refined only until it is decided. Yields the
+    fraction that is done; the last item is the result.
     """
-    turned = prepare(np.ascontiguousarray(np.rot90(work.full.images, axes=(1, 2))), work.angles_deg)
-    start = across = Pose(np.zeros_like(poses[0].offsets_px))
+    some = np.arange(0, work.coarse.n_tilts, -(-work.coarse.n_tilts // MAX_TILTS))
+    upright, turned = (_look_at(work, some, turns) for turns in (0, 1))
+    factor = work.coarse.stack.factor
+    start = across = Pose(np.zeros((len(some), 2)))
     for guess, _ in iter_best_guess(turned, start):
         across = guess
         yield 0.0
     # An object that is wholly in the field one way only must be judged by the same structure.
-    isolated = work.isolated and turned.isolated
-    judge, turned_judge = (replace(each.coarse, isolated=isolated) for each in (work, turned))
-    upright = min(map(judge.least_error, poses))
-    found = QuarterTurn(upright, turned_judge.least_error(across))
-    if not found.is_clear and found.turned < REFINE_SHARE * upright:
-        for _, fraction, refined, _ in iter_search(turned, start):
-            across = refined
-            yield fraction
+    isolated = upright.isolated and turned.isolated
+    judge, turned_judge = (replace(each.coarse, isolated=isolated) for each in (upright, turned))
+    small = [_shrink(pose, some, factor) for pose in poses]
+    found = QuarterTurn(min(map(judge.least_error, small)), turned_judge.least_error(across))
+    for done, scan in enumerate(SCANS):
+        if found.is_clear or found.turned > REFINE_SHARE * found.upright:
+            break
+        yield (done + 1) / (len(SCANS) + 1)
+        across = _refine(turned, across, start, *scan)
         found = replace(found, turned=min(turned_judge.least_error(across), found.turned))
     yield found
+
+
+def _look_at(work: Work, some: NDArray[np.int64], quarter_turns: int) -> Work:
+    """Small images of some tilts, turned, as if they were all."""
+    images = np.rot90(work.coarse.stack.images[some], quarter_turns, axes=(1, 2))
+    look = prepare(np.ascontiguousarray(images), work.angles_deg[some])
+    return replace(look, coarse=replace(look.coarse, max_slices=MAX_SLICES))
+
+
+def _shrink(pose: Pose, some: NDArray[np.int64], factor: int) -> Pose:
+    return Pose(pose.offsets_px[some] / factor, pose.axis_shift_px / factor, pose.axis_deg)
+
+
+def _refine(work: Work, pose: Pose, start: Pose, step_px: float, step_deg: float) -> Pose:
+    """Refine displacements and tilt axis once."""
+    pose = centre_object(work, pose)
+    judge = work.coarse.choose_depth(pose)
+    for better in iter_refine(judge, pose, n_rounds=1, reach_px=4.0):
+        pose = better
+    return scan_axis(judge, pose, start, step_px, step_deg) if work.finds_axis else pose
 
 
 def propose_axis(series: TiltSeries) -> str:

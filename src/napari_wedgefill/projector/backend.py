@@ -78,7 +78,8 @@ class AlgebraicStep:
     measured : array, float32, (n_tilts, width, n_slices)
         Path integrals.
     row_weights : array, float32, (n_tilts, width, 1)
-        Weight of each ray, above zero.
+        Weight of each ray, above zero. The processor also takes one weight for each slice, which
+        may be 0: (n_tilts, width, n_slices).
     voxel_weights : array, float32, (depth, width, 1)
         Step of each voxel.
     """
