@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from ..geometry import centre
 from ..projector import ParallelBeam
 from .correlation import SMOOTH_PX
 from .masked_sart import Slices, reconstruct_masked, width_for
@@ -84,12 +85,24 @@ class Consistency:
             # Filtering across the axis filters the object in the same way, whatever the tilt.
             values -= _filter_within(aligned, measured, (0.0, SMOOTH_PX, COARSE_SHARE * width))
             measured = _fade_to_border(measured, EDGE_SHARE * width)
+            measured *= self._mark_seen_by_all(width)
         rows = self.some_rows() if rows is None else rows
         values, measured = (
             np.ascontiguousarray(part[:, rows].transpose(0, 2, 1), np.float32)
             for part in (values * (measured > 0), measured)
         )
         return Slices(values, measured).widen(width_for(width, self.angles_deg, self.isolated))
+
+    def _mark_seen_by_all(self, width: int) -> Floats:
+        """Weights (n_tilts, 1, width) of what a film shows at every tilt, and so over and over.
+
+        What only the highest tilts see fits any position of the tilt axis.
+        """
+        u = np.abs(np.arange(width) - centre(width))
+        reach = np.abs(np.cos(np.deg2rad(self.angles_deg)))[:, None] * width / 2
+        return np.asarray(np.clip((reach - u) / (EDGE_SHARE * width), 0.0, 1.0), np.float32)[
+            :, None
+        ]
 
     def some_rows(self) -> NDArray[np.int64]:
         """Evenly spaced rows, at most `max_slices`."""
@@ -154,14 +167,17 @@ class Consistency:
 
     def choose_depth(self, pose: Pose) -> Consistency:
         """Choose the depth that lets withheld tilts of a film be predicted best."""
-        if self.isolated:
-            return self
-        tried = [replace(self, depth_share=share) for share in FILM_DEPTHS]
-        return min(tried, key=lambda each: each.withheld_error(pose))
+        return self if self.isolated else self._try_depths(pose)[1]
 
     def least_error(self, pose: Pose) -> float:
         """Return the withheld error at the depth that predicts best."""
-        return self.choose_depth(pose).withheld_error(pose)
+        return self.withheld_error(pose) if self.isolated else self._try_depths(pose)[0]
+
+    def _try_depths(self, pose: Pose) -> tuple[float, Consistency]:
+        tried = [replace(self, depth_share=share) for share in FILM_DEPTHS]
+        errors = [each.withheld_error(pose) for each in tried]
+        least = int(np.argmin(errors))
+        return errors[least], tried[least]
 
 
 def folds_of(n_tilts: int) -> list[NDArray[np.int64]]:

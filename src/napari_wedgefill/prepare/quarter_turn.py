@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +28,26 @@ from .steps import Work, centre_object, iter_best_guess, prepare, scan_axis
 CLEAR_SHARE, DOUBT_SHARE = 0.85, 1.15
 #: ... if the errors differ by this too: round objects fit either way, and leave almost no error.
 CLEAR_GAIN = 0.03
-#: A first guess for turned images that is worse than this is not worth refining.
-REFINE_SHARE = 1.5
-#: Steps of the axis' scans, one round of refinement each: px of the small images, and degrees.
-SCANS = ((2.0, 4.0), (1.5, 2.0))
 MAX_TILTS, MAX_SLICES = 41, 16
+
+
+class Scan(NamedTuple):
+    """One refinement of the turned images.
+
+    Attributes
+    ----------
+    if_below : float
+        Share of the upright images' error above which it is not worth while.
+    step_px, step_deg : float
+        Steps of the search for the axis, px of the small images and degrees.
+    """
+
+    if_below: float
+    step_px: float
+    step_deg: float
+
+
+SCANS = (Scan(1.5, 2.0, 4.0), Scan(1.3, 1.5, 2.0))
 
 
 @dataclass(frozen=True)
@@ -59,8 +75,8 @@ class QuarterTurn:
         return not self.is_clear and self.turned < DOUBT_SHARE * self.upright
 
 
-def iter_compare(work: Work, poses: tuple[Pose, ...]) -> Iterator[float | QuarterTurn]:
-    """Compare the best of some poses with the best that is found for images turned by 90 degrees.
+def iter_compare(work: Work, poses: tuple[Pose, Pose]) -> Iterator[float | QuarterTurn]:
+    """Compare two poses, as read and aligned, with the best of the images turned by 90 degrees.
 
     Both are judged by small images of some of the tilts: it is a matter of right or wrong, not of
     a fraction of a pixel. The turned images are refined only until it is decided. Yields the
@@ -76,14 +92,18 @@ def iter_compare(work: Work, poses: tuple[Pose, ...]) -> Iterator[float | Quarte
     # An object that is wholly in the field one way only must be judged by the same structure.
     isolated = upright.isolated and turned.isolated
     judge, turned_judge = (replace(each.coarse, isolated=isolated) for each in (upright, turned))
-    small = [_shrink(pose, some, factor) for pose in poses]
-    found = QuarterTurn(min(map(judge.least_error, small)), turned_judge.least_error(across))
+    as_read, aligned = (_shrink(pose, some, factor) for pose in poses)
+    judge, turned_judge = judge.choose_depth(aligned), turned_judge.choose_depth(across)
+    found = QuarterTurn(
+        min(judge.withheld_error(as_read), judge.withheld_error(aligned)),
+        turned_judge.withheld_error(across),
+    )
     for done, scan in enumerate(SCANS):
-        if found.is_clear or found.turned > REFINE_SHARE * found.upright:
+        if found.is_clear or found.turned > scan.if_below * found.upright:
             break
         yield (done + 1) / (len(SCANS) + 1)
-        across = _refine(turned, across, start, *scan)
-        found = replace(found, turned=min(turned_judge.least_error(across), found.turned))
+        across = _refine(turned, across, start, scan)
+        found = replace(found, turned=min(turned_judge.withheld_error(across), found.turned))
     yield found
 
 
@@ -98,13 +118,13 @@ def _shrink(pose: Pose, some: NDArray[np.int64], factor: int) -> Pose:
     return Pose(pose.offsets_px[some] / factor, pose.axis_shift_px / factor, pose.axis_deg)
 
 
-def _refine(work: Work, pose: Pose, start: Pose, step_px: float, step_deg: float) -> Pose:
+def _refine(work: Work, pose: Pose, start: Pose, scan: Scan) -> Pose:
     """Refine displacements and tilt axis once."""
     pose = centre_object(work, pose)
     judge = work.coarse.choose_depth(pose)
     for better in iter_refine(judge, pose, n_rounds=1, reach_px=4.0):
         pose = better
-    return scan_axis(judge, pose, start, step_px, step_deg) if work.finds_axis else pose
+    return scan_axis(judge, pose, start, scan.step_px, scan.step_deg) if work.finds_axis else pose
 
 
 def propose_axis(series: TiltSeries) -> str:

@@ -17,6 +17,7 @@ from .correlation import (
     measure_offset,
     measure_offset_by_phase,
 )
+from .film_axis import turn_by_pairs
 from .options import ShiftMethod
 from .pose import Binned, Floats, Pose
 from .reprojection import iter_refine
@@ -32,9 +33,11 @@ MAX_TURN_DEG = 20.0  # of the tilt axis against where the input says it is
 #: Steps of the axis' scans, from one visit to the next: px of the binned images, and degrees.
 COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5))
 FINE_SCANS = ((1.5, 1.5),)
-FINE_SLICES = 16  # of a large volume say where its axis lies as well as more of them
+FEW_SLICES = 16  # of a large volume say where its axis lies as well as more of them
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
+#: A film says little of its axis' position: over less, interpolation outweighs it.
+MIN_FILM_STEP_PX = 4.0
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
 
 
@@ -73,7 +76,7 @@ def prepare(estimates: Floats, angles_deg: Doubles) -> Work:
         for f in factors
     )
     if factors[0] != factors[1]:
-        fine = replace(fine, max_slices=FINE_SLICES)
+        fine = replace(fine, max_slices=FEW_SLICES)
     return Work(full, coarse, fine)
 
 
@@ -210,16 +213,19 @@ def iter_search(
     for best, method in iter_best_guess(work, start, shifts_by):
         yield "Finding the shifts", 0.0, best, method
     n_visits = len(COARSE_SCANS) + len(FINE_SCANS)
-    visits = [(work.coarse, *scan) for scan in COARSE_SCANS]
+    coarse = replace(work.coarse, max_slices=work.fine.max_slices)
+    visits = [(coarse, *scan) for scan in COARSE_SCANS]
     visits += [(work.fine, *scan) for scan in FINE_SCANS]
     pose, depth_share = best, 1.0
     for done, (consistency, step_px, step_deg) in enumerate(visits):
         begun = 0.1 + 0.8 * done / n_visits
         pose = centre_object(work, pose)
-        if consistency is work.coarse:
+        if consistency is coarse:
             depth_share = consistency.choose_depth(pose).depth_share
         consistency = replace(consistency, depth_share=depth_share)
         reach = 4.0 * consistency.stack.factor
+        if not work.isolated:
+            step_px = max(step_px, MIN_FILM_STEP_PX / consistency.stack.factor)
         n_rounds = ROUNDS if consistency.stack is work.coarse.stack else 1
         for better in iter_refine(consistency, pose, n_rounds=n_rounds, reach_px=reach):
             pose = better
@@ -242,10 +248,22 @@ def scan_axis(
 ) -> Pose:
     """Move and turn the tilt axis to where the images contradict each other least."""
     factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
+    if not consistency.isolated:
+        turned, lean = turn_by_pairs(consistency.stack, pose, consistency.angles_deg)
+        if np.isfinite(lean.error_deg):
+            pose = turned if is_near(turned, start) else pose
+            step_deg = 0.0
     pose = find_axis_shift(consistency, pose, step_px * factor, reach_px=width * factor / 8)
+    if not step_deg:
+        return pose
     # One step further than is allowed, so that a minimum near the limit is seen from both sides.
     turned = find_axis_rotation(consistency, pose, step_deg, reach_deg=MAX_TURN_DEG + step_deg)
-    return turned if abs(turned.axis_deg - start.axis_deg) <= MAX_TURN_DEG else pose
+    return turned if is_near(turned, start) else pose
+
+
+def is_near(pose: Pose, start: Pose) -> bool:
+    """Whether the axis of a pose is within reach of where the input says it is."""
+    return abs(pose.axis_deg - start.axis_deg) <= MAX_TURN_DEG
 
 
 def centre_object(work: Work, pose: Pose) -> Pose:
