@@ -1,17 +1,20 @@
 """Alignment measured: recovered against true displacements, and withheld tilts of real series.
 
     python -m benchmarks.quality.alignment --etspy PYTHON [--tiltxcorr PYTHON] [--real FILE ...]
-        [--object NAME ...] [--seed N ...] [--minutes 3]
+        [--object NAME ...] [--seed N ...] [--minutes 3] [--again]
 
 Each peer runs with the interpreter that is given, in an environment of its own; of all that a peer
 offers, the method that did best in a row stands for it. The page is printed from the JSON file
 beside it, which also keeps what has been measured: a run that is cut short, or told to begin no
-other series after some minutes, goes on at the next call. Without a peer the page is only printed.
+other series after some minutes, goes on at the next call; `--again` measures this package's own
+alignment anew where it was measured by another version. Without a peer the page is only printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import inspect
 import json
 import os
 import subprocess
@@ -118,15 +121,43 @@ def measure(peers: dict[str, str], data: Path, asked: list[Row], minutes: float)
         if time.monotonic() - begun > 60.0 * minutes:
             print(f"{minutes:g} minutes are over; the next call goes on from here.")
             return
-        series, truth = simulate(what["object"], what["seed"], NOISES[what["noise"]])
-        if not what["bad images"]:
-            series, truth = without_bad_images(series, truth)
+        series, truth = make_series(what)
         if row is None:
-            row = {"series": what, OURS: {OURS: ours(series, truth)}}
+            row = {"series": what, OURS: {OURS: ours(series, truth)}, "version": find_version()}
             rows.append(row)
         row.update({peer: of_peer(peer, peers[peer], series, truth) for peer in lacking})
         keep(data, "rows", rows)
         print(json.dumps(what), json.dumps(row[OURS]), flush=True)
+
+
+def measure_again(data: Path, asked: list[Row], minutes: float) -> None:
+    """Align anew, with this version of this package, what was measured with another."""
+    begun = time.monotonic()
+    rows: list[Row] = json.loads(data.read_text())["rows"]
+    for row in rows:
+        what = row["series"]
+        if what not in asked or row.get("version") == find_version():
+            continue
+        if time.monotonic() - begun > 60.0 * minutes:
+            print(f"{minutes:g} minutes are over; the next call goes on from here.")
+            return
+        series, truth = make_series(what)
+        row |= {OURS: {OURS: ours(series, truth)}, "version": find_version()}
+        keep(data, "rows", rows)
+        print(json.dumps(what), json.dumps(row[OURS]), flush=True)
+
+
+def make_series(what: Row) -> tuple[TiltSeries, Truth]:
+    """Make the series that a row describes."""
+    series, truth = simulate(what["object"], what["seed"], NOISES[what["noise"]])
+    return (series, truth) if what["bad images"] else without_bad_images(series, truth)
+
+
+def find_version() -> str:
+    """Fingerprint of the code that aligns."""
+    folder = Path(inspect.getfile(align)).parent
+    code = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    return hashlib.sha256(code).hexdigest()[:12]
 
 
 def keep(data: Path, key: str, value: Any) -> None:
@@ -187,7 +218,9 @@ def render(data: dict[str, Any]) -> str:
         "torch-tiltxcorr takes the rotation as given; it was told that the axis is upright.",
     ]
     rows = data.get("rows", [])
-    peers = sorted({key for row in rows for key in row} - {"series"}, key=lambda p: p != OURS)
+    peers = sorted(
+        {key for row in rows for key in row} - {"series", "version"}, key=lambda p: p != OURS
+    )
     keys = ("shift_px", "axis_px", "axis_deg")
     head = [f"{p} {k}" for p in peers for k in ("shift", "axis", "turn")]
     table = ["| object | noise | five bad images | seeds | " + " | ".join(head) + " |"]
@@ -248,12 +281,18 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="begin no other series after these"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="align anew what another version of the code aligned"
+    )
     parser.add_argument("--page", type=Path, default=PAGE)
     args = parser.parse_args()
     data = args.page.with_suffix(".json")
     peers = {name: getattr(args, name) for name in ("etspy", "tiltxcorr") if getattr(args, name)}
+    asked = describe_all(args.object, args.seed)
+    if args.again:
+        measure_again(data, asked, args.minutes)
     if peers:
-        measure(peers, data, describe_all(args.object, args.seed), args.minutes)
+        measure(peers, data, asked, args.minutes)
     if args.real is not None:
         keep(data, "real", measure_real([needle_path(), *args.real]))
     args.page.write_text(render(json.loads(data.read_text())))

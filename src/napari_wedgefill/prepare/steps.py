@@ -17,7 +17,7 @@ from .correlation import (
     measure_offset,
     measure_offset_by_phase,
 )
-from .film_axis import turn_by_pairs
+from .film_axis import place_axis
 from .options import ShiftMethod
 from .pose import Binned, Floats, Pose
 from .reprojection import iter_refine
@@ -36,8 +36,6 @@ FINE_SCANS = ((1.5, 1.5),)
 FEW_SLICES = 16  # of a large volume say where its axis lies as well as more of them
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
-#: A film says little of its axis' position: over less, interpolation outweighs it.
-MIN_FILM_STEP_PX = 4.0
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
 
 
@@ -224,8 +222,6 @@ def iter_search(
             depth_share = consistency.choose_depth(pose).depth_share
         consistency = replace(consistency, depth_share=depth_share)
         reach = 4.0 * consistency.stack.factor
-        if not work.isolated:
-            step_px = max(step_px, MIN_FILM_STEP_PX / consistency.stack.factor)
         n_rounds = ROUNDS if consistency.stack is work.coarse.stack else 1
         for better in iter_refine(consistency, pose, n_rounds=n_rounds, reach_px=reach):
             pose = better
@@ -236,10 +232,12 @@ def iter_search(
     for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach / 2):
         pose = better
         yield "Comparing with reprojections", 0.9, pose, method
-    if work.finds_axis:
+    if work.finds_axis and work.isolated:
         pose = find_axis_shift(
             consistency, pose, step_px * consistency.stack.factor, reach_px=reach
         )
+    elif work.finds_axis:
+        pose = scan_axis(consistency, pose, start, step_px, step_deg)
     yield "Comparing with reprojections", 1.0, pose, method
 
 
@@ -247,15 +245,12 @@ def scan_axis(
     consistency: Consistency, pose: Pose, start: Pose, step_px: float, step_deg: float
 ) -> Pose:
     """Move and turn the tilt axis to where the images contradict each other least."""
-    factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
     if not consistency.isolated:
-        turned, lean = turn_by_pairs(consistency.stack, pose, consistency.angles_deg)
-        if np.isfinite(lean.error_deg):
-            pose = turned if is_near(turned, start) else pose
-            step_deg = 0.0
+        placed, error_deg = place_axis(consistency.stack, pose, consistency.angles_deg)
+        if np.isfinite(error_deg) and is_near(placed, start):
+            return placed
+    factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
     pose = find_axis_shift(consistency, pose, step_px * factor, reach_px=width * factor / 8)
-    if not step_deg:
-        return pose
     # One step further than is allowed, so that a minimum near the limit is seen from both sides.
     turned = find_axis_rotation(consistency, pose, step_deg, reach_deg=MAX_TURN_DEG + step_deg)
     return turned if is_near(turned, start) else pose
