@@ -15,8 +15,8 @@ from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, find_bad_images
 from .options import ShiftMethod
+from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
 from .pose import Binned, Pose
-from .quarter_turn import QuarterTurn, iter_compare, tell_clear, tell_doubt
 from .report import Aligned, AlignmentReport
 from .reprojection import measure_doubt
 from .spikes import replace_spikes
@@ -120,7 +120,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         pose = minimise_movement(pose, start, work.angles_deg, series.width)
         reason = tell_why_not(work, pose, start, before, series)
         for item in iter_compare(work, (start, pose)):
-            if isinstance(item, QuarterTurn):
+            if isinstance(item, OtherAxis):
                 reason = tell_clear(item, series) if item.is_clear else reason
                 axis_doubt = tell_doubt(item, series)
             else:

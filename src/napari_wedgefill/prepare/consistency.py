@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from ..geometry import centre
 from ..projector import ParallelBeam
 from .correlation import SMOOTH_PX
 from .masked_sart import Slices, reconstruct_masked, width_for
@@ -85,24 +84,12 @@ class Consistency:
             # Filtering across the axis filters the object in the same way, whatever the tilt.
             values -= _filter_within(aligned, measured, (0.0, SMOOTH_PX, COARSE_SHARE * width))
             measured = _fade_to_border(measured, EDGE_SHARE * width)
-            measured *= self._mark_seen_by_all(width)
         rows = self.some_rows() if rows is None else rows
         values, measured = (
             np.ascontiguousarray(part[:, rows].transpose(0, 2, 1), np.float32)
             for part in (values * (measured > 0), measured)
         )
         return Slices(values, measured).widen(width_for(width, self.angles_deg, self.isolated))
-
-    def _mark_seen_by_all(self, width: int) -> Floats:
-        """Weights (n_tilts, 1, width) of what a film shows at every tilt, and so over and over.
-
-        What only the highest tilts see fits any position of the tilt axis.
-        """
-        u = np.abs(np.arange(width) - centre(width))
-        reach = np.abs(np.cos(np.deg2rad(self.angles_deg)))[:, None] * width / 2
-        return np.asarray(np.clip((reach - u) / (EDGE_SHARE * width), 0.0, 1.0), np.float32)[
-            :, None
-        ]
 
     def some_rows(self) -> NDArray[np.int64]:
         """Evenly spaced rows, at most `max_slices`."""
