@@ -71,6 +71,11 @@ class Consistency:
         """Number of images."""
         return len(self.angles_deg)
 
+    def take_tilts(self, tilts: NDArray[np.int64]) -> Consistency:
+        """The same for some tilts."""
+        stack = replace(self.stack, images=self.stack.images[tilts])
+        return replace(self, stack=stack, angles_deg=self.angles_deg[tilts])
+
     def slices(self, pose: Pose, rows: NDArray[np.int64] | None = None) -> Slices:
         """Sinograms of some rows (some evenly spaced ones by default), as wide as the volume.
 

@@ -99,7 +99,9 @@ class Pairs:
         return found if rank >= n_tilts - 1 else None
 
 
-def place_axis(stack: Binned, pose: Pose, angles_deg: Doubles) -> tuple[Pose, float]:
+def place_axis(
+    stack: Binned, pose: Pose, angles_deg: Doubles, n_rounds: int = ROUNDS
+) -> tuple[Pose, float]:
     """Turn the tilt axis, and move the images across it, until pairs of images agree.
 
     Parameters
@@ -110,6 +112,8 @@ def place_axis(stack: Binned, pose: Pose, angles_deg: Doubles) -> tuple[Pose, fl
         Displacements to a few pixels, and the assumed axis.
     angles_deg : ndarray, (n_tilts,)
         Tilt angles in degrees; an offset common to all matters little.
+    n_rounds : int
+        Rounds at most; ends early once the axis rests.
 
     Returns
     -------
@@ -123,7 +127,7 @@ def place_axis(stack: Binned, pose: Pose, angles_deg: Doubles) -> tuple[Pose, fl
     D. N. Mastronarde, J. Struct. Biol. 120, 343-352 (1997), for pairs stretched by the cosines.
     """
     placed, error_deg = pose, np.inf
-    for _ in range(ROUNDS):
+    for _ in range(n_rounds):
         pairs = measure_pairs(stack, placed, angles_deg)
         turn_deg, error_deg = pairs.measure_lean()
         across_px = pairs.measure_across(len(angles_deg))

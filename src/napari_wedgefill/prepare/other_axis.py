@@ -25,6 +25,7 @@ from ..io.axis import rotate, wrap_degrees
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
 from .correlation import band_pass, taper
+from .film_axis import place_axis
 from .pose import Floats, Pose
 from .reprojection import iter_refine
 from .steps import (
@@ -32,6 +33,7 @@ from .steps import (
     Doubles,
     Work,
     centre_object,
+    is_near,
     iter_best_guess,
     prepare,
     scan_axis,
@@ -215,7 +217,12 @@ def _refine(work: Work, pose: Pose, start: Pose, scan: Scan) -> Pose:
     judge = work.coarse.choose_depth(pose)
     for better in iter_refine(judge, pose, n_rounds=1, reach_px=4.0):
         pose = better
-    return scan_axis(judge, pose, start, scan.step_px, scan.step_deg) if work.finds_axis else pose
+    if not work.finds_axis:
+        return pose
+    if work.isolated:
+        return scan_axis(judge, pose, start, scan.step_px, scan.step_deg)
+    placed, _ = place_axis(work.coarse.stack, pose, work.angles_deg, n_rounds=1)
+    return placed if is_near(placed, start) else pose
 
 
 def propose_axis(series: TiltSeries, lean_deg: float = ACROSS_DEG) -> str:

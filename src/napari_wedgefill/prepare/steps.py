@@ -36,6 +36,7 @@ FINE_SCANS = ((1.5, 1.5),)
 FEW_SLICES = 16  # of a large volume say where its axis lies as well as more of them
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
+MAX_TILTS_FOR_AXIS = 41
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
 
 
@@ -249,6 +250,19 @@ def scan_axis(
         placed, error_deg = place_axis(consistency.stack, pose, consistency.angles_deg)
         if np.isfinite(error_deg) and is_near(placed, start):
             return placed
+    # Tilts close to each other say the same of the axis.
+    some = np.arange(0, consistency.n_tilts, -(-consistency.n_tilts // MAX_TILTS_FOR_AXIS))
+    judge = consistency.take_tilts(some)
+    few = find_axis(
+        judge, replace(pose, offsets_px=pose.offsets_px[some]), start, step_px, step_deg
+    )
+    return replace(pose, axis_shift_px=few.axis_shift_px, axis_deg=few.axis_deg)
+
+
+def find_axis(
+    consistency: Consistency, pose: Pose, start: Pose, step_px: float, step_deg: float
+) -> Pose:
+    """Move and turn the tilt axis to where the misfit is least, and no image by itself."""
     factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
     pose = find_axis_shift(consistency, pose, step_px * factor, reach_px=width * factor / 8)
     # One step further than is allowed, so that a minimum near the limit is seen from both sides.
