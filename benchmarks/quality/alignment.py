@@ -35,6 +35,7 @@ from benchmarks.quality.alignment_series import (
 )
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.prepare import align
+from napari_wedgefill.prepare.coarse import MIN_TILTS_TO_ALIGN
 from napari_wedgefill.prepare.pose import Pose
 from napari_wedgefill.samples import needle_path
 from napari_wedgefill.tilt_series import TiltSeries
@@ -174,12 +175,14 @@ def measure_real(paths: list[Path]) -> list[Row]:
         series = read_tilt_series(path)
         series = series.binned(max(1, round(max(series.height, series.width) / 256)))
         report = align(series).report
+        # Nothing can be withheld of fewer tilts, so that their figure says nothing.
+        before = report.residual_before if series.n_tilts >= MIN_TILTS_TO_ALIGN else None
         rows.append(
             {
                 "series": path.name,
                 "tilts": series.n_tilts,
-                "before": report.residual_before,
-                "after": report.residual_after,
+                "before": before,
+                "after": report.residual_after if report.applied else before,
                 "axis_deg": report.axis_rotation_deg,
                 "seconds": report.seconds,
                 "sentence": report.sentence,
@@ -261,12 +264,15 @@ def render(data: dict[str, Any]) -> str:
     if data.get("real"):
         real = ["| series | tilts | disagreement before | after |", "|---|---:|---:|---:|"]
         for row in data["real"]:
-            real.append(
-                f"| {row['series']} | {row['tilts']} | {100 * row['before']:.1f} % | "
-                f"{100 * row['after']:.1f} % |"
-            )
-        blocks += ["## Measured series", "What the other tilts fail to predict of each image."]
+            shares = [row["before"], row["after"]]
+            told = " | ".join("-" if v is None else f"{100 * v:.1f} %" for v in shares)
+            real.append(f"| {row['series']} | {row['tilts']} | {told} |")
+        blocks += [
+            "## Measured series",
+            "What the other tilts fail to predict of each image, and what the alignment said.",
+        ]
         blocks += ["\n".join(real)]
+        blocks += [f"{row['series']}: {row['sentence']}" for row in data["real"]]
     return "\n\n".join(blocks) + "\n"
 
 

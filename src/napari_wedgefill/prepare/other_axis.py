@@ -48,6 +48,9 @@ ACROSS_DEG = -90.0
 #: Rotations of the axis that common lines are looked at for; wider structure than a share of the
 #: images' size is alike in all directions, and so are tilts near each other.
 LEAN_STEP_DEG, LINE_SHARE, FAR_APART_DEG, MAX_PAIRS = 3.0, 1 / 8, 20.0, 300
+#: Where even the better of two poses leaves more than this unexplained, axes halfway are tried too:
+#: each is searched for within 20 degrees.
+GOOD_ERROR, HALFWAY_DEG = 0.25, (-45.0, 45.0)
 #: An axis askew is tried where its common lines are so much more alike than all others.
 ASKEW_SHARE = 1.02
 
@@ -108,14 +111,19 @@ def iter_compare(work: Work, poses: tuple[Pose, Pose]) -> Iterator[float | Other
     """
     some = np.arange(0, work.coarse.n_tilts, -(-work.coarse.n_tilts // MAX_TILTS))
     small = work.coarse.stack.images[some]
-    leans = [ACROSS_DEG, *find_askew(small, work.angles_deg[some])]
+    leans, done = [ACROSS_DEG, *find_askew(small, work.angles_deg[some])], 0
+    n_most = len(leans) + len(HALFWAY_DEG)
     best = OtherAxis(1.0, float("inf"))
-    for place, lean_deg in enumerate(leans):
-        for item in _iter_compare_with(lean_deg, work, poses, some):
-            if isinstance(item, OtherAxis):
-                best = item if item.turned < best.turned else best
-            else:
-                yield (place + item) / len(leans)
+    while done < len(leans):
+        for item in _iter_compare_with(leans[done], work, poses, some):
+            if not isinstance(item, OtherAxis):
+                yield (done + item) / n_most
+            # Of axes askew only what is clear is told: there are too many of them.
+            elif not done or (item.is_clear and item.turned < best.turned):
+                best = item
+        done += 1
+        if done == len(leans) and not best.is_clear and best.upright > GOOD_ERROR:
+            leans += [lean for lean in HALFWAY_DEG if lean not in leans]
     yield best
 
 
