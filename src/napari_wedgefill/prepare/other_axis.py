@@ -48,9 +48,9 @@ ACROSS_DEG = -90.0
 #: Rotations of the axis that common lines are looked at for; wider structure than a share of the
 #: images' size is alike in all directions, and so are tilts near each other.
 LEAN_STEP_DEG, LINE_SHARE, FAR_APART_DEG, MAX_PAIRS = 3.0, 1 / 8, 20.0, 300
-#: Where even the better of two poses leaves more than this unexplained, axes halfway are tried too:
-#: each is searched for within 20 degrees.
-GOOD_ERROR, HALFWAY_DEG = 0.25, (-45.0, 45.0)
+#: Where even the better of two poses leaves more than this unexplained, but not all, as of noise,
+#: axes halfway are tried too: each is searched for within 20 degrees.
+GOOD_ERROR, NOISE_ERROR, HALFWAY_DEG = 0.25, 0.9, (-45.0, 45.0)
 #: An axis askew is tried where its common lines are so much more alike than all others.
 ASKEW_SHARE = 1.02
 
@@ -102,12 +102,13 @@ class OtherAxis:
         return not self.is_clear and self.turned < DOUBT_SHARE * self.upright
 
 
-def iter_compare(work: Work, poses: tuple[Pose, Pose]) -> Iterator[float | OtherAxis]:
+def iter_compare(work: Work, poses: tuple[Pose, Pose], error: float) -> Iterator[float | OtherAxis]:
     """Compare two poses, as read and aligned, with the best for an axis that lies elsewhere.
 
     Both are judged by small images of some of the tilts: it is a matter of right or wrong, not of
-    a fraction of a pixel. The turned images are refined only until it is decided. Yields the
-    fraction that is done; the last item is the result.
+    a fraction of a pixel. The turned images are refined only until it is decided. `error` is what
+    withheld tilts leave unexplained with the better pose: if much, axes halfway are tried too.
+    Yields the fraction that is done; the last item is the result.
     """
     some = np.arange(0, work.coarse.n_tilts, -(-work.coarse.n_tilts // MAX_TILTS))
     small = work.coarse.stack.images[some]
@@ -122,7 +123,7 @@ def iter_compare(work: Work, poses: tuple[Pose, Pose]) -> Iterator[float | Other
             elif not done or (item.is_clear and item.turned < best.turned):
                 best = item
         done += 1
-        if done == len(leans) and not best.is_clear and best.upright > GOOD_ERROR:
+        if done == len(leans) and not best.is_clear and GOOD_ERROR < error < NOISE_ERROR:
             leans += [lean for lean in HALFWAY_DEG if lean not in leans]
     yield best
 
