@@ -96,7 +96,7 @@ class Pairs:
             design * weights[:, None], self.across_px * weights, rcond=1e-6
         )
         # Images that all move with the cosine of their tilt show the object elsewhere: one way.
-        return found if rank >= n_tilts - 1 else None
+        return np.asarray(found, np.float64) if rank >= n_tilts - 1 else None
 
 
 def place_axis(
