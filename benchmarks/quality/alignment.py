@@ -216,7 +216,7 @@ def render(data: dict[str, Any]) -> str:
         "centre; the film is also mounted up to 5 degrees off. Five of the images are blank or "
         "have hot pixels, or were left out for everybody. Medians over the seeds; of a peer, the "
         "best of all its methods, chosen with the truth for each cell; *seeds* says which were "
-        "run. *shift*: rms error of the displacements, px; *axis*: its position, px; *turn*: its "
+        "run, and - is what was not. *shift*: rms error of the displacements, px; *axis*: its position, px; *turn*: its "
         "rotation, degrees. "
         "torch-tiltxcorr takes the rotation as given; it was told that the axis is upright.",
     ]
@@ -250,7 +250,11 @@ def render(data: dict[str, Any]) -> str:
                     others = [values[3 * p + k] for p in range(1, len(peers))]
                     cells += 1
                     ahead += not others or values[k] <= min(others) / 2
-                told = " | ".join(f"{v:.2f}" if np.isfinite(v) else "failed" for v in values)
+                ran = [any(peer in row for row in some) for peer in peers for _ in keys]
+                told = " | ".join(
+                    f"{v:.2f}" if np.isfinite(v) else "failed" if was_run else "-"
+                    for v, was_run in zip(values, ran, strict=True)
+                )
                 bad, seeds = "yes" if with_bad else "no", sorted(r["series"]["seed"] for r in some)
                 told = f"{', '.join(map(str, seeds))} | {told}"
                 table.append(f"| {name} | {noise} | {bad} | {told} |")

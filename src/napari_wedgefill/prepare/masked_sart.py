@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..projector import ParallelBeam
-from ..projector.backend import AlgebraicStep
-from ..projector.processor import Processor
 from ..reconstruct.sart import spread_steps
 
 Floats = NDArray[np.float32]
@@ -24,9 +22,6 @@ Doubles = NDArray[np.float64]
 MIN_RAY_PX = 1.0  # shorter rays, at the volume's corners, would weigh too much
 MIN_COVERAGE = 0.3  # of a voxel by a step's tilts; less would fling it about
 MAX_WIDENING = 3.0
-
-#: Only its sweeps let slices lack different parts.
-PROCESSOR = Processor()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +77,20 @@ def reconstruct_masked(
     ----------
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984).
     """
-    whole = find_beam(tuple(angles_deg.tolist()), slices.values.shape[1], depth)
+    n_tilts, width, n_slices = slices.values.shape
+    x = np.zeros((depth, width, n_slices), np.float32)
+    whole = find_beam(tuple(angles_deg.tolist()), width, depth)
     rows = slices.measured / np.maximum(whole.ray_lengths, MIN_RAY_PX)
-    # One step for a voxel of every slice, so that the slices are swept together: no longer than
-    # what the best covered slice allows.
-    covered = slices.measured.max(axis=2, keepdims=True)
     steps = []
-    for tilts in spread_steps(len(angles_deg)):
+    for tilts in spread_steps(n_tilts):
         beam = whole.subset(tilts)
-        columns = 1.0 / np.maximum(beam.T(np.ascontiguousarray(covered[tilts])), MIN_COVERAGE)
-        steps.append(AlgebraicStep(beam.rays, slices.values[tilts], rows[tilts], columns))
-    sweeps = PROCESSOR.begin_algebraic(steps, None, 0.0 if nonnegative else -np.inf)
+        measured = np.ascontiguousarray(slices.measured[tilts])
+        steps.append((beam, tilts, 1.0 / np.maximum(beam.T(measured), MIN_COVERAGE)))
     for _ in range(n_sweeps):
-        sweeps.sweep()
-    return sweeps.x
+        for beam, tilts, columns in steps:
+            wrong = slices.values[tilts] - beam(x)
+            wrong *= rows[tilts]
+            x += columns * beam.T(wrong)
+            if nonnegative:
+                np.maximum(x, 0.0, out=x)
+    return x

@@ -135,6 +135,10 @@ def _iter_compare_with(
     small, factor = work.coarse.stack.images[some], work.coarse.stack.factor
     upright = _look_at(small, work.angles_deg[some])
     turned = _look_at(rotate(small, -lean_deg), work.angles_deg[some])
+    if lean_deg != ACROSS_DEG and not (upright.isolated and turned.isolated):
+        # Turned by less than a quarter, other parts of a film are in the field: no comparison.
+        yield OtherAxis(1.0, float("inf"), lean_deg)
+        return
     start = other = Pose(np.zeros((len(some), 2)))
     for guess, _ in iter_best_guess(turned, start):
         other = guess

@@ -78,8 +78,7 @@ class AlgebraicStep:
     measured : array, float32, (n_tilts, width, n_slices)
         Path integrals.
     row_weights : array, float32, (n_tilts, width, 1)
-        Weight of each ray, above zero. The processor also takes one weight for each slice, which
-        may be 0: (n_tilts, width, n_slices).
+        Weight of each ray, above zero.
     voxel_weights : array, float32, (depth, width, 1)
         Step of each voxel.
     """

@@ -153,8 +153,7 @@ class ProcessorAlgebraic:
             np.subtract(step.measured[:, :, strip], residual, out=residual)
             if squares is not None:
                 squares[strip] += np.einsum("tus,tus->s", residual, residual)
-            weights = step.row_weights
-            residual *= weights if weights.shape[2] == 1 else weights[:, :, strip]
+            residual *= step.row_weights
             if moving is not None and not moving.all():
                 residual *= moving
             columns = step.voxel_weights[:, :, 0]
