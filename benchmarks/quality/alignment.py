@@ -216,8 +216,8 @@ def render(data: dict[str, Any]) -> str:
         "centre; the film is also mounted up to 5 degrees off. Five of the images are blank or "
         "have hot pixels, or were left out for everybody. Medians over the seeds; of a peer, the "
         "best of all its methods, chosen with the truth for each cell; *seeds* says which were "
-        "run, and - is what was not. *shift*: rms error of the displacements, px; *axis*: its position, px; *turn*: its "
-        "rotation, degrees. "
+        "run, and - is what was not. *shift*: rms error of the displacements, px; *axis*: its "
+        "position, px; *turn*: its rotation, degrees. "
         "torch-tiltxcorr takes the rotation as given; it was told that the axis is upright.",
     ]
     rows = data.get("rows", [])
