@@ -1,17 +1,20 @@
 """Alignment measured: recovered against true displacements, and withheld tilts of real series.
 
     python -m benchmarks.quality.alignment --etspy PYTHON [--tiltxcorr PYTHON] [--real FILE ...]
-        [--object NAME ...] [--seed N ...] [--minutes 3]
+        [--object NAME ...] [--seed N ...] [--minutes 3] [--again]
 
 Each peer runs with the interpreter that is given, in an environment of its own; of all that a peer
 offers, the method that did best in a row stands for it. The page is printed from the JSON file
 beside it, which also keeps what has been measured: a run that is cut short, or told to begin no
-other series after some minutes, goes on at the next call. Without a peer the page is only printed.
+other series after some minutes, goes on at the next call; `--again` measures this package's own
+alignment anew where it was measured by another version. Without a peer the page is only printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import inspect
 import json
 import os
 import subprocess
@@ -32,6 +35,7 @@ from benchmarks.quality.alignment_series import (
 )
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.prepare import align
+from napari_wedgefill.prepare.coarse import MIN_TILTS_TO_ALIGN
 from napari_wedgefill.prepare.pose import Pose
 from napari_wedgefill.samples import needle_path
 from napari_wedgefill.tilt_series import TiltSeries
@@ -118,15 +122,43 @@ def measure(peers: dict[str, str], data: Path, asked: list[Row], minutes: float)
         if time.monotonic() - begun > 60.0 * minutes:
             print(f"{minutes:g} minutes are over; the next call goes on from here.")
             return
-        series, truth = simulate(what["object"], what["seed"], NOISES[what["noise"]])
-        if not what["bad images"]:
-            series, truth = without_bad_images(series, truth)
+        series, truth = make_series(what)
         if row is None:
-            row = {"series": what, OURS: {OURS: ours(series, truth)}}
+            row = {"series": what, OURS: {OURS: ours(series, truth)}, "version": find_version()}
             rows.append(row)
         row.update({peer: of_peer(peer, peers[peer], series, truth) for peer in lacking})
         keep(data, "rows", rows)
         print(json.dumps(what), json.dumps(row[OURS]), flush=True)
+
+
+def measure_again(data: Path, asked: list[Row], minutes: float) -> None:
+    """Align anew, with this version of this package, what was measured with another."""
+    begun = time.monotonic()
+    rows: list[Row] = json.loads(data.read_text())["rows"]
+    for row in rows:
+        what = row["series"]
+        if what not in asked or row.get("version") == find_version():
+            continue
+        if time.monotonic() - begun > 60.0 * minutes:
+            print(f"{minutes:g} minutes are over; the next call goes on from here.")
+            return
+        series, truth = make_series(what)
+        row |= {OURS: {OURS: ours(series, truth)}, "version": find_version()}
+        keep(data, "rows", rows)
+        print(json.dumps(what), json.dumps(row[OURS]), flush=True)
+
+
+def make_series(what: Row) -> tuple[TiltSeries, Truth]:
+    """Make the series that a row describes."""
+    series, truth = simulate(what["object"], what["seed"], NOISES[what["noise"]])
+    return (series, truth) if what["bad images"] else without_bad_images(series, truth)
+
+
+def find_version() -> str:
+    """Fingerprint of the code that aligns."""
+    folder = Path(inspect.getfile(align)).parent
+    code = b"".join(path.read_bytes() for path in sorted(folder.glob("*.py")))
+    return hashlib.sha256(code).hexdigest()[:12]
 
 
 def keep(data: Path, key: str, value: Any) -> None:
@@ -143,12 +175,14 @@ def measure_real(paths: list[Path]) -> list[Row]:
         series = read_tilt_series(path)
         series = series.binned(max(1, round(max(series.height, series.width) / 256)))
         report = align(series).report
+        # Nothing can be withheld of fewer tilts, so that their figure says nothing.
+        before = report.residual_before if series.n_tilts >= MIN_TILTS_TO_ALIGN else None
         rows.append(
             {
                 "series": path.name,
                 "tilts": series.n_tilts,
-                "before": report.residual_before,
-                "after": report.residual_after,
+                "before": before,
+                "after": report.residual_after if report.applied else before,
                 "axis_deg": report.axis_rotation_deg,
                 "seconds": report.seconds,
                 "sentence": report.sentence,
@@ -182,12 +216,14 @@ def render(data: dict[str, Any]) -> str:
         "centre; the film is also mounted up to 5 degrees off. Five of the images are blank or "
         "have hot pixels, or were left out for everybody. Medians over the seeds; of a peer, the "
         "best of all its methods, chosen with the truth for each cell; *seeds* says which were "
-        "run. *shift*: rms error of the displacements, px; *axis*: its position, px; *turn*: its "
-        "rotation, degrees. "
+        "run, and - is what was not. *shift*: rms error of the displacements, px; *axis*: its "
+        "position, px; *turn*: its rotation, degrees. "
         "torch-tiltxcorr takes the rotation as given; it was told that the axis is upright.",
     ]
     rows = data.get("rows", [])
-    peers = sorted({key for row in rows for key in row} - {"series"}, key=lambda p: p != OURS)
+    peers = sorted(
+        {key for row in rows for key in row} - {"series", "version"}, key=lambda p: p != OURS
+    )
     keys = ("shift_px", "axis_px", "axis_deg")
     head = [f"{p} {k}" for p in peers for k in ("shift", "axis", "turn")]
     table = ["| object | noise | five bad images | seeds | " + " | ".join(head) + " |"]
@@ -214,7 +250,11 @@ def render(data: dict[str, Any]) -> str:
                     others = [values[3 * p + k] for p in range(1, len(peers))]
                     cells += 1
                     ahead += not others or values[k] <= min(others) / 2
-                told = " | ".join(f"{v:.2f}" if np.isfinite(v) else "failed" for v in values)
+                ran = [any(peer in row for row in some) for peer in peers for _ in keys]
+                told = " | ".join(
+                    f"{v:.2f}" if np.isfinite(v) else "failed" if was_run else "-"
+                    for v, was_run in zip(values, ran, strict=True)
+                )
                 bad, seeds = "yes" if with_bad else "no", sorted(r["series"]["seed"] for r in some)
                 told = f"{', '.join(map(str, seeds))} | {told}"
                 table.append(f"| {name} | {noise} | {bad} | {told} |")
@@ -228,12 +268,15 @@ def render(data: dict[str, Any]) -> str:
     if data.get("real"):
         real = ["| series | tilts | disagreement before | after |", "|---|---:|---:|---:|"]
         for row in data["real"]:
-            real.append(
-                f"| {row['series']} | {row['tilts']} | {100 * row['before']:.1f} % | "
-                f"{100 * row['after']:.1f} % |"
-            )
-        blocks += ["## Measured series", "What the other tilts fail to predict of each image."]
+            shares = [row["before"], row["after"]]
+            told = " | ".join("-" if v is None else f"{100 * v:.1f} %" for v in shares)
+            real.append(f"| {row['series']} | {row['tilts']} | {told} |")
+        blocks += [
+            "## Measured series",
+            "What the other tilts fail to predict of each image, and what the alignment said.",
+        ]
         blocks += ["\n".join(real)]
+        blocks += [f"{row['series']}: {row['sentence']}" for row in data["real"]]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -248,12 +291,18 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="begin no other series after these"
     )
+    parser.add_argument(
+        "--again", action="store_true", help="align anew what another version of the code aligned"
+    )
     parser.add_argument("--page", type=Path, default=PAGE)
     args = parser.parse_args()
     data = args.page.with_suffix(".json")
     peers = {name: getattr(args, name) for name in ("etspy", "tiltxcorr") if getattr(args, name)}
+    asked = describe_all(args.object, args.seed)
+    if args.again:
+        measure_again(data, asked, args.minutes)
     if peers:
-        measure(peers, data, describe_all(args.object, args.seed), args.minutes)
+        measure(peers, data, asked, args.minutes)
     if args.real is not None:
         keep(data, "real", measure_real([needle_path(), *args.real]))
     args.page.write_text(render(json.loads(data.read_text())))

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks.quality import alignment
-from benchmarks.quality.alignment import OURS, describe_all, measure, render
+from benchmarks.quality.alignment import OURS, describe_all, measure, measure_again, render
 
 GOOD = {"shift_px": 0.1, "axis_px": 0.1, "axis_deg": 0.1}
 BAD = {"shift_px": 1.0, "axis_px": 1.0, "axis_deg": 1.0}
@@ -55,3 +55,19 @@ def test_the_page_says_which_series_were_measured(measured, tmp_path):
     assert "3 of 48 series were measured." in page
     assert "needle, noise none, without bad images" in page
     assert "needle, noise none, with bad images" not in page
+
+
+def test_what_another_version_aligned_is_aligned_again_and_the_peers_are_kept(
+    measured, tmp_path, monkeypatch
+):
+    data, asked = tmp_path / "a.json", describe_all(["needle"], [0])[:2]
+    measure({"etspy": "python"}, data, asked, 1.0)
+    measured.clear()
+    measure_again(data, asked, 1.0)
+    assert measured == []
+    monkeypatch.setattr(alignment, "find_version", lambda: "another")
+    measure_again(data, asked[:1], 1.0)
+    assert measured == [(OURS, ("needle", 0))]
+    rows = json.loads(data.read_text())["rows"]
+    assert [row["etspy"] for row in rows] == [{"method": BAD}] * 2
+    assert rows[0]["version"] == "another"

@@ -15,8 +15,8 @@ from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, find_bad_images
 from .options import ShiftMethod
+from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
 from .pose import Binned, Pose
-from .quarter_turn import QuarterTurn, iter_compare, tell_clear, tell_doubt
 from .report import Aligned, AlignmentReport
 from .reprojection import measure_doubt
 from .spikes import replace_spikes
@@ -107,7 +107,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     work = prepare(background.subtract_from(images), series.angles_deg)
     yield progress("Comparing the images", 0.05)
     before = work.coarse.least_error(start) if _is_worth(series) else 1.0
-    pose, method, reason, axis_doubt = start, "", tell_what_lacks(series), ""
+    pose, method, reason, axis_doubt, after = start, "", tell_what_lacks(series), "", before
     if not reason and not is_applicable(shifts_by, work):
         reason = (
             f"{FIRST_GUESSES[shifts_by].words} place only an object that is wholly in the field "
@@ -118,14 +118,15 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
             pose, method = better, guess
             yield progress(stage, 0.1 + 0.65 * fraction)
         pose = minimise_movement(pose, start, work.angles_deg, series.width)
-        reason = tell_why_not(work, pose, start, before, series)
-        for item in iter_compare(work, (start, pose)):
-            if isinstance(item, QuarterTurn):
+        after = work.coarse.least_error(pose)
+        reason = tell_why_not(work, pose, start, (before, after), series)
+        for item in iter_compare(work, (start, pose), min(before, after)):
+            if isinstance(item, OtherAxis):
                 reason = tell_clear(item, series) if item.is_clear else reason
                 axis_doubt = tell_doubt(item, series)
             else:
                 yield progress("Trying the tilt axis across the images", 0.75 + 0.15 * item)
-    after = before if reason else work.coarse.least_error(pose)
+    after = before if reason else after
     found = start if reason else pose
     yield progress("Moving the images", 0.9)
     by_tilt = (
@@ -219,9 +220,14 @@ def tell_what_lacks(series: TiltSeries) -> str:
     return ""
 
 
-def tell_why_not(work: Work, pose: Pose, start: Pose, before: float, series: TiltSeries) -> str:
-    """Why a pose that was found had better not be applied; empty where it should be."""
-    after = work.coarse.least_error(pose)
+def tell_why_not(
+    work: Work, pose: Pose, start: Pose, errors: tuple[float, float], series: TiltSeries
+) -> str:
+    """Why a pose that was found had better not be applied; empty where it should be.
+
+    `errors` are what withheld tilts leave unexplained before and after.
+    """
+    before, after = errors
     moves = pose.offsets_px + np.array([0.0, pose.axis_shift_px - start.axis_shift_px])
     rms = float(np.sqrt((moves**2).mean()))
     turned_px = abs(np.sin(np.deg2rad(pose.axis_deg))) * series.height / 4

@@ -71,6 +71,11 @@ class Consistency:
         """Number of images."""
         return len(self.angles_deg)
 
+    def take_tilts(self, tilts: NDArray[np.int64]) -> Consistency:
+        """The same for some tilts."""
+        stack = replace(self.stack, images=self.stack.images[tilts])
+        return replace(self, stack=stack, angles_deg=self.angles_deg[tilts])
+
     def slices(self, pose: Pose, rows: NDArray[np.int64] | None = None) -> Slices:
         """Sinograms of some rows (some evenly spaced ones by default), as wide as the volume.
 
@@ -154,14 +159,17 @@ class Consistency:
 
     def choose_depth(self, pose: Pose) -> Consistency:
         """Choose the depth that lets withheld tilts of a film be predicted best."""
-        if self.isolated:
-            return self
-        tried = [replace(self, depth_share=share) for share in FILM_DEPTHS]
-        return min(tried, key=lambda each: each.withheld_error(pose))
+        return self if self.isolated else self._try_depths(pose)[1]
 
     def least_error(self, pose: Pose) -> float:
         """Return the withheld error at the depth that predicts best."""
-        return self.choose_depth(pose).withheld_error(pose)
+        return self.withheld_error(pose) if self.isolated else self._try_depths(pose)[0]
+
+    def _try_depths(self, pose: Pose) -> tuple[float, Consistency]:
+        tried = [replace(self, depth_share=share) for share in FILM_DEPTHS]
+        errors = [each.withheld_error(pose) for each in tried]
+        least = int(np.argmin(errors))
+        return errors[least], tried[least]
 
 
 def folds_of(n_tilts: int) -> list[NDArray[np.int64]]:

@@ -11,6 +11,12 @@ from numpy.typing import NDArray
 from ..tilt_series import TiltSeries
 from .bad_images import BadImage
 
+#: Said of what was aligned although the borders of its images show something else at every tilt.
+LEAVES_FIELD = (
+    " The object leaves the field, so that the tilt axis is less sure than the shifts: look at it "
+    "in a slice."
+)
+
 
 @dataclass(frozen=True, eq=False)
 class AlignmentReport:
@@ -89,7 +95,7 @@ class AlignmentReport:
             f"Images were moved by {x:.1f} px across and {y:.1f} px along the tilt axis (rms); "
             f"the axis was {self.axis_shift_px:.1f} px off centre{turned}; the images' "
             f"disagreement fell from {100 * self.residual_before:.1f} % to "
-            f"{100 * self.residual_after:.1f} %.{told}"
+            f"{100 * self.residual_after:.1f} %.{LEAVES_FIELD * (not self.isolated)}{told}"
         )
 
     def to_dict(self) -> dict[str, Any]:

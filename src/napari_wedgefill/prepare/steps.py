@@ -17,6 +17,7 @@ from .correlation import (
     measure_offset,
     measure_offset_by_phase,
 )
+from .film_axis import place_axis
 from .options import ShiftMethod
 from .pose import Binned, Floats, Pose
 from .reprojection import iter_refine
@@ -32,9 +33,10 @@ MAX_TURN_DEG = 20.0  # of the tilt axis against where the input says it is
 #: Steps of the axis' scans, from one visit to the next: px of the binned images, and degrees.
 COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5))
 FINE_SCANS = ((1.5, 1.5),)
-FINE_SLICES = 16  # of a large volume say where its axis lies as well as more of them
+FEW_SLICES = 16  # of a large volume say where its axis lies as well as more of them
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
+MAX_TILTS_FOR_AXIS = 41
 PRIOR_SHARE = 0.02  # how far from the centre a tilt axis commonly lies, as a share of the width
 
 
@@ -73,7 +75,7 @@ def prepare(estimates: Floats, angles_deg: Doubles) -> Work:
         for f in factors
     )
     if factors[0] != factors[1]:
-        fine = replace(fine, max_slices=FINE_SLICES)
+        fine = replace(fine, max_slices=FEW_SLICES)
     return Work(full, coarse, fine)
 
 
@@ -210,13 +212,14 @@ def iter_search(
     for best, method in iter_best_guess(work, start, shifts_by):
         yield "Finding the shifts", 0.0, best, method
     n_visits = len(COARSE_SCANS) + len(FINE_SCANS)
-    visits = [(work.coarse, *scan) for scan in COARSE_SCANS]
+    coarse = replace(work.coarse, max_slices=work.fine.max_slices)
+    visits = [(coarse, *scan) for scan in COARSE_SCANS]
     visits += [(work.fine, *scan) for scan in FINE_SCANS]
     pose, depth_share = best, 1.0
     for done, (consistency, step_px, step_deg) in enumerate(visits):
         begun = 0.1 + 0.8 * done / n_visits
         pose = centre_object(work, pose)
-        if consistency is work.coarse:
+        if consistency is coarse:
             depth_share = consistency.choose_depth(pose).depth_share
         consistency = replace(consistency, depth_share=depth_share)
         reach = 4.0 * consistency.stack.factor
@@ -230,10 +233,12 @@ def iter_search(
     for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach / 2):
         pose = better
         yield "Comparing with reprojections", 0.9, pose, method
-    if work.finds_axis:
+    if work.finds_axis and work.isolated:
         pose = find_axis_shift(
             consistency, pose, step_px * consistency.stack.factor, reach_px=reach
         )
+    elif work.finds_axis:
+        pose = scan_axis(consistency, pose, start, step_px, step_deg)
     yield "Comparing with reprojections", 1.0, pose, method
 
 
@@ -241,11 +246,33 @@ def scan_axis(
     consistency: Consistency, pose: Pose, start: Pose, step_px: float, step_deg: float
 ) -> Pose:
     """Move and turn the tilt axis to where the images contradict each other least."""
+    if not consistency.isolated:
+        placed, error_deg = place_axis(consistency.stack, pose, consistency.angles_deg)
+        if np.isfinite(error_deg) and is_near(placed, start):
+            return placed
+    # Tilts close to each other say the same of the axis.
+    some = np.arange(0, consistency.n_tilts, -(-consistency.n_tilts // MAX_TILTS_FOR_AXIS))
+    judge = consistency.take_tilts(some)
+    few = find_axis(
+        judge, replace(pose, offsets_px=pose.offsets_px[some]), start, step_px, step_deg
+    )
+    return replace(pose, axis_shift_px=few.axis_shift_px, axis_deg=few.axis_deg)
+
+
+def find_axis(
+    consistency: Consistency, pose: Pose, start: Pose, step_px: float, step_deg: float
+) -> Pose:
+    """Move and turn the tilt axis to where the misfit is least, and no image by itself."""
     factor, width = consistency.stack.factor, consistency.stack.images.shape[2]
     pose = find_axis_shift(consistency, pose, step_px * factor, reach_px=width * factor / 8)
     # One step further than is allowed, so that a minimum near the limit is seen from both sides.
     turned = find_axis_rotation(consistency, pose, step_deg, reach_deg=MAX_TURN_DEG + step_deg)
-    return turned if abs(turned.axis_deg - start.axis_deg) <= MAX_TURN_DEG else pose
+    return turned if is_near(turned, start) else pose
+
+
+def is_near(pose: Pose, start: Pose) -> bool:
+    """Whether the axis of a pose is within reach of where the input says it is."""
+    return abs(pose.axis_deg - start.axis_deg) <= MAX_TURN_DEG
 
 
 def centre_object(work: Work, pose: Pose) -> Pose:

@@ -31,6 +31,10 @@ Tile = TypeVar("Tile")
 SART_LANES = LANES // 2
 
 
+#: Updates of voxels in a step that one core makes before it could wake another.
+SMALL_STEP = 1 << 20
+
+
 class Processor(Backend):
     """numpy arrays, computed by numba on all cores."""
 
@@ -53,6 +57,7 @@ class Processor(Backend):
             tile.project(rays, tilts, out[:, :, strip])
 
         _share(
+            rays,
             x.shape[2],
             lambda strip: VolumeTile.copy_of(x[:, :, strip]),
             (rays.n_tilts, 1, project),
@@ -118,8 +123,10 @@ class ProcessorAlgebraic:
             self.x[:] = x0
             for tile, strip in zip(self.tiles, self.strips, strict=True):
                 tile.values[:] = x0[:, :, strip]
-        # One core a tile where there are enough of them, all cores for each tile elsewhere.
-        self.n_shares = 1 if len(self.tiles) >= available_cores() else available_cores()
+        # One core a tile where there are enough of them or a step is soon done, all cores for each
+        # tile elsewhere.
+        few = len(self.tiles) < available_cores() and not _is_soon_done(rays, n_slices)
+        self.n_shares = available_cores() if few else 1
 
     def sweep(self, active: NDArray[np.bool_] | None = None) -> Doubles | None:
         """Take every step once; see `AlgebraicSweeps`."""
@@ -188,28 +195,34 @@ def _back_project(
     def gather(tile: SinogramTile, rows: Indices, strip: slice) -> None:
         tile.back_project(rows, out[:, :, strip])
 
-    _share(n_slices, load, (rays.n_tilts, 2, fill), (rays.depth, SQUARE, gather))
+    _share(rays, n_slices, load, (rays.n_tilts, 2, fill), (rays.depth, SQUARE, gather))
     return out
 
 
+def _is_soon_done(rays: Rays, n_slices: int) -> bool:
+    return rays.n_tilts * rays.depth * rays.width * n_slices <= SMALL_STEP
+
+
 def _share(
+    rays: Rays,
     n_slices: int,
     load: Callable[[slice], Tile],
     *steps: tuple[int, int, Callable[[Tile, Indices, slice], None]],
 ) -> None:
     """Take every strip through some steps, each of so many parts and at least so many together.
 
-    A strip is split only when there are fewer strips than cores.
+    A strip is split only when there are fewer strips than cores, and work enough for them.
     """
     strips = list(iter_strips(n_slices))
-    if len(strips) >= available_cores():
+    is_soon_done = _is_soon_done(rays, n_slices)
+    if is_soon_done or len(strips) >= available_cores():
 
         def take_whole(strip: slice) -> None:
             tile = load(strip)
             for n_parts, _, work in steps:
                 work(tile, np.arange(n_parts), strip)
 
-        run_on_cores(partial(take_whole, strip) for strip in strips)
+        run((partial(take_whole, strip) for strip in strips), parallel=not is_soon_done)
         return
     n_shares = -(-available_cores() // len(strips)) if strips else 1
     tiles = [load(strip) for strip in strips]

@@ -1,4 +1,4 @@
-"""A tilt axis across the images is proposed, and never taken for one along them."""
+"""A tilt axis across the images, or askew, is proposed and never taken for one along them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from scipy.ndimage import affine_transform, gaussian_filter
 
 from napari_wedgefill.io.axis import rotate
-from napari_wedgefill.prepare import align
+from napari_wedgefill.prepare import align, other_axis
+from napari_wedgefill.prepare.other_axis import OtherAxis, propose_axis, tell_doubt
 from napari_wedgefill.prepare.pose import Pose
-from napari_wedgefill.prepare.quarter_turn import QuarterTurn, propose_axis, tell_doubt
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
@@ -61,6 +61,19 @@ def test_an_axis_across_the_images_is_proposed_and_nothing_is_moved(lean_deg: fl
     assert "the tilt axis seems to lie across them; give it with --axis x" in report.sentence
 
 
+@pytest.mark.parametrize(("lean_deg", "is_seen"), [(-42.0, True), (45.0, False)])
+def test_an_axis_between_upright_and_across_is_told(
+    lean_deg: float, is_seen: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_seen:  # as the common lines of a needle, which are alike in all directions
+        monkeypatch.setattr(other_axis, "find_askew", lambda *_: [])
+    report = align(grains(lean_deg, across=False)).report
+    assert not report.applied
+    assert "degrees askew; give it with --axis" in report.sentence
+    proposed = float(report.sentence.split("--axis ")[1].split(",")[0])
+    assert proposed == pytest.approx(-lean_deg, abs=4.5)
+
+
 def test_read_as_proposed_its_lean_and_its_shifts_are_found() -> None:
     lean_deg = -15.0
     across = grains(lean_deg, across=True)
@@ -96,7 +109,7 @@ def test_the_option_counts_from_the_axis_that_the_images_were_turned_by(
 def test_what_does_not_differ_clearly_is_called_doubtful(
     upright: float, turned: float, clear: bool, doubtful: bool
 ) -> None:
-    found = QuarterTurn(upright, turned)
+    found = OtherAxis(upright, turned)
     assert (found.is_clear, found.is_doubtful) == (clear, doubtful)
     told = tell_doubt(found, grains(0.0, across=False))
     assert ("make sure that it is not --axis x" in told) == doubtful

@@ -1,0 +1,250 @@
+"""The tilt axis of objects that leave the field: from pairs of images, stretched by the cosines.
+
+Seen at a higher tilt, everything moves across the tilt axis and nothing along it, wherever it lies
+and however thick the object is. Where the axis really leans, a part of that foreshortening shows
+along the assumed axis, in proportion to the distance from it. So the higher tilted of two images is
+stretched by the ratio of the cosines, and the rest of their difference is fitted by an affine map:
+its shear says how far the axis leans, and its displacement, pair by pair, where the images and the
+axis lie. No reconstruction is needed, which for a film would have to explain what only some tilts
+see, and would fit it with the axis nearly anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import affine_transform
+
+from ..projector.threads import run_on_cores
+from .correlation import band_pass, taper
+from .pose import Binned, Pose
+
+Floats = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+
+#: Pairs further apart see different overlaps of what lies above each other, ...
+MAX_GAP_DEG = 9.0
+#: ... and pairs that are foreshortened by less say nothing of the axis.
+MIN_FORESHORTENING = 0.01
+MIN_RATIO = 0.5  # of the cosines: wider stretched images only resemble each other
+MIN_ACROSS_PX = 0.01  # no pair is surer than this
+COARSE_SHARE = 1 / 12  # of the width: wider structure is left out
+MIN_CORRELATION = 0.5  # of a fitted pair: less is noise
+MIN_PAIRS = 6
+ROUNDS = 5
+FIT_STEPS = 6
+#: A step of the fit: pixels, and shares for the affine part.
+MAX_STEP = np.array([1.0, 1.0, 0.03, 0.03, 0.03, 0.03])
+AT_REST = 1e-3
+#: Deviations above this many times the usual one have less weight.
+OUTLIER = 1.5
+#: A rotation that is less sure is not taken: at first, while pairs still fit badly, and at last.
+MAX_FIRST_ERROR_DEG, MAX_ERROR_DEG = 3.0, 0.5
+REST_DEG = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What pairs of tilts say of each other, (n_pairs,) each.
+
+    Attributes
+    ----------
+    inner, outer : ndarray of int
+        The less and the more tilted image.
+    ratios : ndarray
+        Of their cosines, at most 1.
+    shears, shear_variances : ndarray
+        Displacement along the axis per pixel across it.
+    across_px, across_variances : ndarray
+        How far the outer image lies from where it belongs, the inner one's place scaled by the
+        ratio taken off; px of the images.
+    """
+
+    inner: NDArray[np.int64]
+    outer: NDArray[np.int64]
+    ratios: Doubles
+    shears: Doubles
+    shear_variances: Doubles
+    across_px: Doubles
+    across_variances: Doubles
+
+    def measure_lean(self) -> tuple[float, float]:
+        """Degrees by which the axis leans, and their standard error (infinite: too few pairs)."""
+        gains = 1.0 - self.ratios
+        used = gains > MIN_FORESHORTENING
+        if used.sum() < MIN_PAIRS:
+            return 0.0, np.inf
+        leans, variances = (
+            self.shears[used] / gains[used],
+            self.shear_variances[used] / gains[used] ** 2,
+        )
+        return _average_robustly(leans, variances)
+
+    def measure_across(self, n_tilts: int) -> Doubles | None:
+        """Displacements (n_tilts,) across the axis, px; None where some tilts hang in the air.
+
+        A constant is the axis' own; what a translation of the object would do is left as it is.
+        """
+        design = np.zeros((len(self.inner), n_tilts))
+        rows = np.arange(len(self.inner))
+        design[rows, self.outer], design[rows, self.inner] = 1.0, -self.ratios
+        weights = 1.0 / np.sqrt(self.across_variances + MIN_ACROSS_PX**2)
+        found, _, rank, _ = np.linalg.lstsq(
+            design * weights[:, None], self.across_px * weights, rcond=1e-6
+        )
+        # Images that all move with the cosine of their tilt show the object elsewhere: one way.
+        return np.asarray(found, np.float64) if rank >= n_tilts - 1 else None
+
+
+def place_axis(
+    stack: Binned, pose: Pose, angles_deg: Doubles, n_rounds: int = ROUNDS
+) -> tuple[Pose, float]:
+    """Turn the tilt axis, and move the images across it, until pairs of images agree.
+
+    Parameters
+    ----------
+    stack : Binned
+        Images (n_tilts, h, w), background removed.
+    pose : Pose
+        Displacements to a few pixels, and the assumed axis.
+    angles_deg : ndarray, (n_tilts,)
+        Tilt angles in degrees; an offset common to all matters little.
+    n_rounds : int
+        Rounds at most; ends early once the axis rests.
+
+    Returns
+    -------
+    Pose
+        As given where the pairs say too little.
+    float
+        Standard error of the rotation, degrees; infinite where they say too little.
+
+    References
+    ----------
+    D. N. Mastronarde, J. Struct. Biol. 120, 343-352 (1997), for pairs stretched by the cosines.
+    """
+    placed, error_deg = pose, np.inf
+    for _ in range(n_rounds):
+        pairs = measure_pairs(stack, placed, angles_deg)
+        turn_deg, error_deg = pairs.measure_lean()
+        across_px = pairs.measure_across(len(angles_deg))
+        if error_deg > MAX_FIRST_ERROR_DEG or across_px is None:
+            return pose, np.inf
+        moved = np.stack([np.zeros_like(across_px), stack.factor * across_px], axis=1)
+        placed = placed.add_offsets(moved)
+        placed = replace(placed, axis_deg=placed.axis_deg + turn_deg)
+        if abs(turn_deg) < REST_DEG:
+            break
+    return (placed, error_deg) if error_deg < MAX_ERROR_DEG else (pose, np.inf)
+
+
+def measure_pairs(stack: Binned, pose: Pose, angles_deg: Doubles) -> Pairs:
+    """Compare pairs of images (n_tilts, h, w) that a pose has aligned."""
+    images, measured = stack.align(pose), stack.mark_measured(pose).astype(np.float32)
+    height, width = images.shape[1:]
+    passed = [band_pass(image, COARSE_SHARE * width) for image in images]
+    weights = taper((height, width)) * measured
+    inner, outer, ratios = choose_pairs(angles_deg)
+    found = np.zeros((5, len(inner)))
+
+    def fit(place: int) -> None:
+        a, b, ratio = inner[place], outer[place], ratios[place]
+        wide, seen = _stretch(passed[b], ratio, 3), _stretch(measured[b], ratio, 1)
+        found[:, place] = fit_affine(wide, passed[a], weights[a] * (seen > 0.99))
+
+    run_on_cores(partial(fit, place) for place in range(len(inner)))
+    shear, shear_variance, across, across_variance, alike = found
+    good = (alike > MIN_CORRELATION) & (shear_variance > 0)
+    return Pairs(
+        inner[good],
+        outer[good],
+        ratios[good],
+        shear[good],
+        shear_variance[good],
+        (ratios * across)[good],
+        (ratios**2 * across_variance)[good],
+    )
+
+
+def choose_pairs(angles_deg: Doubles) -> tuple[NDArray[np.int64], NDArray[np.int64], Doubles]:
+    """Pairs of neighbouring tilts: the inner ones, the outer ones, the ratios of their cosines."""
+    cosines = np.abs(np.cos(np.deg2rad(angles_deg)))
+    gaps = np.abs(np.subtract.outer(angles_deg, angles_deg))
+    nearest = np.sort(gaps, axis=1)[:, 1]
+    reach = max(MAX_GAP_DEG, 1.5 * float(np.median(nearest)))
+    ratios = cosines[None, :] / np.maximum(cosines[:, None], 1e-6)
+    places = np.arange(len(cosines))
+    # Of two that are foreshortened alike, the first is the inner one.
+    is_outer = (ratios < 1.0) | ((ratios == 1.0) & (places[None, :] > places[:, None]))
+    inner, outer = np.nonzero((gaps <= reach) & is_outer & (ratios > MIN_RATIO))
+    return inner, outer, ratios[inner, outer]
+
+
+def _stretch(image: Floats, ratio: float, order: int) -> Floats:
+    """Stretch an image (h, w) across the axis, about its centre, by 1 / ratio."""
+    scale = np.array([1.0, ratio])
+    middle = (np.array(image.shape) - 1) / 2
+    result: Floats = affine_transform(
+        image, scale, middle - scale * middle, order=order, mode="constant"
+    )
+    return result
+
+
+def fit_affine(moving: Floats, fixed: Floats, weights: Floats) -> tuple[float, ...]:
+    """Fit an affine map between two images (h, w), by Gauss-Newton steps.
+
+    Returns
+    -------
+    tuple of float
+        Displacement along the axis (y) per pixel across it (x), and its variance; displacement
+        across the axis, and its variance; the correlation of the two images after the fit.
+    """
+    height, width = fixed.shape
+    middle = (np.array(fixed.shape) - 1) / 2
+    y, x = (
+        np.asarray(part, np.float32) for part in np.mgrid[:height, :width] - middle[:, None, None]
+    )
+    moved, affine = np.zeros(2), np.eye(2)
+    normal, error, alike = np.eye(6), 0.0, 0.0
+    for _ in range(FIT_STEPS):
+        start = middle + moved - affine @ middle
+        back = affine_transform(moving, affine, start, order=3, mode="constant")
+        places = (np.abs(affine[k, 0] * y + affine[k, 1] * x + moved[k]) for k in (0, 1))
+        inside = [place < m - 1.0 for place, m in zip(places, middle, strict=True)]
+        trusted = weights * (inside[0] & inside[1])
+        own, other, both = (
+            float((trusted * a * b).sum(dtype=np.float64))
+            for a, b in ((back, back), (fixed, fixed), (back, fixed))
+        )
+        if min(own, other) <= 0:
+            return 0.0, 0.0, 0.0, 0.0, 0.0
+        back *= np.float32(both / own)
+        alike = both / np.sqrt(own * other)
+        dy, dx = (0.5 * (a + b) for a, b in zip(np.gradient(back), np.gradient(fixed), strict=True))
+        slopes = np.stack([dy, dx, dy * y, dy * x, dx * y, dx * x]).reshape(6, -1)
+        weighted = slopes * trusted.ravel()
+        normal = np.asarray(weighted @ slopes.T, np.float64)
+        normal += 1e-6 * np.diag(np.diag(normal))
+        rest = (fixed - back).ravel()
+        step = np.clip(np.linalg.solve(normal, weighted @ rest), -MAX_STEP, MAX_STEP)
+        moved, affine = moved + step[:2], affine + step[2:].reshape(2, 2)
+        error = float(trusted.ravel() @ rest**2) / max(float(trusted.sum()), 1.0)
+        if np.abs(step[:2]).max() < AT_REST:
+            break
+    variances = np.diag(np.linalg.inv(normal)) * error
+    return float(affine[0, 1]), float(variances[3]), float(moved[1]), float(variances[1]), alike
+
+
+def _average_robustly(leans: Doubles, variances: Doubles) -> tuple[float, float]:
+    """Weighted mean in which outliers count less, and its standard error, degrees."""
+    weights, mean, scatter = 1.0 / variances, float(np.median(leans)), 1.0
+    for _ in range(10):
+        away = np.abs(leans - mean) / np.sqrt(variances)
+        scatter = max(1.4826 * float(np.median(away)), 1e-12)
+        held = weights / np.maximum(1.0, away / (OUTLIER * scatter))
+        mean = float(held @ leans / held.sum())
+    error = scatter / np.sqrt(weights.sum())
+    return float(np.rad2deg(np.arctan(mean))), float(np.rad2deg(error))

@@ -1,0 +1,68 @@
+"""The tilt axis of a film that leaves the field is found from pairs of stretched images."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.ndimage import affine_transform, gaussian_filter
+
+from napari_wedgefill.prepare.film_axis import choose_pairs, place_axis
+from napari_wedgefill.prepare.pose import Binned, Pose
+from napari_wedgefill.projector import ParallelBeam
+
+FIELD, WIDE, DEPTH = 64, 208, 8
+ANGLES_DEG = np.arange(-60.0, 61.0, 6.0)
+OFFSET_DEG = 3.0  # the film is mounted askew
+STILL = np.zeros((len(ANGLES_DEG), 2))
+
+
+@cache
+def exact_images() -> np.ndarray:
+    """Images (n_tilts, h, w) of grains in a film that reaches past the field at every tilt."""
+    rng = np.random.default_rng(2)
+    grains = np.zeros((DEPTH, WIDE, 2 * FIELD), np.float32)
+    grains[tuple(rng.integers(0, n, 900) for n in grains.shape)] = 1.0
+    film = gaussian_filter(grains, 1.2)
+    images = ParallelBeam(ANGLES_DEG + OFFSET_DEG, WIDE, DEPTH)(film).transpose(0, 2, 1)
+    return np.asarray(images / images.max(), np.float32)
+
+
+def see(pose: Pose) -> Binned:
+    """What a microscope sees with displaced images and a leaning tilt axis."""
+    back, wide = pose.rotation().T, np.array([FIELD - 0.5, (WIDE - 1) / 2])
+    images = np.empty((len(ANGLES_DEG), FIELD, FIELD), np.float32)
+    for tilt, image in enumerate(exact_images()):
+        moved = pose.offsets_px[tilt] + [0.0, pose.axis_shift_px]
+        start = wide - back @ (np.full(2, (FIELD - 1) / 2) + moved)
+        affine_transform(image, back, start, output=images[tilt], output_shape=(FIELD, FIELD))
+    return Binned.of(images, 1)
+
+
+@pytest.mark.parametrize("axis_deg", [-7.0, 2.5])
+def test_the_lean_and_the_position_of_the_axis_are_found_together(axis_deg: float) -> None:
+    found, error_deg = place_axis(see(Pose(STILL, 3.0, axis_deg)), Pose(STILL), ANGLES_DEG)
+    assert error_deg < 0.5
+    assert found.axis_deg == pytest.approx(axis_deg, abs=0.5)
+    across = (found.offsets_px @ found.rotation())[:, 1]
+    tilts = np.deg2rad(ANGLES_DEG)
+    design = np.stack([np.ones_like(tilts), np.cos(tilts), np.sin(tilts)], axis=1)
+    solved = np.linalg.lstsq(design, across, rcond=None)[0]
+    assert solved[0] == pytest.approx(3.0, abs=0.75)
+    assert np.std(across - design @ solved) < 0.15
+
+
+def test_images_of_noise_move_nothing() -> None:
+    noise = np.random.default_rng(0).standard_normal((len(ANGLES_DEG), FIELD, FIELD))
+    pose = Pose(STILL, 1.0, 4.0)
+    found, error_deg = place_axis(Binned.of(noise.astype(np.float32), 1), pose, ANGLES_DEG)
+    assert found is pose
+    assert error_deg == np.inf
+
+
+def test_the_more_tilted_image_of_a_pair_is_the_one_to_stretch() -> None:
+    inner, outer, ratios = choose_pairs(ANGLES_DEG)
+    assert np.all(np.abs(ANGLES_DEG[inner]) <= np.abs(ANGLES_DEG[outer]))
+    assert np.all((ratios > 0.5) & (ratios <= 1.0))
+    assert set(inner) | set(outer) == set(range(len(ANGLES_DEG)))
