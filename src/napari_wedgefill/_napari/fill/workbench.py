@@ -272,9 +272,13 @@ class Workbench:
         suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
         yield
         made = {}
-        for method, volume in volumes.items():
-            made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
-            yield
+        self.stage.hold_screen(True)  # nothing new is seen until they are on the stage
+        try:
+            for method, volume in volumes.items():
+                made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
+                yield
+        finally:
+            self.stage.hold_screen(False)
         # Someone may have deleted a layer between two turns.
         run.volumes = {m: layer for m, layer in made.items() if layer in self.viewer.layers}
         if not run.volumes:
