@@ -39,7 +39,8 @@ WINDOW = (1500, 950)
 GREY_WITHIN = 6.0
 #: Part of a cell at its edges that is not looked at: names and the scale bar are drawn there.
 EDGE = 0.15
-LONGEST_S = 900.0
+#: On a machine that does much else, too.
+LONGEST_S = 3600.0
 
 
 class Hour:

@@ -273,6 +273,7 @@ class FillWedge(Forms):
     def detach(self) -> None:
         """Leave nothing behind that calls a dock which is gone; a job goes on without it."""
         self.series_fields.remember()
+        self.live.value = False
         self.prepare_page.close_down()
         self._disconnect()
         self.native.deleteLater()
@@ -413,6 +414,7 @@ class FillWedge(Forms):
     def _take_prepared(self, layer: Image) -> None:
         """Go on with another step of a series; a live slice follows it."""
         follows = {field: field.value for field in (self.live, self.follow)}
+        self.series_fields.hand_on(layer)
         with self.setting():
             self.series.reset_choices()
             self.series.value = layer

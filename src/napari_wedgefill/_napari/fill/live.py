@@ -100,8 +100,10 @@ class LiveSlice:
             self._timer.start()
 
     def detach(self) -> None:
-        """Stop for good."""
-        self.turn(False)
+        """Stop for good; the layers stay, as the canvas may be gone already."""
+        self._is_on = False
+        self._timer.stop()
+        self._stop_worker()
         self._dims.events.point.disconnect(self._follow_slider)
         self._workbench.busy.disconnect(self._take_turn)
         self._workbench.stage.changed.disconnect(self._follow_slider)

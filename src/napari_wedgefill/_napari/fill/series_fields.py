@@ -117,6 +117,14 @@ class SeriesFields:
             values = self._dock.asdict()
             self._workbench.remembered[self.layer] = {name: values[name] for name in PER_SERIES}
 
+    def hand_on(self, layer: Image) -> None:
+        """Let another step of the same series keep the slices that are chosen, if it has as many."""
+        chosen, source = self._dock.slices.value, self.layer
+        is_upright = self._dock.axis.value == "y"
+        if source is not None and is_upright and source.data.shape[1] == layer.data.shape[1]:
+            known = self._workbench.remembered.setdefault(layer, {})
+            known["slices"] = chosen
+
     def _describe(self) -> None:
         """Say below the angles what they are, or what is wrong with them."""
         layer, line = self.layer, self.line
