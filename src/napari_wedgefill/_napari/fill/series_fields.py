@@ -118,7 +118,7 @@ class SeriesFields:
             self._workbench.remembered[self.layer] = {name: values[name] for name in PER_SERIES}
 
     def hand_on(self, layer: Image) -> None:
-        """Let another step of the same series keep the slices that are chosen, if it has as many."""
+        """Let another step of a series keep the slices that are chosen, if it has as many."""
         chosen, source = self._dock.slices.value, self.layer
         is_upright = self._dock.axis.value == "y"
         if source is not None and is_upright and source.data.shape[1] == layer.data.shape[1]:
