@@ -184,7 +184,7 @@ class Hour:
         dock.actions.open_session(session)
         self.wait(lambda: foot.status.text().startswith("Opened"))
         self.rest()
-        again = next(run for run in dock.workbench.runs.runs if run.name == second.name)
+        again = next(run for run in dock.workbench.runs.runs if run.title == second.title)
         self.see("session opened", *again.volumes.values())
         self._export(again)
 

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from ...errors import WedgefillError
 from ...io import read_angles
+from ..dialogs import find_folder
 from ..layers import LayerMap, remember_angles, remember_pixel
 from .angle_text import describe_angles, format_angles, parse_angles
 from .forms import Forms
@@ -168,16 +169,11 @@ class SeriesFields:
         path, _ = QFileDialog.getOpenFileName(
             self._dock.native,
             "Load tilt angles",
-            str(self._folder()),
+            str(find_folder([self.layer])),
             "Tilt angles (*.tlt *.rawtlt *.mdoc *.csv *.aln *.txt);;All files (*)",
         )
         if path:
             self.load_angles(Path(path))
-
-    def _folder(self) -> Path:
-        """The folder of the series, where dialogs begin."""
-        path = None if self.layer is None else LayerMap.of(self.layer).fields.get("path")
-        return Path.home() if path is None else Path(path).parent
 
     def load_angles(self, path: Path) -> None:
         """Read angles, in the order of the images in their file, and show them."""

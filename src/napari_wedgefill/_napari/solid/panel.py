@@ -10,17 +10,17 @@ import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSlider, Label, PushButton, SpinBox
 from magicgui.widgets.bases import Widget
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QFileDialog, QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy
 
 from ...atomic import write_beside
 from ...errors import WedgefillError
 from ...methods import METHODS, label_of
 from ...progress import Progress
 from ...trust.objects import ObjectTable, find_threshold, iter_measure, label_objects
-from ..fill.export import confirm_overwrite
+from ..dialogs import ask_target, find_folder
 from ..fill.worker import StepWorker, make_worker
 from ..layers import KEY, LayerMap
-from .turning import GIF, MP4, Picture, can_film, iter_turn, refuse_kind, write_steps
+from .turning import GIF, MP4, Picture, iter_turn, refuse_kind, write_steps
 
 if TYPE_CHECKING:
     from ..fill.workbench import Workbench
@@ -208,8 +208,7 @@ class SolidPanel(Container[Widget]):
 
     def save_turn(self, path: Path | None = None) -> None:
         """Write a full turn as GIF or MP4; the dialog asks before it replaces a file."""
-        films = {MP4: "Film"} if can_film() else {}
-        path = path or self._ask_where("turn", {GIF: "Animated pictures", **films})
+        path = path or self._ask_where("turn", {GIF: "Animated pictures", MP4: "Film"})
         if path is None:
             return
         try:
@@ -231,22 +230,8 @@ class SolidPanel(Container[Widget]):
         worker.start()
 
     def _ask_where(self, stem: str, kinds: Mapping[str, str]) -> Path | None:
-        """Ask for a file; `kinds` names what each suffix stands for, the first for no suffix."""
-        layer = self._layer
-        known = None if layer is None else LayerMap.of(layer).fields.get("path")
-        folder = Path(known).parent if known else Path.home()
-        parent: QWidget = self.native
-        filters = {f"{what} (*{suffix})": suffix for suffix, what in kinds.items()}
-        first = folder / f"{stem}{next(iter(kinds))}"
-        name, chosen = QFileDialog.getSaveFileName(parent, "Save", str(first), ";;".join(filters))
-        if not name:
-            return None
-        path = Path(name)
-        if path.suffix:
-            return path
-        path = path.with_name(path.name + filters[chosen])
-        # The dialog has asked about the name without a suffix.
-        return path if not path.exists() or confirm_overwrite([path.name], parent) else None
+        """Ask for a file; `kinds` says what each suffix stands for."""
+        return ask_target(self.native, "Save", find_folder([self._layer]) / stem, kinds)
 
 
 def count_steps(seen: LayerMap, threshold: float, smallest: int) -> Generator[Any, None, None]:
