@@ -425,10 +425,10 @@ class FillWedge(Forms):
     def _mark_view(self, view: str) -> None:
         """Light the buttons of what the canvas shows; the 3-D section comes and goes with it."""
         self.views.mark(view)
-        solid = self.sections[5].native
-        if solid.isHidden() == (view == SOLID):
-            solid.setVisible(view == SOLID)
+        solid, is_wanted = self.sections[5].native, view == SOLID
+        if is_wanted and solid.isHidden():
             self.scrolling.reveal(solid)
+        solid.setVisible(is_wanted)
 
     def window(self) -> QMainWindow | None:
         """Return napari's window, once the dock is in it."""

@@ -95,10 +95,16 @@ class SeriesFields:
         self.layer = layer
         with self._dock.setting():
             if layer is None:
-                self._dock.angles.value = ""
+                self._empty()
             else:
                 self._fill_in(layer)
         self._describe()
+
+    def _empty(self) -> None:
+        """Leave nothing of a series that is gone."""
+        dock = self._dock
+        dock.angles.value, dock.pixel_nm.value, dock.axis_shift_px.value = "", 0.0, 0.0
+        dock.slices.value = (0, 0)
 
     def _fill_in(self, layer: Image) -> None:
         dock, seen = self._dock, LayerMap.of(layer)
