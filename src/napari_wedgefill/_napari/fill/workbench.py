@@ -304,7 +304,10 @@ class Workbench:
             attributes["name"] = f"{run.series.name} trust"
             # It lies over the volume that it is of, when it is asked for; not on black.
             attributes["visible"] = False
+            selected = set(self.viewer.layers.selection)
             run.trust = self.viewer.add_layer(Layer.create(data, attributes, kind))
+            # The controls stay those of what is seen.
+            self.viewer.layers.selection = selected
         self.runs.changed.emit()
 
     def _say_done(self, done: Done) -> None:
