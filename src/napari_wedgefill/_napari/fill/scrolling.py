@@ -18,8 +18,8 @@ from ..qt_objects import expect
 LEAST_HEIGHT = 260
 #: Turn of a wheel by one notch, in Qt's units, and how far it scrolls.
 NOTCH, LINES_PER_NOTCH = 120, 3
-#: How wide a box for choices is at least, whatever is in it.
-LEAST_LETTERS = 8
+#: How wide a box for choices would be and is at least, whatever is in it; the latter in pixels.
+LEAST_LETTERS, LEAST_WIDTH = 8, 64
 ADJUST_TO_LETTERS = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 
 
@@ -53,6 +53,7 @@ class Scrolling(QScrollArea):
                 # Else a long name of a series or a run makes the dock, and napari's window, wider.
                 box.setSizeAdjustPolicy(ADJUST_TO_LETTERS)
                 box.setMinimumContentsLength(LEAST_LETTERS)
+                box.setMinimumWidth(LEAST_WIDTH)  # Qt's own least is that of the longest name
 
     def reveal(self, part: QWidget) -> None:
         """Scroll to a part, once it has its place."""
