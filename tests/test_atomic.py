@@ -11,7 +11,13 @@ from pathlib import Path
 import pytest
 
 from napari_wedgefill import atomic
-from napari_wedgefill.atomic import lock_folder, make_folder, remove_leftovers, write_beside
+from napari_wedgefill.atomic import (
+    lock_folder,
+    make_folder,
+    refuse_to_replace,
+    remove_leftovers,
+    write_beside,
+)
 from napari_wedgefill.errors import WedgefillError
 
 SRC = Path(atomic.__file__).parent.parent
@@ -84,6 +90,12 @@ def test_two_that_write_the_same_name_both_end_well(tmp_path: Path):
         thread.join()
     assert (tmp_path / "a.txt").read_text() in ("a" * 1000, "b" * 1000)
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_name_that_is_too_long_is_refused_before_anything_is_computed(tmp_path: Path):
+    refuse_to_replace(tmp_path / "new" / ("n" * 246 + ".txt"))
+    with pytest.raises(WedgefillError, match="name is too long"):
+        refuse_to_replace(tmp_path / "new" / ("n" * 252 + ".txt"), overwrite=True)
 
 
 def test_a_name_as_long_as_the_disk_takes(tmp_path: Path):

@@ -162,10 +162,10 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _simulate_tiny(data: Path) -> None:
-    """Make eight groups of 32 x 32 pixels: enough to run every line."""
+    """Make eight groups of 16 x 16 pixels: enough to run every line."""
     contract = replace(InputContract(), sart_sweeps=2, tvm_steps=2)
     for seed in range(FIRST_SEED, FIRST_SEED + N_VALIDATION + 2):
         path = data / f"group_{seed}.npz"
         if not path.exists():
-            group: dict[str, Any] = dict(simulate_group(seed, 32, contract))
+            group: dict[str, Any] = dict(simulate_group(seed, 16, contract))
             np.savez(path, **group)

@@ -31,12 +31,28 @@ _NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 def refuse_to_replace(path: Path, *, overwrite: bool = False) -> None:
-    """Raise `WedgefillError` if something lies at `path` already, unless it may be replaced."""
+    """Raise `WedgefillError` if something lies at `path` already, unless it may be replaced.
+
+    A name that the disk will not take is refused as well, before anything is computed for it.
+    """
+    _refuse_long_name(path)
     if not overwrite and (path.exists() or path.is_symlink()):
         raise WedgefillError(
             f"{path}: this is there already and was left as it is; give another name, or say "
             f"--overwrite to replace it."
         )
+
+
+def _refuse_long_name(path: Path) -> None:
+    if sys.platform == "win32":
+        return
+    longest = None
+    for folder in path.absolute().parents:
+        with suppress(OSError):
+            longest = os.pathconf(folder, "PC_NAME_MAX")
+            break
+    if longest is not None and len(os.fsencode(path.name)) > longest:
+        raise WedgefillError(f"{path}: {_advise(OSError(errno.ENAMETOOLONG, ''), path)}")
 
 
 def make_folder(folder: Path) -> None:

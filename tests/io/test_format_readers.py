@@ -211,6 +211,25 @@ def test_emd_of_tomviz(tmp_path, pictures):
     assert series.pixel_nm == pytest.approx(2.0)
 
 
+@pytest.mark.parametrize(
+    ("columns", "pixel_nm"),
+    [(np.arange(6) * 2.0, 2.0), ([0.0, 1.0, 5.0], None), ([b"?"] * 8, None), ([np.nan] * 8, None)],
+)
+def test_emd_columns_that_are_not_as_many_as_those_of_the_images(
+    tmp_path, pictures, columns, pixel_nm
+):
+    """As tomviz's pipelines write them outside of its window: the spacing still tells."""
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        group = file.create_group("data/tomography")
+        group.attrs["emd_group_type"] = np.uint32(1)
+        group["data"] = pictures[:, ::-1]
+        axes = (("angles", "[deg]", ANGLES), ("y", "[n_m]", np.arange(6) * 2.0))
+        for i, (name, unit, values) in enumerate([*axes, ("x", "[n_m]", columns)]):
+            group[f"dim{i + 1}"] = values
+            group[f"dim{i + 1}"].attrs["name"], group[f"dim{i + 1}"].attrs["units"] = name, unit
+    assert assert_is_series(tmp_path / "a.emd", pictures).pixel_nm == pixel_nm
+
+
 def velox(path, detectors):
     import json
 
@@ -244,6 +263,36 @@ def test_velox_detectors_are_series_by_name(tmp_path, pictures):
     assert series.name == "a BF-S"
     with pytest.raises(WedgefillError, match="no data set is called 'ABF'"):
         read_tilt_series(path, dataset="ABF")
+
+
+@pytest.mark.parametrize("version", [7, 11])
+def test_velox_maps_of_elements_go_by_their_labels(tmp_path, pictures, version):
+    import json
+
+    maps = [("SuperX", pictures + i, ANGLES) for i in range(2)]
+    path = velox(tmp_path / "a.emd", [("HAADF", pictures, ANGLES), *maps])
+    with h5py.File(path, "a") as file:
+        file["Data/SpectrumImage/0/Data"] = np.zeros((6, 8, 20), np.uint8)
+        for number, label in enumerate(("HAADF", "Fe", "Cu")):
+            shown = {"dataPath": f"/Data/Image/{number:032x}", "display": {"label": label}}
+            if version == 11:
+                reference = f"/SharedProperties/ImageSeriesDataReference/{number}"
+                file[reference] = [json.dumps(shown).encode()]
+                display, shown = "Displays/ImageDisplay", {"id": label, "data": reference}
+            else:
+                display = "Presentation/Displays/ImageDisplay"
+            file[f"{display}/{number}"] = [json.dumps(shown).encode()]
+    with pytest.raises(WedgefillError, match=r"3 data sets: 'HAADF'.*'Fe'.*'Cu'"):
+        read_tilt_series(path)
+    series = assert_is_series(path, pictures + 1, dataset="Cu")
+    assert any("spectra are not read" in warning for warning in series.warnings)
+
+
+def test_velox_spectra_alone_are_refused_in_words(tmp_path):
+    with h5py.File(tmp_path / "a.emd", "w") as file:
+        file["Data/SpectrumStream/0/Data"] = np.zeros(9, np.uint16)
+    with pytest.raises(WedgefillError, match="spectra and no images; export maps"):
+        read_tilt_series(tmp_path / "a.emd")
 
 
 def test_velox_files_of_one_tilt_each(tmp_path, pictures):

@@ -40,9 +40,7 @@ def test_an_image_that_promises_pieces_which_the_file_does_not_list_is_refused(s
     with tifffile.TiffFile(path, mode="r+") as file:
         file.pages[0].tags["ImageLength"].overwrite(15_000_000)
     for read in (describe, read_tilt_series):
-        with pytest.raises(
-            WedgefillError, match="consists of 7,500,000 pieces, of which"
-        ):
+        with pytest.raises(WedgefillError, match="consists of 7,500,000 pieces, of which"):
             read(path)
 
 

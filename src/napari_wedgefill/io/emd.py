@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from .lazy_arrays import report_as_damage
 from .notes import series_notes, volume_notes, writing_note
 from .signals import Axis, number_same_names, stack_of_signal
 from .stack import Found, Stack
+from .units import nm_per
 
 if TYPE_CHECKING:
     import h5py
@@ -30,6 +32,10 @@ SPACING = "spacing"
 EMD_VERSION = (0, 2)
 TOMVIZ_GROUP = "data/tomography"
 VELOX_IMAGES = "Data/Image"
+#: Where Velox keeps spectra: a stream of single counts, the cube made of it, sums.
+VELOX_SPECTRA = ("Data/SpectrumStream", "Data/SpectrumImage", "Data/Spectrum")
+#: Where Velox says under which label it shows an image, since version 11 and before.
+VELOX_DISPLAYS = ("Displays/ImageDisplay", "Presentation/Displays/ImageDisplay")
 
 
 def read_emd(path: Path) -> list[Stack]:
@@ -46,16 +52,29 @@ def read_emd(path: Path) -> list[Stack]:
 
 def stacks_of_emd(path: Path, file: h5py.File) -> list[Stack]:
     """Return the arrays of an open EMD file; see `read_emd`."""
+    spectra = [place for place in VELOX_SPECTRA if _members_at(file, place)]
     if VELOX_IMAGES in file:
-        found = [_of_velox(path, *named) for named in list_members(file[VELOX_IMAGES]).items()]
+        labels = _map_labels(path, file) if spectra else {}
+        members = _members_at(file, VELOX_IMAGES)
+        found = [
+            _of_velox(path, name, group, labels.get(name, "")) for name, group in members.items()
+        ]
     else:
         found = [_of_group(path, *named) for named in emd_groups(file).items()]
     stacks = [stack for stack in found if stack is not None]
+    if not stacks and spectra:
+        raise WedgefillError(
+            f"{path.name}: this EMD file holds spectra and no images; export maps of the elements "
+            "from Velox or HyperSpy, and open those."
+        )
     if not stacks:
         raise WedgefillError(
             f"{path.name}: no images were found in this EMD file; it holds "
             f"{', '.join(sorted(list_members(file))) or 'nothing'}."
         )
+    if spectra:
+        told = "Its spectra are not read; maps of elements are, where Velox stored them as images."
+        stacks = [replace(stack, warnings=(*stack.warnings, told)) for stack in stacks]
     return number_same_names(stacks)
 
 
@@ -91,19 +110,45 @@ def _axis(path: Path, dimension: h5py.Dataset | None, n: int) -> Axis:
     name, unit = str(attribute(dimension, "name")), str(attribute(dimension, "units"))
     values = np.asarray(read(path, dimension)).ravel()
     if values.dtype.kind not in "iuf":
-        return Axis(name, unit, n)
+        return Axis(name, "", n)
     values = values.astype(np.float64)
-    if len(values) == 2 and n != 2:  # py4DSTEM's short form: the first two of a regular axis
-        return Axis(name, unit, n, float(values[1] - values[0]), float(values[0]))
     if len(values) != n or not np.all(np.isfinite(values)):
-        return Axis(name, unit, n)
+        # The first two of a regular axis are py4DSTEM's short form; tomviz's pipelines, run outside
+        # of its window, write a length for rows into columns.
+        steps = np.diff(values)
+        is_short_form = len(values) == 2 or nm_per(unit) is not None
+        if is_short_form and len(steps) and np.allclose(steps, steps[0], rtol=1e-3):
+            return Axis(name, unit, n, float(steps[0]), float(values[0]))
+        return Axis(name, "", n)
     if n == 1:
         spacing = _number({"spacing": attribute(dimension, SPACING)}, "spacing")
         return Axis(name, unit if spacing else "", n, spacing or 1.0, float(values[0]))
     return Axis(name, unit, n, values=values)
 
 
-def _of_velox(path: Path, name: str, group: h5py.Group) -> Stack | None:
+def _map_labels(path: Path, file: h5py.File) -> dict[str, str]:
+    """Return the label of each image of a Velox file with spectra, such as "Fe", by its name.
+
+    Maps of elements all name the same detector; only the display tells them apart.
+    """
+    import h5py
+
+    labels: dict[str, str] = {}
+    for place in VELOX_DISPLAYS:
+        for display in _members_at(file, place).values():
+            shown = _parse_first(path, display)
+            label = shown.get("id") or _text(shown, "display", "label")
+            reference = shown.get("data")
+            if isinstance(reference, str):
+                target = file.get(reference)
+                shown = _parse_first(path, target) if isinstance(target, h5py.Dataset) else {}
+            image = shown.get("dataPath")
+            if isinstance(label, str) and label and isinstance(image, str):
+                labels[image.rpartition("/")[2]] = label
+    return labels
+
+
+def _of_velox(path: Path, name: str, group: h5py.Group, label: str) -> Stack | None:
     """Open the image of a detector as Velox stores it: (y, x, frame), a JSON text a frame."""
     import h5py
 
@@ -134,7 +179,7 @@ def _of_velox(path: Path, name: str, group: h5py.Group) -> Stack | None:
         frames,
         [axes[2], axes[0], axes[1]],
         source="Velox metadata",
-        dataset=str(first.get("BinaryResult", {}).get("Detector") or name),
+        dataset=label or _text(first, "BinaryResult", "Detector") or name,
         angles=found,
     )
 
@@ -147,12 +192,34 @@ def _texts(path: Path, metadata: h5py.Dataset | None) -> list[bytes]:
     return [np.ascontiguousarray(column).tobytes().partition(b"\0")[0] for column in columns]
 
 
-def _parse_description(text: bytes) -> dict[str, Any]:
+def _members_at(file: h5py.File, place: str) -> dict[str, Any]:
+    import h5py
+
+    group = file.get(place)
+    return list_members(group) if isinstance(group, h5py.Group) else {}
+
+
+def _parse_first(path: Path, dataset: Any) -> dict[str, Any]:
+    """Return what the first JSON text of a data set of texts says; nothing if it is none."""
+    if getattr(dataset, "ndim", 0) != 1 or not dataset.size:
+        return {}
+    with report_as_damage(path):
+        text = dataset[0]
+    return _parse_description(text) if isinstance(text, bytes | str) else {}
+
+
+def _parse_description(text: bytes | str) -> dict[str, Any]:
     try:
         found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text(tree: Any, *keys: str) -> str:
+    for key in keys:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, str) else ""
 
 
 def _number(tree: Any, *keys: str) -> float | None:
