@@ -19,7 +19,7 @@ from pathlib import Path
 import napari
 import numpy as np
 from napari.layers import Layer
-from qtpy.QtCore import Qt, QThreadPool
+from qtpy.QtCore import QEvent, Qt, QThreadPool
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
@@ -81,6 +81,8 @@ def fill_and_delete(viewer: napari.Viewer, dock: FillWedge) -> None:
     for layer in volumes:
         viewer.layers.remove(layer)
     settle(0.05)
+    # Without a running event loop Qt keeps what napari has asked it to delete later.
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
 
 def measure(viewer: napari.Viewer) -> dict[str, float]:
