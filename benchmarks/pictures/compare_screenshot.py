@@ -123,7 +123,7 @@ def save(compare: CompareWidget, path: Path) -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("files", nargs="*", help="finished results to open instead of filling")
-    parser.add_argument("--slices", default="112:144", help="A:B, slices along the tilt axis")
+    parser.add_argument("--slices", default="120:136", help="A:B, slices along the tilt axis")
     parser.add_argument("--all", action="store_true", help="also other states, and the figures")
     parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()

@@ -152,7 +152,7 @@ def shrink(path: Path) -> None:
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--slices", default="120:136", help="A:B, slices along the tilt axis")
+    parser.add_argument("--slices", default="124:130", help="A:B, slices along the tilt axis")
     parser.add_argument("-o", "--output", type=Path, default=DOCS / "images")
     return parser.parse_args()
 

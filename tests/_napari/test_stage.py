@@ -1,3 +1,5 @@
+from weakref import ref
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -163,6 +165,52 @@ def test_what_is_asked_for_last_is_what_is_shown(compared):
     assert not side.is_arranging
     assert side.view == "YZ"
     assert [layer.visible for layer in (series_shown, a, b)] == [False, True, True]
+
+
+class Canvas:
+    """Stands for a window whose canvas may be held."""
+
+    def __init__(self):
+        self.is_drawn = True
+
+    def centralWidget(self):
+        return self
+
+    def updatesEnabled(self):
+        return self.is_drawn
+
+    def setUpdatesEnabled(self, on):
+        self.is_drawn = on
+
+
+def test_the_canvas_is_drawn_in_turns_of_its_own(compared):
+    """What is new takes as long to draw as to make: both in one turn would block for twice that."""
+    viewer, side, series_shown, (a, b) = compared
+    side.show_series(series_shown)
+    canvas, turns = Canvas(), Waiting()
+    side.window, side.turns = ref(canvas), turns
+    side.show_volumes([a, b])
+    (steps,) = turns
+    before, drawn = [layer.visible for layer in viewer.layers], []
+    for _ in steps:
+        now = [layer.visible for layer in viewer.layers]
+        assert now == before or not canvas.is_drawn
+        if canvas.is_drawn:
+            drawn.append(now)
+        before = now
+    assert drawn == [[False, True, False], [False, True, True]]
+    assert canvas.is_drawn
+
+
+def test_napari_builds_the_cells_once(compared):
+    viewer, side, series_shown, _ = compared
+    events, seen = viewer.canvas.grid.events, []
+    for event in (events.shape, events.stride, events.enabled):
+        event.connect(lambda e: seen.append(e.type))
+    side.show_series(series_shown)
+    assert seen == ["enabled"]
+    side.orient("XZ")
+    assert seen == ["enabled", "enabled"]
 
 
 def test_cells_open_on_the_object():

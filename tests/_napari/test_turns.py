@@ -1,5 +1,7 @@
 """Work in pieces: in order, with the window alive in between, and told where it fails."""
 
+import gc
+
 from napari_wedgefill._napari.turns import Turns
 
 
@@ -39,3 +41,19 @@ def test_what_fails_is_told_and_the_next_goes_on(qtbot):
     qtbot.waitUntil(lambda: turns.is_idle)
     assert [str(error) for error in failed] == ["a bolt came loose"]
     assert done == [1]
+
+
+def test_the_collector_waits_until_the_window_rests(qtbot):
+    seen = []
+    turns = Turns(seen.append)
+
+    def steps():
+        for _ in range(2):
+            seen.append(gc.isenabled())
+            yield
+
+    gc.enable()
+    turns.add(steps())
+    qtbot.waitUntil(gc.isenabled)
+    assert turns.is_idle
+    assert seen == [False, False]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -51,10 +52,14 @@ class Grid:
         )
 
     def apply(self, viewer: napari.Viewer) -> None:
-        """Give the canvas these cells."""
+        """Give the canvas these cells; napari, which builds them at each change, is told once."""
         grid = viewer.canvas.grid
-        grid.stride = 1
-        grid.shape = self.shape
+        switches = self.is_enabled != grid.enabled
+        with ExitStack() as silent:
+            for event in (grid.events.stride, grid.events.shape) if switches else ():
+                silent.enter_context(event.blocker())
+            grid.stride = 1
+            grid.shape = self.shape
         grid.enabled = self.is_enabled
 
 
@@ -118,20 +123,31 @@ class ObjectBoxes:
 
     def find_ends(self, shown: Sequence[Layer]) -> tuple[Doubles, Doubles]:
         """Outer faces of the box that holds the object in all volumes, in world units."""
-        volumes = [layer for layer in shown if LayerMap.of(layer).kind == VOLUME]
-        first = (volumes or list(shown))[0]
-        alike = [layer for layer in volumes or [first] if layer.data.shape == first.data.shape]
-        for layer in alike:
-            if layer not in self._known:
-                self._known[layer] = find_object_box(layer.data)
+        for _ in self.iter_find(shown):
+            pass
+        alike = _list_alike(shown)
+        first = alike[0]
         low, high = np.array(choose_box([self._known[layer] for layer in alike])).T - 0.5
         ends = np.array([first.data_to_world(low), first.data_to_world(high)])
         return ends.min(axis=0), ends.max(axis=0)
+
+    def iter_find(self, shown: Sequence[Layer]) -> Iterator[None]:
+        """Look for the boxes that are not known yet, a volume for each turn."""
+        for layer in _list_alike(shown):
+            if layer not in self._known:
+                self._known[layer] = find_object_box(layer.data)
+                yield
 
     def find_size(self, shown: Sequence[Layer]) -> Doubles:
         """Size of that box along z, y and x, in world units."""
         low, high = self.find_ends(shown)
         return high - low
+
+
+def _list_alike(shown: Sequence[Layer]) -> list[Layer]:
+    """Return the volumes that have the shape of the first; the first layer where there is none."""
+    volumes = [layer for layer in shown if LayerMap.of(layer).kind == VOLUME] or list(shown)[:1]
+    return [layer for layer in volumes if layer.data.shape == volumes[0].data.shape]
 
 
 def aim_camera(viewer: napari.Viewer, low: Doubles, high: Doubles) -> None:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from .turns import Turns
 
 
+#: What a piece yields once the canvas may be drawn.
+DRAW = object()
+
+
 @dataclass(frozen=True)
 class Place:
     """Where one looked: view, slider positions, and the camera if it was moved by hand."""
@@ -153,7 +157,9 @@ class Stage:
         if shown:
             self._arrange(self._iter_orient(shown, orientation, self.shows_overlay))
 
-    # Arranging, a piece at a time: each `yield` lets the window live
+    # Arranging, a piece at a time: each `yield` lets the window live. The canvas is drawn only
+    # where a piece yields DRAW, and then in a turn of its own: drawing what is new takes as long as
+    # making it.
 
     def _arrange(self, steps: Iterator[Any]) -> None:
         """Rearrange at once, or a piece for each turn of the event loop where there is one.
@@ -173,27 +179,31 @@ class Stage:
             return
         self._is_busy = True
         try:
-            for _ in steps:
-                if number != self._count:
-                    return
+            self.hold_screen(True)
+            for piece in steps:
                 yield
                 if number != self._count:
                     return
+                if piece is DRAW:
+                    self.hold_screen(False)
+                    yield
+                    if number != self._count:
+                        return
+                    self.hold_screen(True)
             self._is_complete = number == self._count
         finally:
             if number == self._count:
                 self._is_busy = False
-                self._hold_screen(False)
+                self.hold_screen(False)
                 self._tell()
 
-    def _iter_series(self, layer: Image) -> Iterator[None]:
+    def _iter_series(self, layer: Image) -> Iterator[Any]:
         self._put_on([layer], is_series=True)
-        self._hold_screen(True)
         layer.visible = True
         yield
         yield from self._iter_hide_others([layer])
         viewer = self.viewer
-        viewer.canvas.grid.enabled = False
+        Grid(False, (1, 1)).apply(viewer)
         yield
         viewer.dims.ndisplay = 2
         viewer.dims.order = ORIENTATIONS["XY"]
@@ -207,7 +217,7 @@ class Stage:
         layers: list[Image],
         orientation: str | None,
         point: tuple[float, ...] | None,
-    ) -> Iterator[None]:
+    ) -> Iterator[Any]:
         self._put_on(layers, is_series=False)
         viewer = self.viewer
         alike = [layer for layer in layers if LayerMap.of(layer).kind == VOLUME]
@@ -221,7 +231,7 @@ class Stage:
         if not bar.visible or bar.gridded:
             bar.gridded = False  # all cells have one zoom
             bar.visible = True
-            yield
+            yield DRAW
         place = self._places.get(layers[0])
         known = place.view if place is not None and place.view in ORIENTATIONS else "XZ"
         self._orientation = orientation or known
@@ -232,7 +242,7 @@ class Stage:
             viewer.layers.selection = {self.shown[-1]}
             self._return_to_place(self.shown[0])
 
-    def _iter_over(self, base: Image, over: Image) -> Iterator[None]:
+    def _iter_over(self, base: Image, over: Image) -> Iterator[Any]:
         self._put_on([base, over], is_series=False)
         self._is_overlay = True
         yield from self._iter_cells()
@@ -240,9 +250,7 @@ class Stage:
             self.viewer.layers.selection = {over}
             self._return_to_place(base)
 
-    def _iter_orient(
-        self, shown: list[Image], orientation: str, is_overlay: bool
-    ) -> Iterator[None]:
+    def _iter_orient(self, shown: list[Image], orientation: str, is_overlay: bool) -> Iterator[Any]:
         self._put_on(shown, is_series=False)
         self._is_overlay = is_overlay
         self._orientation = orientation
@@ -252,14 +260,14 @@ class Stage:
             self._set_point(place.point if place else None)
             self._fit()
 
-    def _iter_cells(self) -> Iterator[None]:
+    def _iter_cells(self) -> Iterator[Any]:
         """Build the cells around the first volume, then let the others in one by one.
 
         What is new in the picture compiles its shaders at the first drawing; what is seen while
         the grid changes its shape does so again.
         """
         viewer, shown = self.viewer, self.shown
-        self._hold_screen(True)
+        yield from self._boxes.iter_find(shown)
         n_rebuilt = 1 if self._choose_grid().differs(viewer) else len(shown)
         for layer in shown[:1]:
             layer.visible = True
@@ -274,14 +282,13 @@ class Stage:
         if self.shown:
             self._set_point(self._place_of_shown())
             self._fit()
-        self._hold_screen(False)
-        yield
+        yield DRAW
         for layer in shown[1:]:
             if layer in viewer.layers and not layer.visible:
                 layer.visible = True
-                yield
+                yield DRAW
 
-    def _iter_hide_others(self, kept: Sequence[Image]) -> Iterator[None]:
+    def _iter_hide_others(self, kept: Sequence[Image]) -> Iterator[Any]:
         for layer in list(self.viewer.layers):
             if layer.visible and layer not in kept:
                 layer.visible = False
@@ -402,8 +409,8 @@ class Stage:
             self._fit()
         self._tell()
 
-    def _hold_screen(self, held: bool) -> None:
-        """Draw nothing of the canvas until the picture is complete: it would flash."""
+    def hold_screen(self, held: bool) -> None:
+        """Draw nothing of the canvas until it is let go: half a picture would flash."""
         window = None if self.window is None else self.window()
         canvas = None if window is None else window.centralWidget()
         if canvas is not None and canvas.updatesEnabled() == held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +15,8 @@ class Turns:
     """Does steps in the order in which they were added, and lets the window live in between.
 
     napari needs a tenth to a quarter of a second to add a layer, and only the main thread may do
-    it. Four layers and a grid in one go would block the window for seconds.
+    it. Four layers and a grid in one go would block the window for seconds. Python's collector,
+    which walks through all that napari holds for a third of a second, waits until they are done.
 
     Parameters
     ----------
@@ -25,6 +27,7 @@ class Turns:
     def __init__(self, fail: Callable[[Exception], object]) -> None:
         self._fail = fail
         self._waiting: deque[Iterator[Any]] = deque()
+        self._stopped_collector = False
         # Without a parent it would end where Python collects it, which may be a worker thread.
         self._timer = QTimer(QApplication.instance())
         self._timer.setInterval(0)
@@ -38,20 +41,29 @@ class Turns:
     def add(self, steps: Iterator[Any]) -> None:
         """Do steps after all that were added before; each `yield` ends a turn."""
         self._waiting.append(steps)
-        self._timer.start()
+        self._begin()
 
     def add_first(self, steps: Iterator[Any]) -> None:
         """Do steps next, before what waits: for steps that are part of those under way."""
         self._waiting.appendleft(steps)
-        self._timer.start()
+        self._begin()
 
     def clear(self) -> None:
         """Drop all that is not done yet; the next turn finds nothing."""
         self._waiting.clear()
 
+    def _begin(self) -> None:
+        if gc.isenabled():
+            gc.disable()
+            self._stopped_collector = True
+        self._timer.start()
+
     def _take_turn(self) -> None:
         if not self._waiting:
             self._timer.stop()
+            if self._stopped_collector:
+                self._stopped_collector = False
+                gc.enable()
             return
         steps = self._waiting[0]
         try:

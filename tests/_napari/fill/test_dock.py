@@ -5,18 +5,39 @@ import shutil
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
+from superqt.utils import GeneratorWorker
 
 from napari_wedgefill._napari.fill import settings
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import LayerMap, list_volumes, volume_layer
+from napari_wedgefill._napari.layers import LayerMap, list_volumes, series_layer, volume_layer
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
 from napari_wedgefill.volume import Volume
+
+
+def test_a_dock_on_a_low_screen_opens_at_its_top(series, qtbot):
+    viewer = ViewerModel()
+    viewer.add_layer(Layer.create(*series_layer(series)))
+    dock = FillWedge(viewer)
+    qtbot.addWidget(dock.native)
+    dock.native.resize(380, 400)
+    dock.native.show()
+    qtbot.waitExposed(dock.native)
+    qtbot.wait(30)
+    bar = dock.scrolling.verticalScrollBar()
+    assert bar.maximum() > 0
+    assert bar.value() == 0
+    viewer.layers.clear()
+    assert dock.asdict()["angles"] == ""
+    assert (dock.pixel_nm.value, dock.slices.value) == (0.0, (0, 0))
+    dock._disconnect()
+    GeneratorWorker.await_workers(20_000)
 
 
 def test_the_dock_shows_what_was_found(loaded):

@@ -5,12 +5,14 @@ import weakref
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Layer
 from napari.utils.notifications import notification_manager
+from superqt.utils import GeneratorWorker
 
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import list_volumes
+from napari_wedgefill._napari.layers import list_volumes, series_layer
 from napari_wedgefill._napari.runs import find_runs
 
 
@@ -257,3 +259,18 @@ def test_plain_layers_of_others_do_not_turn_the_canvas(quick, hands):
     assert viewer.canvas.grid.enabled
     assert viewer.dims.order == (1, 0, 2)
     assert lit(dock) == ["XZ"]
+
+
+def test_a_dock_that_qt_destroys_leaves_the_canvas_alone(series, qtbot):
+    """Where a program ends with its windows open, the canvas may be gone before the dock."""
+    viewer = ViewerModel()
+    viewer.add_layer(Layer.create(*series_layer(series)))
+    dock = FillWedge(viewer)
+    text = viewer.canvas.overlays.text
+    qtbot.waitUntil(lambda: text.visible)
+    dock.native.deleteLater()
+    qtbot.waitUntil(lambda: not dock._is_connected)
+    assert text.visible
+    viewer.dims.set_point(0, 2)  # nobody writes another angle
+    assert text.text == "tilt +0.0\N{DEGREE SIGN}"
+    GeneratorWorker.await_workers(20_000)

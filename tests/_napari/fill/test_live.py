@@ -5,6 +5,7 @@ import pytest
 
 from napari_wedgefill._napari.compare.layer_source import list_comparable
 from napari_wedgefill._napari.fill.live import STALE_OPACITY, repeat_slice
+from napari_wedgefill._napari.shared_contrast import share_contrast
 
 
 @pytest.fixture
@@ -41,6 +42,14 @@ def test_a_cell_for_each_method_at_the_middle_slice(live):
     for layer in dock.live_slice.layers.values():
         assert layer.data.shape == (32, 6, 32)
         assert layer.data.base.nbytes <= 32 * 32 * 4
+
+
+def test_black_is_black_in_every_method(live):
+    """The first method is WBP, whose undershoots are no grey level for the others."""
+    wbp, sart = live[1].live_slice.layers.values()
+    shared = share_contrast([wbp.data[:, :1], sart.data[:, :1]])
+    for layer in (wbp, sart):
+        np.testing.assert_allclose(layer.contrast_limits, shared)
 
 
 def test_the_slider_moves_and_the_last_slice_stays_dimmed(live, qtbot):

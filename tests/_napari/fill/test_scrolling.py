@@ -3,7 +3,7 @@
 import pytest
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QWheelEvent
-from qtpy.QtWidgets import QApplication, QLabel, QSpinBox, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QComboBox, QLabel, QSpinBox, QVBoxLayout, QWidget
 
 from napari_wedgefill._napari.fill.scrolling import Scrolling
 
@@ -60,3 +60,19 @@ def test_the_wheel_scrolls_and_leaves_the_numbers_alone(low, monkeypatch):
     monkeypatch.setattr(box, "hasFocus", lambda: True)  # a virtual display has no active window
     turn_wheel(box)
     assert box.value() == 6
+
+
+def test_a_long_name_does_not_widen_the_dock(qtbot):
+    """A box takes the width of what is in it when it is first shown, as in a dock opened anew."""
+    widths = []
+    for name in ("short", "a tilt series with a name as long as microscopes write them, aligned"):
+        content = QWidget()
+        box = QComboBox()
+        box.addItem(name)
+        QVBoxLayout(content).addWidget(box)
+        area = Scrolling(content)
+        qtbot.addWidget(area)
+        area.show()
+        qtbot.waitExposed(area)
+        widths.append(area.minimumSizeHint().width())
+    assert widths[0] == widths[1]

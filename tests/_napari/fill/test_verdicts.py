@@ -96,6 +96,7 @@ def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
     dock.update(methods=("sart", "gan"), trust_map=True)
     hands.fill(dock)
     layer = viewer.layers["discs trust"]
+    assert layer not in viewer.layers.selection  # the controls are those of what is seen
     gan = dock.workbench.runs.runs[-1].volumes["gan"]
     assert LayerMap.of(layer).kind == TRUST
     assert layer.data.shape == gan.data.shape

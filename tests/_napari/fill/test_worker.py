@@ -8,7 +8,7 @@ from napari.layers import Layer
 from napari.qt.threading import create_worker
 
 from napari_wedgefill._napari.fill.inputs import FillInputs
-from napari_wedgefill._napari.fill.worker import StepWorker, preview_steps, run_steps
+from napari_wedgefill._napari.fill.worker import StepWorker, make_worker, preview_steps, run_steps
 from napari_wedgefill._napari.layers import LayerMap, series_layer
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.pipeline.events import Done, Finished
@@ -109,3 +109,13 @@ def test_a_flood_of_progress_is_thinned_out_and_results_are_not(qtbot):
         worker.start()
     assert seen[-1] == "result"
     assert 2 <= len(seen) < 500
+
+
+@pytest.mark.parametrize("steps", [[Progress("one", 0.5, None)], [1 / 3]])
+def test_a_worker_is_silent_where_the_program_has_ended_before_it(steps, qtbot):
+    """Qt deletes the signals at the end of a program, and what is raised in a thread aborts it."""
+    worker = make_worker(item for item in steps)
+    heard = worker.signals
+    with qtbot.waitSignal(heard.destroyed):
+        heard.deleteLater()
+    worker.run()

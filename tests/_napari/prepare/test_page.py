@@ -135,8 +135,10 @@ def test_the_canvas_says_the_angle_of_the_image(window):
 
 def test_a_preparation_is_a_layer_of_its_own_and_undo_goes_back(window):
     before = window.raw.data.copy()
+    window.dock.slices.value = (4, 9)
     window.prepare()
     made = window.series
+    assert window.dock.slices.value == (4, 9)
     assert made.name == "particle 1 left out"
     assert made.data.shape == (12, SIDE, SIDE)
     assert made.data[HOT] < 20
@@ -148,8 +150,10 @@ def test_a_preparation_is_a_layer_of_its_own_and_undo_goes_back(window):
     assert "replaced by the median" in window.page.history.text()
     assert window.dock.inputs().series().n_tilts == 12  # Fill uses it
     assert window.dock.shifts.value == KEEP
+    window.dock.slices.value = (5, 9)
     window.click(window.page.undo_button)
     assert window.series is window.raw
+    assert window.dock.slices.value == (5, 9)
     assert not window.page.undo_button.isEnabled()
     window.click(window.page.redo_button)
     assert window.series is made

@@ -66,12 +66,42 @@ def test_a_turn_is_an_animated_picture(make_napari_viewer, qtbot, monkeypatch, t
     viewer.dims.ndisplay = 3
     qtbot.wait(50)
     monkeypatch.setattr(turning, "N_FRAMES", 3)
-    said = []
-    for _ in turning.iter_turn(viewer, tmp_path / "turn.gif", said.append):
+    before, said, taken = viewer.scene.camera.angles, [], []
+    for _ in turning.iter_turn(viewer, said.append, taken.extend):
         qtbot.wait(5)
-    assert said[-1].endswith("turn.gif.")
+    assert said == ["Turning, 33 %", "Turning, 66 %", "Turning, 100 %"]
+    assert viewer.scene.camera.angles == before
+    assert list(turning.write_steps(taken, tmp_path / "turn.gif")) == [tmp_path / "turn.gif"]
     with Image.open(tmp_path / "turn.gif") as gif:
         assert gif.n_frames == 3
+        assert gif.info["duration"] == turning.FRAME_MS
+        seen = [np.asarray(gif.convert("L"), float) for k in range(3) if gif.seek(k) is None]
+    assert all(picture.max() > 50 for picture in seen)
+    assert np.abs(seen[1] - seen[0]).mean() > 1
+
+
+# imageio leaves the pipes to ffmpeg to the collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_film_is_written_where_imageio_can(tmp_path):
+    iio = pytest.importorskip("imageio.v3")
+    pytest.importorskip("imageio_ffmpeg")
+    frames = [np.full((51, 81, 3), grey, np.uint8) for grey in (0, 120, 240)]
+    list(turning.write_steps(frames, tmp_path / "turn.mp4"))
+    film = iio.imread(tmp_path / "turn.mp4", plugin="FFMPEG")
+    assert film.shape == (3, 50, 80, 3)
+    np.testing.assert_allclose(film.mean(axis=(1, 2, 3)), (0, 120, 240), atol=3)
+
+
+def test_without_ffmpeg_it_is_said_how_to_get_it(brought, monkeypatch, tmp_path):
+    _, dock, _ = brought
+    monkeypatch.setattr(turning, "can_film", lambda: False)
+    dock.solid.save_turn(tmp_path / "turn.mp4")
+    assert "save the turn as .gif, or run: pip install 'imageio[ffmpeg]'" in (
+        dock.footer.status.text()
+    )
+    dock.solid.save_turn(tmp_path / "turn.png")
+    assert dock.footer.status.text().endswith("written as .gif or .mp4; name the file so.")
+    assert dock.workbench.turns.is_idle
 
 
 def test_one_method_after_the_other_and_one_view_after_the_other(brought, hands):

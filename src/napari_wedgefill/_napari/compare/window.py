@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import napari
@@ -13,7 +12,6 @@ from napari.utils.theme import get_theme
 from qtpy.QtCore import QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import (
     QApplication,
-    QFileDialog,
     QLabel,
     QMainWindow,
     QSizePolicy,
@@ -22,6 +20,7 @@ from qtpy.QtWidgets import (
 )
 
 from ...errors import WedgefillError
+from ..dialogs import ask_target, find_folder
 from ..messages import announce
 from ..qt_objects import call_at_end, expect
 from .canvas import CompareCanvas
@@ -200,14 +199,10 @@ class CompareWidget(QWidget):
 
     def ask_and_save(self) -> None:
         """Write the figure, after asking where to."""
-        name, kind = QFileDialog.getSaveFileName(
-            self, "Save figure", "compare.png", "PNG (*.png);;PDF (*.pdf)"
-        )
-        if not name:
+        first = find_folder(self._shown) / "compare"
+        path = ask_target(self, "Save figure", first, {".png": "PNG", ".pdf": "PDF"})
+        if path is None:
             return
-        path = Path(name)
-        if not path.suffix:
-            path = path.with_suffix(".pdf" if kind.startswith("PDF") else ".png")
         try:
             self.figure().save(path)
         except WedgefillError as error:

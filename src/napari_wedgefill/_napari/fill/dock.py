@@ -273,6 +273,7 @@ class FillWedge(Forms):
     def detach(self) -> None:
         """Leave nothing behind that calls a dock which is gone; a job goes on without it."""
         self.series_fields.remember()
+        self.live.value = False
         self.prepare_page.close_down()
         self._disconnect()
         self.native.deleteLater()
@@ -413,6 +414,7 @@ class FillWedge(Forms):
     def _take_prepared(self, layer: Image) -> None:
         """Go on with another step of a series; a live slice follows it."""
         follows = {field: field.value for field in (self.live, self.follow)}
+        self.series_fields.hand_on(layer)
         with self.setting():
             self.series.reset_choices()
             self.series.value = layer
@@ -423,10 +425,10 @@ class FillWedge(Forms):
     def _mark_view(self, view: str) -> None:
         """Light the buttons of what the canvas shows; the 3-D section comes and goes with it."""
         self.views.mark(view)
-        solid = self.sections[5].native
-        if solid.isHidden() == (view == SOLID):
-            solid.setVisible(view == SOLID)
+        solid, is_wanted = self.sections[5].native, view == SOLID
+        if is_wanted and solid.isHidden():
             self.scrolling.reveal(solid)
+        solid.setVisible(is_wanted)
 
     def window(self) -> QMainWindow | None:
         """Return napari's window, once the dock is in it."""

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 from magicgui.widgets import Dialog, FunctionGui
 from napari.layers import Image
 from napari.utils.notifications import show_info
-from qtpy.QtWidgets import QApplication, QMessageBox, QWidget
+from qtpy.QtWidgets import QApplication, QWidget
 
 from ...errors import WedgefillError
 from ...progress import Progress
+from ..dialogs import confirm_replacing, find_folder
 from ..layers import LayerMap, list_trust_maps, list_volumes
 from ..messages import announce
 from ..runs import Run, RunBook, find_runs
@@ -81,7 +82,8 @@ class ExportDialog:
         self._viewer = viewer
         self._run = run or runs.newest(None)
         self.form = FunctionGui(Export, call_button=False, name="export")
-        self.form.folder.value = self._first_folder()
+        layers = self._run.layers if self._run else list_volumes(viewer)
+        self.form.folder.value = find_folder(layers)
         if self._run is None:
             self.form.which.value = EVERY_RUN
 
@@ -104,18 +106,9 @@ class ExportDialog:
             return []
         jobs = plan_jobs(list_exportable(self._viewer, asked.which, self._run), asked.folder)
         present = [path.name for _, path in jobs if path.exists()]
-        if present and not asked.overwrite and not confirm_overwrite(present, parent):
+        if present and not asked.overwrite and not confirm_replacing(present, parent):
             return []
         return jobs
-
-    def _first_folder(self) -> Path:
-        """The folder of the series, where there is one."""
-        layers = self._run.layers if self._run else list_volumes(self._viewer)
-        for layer in layers:
-            path = LayerMap.of(layer).fields.get("path")
-            if path and Path(path).parent.is_dir():
-                return Path(path).parent
-        return Path.home()
 
 
 def list_or_refuse(viewer: napari.Viewer) -> list[Image]:
@@ -126,19 +119,6 @@ def list_or_refuse(viewer: napari.Viewer) -> list[Image]:
             "There is no volume to export; press Fill wedge first, or select a volume layer."
         )
     return found
-
-
-def confirm_overwrite(names: Sequence[str], parent: QWidget | None) -> bool:
-    """Ask whether files may be replaced."""
-    listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    answer = QMessageBox.question(
-        parent,
-        "Replace files?",
-        f"These files are there already: {listed}. Replace them?",
-        QMessageBox.StandardButton.Yes | QMessageBox.StandardButton.No,
-        QMessageBox.StandardButton.No,
-    )
-    return bool(answer == QMessageBox.StandardButton.Yes)
 
 
 def export_files(

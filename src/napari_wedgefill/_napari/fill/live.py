@@ -49,6 +49,7 @@ class LiveSlice:
         self._index = -1
         self._is_on = False
         self._fresh: set[str] = set()
+        self._limits: tuple[float, ...] = ()
         # Without a parent it would end where Python collects it, which may be a worker thread.
         self._timer = QTimer(QApplication.instance())
         self._timer.setSingleShot(True)
@@ -100,8 +101,10 @@ class LiveSlice:
             self._timer.start()
 
     def detach(self) -> None:
-        """Stop for good."""
-        self.turn(False)
+        """Stop for good; the layers stay, as the canvas may be gone already."""
+        self._is_on = False
+        self._timer.stop()
+        self._stop_worker()
         self._dims.events.point.disconnect(self._follow_slider)
         self._workbench.busy.disconnect(self._take_turn)
         self._workbench.stage.changed.disconnect(self._follow_slider)
@@ -188,21 +191,26 @@ class LiveSlice:
             volume,
             name=f"{label_of(item.method)}, live",
             fields={"method": item.method, "preview": True},
-            contrast_limits=self._limits(item.volume.data),
         )
         self._layers[item.method] = self._viewer.add_layer(Layer.create(*made))
         layer = self._layers[item.method]
+        self._share_contrast()
         low, high = layer.extent.world
         at = layer.data_to_world((0, self._index, 0))[1]
         point = ((low[0] + high[0]) / 2, at, (low[2] + high[2]) / 2)
         self._workbench.stage.show_volumes(list(self.layers.values()), "XZ", point)
 
-    def _limits(self, data: NDArray[np.float32]) -> tuple[float, float]:
-        others = list(self.layers.values())
-        if others:
-            low, high = others[0].contrast_limits
-            return float(low), float(high)
-        return share_contrast([data])
+    def _share_contrast(self) -> None:
+        """Give all methods one contrast, unless the user has set another."""
+        layers = list(self.layers.values())
+        known = [tuple(layer.contrast_limits) for layer in layers[:-1]]
+        if all(limits == self._limits for limits in known):
+            shared = share_contrast([layer.data[:, :1] for layer in layers])
+        else:
+            shared = known[0]
+        for layer in layers:
+            layer.contrast_limits = shared
+        self._limits = tuple(layers[0].contrast_limits)
 
     def _drop_unchecked(self, inputs: FillInputs) -> None:
         """Take away the layers of methods that are no longer wanted, or of another series."""

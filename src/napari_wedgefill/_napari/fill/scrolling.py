@@ -18,6 +18,9 @@ from ..qt_objects import expect
 LEAST_HEIGHT = 260
 #: Turn of a wheel by one notch, in Qt's units, and how far it scrolls.
 NOTCH, LINES_PER_NOTCH = 120, 3
+#: How wide a box for choices would be and is at least, whatever is in it; the latter in pixels.
+LEAST_LETTERS, LEAST_WIDTH = 8, 64
+ADJUST_TO_LETTERS = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
 
 
 class Scrolling(QScrollArea):
@@ -46,6 +49,11 @@ class Scrolling(QScrollArea):
             # Qt gives them the focus when the wheel turns over them.
             box.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
             box.installEventFilter(self)
+            if isinstance(box, QComboBox):
+                # Else a long name of a series or a run makes the dock, and napari's window, wider.
+                box.setSizeAdjustPolicy(ADJUST_TO_LETTERS)
+                box.setMinimumContentsLength(LEAST_LETTERS)
+                box.setMinimumWidth(LEAST_WIDTH)  # Qt's own least is that of the longest name
 
     def reveal(self, part: QWidget) -> None:
         """Scroll to a part, once it has its place."""

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from ...errors import WedgefillError
 from ...io import read_angles
+from ..dialogs import find_folder
 from ..layers import LayerMap, remember_angles, remember_pixel
 from .angle_text import describe_angles, format_angles, parse_angles
 from .forms import Forms
@@ -94,10 +95,16 @@ class SeriesFields:
         self.layer = layer
         with self._dock.setting():
             if layer is None:
-                self._dock.angles.value = ""
+                self._empty()
             else:
                 self._fill_in(layer)
         self._describe()
+
+    def _empty(self) -> None:
+        """Leave nothing of a series that is gone."""
+        dock = self._dock
+        dock.angles.value, dock.pixel_nm.value, dock.axis_shift_px.value = "", 0.0, 0.0
+        dock.slices.value = (0, 0)
 
     def _fill_in(self, layer: Image) -> None:
         dock, seen = self._dock, LayerMap.of(layer)
@@ -116,6 +123,14 @@ class SeriesFields:
         if self.layer is not None:
             values = self._dock.asdict()
             self._workbench.remembered[self.layer] = {name: values[name] for name in PER_SERIES}
+
+    def hand_on(self, layer: Image) -> None:
+        """Let another step of a series keep the slices that are chosen, if it has as many."""
+        chosen, source = self._dock.slices.value, self.layer
+        is_upright = self._dock.axis.value == "y"
+        if source is not None and is_upright and source.data.shape[1] == layer.data.shape[1]:
+            known = self._workbench.remembered.setdefault(layer, {})
+            known["slices"] = chosen
 
     def _describe(self) -> None:
         """Say below the angles what they are, or what is wrong with them."""
@@ -160,16 +175,11 @@ class SeriesFields:
         path, _ = QFileDialog.getOpenFileName(
             self._dock.native,
             "Load tilt angles",
-            str(self._folder()),
+            str(find_folder([self.layer])),
             "Tilt angles (*.tlt *.rawtlt *.mdoc *.csv *.aln *.txt);;All files (*)",
         )
         if path:
             self.load_angles(Path(path))
-
-    def _folder(self) -> Path:
-        """The folder of the series, where dialogs begin."""
-        path = None if self.layer is None else LayerMap.of(self.layer).fields.get("path")
-        return Path.home() if path is None else Path(path).parent
 
     def load_angles(self, path: Path) -> None:
         """Read angles, in the order of the images in their file, and show them."""

@@ -272,9 +272,13 @@ class Workbench:
         suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
         yield
         made = {}
-        for method, volume in volumes.items():
-            made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
-            yield
+        self.stage.hold_screen(True)  # nothing new is seen until they are on the stage
+        try:
+            for method, volume in volumes.items():
+                made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
+                yield
+        finally:
+            self.stage.hold_screen(False)
         # Someone may have deleted a layer between two turns.
         run.volumes = {m: layer for m, layer in made.items() if layer in self.viewer.layers}
         if not run.volumes:
@@ -300,7 +304,10 @@ class Workbench:
             attributes["name"] = f"{run.series.name} trust"
             # It lies over the volume that it is of, when it is asked for; not on black.
             attributes["visible"] = False
+            selected = set(self.viewer.layers.selection)
             run.trust = self.viewer.add_layer(Layer.create(data, attributes, kind))
+            # The controls stay those of what is seen.
+            self.viewer.layers.selection = selected
         self.runs.changed.emit()
 
     def _say_done(self, done: Done) -> None:

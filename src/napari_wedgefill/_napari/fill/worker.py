@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from napari.qt.threading import thread_worker
+from qtpy.compat import isalive
 from superqt.utils import GeneratorWorker
 
 from ...io import write_volume
@@ -31,10 +32,20 @@ PROGRESS_EVERY_S = 0.05
 class StepWorker(GeneratorWorker[Any, Any, Any]):
     """A generator worker that ends cleanly.
 
-    Two habits of the base class are changed. It keeps an aborted generator suspended, with all its
-    arrays; and it takes a `RuntimeError` for a deleted worker and then never says that it finished.
-    Progress that comes faster than eyes follow is dropped, lest the window spend its time on it.
+    Three habits of the base class are changed. It keeps an aborted generator suspended, with all
+    its arrays; it takes a `RuntimeError` for a deleted worker and then never says that it finished;
+    and where a program ends before its workers, it tells that to signals that are gone, which ends
+    the program by a signal. Progress that comes faster than eyes follow is dropped, lest the window
+    spend its time on it.
     """
+
+    def run(self) -> None:
+        """Run in a thread, and be silent where nobody is left to hear of it."""
+        try:
+            super().run()
+        except RuntimeError:
+            if isalive(self.signals):
+                raise
 
     def work(self) -> Any:
         """Run the generator to its end, or close it once an abort was requested."""

@@ -141,6 +141,7 @@ class PreparePage(Container[Widget]):
         self.axis.form.follow.value = False
         self.clean.preview.value = False
         self.region.remove()
+        self.overlay.clear()
 
     def disconnect(self) -> None:
         """Leave nothing behind that calls a page which is gone."""

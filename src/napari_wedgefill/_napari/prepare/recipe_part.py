@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from magicgui.widgets import Container
@@ -10,7 +10,7 @@ from magicgui.widgets.bases import Widget
 from qtpy.QtWidgets import QFileDialog
 
 from ...errors import WedgefillError
-from ..layers import LayerMap
+from ..dialogs import ask_target, find_folder
 from .chosen import Chosen
 from .controls import make_button, make_row
 from .shifts import FileShifts
@@ -139,30 +139,27 @@ class RecipePart:
             self.load_shifts(path)
 
     def _ask_recipe_target(self) -> None:
-        if (path := self._ask_target("Save the recipe", RECIPES, ".json")) is not None:
+        if (path := self._ask_target("Save the recipe", {".json": "Recipes"})) is not None:
             self.save_recipe(path)
 
     def _ask_shifts_target(self) -> None:
-        if (path := self._ask_target("Save the shifts", ALIGNMENTS, ".xf")) is not None:
+        if (
+            path := self._ask_target(
+                "Save the shifts", {".xf": "IMOD alignment", ".aln": "AreTomo alignment"}
+            )
+        ) is not None:
             self.save_shifts(path)
-
-    def _folder(self) -> Path:
-        """The folder of the series, where dialogs begin."""
-        layer = self._chosen.layer
-        path = None if layer is None else LayerMap.of(layer).fields.get("path")
-        return Path.home() if path is None else Path(path).parent
 
     def _ask(self, title: str, kinds: str) -> Path | None:
         path, _ = QFileDialog.getOpenFileName(
-            self.form.native, title, str(self._folder()), f"{kinds};;All files (*)"
+            self.form.native,
+            title,
+            str(find_folder([self._chosen.layer])),
+            f"{kinds};;All files (*)",
         )
         return Path(path) if path else None
 
-    def _ask_target(self, title: str, kinds: str, ending: str) -> Path | None:
+    def _ask_target(self, title: str, kinds: Mapping[str, str]) -> Path | None:
         layer = self._chosen.layer
         stem = "series" if layer is None else layer.name.replace(", ", "_").replace(" ", "_")
-        begin = str(self._folder() / f"{stem}{ending}")
-        path, _ = QFileDialog.getSaveFileName(self.form.native, title, begin, kinds)
-        if not path:
-            return None
-        return Path(path) if Path(path).suffix else Path(path).with_suffix(ending)
+        return ask_target(self.form.native, title, find_folder([layer]) / stem, kinds)

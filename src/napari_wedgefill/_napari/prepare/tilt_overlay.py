@@ -47,19 +47,19 @@ class TiltOverlay:
         layer, tilt = self.layer, self.tilt
         angles = None if layer is None else LayerMap.of(layer).angles_deg
         if layer is None or tilt is None or angles is None or len(angles) != len(layer.data):
-            self._clear()
+            self.clear()
             return
         is_series = LayerMap.of(layer).kind == SERIES
         self._overlay.text = f"tilt {angles[tilt]:+.1f}\N{DEGREE SIGN}" if is_series else ""
         self._overlay.position = "top_left"
         self._overlay.visible = self._wrote = True
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the text away."""
         if self._wrote:
             self._overlay.visible = self._wrote = False
 
     def disconnect(self) -> None:
-        """Take the text away for good."""
-        self._clear()
+        """Follow the slider no more; the text stays, as the canvas may be gone already."""
         self._stage.viewer.dims.events.point.disconnect(self.write)
         self._stage.changed.disconnect(self.write)

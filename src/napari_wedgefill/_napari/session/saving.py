@@ -20,6 +20,7 @@ from ...json_text import write_json
 from ...memory import format_bytes
 from ...progress import Progress
 from ...tilt_series import TiltSeries
+from ..dialogs import confirm_replacing
 from ..layers import KEY, LayerMap, digest_pixels, list_series, list_volumes, series_layer
 from ..runs import Run
 from .document import (
@@ -156,16 +157,9 @@ def ask_where(bench: Workbench, first: Path, parent: QWidget | None) -> Path | N
         return None
     name = path.removesuffix(".json").removesuffix(".wedgefill")
     found = Path(name + SUFFIX)
-    if found.exists() and str(found) != path and not _confirm_replacing(found, parent):
+    if found.exists() and str(found) != path and not confirm_replacing([found.name], parent):
         return None
     return found
-
-
-def _confirm_replacing(path: Path, parent: QWidget | None) -> bool:
-    answer = QMessageBox.question(
-        parent, "Replace session?", f"{path.name} is there already. Replace it?"
-    )
-    return bool(answer == QMessageBox.StandardButton.Yes)
 
 
 def confirm_writing(plan: Plan, parent: QWidget | None) -> bool:

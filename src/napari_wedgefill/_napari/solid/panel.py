@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,15 +10,17 @@ import numpy as np
 from magicgui.widgets import ComboBox, Container, FloatSlider, Label, PushButton, SpinBox
 from magicgui.widgets.bases import Widget
 from napari.layers import Image, Labels
-from qtpy.QtWidgets import QFileDialog, QSizePolicy, QWidget
+from qtpy.QtWidgets import QSizePolicy
 
 from ...atomic import write_beside
+from ...errors import WedgefillError
 from ...methods import METHODS, label_of
 from ...progress import Progress
 from ...trust.objects import ObjectTable, find_threshold, iter_measure, label_objects
+from ..dialogs import ask_target, find_folder
 from ..fill.worker import StepWorker, make_worker
 from ..layers import KEY, LayerMap
-from .turning import iter_turn
+from .turning import GIF, MP4, Picture, iter_turn, refuse_kind, write_steps
 
 if TYPE_CHECKING:
     from ..fill.workbench import Workbench
@@ -74,7 +76,7 @@ class SolidPanel(Container[Widget]):
         self.table_button = PushButton(text=f"Table{MORE}", tooltip="Save the objects as CSV.")
         self.turn_button = PushButton(
             text=f"Turn{MORE}",
-            tooltip="Save a full turn about the tilt axis as an animated GIF.",
+            tooltip="Save a full turn about the tilt axis, as an animated GIF or as MP4.",
         )
         self.line = Label(label=" ")
         buttons = Container[Widget](
@@ -198,28 +200,38 @@ class SolidPanel(Container[Widget]):
         """Write the objects as CSV; the dialog asks before it replaces a file."""
         if self.table is None:
             return
-        path = path or self._ask_where("objects.csv", "Comma-separated values (*.csv)")
+        path = path or self._ask_where("objects", {".csv": "Comma-separated values"})
         if path is not None:
             with write_beside(path) as beside:
                 beside.write_text(self.table.to_csv(), encoding="utf-8")
             self._bench.say(f"Wrote {path}.")
 
     def save_turn(self, path: Path | None = None) -> None:
-        """Write a full turn as an animated GIF; the dialog asks before it replaces a file."""
-        path = path or self._ask_where("turn.gif", "Animated pictures (*.gif)")
-        if path is not None:
-            self._bench.turns.add(iter_turn(self._bench.viewer, path, self._bench.say))
+        """Write a full turn as GIF or MP4; the dialog asks before it replaces a file."""
+        path = path or self._ask_where("turn", {GIF: "Animated pictures", MP4: "Film"})
+        if path is None:
+            return
+        try:
+            refuse_kind(path)
+        except WedgefillError as error:
+            self._bench.fail(error)
+            return
+        steps = iter_turn(
+            self._bench.viewer, self._bench.say, lambda frames: self._write_turn(frames, path)
+        )
+        self._bench.turns.add(steps)
 
-    def _ask_where(self, name: str, kinds: str) -> Path | None:
-        layer = self._layer
-        known = None if layer is None else LayerMap.of(layer).fields.get("path")
-        folder = Path(known).parent if known else Path.home()
-        parent: QWidget = self.native
-        path, _ = QFileDialog.getSaveFileName(parent, "Save", str(folder / name), kinds)
-        if not path:
-            return None
-        suffix = Path(name).suffix
-        return Path(path) if path.lower().endswith(suffix) else Path(path + suffix)
+    def _write_turn(self, frames: list[Picture], path: Path) -> None:
+        """Write the frames in the background: compressing them takes seconds."""
+        self._bench.say(f"Writing {path.name}")
+        worker = make_worker(write_steps(frames, path))
+        worker.yielded.connect(lambda written: self._bench.say(f"Wrote {written}."))
+        worker.errored.connect(self._bench.fail)
+        worker.start()
+
+    def _ask_where(self, stem: str, kinds: Mapping[str, str]) -> Path | None:
+        """Ask for a file; `kinds` says what each suffix stands for."""
+        return ask_target(self.native, "Save", find_folder([self._layer]) / stem, kinds)
 
 
 def count_steps(seen: LayerMap, threshold: float, smallest: int) -> Generator[Any, None, None]:
