@@ -124,7 +124,7 @@ def qt(session: nox.Session, binding: str) -> None:
 
 
 @nox.session(python="3.12")
-@nox.parametrize("version", ["0.9.0", "0.9", "0.10"])
+@nox.parametrize("version", ["0.9.2", "0.9", "0.10"])
 def napari(session: nox.Session, version: str) -> None:
     """Test the windows with the oldest napari that is allowed, its newest one, and the next."""
     wanted = (

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from napari_wedgefill import doctor, gpu_state
 from napari_wedgefill.cli import main
 from napari_wedgefill.gpu_state import INSTALL, GpuState, advise_gpu
+
+ROOT = Path(__file__).parent.parent
 
 
 def test_both_runtimes_at_once_are_a_problem_with_a_repair():
@@ -38,6 +41,23 @@ def test_a_display_is_an_x_server_or_wayland(monkeypatch):
     assert not doctor.has_display()
     monkeypatch.setenv("DISPLAY", ":7")
     assert doctor.has_display()
+
+
+@pytest.mark.parametrize(
+    ("version", "is_old"),
+    [("0.9.1", True), ("0.6.4.dev3", True), ("0.9.2", False), ("0.10.0rc1", False)],
+)
+def test_a_napari_that_is_too_old_for_the_window_is_a_problem(version, is_old, monkeypatch):
+    monkeypatch.setattr(doctor, "list_installed", lambda names: {names[0]: version})
+    found = doctor.Diagnosis()
+    doctor._look_at_window(found)
+    told = [problem for problem in found.problems if "older than" in problem]
+    assert bool(told) == is_old
+    assert all("pip install --upgrade" in problem for problem in told)
+
+
+def test_the_lowest_napari_is_that_of_the_extra():
+    assert f'"napari[pyqt6]>={doctor.LOWEST_NAPARI}"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_text_says_everything_that_json_says():

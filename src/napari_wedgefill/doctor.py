@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -19,6 +20,8 @@ from .memory import format_bytes, measure_free_bytes
 
 PACKAGES = ("numpy", "scipy", "numba", "mrcfile", "tifffile", "pillow", "magicgui", "torch")
 OPENGL = ("libGL.so.1", "libEGL.so.1")
+#: As in the extra `all`, without which a napari that was there before may be older.
+LOWEST_NAPARI = "0.9.2"
 QT_BINDINGS = ("PyQt6", "PySide6", "PyQt5", "PySide2")
 #: Less free memory than this makes a fill of everyday size slow, or impossible.
 LITTLE_MEMORY = 2 * 10**9
@@ -264,6 +267,11 @@ def _look_at_window(found: Diagnosis) -> None:
     found.facts["Window"] = {**napari, **bindings, "display": "yes" if has_display() else "no"}
     if "napari" not in napari:
         found.hints.append("for the window, install napari: pip install 'napari[pyqt6]'")
+    elif _read_numbers(napari["napari"]) < _read_numbers(LOWEST_NAPARI):
+        found.problems.append(
+            f"napari {napari['napari']} is older than {LOWEST_NAPARI}, which the window needs; "
+            f"update it with: pip install --upgrade 'napari>={LOWEST_NAPARI}'"
+        )
     elif not bindings:
         found.problems.append(
             "napari is installed without a Qt binding, so its window cannot open; repair with: "
@@ -275,6 +283,11 @@ def _look_at_window(found: Diagnosis) -> None:
             "it with: sudo apt-get install libgl1 libegl1 libopengl0 (or your system's packages "
             "of these names)"
         )
+
+
+def _read_numbers(version: str) -> list[int]:
+    """Return the numbers that a version begins with: 0.9.2rc1 gives 0, 9, 2."""
+    return [int(number) for number in re.findall(r"(?<![a-z\d])\d+", version)[:3]]
 
 
 def find_missing_opengl() -> str | None:
