@@ -68,7 +68,8 @@ def test_a_value_at_its_floor_is_no_measurement():
     row = ResultsRow("resolution", "nm", {"tvm": 6.72, "wbp": 11.234}, floor=6.72)
     assert row.write("tvm") == "not below 6.7"
     assert row.write("tvm", plain=True) == "6.72"
-    assert row.write("wbp") == "11.23"
+    assert row.write("wbp") == "11.2"
+    assert row.write("wbp", plain=True) == "11.23"
     assert row.write("gan") == ""
 
 

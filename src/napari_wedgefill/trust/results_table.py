@@ -51,7 +51,13 @@ class ResultsRow:
             return f"not below {self.floor:.2g}"
         if self.is_share:
             return f"{100 * value:.1f}" if not plain else f"{100 * value:.4g}"
-        return f"{value:.4g}"
+        if plain or abs(value) < 1e-3:
+            return f"{value:.4g}"
+        # Three figures for people, and never a power of ten.
+        n_figures = max(3, len(f"{abs(value):.0f}"))
+        return np.format_float_positional(
+            value, n_figures, unique=False, fractional=False, trim="-"
+        )
 
 
 @dataclass(frozen=True)
