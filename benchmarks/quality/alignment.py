@@ -222,7 +222,7 @@ def render(data: dict[str, Any]) -> str:
     ]
     rows = data.get("rows", [])
     peers = sorted(
-        {key for row in rows for key in row} - {"series", "version"}, key=lambda p: p != OURS
+        {key for row in rows for key in row} - {"series", "version"}, key=lambda p: (p != OURS, p)
     )
     keys = ("shift_px", "axis_px", "axis_deg")
     head = [f"{p} {k}" for p in peers for k in ("shift", "axis", "turn")]
