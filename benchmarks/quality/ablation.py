@@ -9,14 +9,13 @@ are those of `make quality`.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import MEASURED
+from benchmarks import MEASURED, write_page
 from benchmarks.quality.conditions import Condition
 from benchmarks.quality.simulate import FAMILIES
 from benchmarks.quality.simulated import Recorded, Simulation
@@ -128,8 +127,7 @@ def main() -> None:
         "objects_per_family": given.objects,
         "psnr_db": psnr_db,
     }
-    given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    given.out.write_text(render(found), encoding="utf-8")
+    write_page(given.out, render(found), found)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ figures beside it.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from benchmarks import MEASURED
+from benchmarks import MEASURED, write_page
 from benchmarks.quality import kinds
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.methods import label_of
@@ -165,8 +164,7 @@ def main() -> None:
     for electrons in ELECTRONS:
         found["rows"] += measure(electrons, given.model, session)
         print(render(found), flush=True)
-    given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    given.out.write_text(render(found), encoding="utf-8")
+    write_page(given.out, render(found), found)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,13 @@ same dose over the same background.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.ndimage
 
-from benchmarks import MEASURED
+from benchmarks import MEASURED, write_page
 from benchmarks.quality.families import CHOSEN_ON as FAMILIES
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.fill import fill
@@ -135,8 +134,7 @@ def main() -> None:
         "recordings": arguments.objects * len(FAMILIES),
         "rows": measure(arguments),
     }
-    arguments.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    arguments.out.write_text(render(found), encoding="utf-8")
+    write_page(arguments.out, render(found), found)
     print(arguments.out.read_text(encoding="utf-8"))
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from benchmarks import MEASURED
+from benchmarks import MEASURED, write_page
 from benchmarks.quality import kinds
 from napari_wedgefill import normalise
 from napari_wedgefill.joint_model.registry import load
@@ -193,8 +192,7 @@ def main() -> None:
             print(found["rows"][-1], flush=True)
     if given.specimen or given.fault:
         return
-    given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    given.out.write_text(render(found), encoding="utf-8")
+    write_page(given.out, render(found), found)
 
 
 if __name__ == "__main__":

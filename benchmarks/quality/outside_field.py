@@ -9,14 +9,13 @@ belong to families that training draws, but none of these objects was trained on
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import MEASURED
+from benchmarks import MEASURED, write_page
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.fill import fill
 from napari_wedgefill.pipeline.options import FillOptions
@@ -108,8 +107,7 @@ def main() -> None:
         "objects": given.objects,
         "psnr_db": measure(given.model, given.objects),
     }
-    given.out.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
-    given.out.write_text(render(found), encoding="utf-8")
+    write_page(given.out, render(found), found)
 
 
 if __name__ == "__main__":

@@ -136,13 +136,13 @@ def _compare_noises(before: Doubles, here: Doubles, after: Doubles) -> tuple[flo
     if not inner[:, 1:-1].any():
         return 0.0, 0.0, 0.0
     return (
-        _robust_spread(between) / np.sqrt(6.0),
-        _robust_spread(along[inner]) / np.sqrt(6.0),
-        _robust_spread(wider[inner[:, 1:-1]]) / np.sqrt(6.0),
+        robust_spread(between) / np.sqrt(6.0),
+        robust_spread(along[inner]) / np.sqrt(6.0),
+        robust_spread(wider[inner[:, 1:-1]]) / np.sqrt(6.0),
     )
 
 
-def _robust_spread(values: Doubles) -> float:
+def robust_spread(values: Floats | Doubles) -> float:
     """Standard deviation about zero, from the median."""
     return 1.4826 * float(np.median(np.abs(values)))
 
@@ -173,4 +173,4 @@ def _dark_noise(rows: Doubles) -> float:
     smooth = (left + middle + right) / 3.0
     second = left - 2.0 * middle + right
     dark = second[smooth <= np.percentile(smooth, 20.0)]
-    return _robust_spread(dark) / np.sqrt(6.0) if dark.size else 0.0
+    return robust_spread(dark) / np.sqrt(6.0) if dark.size else 0.0

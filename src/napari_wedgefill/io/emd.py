@@ -216,17 +216,20 @@ def _parse_description(text: bytes | str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _text(tree: Any, *keys: str) -> str:
+def _look_up(tree: Any, *keys: str) -> Any:
     for key in keys:
         tree = tree.get(key) if isinstance(tree, dict) else None
-    return tree if isinstance(tree, str) else ""
+    return tree
+
+
+def _text(tree: Any, *keys: str) -> str:
+    found = _look_up(tree, *keys)
+    return found if isinstance(found, str) else ""
 
 
 def _number(tree: Any, *keys: str) -> float | None:
-    for key in keys:
-        tree = tree.get(key) if isinstance(tree, dict) else None
     try:
-        value = float(tree)
+        value = float(_look_up(tree, *keys))
     except (TypeError, ValueError):
         return None
     return value if np.isfinite(value) else None

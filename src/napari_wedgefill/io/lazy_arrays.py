@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from ..errors import WedgefillError
+from ..mapped_files import read_mapped
 
 
 @contextmanager
@@ -64,9 +65,7 @@ class Guarded:
 
     def __getitem__(self, key: Any) -> NDArray[Any]:
         with report_as_damage(self._path):
-            part = self._source[key]
-            compute = getattr(part, "compute", None)
-            return np.asarray(part if compute is None else compute(scheduler="synchronous"))
+            return read_mapped(self._source[key])
 
 
 def read_by_chunks(path: Path, source: Any, chunks: Any) -> Any:

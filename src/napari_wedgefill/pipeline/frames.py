@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..disk_images import DiskImages, Frame
-from ..normalise import vacuum_level
+from ..normalise import robust_spread, vacuum_level
 from ..prepare.masked_sart import Slices, reconstruct_masked, width_for
 from ..projector import ParallelBeam, iter_strips
 from ..tilt_series import TiltSeries
@@ -351,4 +351,4 @@ def _estimate_noise(image: Floats, frame: Flags) -> float:
     """Estimate the noise of the measured pixels, as `reconstruct.tvm.noise_level` does."""
     second = np.diff(np.diff(image, n=2, axis=0), n=2, axis=1)
     second = second[~_grow(frame, 1)[1:-1, 1:-1]]
-    return 1.4826 * float(np.median(np.abs(second))) / 6.0 if second.size else 0.0
+    return robust_spread(second) / 6.0 if second.size else 0.0

@@ -25,6 +25,7 @@ Doubles = NDArray[np.float64]
 #: Rows that are looked at, at most, and the bands that they are summed in: what is a gain is the
 #: same in all of them, and how far they differ says how well it is known.
 MOST_ROWS, BANDS, FEWEST_BANDS = 256, 8, 3
+TOO_FEW = "there are too few rows or tilts to tell"
 #: Part of the detector at either end that must be vacuum.
 MARGIN = 1 / 24
 #: What the ends may show, and how far they may differ from tilt to tilt, over the brightest part
@@ -125,8 +126,8 @@ def find_gain(series: TiltSeries, bands: Doubles | None = None) -> TiltGain:
     """
     profiles = sum_bands(series) if bands is None else bands
     n_tilts, n_bands, width = profiles.shape
-    if n_bands < FEWEST_BANDS or n_tilts < FEWEST_BANDS:
-        return TiltGain("there are too few rows or tilts to tell")
+    if min(n_bands, n_tilts) < FEWEST_BANDS:
+        return TiltGain(TOO_FEW)
     n = max(2, round(MARGIN * width))
     ends = np.stack([profiles[:, :, :n].mean(2), profiles[:, :, -n:].mean(2)])
     vacuum = vacuum_level(series)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..disk_images import DiskImages, subtract_slope
 from ..tilt_series import TiltSeries
-from .gain import FEWEST_BANDS, MARGIN, VACUUM, sum_bands
+from .gain import FEWEST_BANDS, MARGIN, TOO_FEW, VACUUM, sum_bands
 
 Doubles = NDArray[np.float64]
 
@@ -107,8 +107,8 @@ def find_slope(series: TiltSeries, bands: Doubles | None = None) -> Slope:
     """
     bands = sum_bands(series) if bands is None else bands
     n_tilts, n_bands, width = bands.shape
-    if n_bands < FEWEST_BANDS or n_tilts < FEWEST_BANDS:
-        return Slope("there are too few rows or tilts to tell")
+    if min(n_bands, n_tilts) < FEWEST_BANDS:
+        return Slope(TOO_FEW)
     n = max(PIECES, round(MARGIN * width))
     x, places = _place_pieces(width, n)
     ends = np.stack([bands[:, :, at].mean(axis=2) for at in places], axis=2)

@@ -33,6 +33,7 @@ from .steps import (
     Doubles,
     Work,
     centre_object,
+    choose_some_tilts,
     is_near,
     iter_best_guess,
     prepare,
@@ -43,7 +44,7 @@ from .steps import (
 CLEAR_SHARE, DOUBT_SHARE = 0.85, 1.15
 #: ... if the errors differ by this too: round objects fit either way, and leave almost no error.
 CLEAR_GAIN = 0.03
-MAX_TILTS, MAX_SLICES = 41, 16
+MAX_SLICES = 16
 ACROSS_DEG = -90.0
 #: Rotations of the axis that common lines are looked at for; wider structure than a share of the
 #: images' size is alike in all directions, and so are tilts near each other.
@@ -110,7 +111,7 @@ def iter_compare(work: Work, poses: tuple[Pose, Pose], error: float) -> Iterator
     withheld tilts leave unexplained with the better pose: if much, axes halfway are tried too.
     Yields the fraction that is done; the last item is the result.
     """
-    some = np.arange(0, work.coarse.n_tilts, -(-work.coarse.n_tilts // MAX_TILTS))
+    some = choose_some_tilts(work.coarse.n_tilts)
     small = work.coarse.stack.images[some]
     leans, done = [ACROSS_DEG, *find_askew(small, work.angles_deg[some])], 0
     n_most = len(leans) + len(HALFWAY_DEG)

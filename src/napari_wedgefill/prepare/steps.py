@@ -250,13 +250,17 @@ def scan_axis(
         placed, error_deg = place_axis(consistency.stack, pose, consistency.angles_deg)
         if np.isfinite(error_deg) and is_near(placed, start):
             return placed
-    # Tilts close to each other say the same of the axis.
-    some = np.arange(0, consistency.n_tilts, -(-consistency.n_tilts // MAX_TILTS_FOR_AXIS))
+    some = choose_some_tilts(consistency.n_tilts)
     judge = consistency.take_tilts(some)
     few = find_axis(
         judge, replace(pose, offsets_px=pose.offsets_px[some]), start, step_px, step_deg
     )
     return replace(pose, axis_shift_px=few.axis_shift_px, axis_deg=few.axis_deg)
+
+
+def choose_some_tilts(n_tilts: int) -> NDArray[np.int64]:
+    """Choose tilts that say where the axis lies: those close to each other say the same of it."""
+    return np.arange(0, n_tilts, -(-n_tilts // MAX_TILTS_FOR_AXIS))
 
 
 def find_axis(
