@@ -119,7 +119,7 @@ def time_both(
     """Seconds of `gan` by itself on the whole field and on the box, and what the box is."""
     found: dict[str, Any] = {"box": None}
     for name, in_box in (("whole", False), ("box", True)):
-        options = FillOptions(("gan",), device="cpu", slices=slices, box=in_box)
+        options = FillOptions(("gan",), device="cpu", slices=slices, whole_field=not in_box)
         start = time.perf_counter(), time.process_time()
         report = fill(series, options, session=session).report
         found[f"{name}_wall_s"] = time.perf_counter() - start[0]
@@ -173,7 +173,7 @@ def compare_quality(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
         }
         if box is not None:
             for name, in_box in (("whole", False), ("box", True)):
-                options = FillOptions(METHODS, device="cpu", box=in_box)
+                options = FillOptions(METHODS, device="cpu", whole_field=not in_box)
                 volumes = fill(series, options, session=session).volumes
                 row[f"{name}_db"] = {m: measure_psnr(v.data, truth) for m, v in volumes.items()}
         rows.append(row)

@@ -59,7 +59,7 @@ def test_a_disc_lies_in_the_box_or_there_is_none(z, x, radius, noise):
     found = find(make_series(project_disc(z, x, radius), noise=noise * radius))
     box = found.box
     if np.hypot(z, x) < 15 and radius < 35:
-        assert box is not None, found.reason
+        assert box is not None, found.sentence
     if box is not None:
         assert holds(box, z, x, radius)
         assert box.depth % 16 == box.width % 16 == 0
@@ -142,7 +142,7 @@ def filled():
     series = make_series(project_disc(10, -14, 20), noise=0.3, height=66, seen=slice(29, 35))
     methods = ("wbp", "sart", "tvm")
     return {
-        whole: fill(series, FillOptions(methods, device="cpu", box=not whole))
+        whole: fill(series, FillOptions(methods, device="cpu", whole_field=whole))
         for whole in (False, True)
     }, series
 
@@ -174,14 +174,14 @@ def test_wbp_belongs_to_the_whole_field(filled):
 @pytest.mark.parametrize(("start", "stop"), [(0, 2), (1, 32), (32, 60)])
 def test_some_slices_are_those_of_the_whole(filled, start, stop):
     results, series = filled
-    part = fill(series, FillOptions(("sart",), device="cpu", slices=(start, stop), box=True))
+    part = fill(series, FillOptions(("sart",), device="cpu", slices=(start, stop)))
     expected = results[False].volumes["sart"].data[:, start:stop]
     np.testing.assert_allclose(part.volumes["sart"].data, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_networks_work_in_the_box():
     series = make_series(project_disc(10, -14, 20), noise=0.3, height=4)
-    result = fill(series, FillOptions(("gan",), device="cpu", box=True))
+    result = fill(series, FillOptions(("gan",), device="cpu"))
     box = result.report["box"]
     volume = result.volumes["gan"].data
     middle = (WIDTH - 1) / 2
@@ -205,6 +205,6 @@ def test_memory_for_the_box_is_enough(monkeypatch):
         return slabs._estimate_bytes(METHODS["tvm"].memory, geometry, 64, 1)
 
     limit = int((need(beam) + need(small)) / 2)
-    fill(series, FillOptions(("tvm",), device="cpu", max_memory=limit, preview=True, box=True))
+    fill(series, FillOptions(("tvm",), device="cpu", max_memory=limit, preview=True))
     with pytest.raises(WedgefillError, match="--max-memory"):
-        fill(series, FillOptions(("tvm",), max_memory=limit))
+        fill(series, FillOptions(("tvm",), max_memory=limit, whole_field=True))

@@ -12,7 +12,7 @@ a band of slices, or in the mean of all tilts; and where in doubt there is no bo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,11 +79,13 @@ class Box:
         """Voxels along x, and pixels of a cropped row."""
         return self.x[1] - self.x[0]
 
-    @property
-    def share(self) -> float:
-        """Share of the field's voxels that lie in it."""
-        n_voxels = self.depth * (self.y[1] - self.y[0]) * self.width
-        return n_voxels / float(np.prod(self.field))
+    def measure_share(self, start: int, stop: int) -> float:
+        """Return the share of the voxels of some slices that lie in it."""
+        inside = self.within(start, stop)
+        if inside is None:
+            return 0.0
+        n_voxels = self.depth * (inside.y[1] - inside.y[0]) * self.width
+        return n_voxels / float(np.prod(inside.field))
 
     def within(self, start: int, stop: int) -> Box | None:
         """Return the part of the box in some slices, counted from `start`; None if it has none."""
@@ -91,6 +93,20 @@ class Box:
         if first >= last:
             return None
         return Box(self.z, (first, last), self.x, (self.field[0], stop - start, self.field[2]))
+
+    def spread(self, n_slices: int) -> Box:
+        """Return the box of other slices of the same specimen, in all of them."""
+        depth, _, width = self.field
+        return replace(self, y=(0, n_slices), field=(depth, n_slices, width))
+
+    def mirrored(self, *, z: bool, x: bool) -> Box:
+        """Return the box of a volume that is mirrored along some axes."""
+        depth, _, width = self.field
+        return replace(
+            self,
+            z=(depth - self.z[1], depth - self.z[0]) if z else self.z,
+            x=(width - self.x[1], width - self.x[0]) if x else self.x,
+        )
 
     def cut(self, volume: Floats) -> Floats:
         """Return the box's part of a volume (z, y, x), a view."""
@@ -127,7 +143,7 @@ class Box:
         """Plain values, for the report."""
         return {
             **{name: list(getattr(self, name)) for name in "zyx"},
-            "share_of_field": round(self.share, 4),
+            "share_of_field": round(self.measure_share(0, self.field[1]), 4),
         }
 
 
@@ -171,10 +187,49 @@ class Crop:
 
 @dataclass(frozen=True)
 class Field:
-    """What a fill works on, and why, in words."""
+    """What a fill works on.
+
+    Attributes
+    ----------
+    box : Box or None
+        Of the specimen; None for the whole field of view.
+    sentence : str
+        What was chosen, and why, for people.
+    """
 
     box: Box | None
-    reason: str
+    sentence: str
+
+    @classmethod
+    def of_box(cls, box: Box) -> Field:
+        """Choose a box."""
+        z, y, x = (f"{stop - start}" for start, stop in (box.z, box.y, box.x))
+        field = " x ".join(str(n) for n in box.field)
+        return cls(
+            box,
+            f"Filled in a box of {z} x {y} x {x} of {field} voxels (z, y, x): "
+            "the images show vacuum all around it.",
+        )
+
+    @classmethod
+    def of_all(cls, reason: str) -> Field:
+        """Choose the whole field of view for a reason."""
+        return cls(None, f"Filled over the whole field of view: {reason}.")
+
+    def spread(self, n_slices: int) -> Field:
+        """Return the field of other slices of the same specimen."""
+        return self if self.box is None else replace(self, box=self.box.spread(n_slices))
+
+    def mirrored(self, *, z: bool, x: bool) -> Field:
+        """Return the field of a volume that is mirrored along some axes."""
+        return self if self.box is None else replace(self, box=self.box.mirrored(z=z, x=x))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the report."""
+        return {
+            "box": None if self.box is None else self.box.to_dict(),
+            "field": self.sentence,
+        }
 
 
 def find_box(
@@ -202,25 +257,23 @@ def find_box(
     """
     seen = _survey(series, normalisation, float(scales.sinogram), float(scales.noise))
     if not np.isfinite(seen.extents).all():
-        return Field(None, "whole field: some tilt shows nothing that stands out of the noise")
+        return Field.of_all("some tilt shows nothing that stands out of the noise")
     if seen.extents[:, 0].min() < MARGIN or seen.extents[:, 1].max() >= series.width - MARGIN:
-        return Field(None, "whole field: the images show matter up to their edges")
+        return Field.of_all("the images show matter up to their edges")
     extents = _share_with_neighbours(beam, seen.extents)
     half = 0.0
     while True:
         box = _enclose(beam, series.height, seen.y, extents, half)
         if box is None:
-            return Field(None, "whole field: the specimen fills most of it")
+            return Field.of_all("the specimen takes most of it")
         crop = box.crop(beam)
         verdict = _judge_outside(crop, seen) if crop.holds(extents) else "more"
         if verdict == "vacuum":
             break
         if verdict == "film":
-            return Field(None, "whole field: what lies around the specimen is not vacuum")
+            return Field.of_all("what lies around the specimen is not vacuum")
         half = box.width / 2 + MULTIPLE / 2 - MARGIN
-    z, y, x = (f"{stop - start}" for start, stop in (box.z, box.y, box.x))
-    field = " x ".join(str(n) for n in box.field)
-    return Field(box, f"the specimen lies in {z} x {y} x {x} of {field} voxels")
+    return Field.of_box(box)
 
 
 @dataclass(frozen=True, eq=False)

@@ -116,6 +116,10 @@ class Session:
         beam = ParallelBeam(part.angles_deg, part.width, axis_shift_px=part.axis_shift_px)
         self._calibrations[part] = replace(whole, beam=beam)
 
+    def adopt_field(self, series: TiltSeries, field: Field) -> None:
+        """Let a series be filled where another one is that shows the same specimen."""
+        self._fields[series] = field
+
     def find_field(self, series: TiltSeries) -> Field:
         """Find the box of the specimen in a series, once, or why there is none."""
         if series not in self._fields:

@@ -191,7 +191,7 @@ def iter_slabs(
 
 
 def iter_box_slabs(
-    run: MethodRun, box: Box, first: int, writer: SlabWriter
+    run: MethodRun, box: Box, first: int, writer: SlabWriter, kept: KeptParts | None = None
 ) -> Generator[Step, None, Tally]:
     """Reconstruct slab by slab what lies in a box; all around it there is vacuum.
 
@@ -205,6 +205,8 @@ def iter_box_slabs(
         Where the run's slices begin in the series.
     writer : SlabWriter
         Takes slices of the whole field.
+    kept : KeptParts, optional
+        What an earlier run computed, (z, x) as in the box.
     """
     height = run.series.height
     inside = box.within(first, first + height)
@@ -218,12 +220,25 @@ def iter_box_slabs(
         earlier={name: inside.cut(volume) for name, volume in run.earlier.items()},
         crop=inside.crop(run.calibration.beam),
     )
+    kept = None if kept is None else _KeptInBox(kept, inside.y[0])
     around.write_vacuum(0, inside.y[0])
     n_slices = inside.y[1] - inside.y[0]
     slabs = plan_slabs(run.method, run.beam, n_slices, run.model, run.options)
-    tally = yield from iter_slabs(run, slabs, around)
+    tally = yield from iter_slabs(run, slabs, around, kept)
     around.write_vacuum(inside.y[1], height)
     return tally
+
+
+@dataclass(frozen=True)
+class _KeptInBox:
+    """Finds parts by the slices of a box, which begin somewhere in the fill."""
+
+    parts: KeptParts
+    first: int
+
+    def find(self, method: str, start: int, stop: int) -> SolvedSlab | None:
+        """Return some slices of a method; None if not all of them are there."""
+        return self.parts.find(method, self.first + start, self.first + stop)
 
 
 class _BoxWriter:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from ..methods import METHODS
 from ..pipeline.events import Done
-from ..pipeline.fill import check_fill, iter_fill, outline_volume
+from ..pipeline.fill import check_fill, choose_field, iter_fill, outline_volume
 from ..pipeline.parts import Kept
 from ..pipeline.session import Session
 from ..pipeline.sinks import ArraySink, Sink
@@ -66,6 +66,8 @@ def iter_run(
         The aligned series, if that was asked for.
     ImagesCorrected
         The series without frames, slopes and uneven brightness, where these were beyond doubt.
+    Field
+        The box of the specimen that is filled, or why it is the whole field of view.
     Finished
         Each volume; what follows begins after the last one.
     QuickCheck
@@ -100,6 +102,10 @@ def iter_run(
         report |= corrections.to_dict()
         if corrections.is_corrected:
             yield ImagesCorrected(series, corrections)
+    yield told.tell(Progress("looking for the specimen", 0.0), shares.fill)
+    if kept is not None and kept.field is not None:
+        session.adopt_field(series, kept.field)
+    yield choose_field(series, options.fill, session)
     volumes: dict[str, Volume] = {}
     seconds: dict[str, float] = {}
     parts = None if kept is None else kept.parts
