@@ -43,9 +43,11 @@ NEIGHBOURS = 2
 MARGIN = 12
 #: Slices of vacuum at either end along the tilt axis.
 MARGIN_SLICES = 12
-#: Depth and width are multiples of this, which the networks need not pad, and at least as many
-#: voxels as the networks were trained on: in smaller boxes they do less well.
-MULTIPLE, FEWEST = 16, 128
+#: Depth and width are multiples of this, which the networks need not pad.
+MULTIPLE = 16
+#: Voxels of a box at least, along both: as many as the networks were trained on, for in smaller
+#: boxes they do less well. A preview is for a look, and comes in half the time.
+FEWEST, FEWEST_IN_PREVIEW = 128, 64
 #: Pixels of the rings around the box in which all tilts together are searched for matter.
 RING = 8
 #: A box that is larger than this share of a slice saves too little.
@@ -137,7 +139,7 @@ class Box:
         starts = np.rint(at - centre(self.width)).astype(int).clip(0, width - self.width)
         shifts = at - starts - centre(self.width)
         cropped = ParallelBeam(beam.angles_deg, self.width, self.depth, tilt_shifts_px=shifts)
-        return Crop(starts, cropped)
+        return Crop(starts, cropped, beam)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the report."""
@@ -157,27 +159,35 @@ class Crop:
         First pixel of each tilt's row.
     beam : ParallelBeam
         Projects the box to the cropped rows.
+    field : ParallelBeam
+        Projects the whole field to whole rows.
     """
 
     starts: NDArray[np.intp]
     beam: ParallelBeam
+    field: ParallelBeam
 
     def apply(self, sinogram: Floats) -> tuple[Floats, Beside]:
         """Crop rows (n_tilts, width, n_slices) to the box's width, and sum up what lies beside."""
-        pixels = self.starts[:, None] + np.arange(self.beam.width)
-        cropped: Floats = sinogram[np.arange(self.beam.n_tilts)[:, None], pixels]
+        pixels = np.arange(self.beam.n_tilts)[:, None], self.starts[:, None] + self._columns
+        cropped: Floats = sinogram[pixels]
         squares = np.zeros(sinogram.shape[2])
         for row, start, stop in zip(sinogram, self.starts, self.stops, strict=True):
             squares += np.square(row[:start], dtype=np.float64).sum(axis=0)
             squares += np.square(row[stop:], dtype=np.float64).sum(axis=0)
         n_pixels = self.beam.n_tilts * (sinogram.shape[1] - self.beam.width)
-        return cropped, Beside(squares.astype(np.float32), n_pixels)
+        lengths = self.field.ray_lengths[pixels]
+        return cropped, Beside(squares.astype(np.float32), n_pixels, lengths)
 
     def holds(self, extents: Doubles) -> bool:
         """Tell whether what lies between some positions (n_tilts, 2) is well within the rows."""
         room = MARGIN / 2
         left, right = extents[:, 0] - self.starts, self.stops - 1 - extents[:, 1]
         return bool((left >= room).all() and (right >= room).all())
+
+    @property
+    def _columns(self) -> NDArray[np.intp]:
+        return np.arange(self.beam.width)
 
     @property
     def stops(self) -> NDArray[np.intp]:
@@ -233,7 +243,11 @@ class Field:
 
 
 def find_box(
-    series: TiltSeries, beam: ParallelBeam, normalisation: Normalisation, scales: Scales
+    series: TiltSeries,
+    beam: ParallelBeam,
+    normalisation: Normalisation,
+    scales: Scales,
+    fewest: int = FEWEST,
 ) -> Field:
     """Find the smallest box around all that a series shows, if vacuum lies all around it.
 
@@ -249,6 +263,8 @@ def find_box(
         Its geometry.
     normalisation, scales : Normalisation, Scales
         As they were measured on it.
+    fewest : int
+        Voxels that the box has at least along z and x.
 
     Returns
     -------
@@ -263,7 +279,7 @@ def find_box(
     extents = _share_with_neighbours(beam, seen.extents)
     half = 0.0
     while True:
-        box = _enclose(beam, series.height, seen.y, extents, half)
+        box = _enclose(beam, series.height, seen.y, extents, half, fewest)
         if box is None:
             return Field.of_all("the specimen takes most of it")
         crop = box.crop(beam)
@@ -391,7 +407,12 @@ def _solve(
 
 
 def _enclose(
-    beam: ParallelBeam, height: int, y: tuple[int, int], extents: Doubles, least: float
+    beam: ParallelBeam,
+    height: int,
+    y: tuple[int, int],
+    extents: Doubles,
+    least: float,
+    fewest: int,
 ) -> Box | None:
     """Return the smallest box around what all strips have in common.
 
@@ -405,6 +426,8 @@ def _enclose(
         First and last detector pixel of each strip.
     least : float
         Half the width that the box has at least, without margins.
+    fewest : int
+        Voxels that it has at least along z and x.
 
     Returns
     -------
@@ -418,7 +441,8 @@ def _enclose(
     x, z = (left[0] + right[0]) / 2, (top[1] + bottom[1]) / 2
     along = beam.rays.axis_u + x * beam.rays.cosines + z * beam.rays.sines
     reach = float(np.abs(extents - along[:, None]).max())
-    width = _round_up(2 * (max(reach, (right[0] - left[0]) / 2, least) + MARGIN) + 1)
+    size = 2 * (max(reach, (right[0] - left[0]) / 2, least) + MARGIN) + 1
+    width = max(fewest, _round_up(size))
     depth = min(max(_round_up(bottom[1] - top[1] + 2 * MARGIN + 1), width), beam.depth)
     if width * depth > LARGEST * beam.width * beam.depth:
         return None
@@ -431,7 +455,7 @@ def _enclose(
 
 
 def _round_up(size: float) -> int:
-    return max(FEWEST, MULTIPLE * int(np.ceil(size / MULTIPLE)))
+    return MULTIPLE * int(np.ceil(size / MULTIPLE))
 
 
 def _place(middle: float, size: int, whole: int) -> tuple[int, int]:

@@ -171,7 +171,7 @@ def choose_field(series: TiltSeries, options: FillOptions, session: Session) -> 
     if all(METHODS[name].fills_field for name in options.methods):
         labels = " and ".join(METHODS[name].label for name in options.methods)
         return Field.of_all(f"{labels} always covers it")
-    return session.find_field(series)
+    return session.find_field(series, is_preview=options.preview)
 
 
 def iter_preview(
