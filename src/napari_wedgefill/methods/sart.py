@@ -35,7 +35,7 @@ def _sweep(
         problem.sinogram,
         problem.passes[method.name],
         stop_at=problem.stop_at,
-        ray_lengths=problem.beside and problem.beside.ray_lengths,
+        ray_lengths=None if problem.beside is None else problem.beside.ray_lengths,
     )
     return (yield from run_sweeps(method.label, sweeps))
 

@@ -14,7 +14,7 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
     beam, rows, beside = problem.beam, problem.sinogram, problem.beside
     start = problem.starts.get("sart")
     if start is None:
-        lengths = beside and beside.ray_lengths
+        lengths = None if beside is None else beside.ray_lengths
         start = last(iter_sart(beam, rows, problem.passes["sart"], ray_lengths=lengths))
     options = TvmOptions(n_steps=problem.passes["tvm"])
     sweeps = iter_tvm(beam, rows, options=options, x0=start, beside=beside)
