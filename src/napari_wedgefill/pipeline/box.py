@@ -272,10 +272,8 @@ def find_box(
         Without a box where something leaves the field, or where a box would save little.
     """
     seen = _survey(series, normalisation, float(scales.sinogram), float(scales.noise))
-    if not np.isfinite(seen.extents).all():
-        return Field.of_all("some tilt shows nothing that stands out of the noise")
-    if seen.extents[:, 0].min() < MARGIN or seen.extents[:, 1].max() >= series.width - MARGIN:
-        return Field.of_all("the images show matter up to their edges")
+    if isinstance(seen, str):
+        return Field.of_all(seen)
     extents = _share_with_neighbours(beam, seen.extents)
     half = 0.0
     while True:
@@ -299,7 +297,7 @@ class _Survey:
     Attributes
     ----------
     extents : ndarray, float64, (n_tilts, 2)
-        First and last detector pixel at which each tilt shows matter; NaN where it shows none.
+        First and last detector pixel at which each tilt shows matter.
     y : tuple of int
         First slice that shows any, and one past the last.
     profiles : ndarray, float64, (n_tilts, width)
@@ -314,11 +312,14 @@ class _Survey:
     noise: float
 
 
-def _survey(series: TiltSeries, normalisation: Normalisation, peak: float, noise: float) -> _Survey:
+def _survey(
+    series: TiltSeries, normalisation: Normalisation, peak: float, noise: float
+) -> _Survey | str:
+    """See what the images of a series show; say why there is no box as soon as one tells it."""
     noise /= peak
     shape = series.height, series.width
     windows = [_Window((PATCH, PATCH), shape, noise), _Window((BAND, PATCH), shape, noise)]
-    extents = np.full((series.n_tilts, 2), np.nan)
+    extents = np.empty((series.n_tilts, 2))
     shows = np.zeros(series.height, bool)
     profiles = np.empty((series.n_tilts, series.width))
     for tilt, image in enumerate(series.images):
@@ -326,13 +327,14 @@ def _survey(series: TiltSeries, normalisation: Normalisation, peak: float, noise
         matter = windows[0].find(path) | windows[1].find(path)
         shows |= matter.any(axis=1)
         columns = np.flatnonzero(matter.any(axis=0))
-        if columns.size:
-            extents[tilt] = columns[0], columns[-1]
+        if not columns.size:
+            return "some tilt shows nothing that stands out of the noise"
+        extents[tilt] = columns[0], columns[-1]
+        if columns[0] < MARGIN or columns[-1] >= series.width - MARGIN:
+            return "the images show matter up to their edges"
         profiles[tilt] = path.mean(axis=0)
     at = np.flatnonzero(shows)
-    y = (0, series.height)
-    if at.size:
-        y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
+    y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
     return _Survey(extents, y, profiles, noise / np.sqrt(series.height))
 
 
