@@ -200,6 +200,9 @@ def test_outside_the_box_is_vacuum_and_inside_what_the_whole_field_gives(filled)
         assert not ours[outside].any()
         error = np.sqrt(np.mean((ours - whole)[inside] ** 2))
         assert error < 0.02 * whole.max()
+        part = ours[inside]
+        faces = (part[0], part[-1], part[:, :, 0], part[:, :, -1])
+        assert max(face.max() for face in faces) < 0.01 * whole.max()
 
 
 def test_wbp_belongs_to_the_whole_field(filled):

@@ -41,6 +41,9 @@ PATCH, BAND = 5, 32
 NEIGHBOURS = 2
 #: Vacuum around the specimen, in voxels: what networks and interpolation look at beyond its edge.
 MARGIN = 12
+#: Voxels of that in which a volume fades out: a streak that would run on through the field piles
+#: up in the last ones.
+FADE = 8
 #: Slices of vacuum at either end along the tilt axis.
 MARGIN_SLICES = 12
 #: Depth and width are multiples of this, which the networks need not pad.
@@ -139,7 +142,8 @@ class Box:
         starts = np.rint(at - centre(self.width)).astype(int).clip(0, width - self.width)
         shifts = at - starts - centre(self.width)
         cropped = ParallelBeam(beam.angles_deg, self.width, self.depth, tilt_shifts_px=shifts)
-        return Crop(starts, cropped, beam)
+        fade = np.outer(_fade(self.z, depth), _fade(self.x, width))
+        return Crop(starts, cropped, beam, fade.astype(np.float32))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the report."""
@@ -161,11 +165,14 @@ class Crop:
         Projects the box to the cropped rows.
     field : ParallelBeam
         Projects the whole field to whole rows.
+    fade : ndarray, float32, (depth, width)
+        What a volume is multiplied by, so that it ends without a seam.
     """
 
     starts: NDArray[np.intp]
     beam: ParallelBeam
     field: ParallelBeam
+    fade: Floats
 
     def apply(self, sinogram: Floats) -> tuple[Floats, Beside]:
         """Crop rows (n_tilts, width, n_slices) to the box's width, and sum up what lies beside."""
@@ -454,6 +461,17 @@ def _enclose(
         _place(x, width, beam.width),
         (beam.depth, height, beam.width),
     )
+
+
+def _fade(part: tuple[int, int], whole: int) -> Doubles:
+    """Weights of the voxels of a part of an axis; it fades where it ends inside the whole."""
+    ramp = np.sin(np.pi / 2 * (np.arange(FADE) + 0.5) / FADE) ** 2
+    weights = np.ones(part[1] - part[0])
+    if part[0] > 0:
+        weights[:FADE] = ramp
+    if part[1] < whole:
+        weights[-FADE:] = ramp[::-1]
+    return weights
 
 
 def _round_up(size: float) -> int:

@@ -184,7 +184,8 @@ def iter_slabs(
             if solution.n_passes is not None:
                 tally.passes.append(solution.n_passes)
             start = time.monotonic()
-            behind(partial(_write_slab, writer, slab, solution.volume, normalisation))
+            fade = None if run.crop is None else run.crop.fade
+            behind(partial(_write_slab, writer, slab, solution.volume, normalisation, fade))
             tally.seconds["waiting for the disk"] += time.monotonic() - start
             del solution
     return tally
@@ -284,10 +285,16 @@ def _time_stages(
 
 
 def _write_slab(
-    writer: SlabWriter, slab: Slab, volume: Floats, normalisation: Normalisation
+    writer: SlabWriter,
+    slab: Slab,
+    volume: Floats,
+    normalisation: Normalisation,
+    fade: Floats | None,
 ) -> None:
     """Write the slices that a slab keeps, in the units of the file; changes `volume`."""
     kept = volume[:, :, slab.start - slab.first : slab.stop - slab.first]
+    if fade is not None:
+        kept *= fade[:, :, None]
     normalisation.restore(kept, out=kept)
     writer.write(slab.start, kept)
 
