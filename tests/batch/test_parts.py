@@ -106,10 +106,10 @@ def test_parts_of_uneven_images_are_corrected_as_in_a_fill(series, tmp_path):
 
 def make_rod() -> TiltSeries:
     """A short rod in the middle of a wide field of vacuum."""
-    width, n_slices = 160, 64
+    width, n_slices = 96, 64
     z, x, y = np.ogrid[:width, :width, :n_slices]
     middle = (width - 1) / 2
-    rod = (np.hypot(z - middle - 5, x - middle + 8) < 15) & (abs(y - 50) < 5)
+    rod = (np.hypot(z - middle - 3, x - middle + 5) < 9) & (abs(y - 50) < 5)
     images = ParallelBeam(ANGLES_DEG, width)(rod.astype(np.float32)).transpose(0, 2, 1)
     return TiltSeries.from_arrays(images, ANGLES_DEG, pixel_nm=1.0, name="rod")
 
@@ -120,11 +120,11 @@ def test_parts_lie_in_the_box_of_the_specimen(tmp_path, client, written, monkeyp
     path = write_tilt_series(tmp_path / "rod.mrc", make_rod())
     job = make_job(path, RunOptions(replace(QUICK, slices=(4, 64))))
     alone = run_series(job, tmp_path / "alone")
-    events = iter_many([job], tmp_path / "out", client, 8 * 160 * 160)
+    events = iter_many([job], tmp_path / "out", client, 8 * 96 * 96)
     (ended,) = [event for event in events if isinstance(event, Outcome)]
     assert ended.state == DONE, ended.sentence
     assert ended.report["box"] == alone.report["box"]
-    assert ended.report["field"].startswith("Filled in a box of 128 x ")
+    assert ended.report["field"].startswith("Filled in a box of 64 x ")
     assert volumes(tmp_path / "out" / "rod") == volumes(tmp_path / "alone" / "rod")
     starts = [part.start for part in written if part.method == "tvm"]
     assert min(starts) == alone.report["box"]["y"][0] - 4 > 0
