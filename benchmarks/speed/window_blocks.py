@@ -39,6 +39,7 @@ from napari_wedgefill.pipeline.events import Finished
 from napari_wedgefill.pipeline.fill import iter_preview
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.pipeline.session import Session
+from napari_wedgefill.prepare import iter_align
 from napari_wedgefill.samples import needle_path
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.volume import Volume
@@ -124,7 +125,8 @@ def measure_live_slice() -> dict[str, dict[str, float]]:
 
     The second slice is taken: the first one compiles, opens the networks and measures the series.
     """
-    session, series = Session(), read_tilt_series(needle_path())
+    *_, aligned = iter_align(read_tilt_series(needle_path()))
+    session, series = Session(), aligned.series
     for index in (series.height // 2, series.height // 2 + 1):
         seconds: dict[str, dict[str, float]] = {}
         wall, computed = time.perf_counter(), time.process_time()
@@ -186,8 +188,8 @@ def render(figures: dict) -> str:
             "",
             "## The live slice",
             "",
-            "One slice of the needle, 256 pixels wide: seconds after the slider rests until each"
-            " method is there, by the clock and in processor time of all cores. Other work shared"
+            "One slice of the aligned needle, 256 pixels wide: seconds after the slider rests until"
+            " each method is there, by the clock and in processor time of all cores. Other work shared"
             f" the {machine['cores']} cores: their load was {figures['live_load']:.0f}, so that the"
             " clock shows more than on a machine of one's own.",
             "",
