@@ -59,6 +59,8 @@ class Scene:
         Mean electrons per pixel of the objects.
     halo : float
         Density of a halo at its centre, 0.6 half fields of view wide.
+    n_draws : int
+        Objects that are drawn, each with its own noise.
     """
 
     name: str
@@ -66,12 +68,13 @@ class Scene:
     places: tuple[tuple[float, float], ...]
     electrons: float
     halo: float = 0.0
+    n_draws: int = 1
 
 
 SCENES = (
     Scene("small, centred", ("head",), ((0.0, 0.0),), np.inf),
     Scene("small, centred", ("virions",), ((0.0, 0.0),), 400.0),
-    Scene("small, centred", ("alloy",), ((0.0, 0.0),), 100.0),
+    Scene("small, centred", ("alloy",), ((0.0, 0.0),), 100.0, n_draws=6),
     Scene("off the axis", ("cells",), ((0.2, -0.25),), 400.0),
     Scene("off the axis", ("chromatin",), ((-0.2, 0.2),), np.inf),
     Scene("off the axis", ("aggregate",), ((-0.2, -0.2),), 100.0),
@@ -119,7 +122,7 @@ def time_both(
     """Seconds of `gan` by itself on the whole field and on the box, and what the box is."""
     found: dict[str, Any] = {"box": None}
     for name, in_box in (("whole", False), ("box", True)):
-        options = FillOptions(("gan",), device="cpu", slices=slices, box=in_box)
+        options = FillOptions(("gan",), device="cpu", slices=slices, whole_field=not in_box)
         start = time.perf_counter(), time.process_time()
         report = fill(series, options, session=session).report
         found[f"{name}_wall_s"] = time.perf_counter() - start[0]
@@ -159,10 +162,15 @@ def measure_psnr(volume: Floats, truth: Floats) -> float:
 
 
 def compare_quality(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
-    """PSNR on the whole field and in the box, by scene and method."""
+    """PSNR on the whole field and in the box, by object and method.
+
+    What a mirrored view of the same images changes says how far the networks' answer depends on
+    chance.
+    """
     rows = []
-    for scene in scenes:
-        series, truth = simulate(scene)
+    draws = [(scene, seed) for scene in scenes for seed in range(scene.n_draws)]
+    for scene, seed in draws:
+        series, truth = simulate(scene, seed)
         session = Session()
         box = session.find_field(series).box
         row: dict[str, Any] = {
@@ -173,9 +181,12 @@ def compare_quality(scenes: Sequence[Scene]) -> list[dict[str, Any]]:
         }
         if box is not None:
             for name, in_box in (("whole", False), ("box", True)):
-                options = FillOptions(METHODS, device="cpu", box=in_box)
+                options = FillOptions(METHODS, device="cpu", whole_field=not in_box)
                 volumes = fill(series, options, session=session).volumes
                 row[f"{name}_db"] = {m: measure_psnr(v.data, truth) for m, v in volumes.items()}
+            options = FillOptions(("gan",), device="cpu", whole_field=True)
+            mirrored = fill(series.mirrored(), options).volumes["gan"].data
+            row["mirrored_db"] = measure_psnr(mirrored[::-1, :, ::-1], truth)
         rows.append(row)
         print(row, flush=True)
     return rows

@@ -241,7 +241,8 @@ def _render_box(figures: dict[str, Any]) -> str:
             else ""
             for m in ("sart", "tvm", "gan")
         ]
-        quality.append([row["what"], ", ".join(row["families"]), electrons, box, *gains])
+        turned = f"{row['mirrored_db'] - row['whole_db']['gan']:+.2f}" if row["box"] else ""
+        quality.append([row["what"], ", ".join(row["families"]), electrons, box, *gains, turned])
     found = [row for row in figures["quality"] if row["box"]]
     mean = ", ".join(
         f"{m.upper()} {sum(r['box_db'][m] - r['whole_db'][m] for r in found) / len(found):+.2f} dB"
@@ -260,9 +261,15 @@ def _render_box(figures: dict[str, Any]) -> str:
             ),
             "Objects of held-back families, small in a field of "
             f"{figures['width']} x {figures['width']} pixels, 41 tilts up to 60 degrees: PSNR on "
-            f"the whole field, and in brackets how the box changes it. Mean change: {mean}.",
+            f"the whole field, and in brackets how the box changes it. Mean change: {mean}. The "
+            "last column shows how far GAN depends on chance: what changes on the whole field if "
+            "the same images are filled in mirror image.",
             format_table(
-                ["what", "family", "electrons", "box", "SART (dB)", "TVM (dB)", "GAN (dB)"], quality
+                [
+                    *("what", "family", "electrons", "box"),
+                    *("SART (dB)", "TVM (dB)", "GAN (dB)", "GAN mirrored (dB)"),
+                ],
+                quality,
             ),
         ]
     )

@@ -126,8 +126,7 @@ def measure_live_slice() -> dict[str, dict[str, float]]:
     for index in (series.height // 2, series.height // 2 + 1):
         seconds: dict[str, dict[str, float]] = {}
         wall, computed = time.perf_counter(), time.process_time()
-        options = FillOptions(box=True)
-        for event in iter_preview(series, index, options, session=session):
+        for event in iter_preview(series, index, FillOptions(), session=session):
             if isinstance(event, Finished):
                 now = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - computed}
                 seconds[event.method] = now

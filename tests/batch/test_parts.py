@@ -104,6 +104,33 @@ def test_parts_of_uneven_images_are_corrected_as_in_a_fill(series, tmp_path):
         np.testing.assert_array_equal(found, whole.volumes[method].data)
 
 
+def make_rod() -> TiltSeries:
+    """A short rod in the middle of a wide field of vacuum."""
+    width, n_slices = 96, 64
+    z, x, y = np.ogrid[:width, :width, :n_slices]
+    middle = (width - 1) / 2
+    rod = (np.hypot(z - middle - 3, x - middle + 5) < 9) & (abs(y - 50) < 5)
+    images = ParallelBeam(ANGLES_DEG, width)(rod.astype(np.float32)).transpose(0, 2, 1)
+    return TiltSeries.from_arrays(images, ANGLES_DEG, pixel_nm=1.0, name="rod")
+
+
+def test_parts_lie_in_the_box_of_the_specimen(tmp_path, client, written, monkeypatch):
+    """The box is that of the whole series, and its parts make the same bytes as one fill."""
+    monkeypatch.setattr(slabs, "choose_strip_lanes", lambda *_: 8)
+    path = write_tilt_series(tmp_path / "rod.mrc", make_rod())
+    job = make_job(path, RunOptions(replace(QUICK, slices=(4, 64))))
+    alone = run_series(job, tmp_path / "alone")
+    events = iter_many([job], tmp_path / "out", client, 8 * 96 * 96)
+    (ended,) = [event for event in events if isinstance(event, Outcome)]
+    assert ended.state == DONE, ended.sentence
+    assert ended.report["box"] == alone.report["box"]
+    assert ended.report["field"].startswith("Filled in a box of 64 x ")
+    assert volumes(tmp_path / "out" / "rod") == volumes(tmp_path / "alone" / "rod")
+    starts = [part.start for part in written if part.method == "tvm"]
+    assert min(starts) == alone.report["box"]["y"][0] - 4 > 0
+    assert 1 < len(starts) < sum(part.method == "wbp" for part in written)
+
+
 @pytest.fixture
 def written(monkeypatch) -> list[Part]:
     """Parts that workers in this process keep."""
@@ -212,10 +239,8 @@ def test_a_part_that_fails_ends_its_series_with_the_reason(path, tmp_path, clien
     assert ended.state != NOT_BEGUN
 
 
-def test_small_series_and_those_with_a_box_stay_whole(path, tmp_path, client, written):
-    job = make_job(path, RunOptions(replace(QUICK, box=True)))
-    assert [one.state for one in run_in_parts(job, tmp_path / "out", client)] == [DONE]
-    steps = iter_many([make_job(path, RunOptions(QUICK))], tmp_path / "out2", client)
+def test_small_series_stay_whole(path, tmp_path, client, written):
+    steps = iter_many([make_job(path, RunOptions(QUICK))], tmp_path / "out", client)
     assert [step.state for step in steps if isinstance(step, Outcome)] == [DONE]
     assert not written
 

@@ -17,10 +17,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from napari_wedgefill.io import read_volume
+from napari_wedgefill.io import read_volume, write_tilt_series
 from napari_wedgefill.joint_model import onnx_session as session
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.samples import needle_path
+from napari_wedgefill.tilt_series import TiltSeries
 
 CLASSICAL = "wbp,sart,sirt,tvm"
 
@@ -240,3 +241,28 @@ def test_the_self_check_command_prints_a_table(wedgefill, tiny_path):
     assert rows[1][:2] == ["-60.00", "outermost"]
     assert [row[:2] for row in rows[-2:]] == [["all", "inside"], ["all", "outermost"]]
     assert all(figure.endswith("%") for row in rows[1:] for figure in row[2:])
+
+
+def test_the_box_is_said_undone_and_repeated_as_it_was(wedgefill, tmp_path):
+    """Reports of before the box, which do not say what was filled, mean the whole field."""
+    u, angles = np.arange(160) - 79.5, np.arange(-60.0, 61.0, 15.0)
+    rows = np.sqrt(np.clip(144 - (u - 9 * np.cos(np.deg2rad(angles))[:, None]) ** 2, 0, None))
+    series = TiltSeries.from_arrays(np.stack([rows, rows], axis=1), angles, pixel_nm=1.0)
+    path = write_tilt_series(tmp_path / "rod.mrc", series)
+    outputs, reports = {}, {}
+    for name, options in (("box", ()), ("whole", ("--whole-field",))):
+        ran = wedgefill("fill", path, "-o", tmp_path / name, "--methods", "sart", *options)
+        outputs[name] = ran.out + ran.err
+        reports[name] = json.loads((tmp_path / name / "report.json").read_text())
+    assert "Filled in a box of 128 x 2 x 128 of 160 x 2 x 160 voxels" in outputs["box"]
+    assert "--whole-field" in outputs["box"]
+    assert "Filled over the whole field of view: that was asked for." in outputs["whole"]
+    assert reports["box"]["box"]["z"] == [16, 144]
+    assert reports["whole"]["box"] is None
+    assert reports["box"]["sha256"] != reports["whole"]["sha256"]
+    del reports["whole"]["settings"]["whole_field"]
+    (tmp_path / "older.json").write_text(json.dumps(reports["whole"]))
+    for report in (tmp_path / "box", tmp_path / "older.json"):
+        again = tmp_path / f"{report.stem} again"
+        ran = wedgefill("fill", "--from-report", report, "-o", again)
+        assert "Repeated: all 1 volumes" in ran.out + ran.err

@@ -80,7 +80,8 @@ def test_noise_beside_a_box_counts(disc):
     beam = ParallelBeam(FINE_DEG, N)
     _, rows, _ = hold(disc, FINE_DEG, 60)
     n_pixels = 10 * rows[..., 0].size
-    noisy = Beside(np.full(3, n_pixels * float(np.var(rows)), np.float32), n_pixels)
+    squares = np.full(3, n_pixels * float(np.var(rows)), np.float32)
+    noisy = Beside(squares, n_pixels, beam.ray_lengths)
     assert hold_noise_back(beam, rows, disc).share == 1.0
     assert hold_noise_back(beam, rows, disc, noisy).share < 1.0
 

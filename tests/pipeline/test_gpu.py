@@ -1,5 +1,7 @@
 """A slab that goes to a GPU stays there; torch's main memory stands in for one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -69,6 +71,19 @@ def test_no_stage_of_the_joint_model_leaves_the_gpu(series, pretended, monkeypat
     assert copies == ["there", "back"]
     assert len(set(ran)) > 1
     assert len(ran) >= 3 * series.height
+
+
+def test_the_box_of_the_specimen_is_filled_on_a_gpu_too(pretended):
+    u = np.arange(96) - 47.5
+    images = np.broadcast_to(2 * np.sqrt(np.clip(36 - u**2, 0, None)), (9, 6, 96))
+    series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    options = FillOptions(("sart", "tvm", "gan"), slices=(2, 3), preview=True)
+    plain, there = (fill(series, replace(options, device=device)) for device in ("cpu", "auto"))
+    assert set(there.report["projections"].values()) == {"CUDA"}
+    assert there.report["box"]["x"] == [16, 80]
+    for method in options.methods:
+        data = plain.volumes[method].data
+        np.testing.assert_allclose(there.volumes[method].data, data, atol=2e-3 * data.max())
 
 
 def test_a_slab_too_large_for_the_gpu_is_computed_in_main_memory(series, pretended, monkeypatch):

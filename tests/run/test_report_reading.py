@@ -26,8 +26,8 @@ SOUND: dict[str, Any] = {
         "file": "/a/b.mrc", "angles": None, "dataset": None, "flip": False, "signed_bytes": None,
         "pixel_nm": 0.5, "axis": 85.3, "axis_shift": None, "bin": 1, "negate_angles": False,
         "align": True, "methods": ["wbp"], "model": "small", "device": "auto", "slices": [0, 4],
-        "preview": False, "stop": "sweeps", "box": False, "self_check": False, "trust": False,
-        "table": False, "png": False, "no_check": False, "no_gain": False,
+        "preview": False, "stop": "sweeps", "whole_field": False, "self_check": False,
+        "trust": False, "table": False, "png": False, "no_check": False, "no_gain": False,
     },
     "input": {"path": "/a/b.mrc", "sha256": SHA, "bytes": 8},
     "geometry": {"angles_deg": [-60, 0.0, 60], "pixel_nm": 0.5},
@@ -55,6 +55,8 @@ def test_a_sound_report_comes_back_as_it_was_written(tmp_path: Path):
         ("settings.slices", [1], r"settings\.slices\.1 is missing"),
         ("settings.slices", [-1, 4], r"settings\.slices\.0 is -1"),
         ("settings.device", "tpu", r"settings\.device is 'tpu'"),
+        ("settings.whole_field", 1, r"settings\.whole_field is 1: should be a valid boolean"),
+        ("settings.box", "no", r"settings\.box is 'no': should be a valid boolean"),
         ("settings.trust", 1, r"settings\.trust is 1: should be a valid boolean"),
         ("settings.file", 3, r"settings\.file"),
         ("settings.axis", "z", r"settings\.axis"),
@@ -85,7 +87,22 @@ def test_a_value_of_another_kind_is_named(tmp_path: Path, where: str, value, sen
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("name", sorted(SOUND["settings"]))
+@pytest.mark.parametrize(
+    ("older", "whole_field"), [({}, True), ({"box": False}, True), ({"box": True}, False)]
+)
+def test_an_older_report_says_in_other_words_whether_the_whole_field_was_filled(
+    tmp_path: Path, older: dict[str, bool], whole_field: bool
+):
+    report = copy.deepcopy(SOUND)
+    del report["settings"]["whole_field"]
+    report["settings"] |= older
+    write_report(tmp_path / "report.json", report)
+    report["settings"]["whole_field"] = whole_field
+    report["settings"].pop("box", None)
+    assert read_report(tmp_path) == report
+
+
+@pytest.mark.parametrize("name", sorted(SOUND["settings"].keys() - {"whole_field"}))
 def test_a_setting_that_is_missing_is_named(tmp_path: Path, name: str):
     report = copy.deepcopy(SOUND)
     del report["settings"][name]

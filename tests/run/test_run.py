@@ -17,6 +17,7 @@ from napari_wedgefill.run.events import (
     Aligned,
     ComparisonPicture,
     Done,
+    Field,
     Finished,
     Progress,
     QuickCheck,
@@ -54,7 +55,7 @@ def events(series):
 def test_all_that_was_asked_for_comes_in_order(events):
     kinds = [type(event) for event in events if not isinstance(event, Progress)]
     checks = [QuickCheck, SelfCheck, TrustMap, ResultsTable, ComparisonPicture, Done]
-    assert kinds == [Aligned, Finished, Finished, Finished, *checks]
+    assert kinds == [Aligned, Field, Finished, Finished, Finished, *checks]
     methods = [event.method for event in events if isinstance(event, Finished)]
     assert methods == ["wbp", "sart", "gan"]  # by what they use; results list them as asked
     (table,) = (event for event in events if isinstance(event, ResultsTable))

@@ -14,7 +14,7 @@ import shutil
 import threading
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,8 @@ from ..errors import WedgefillError
 from ..joint_model.registry import load
 from ..memory import check_disk_room
 from ..methods import METHODS
+from ..pipeline.box import Box, Field
+from ..pipeline.fill import choose_field
 from ..pipeline.parts import Kept, Part, count_voxels, cut_parts, iter_part
 from ..pipeline.session import Session
 from ..pipeline.streaming import SolvedSlab
@@ -45,7 +47,7 @@ Floats = NDArray[np.float32]
 #: Series are cut into parts of about so many voxels; smaller ones stay whole.
 PART_VOXELS = 1 << 27
 #: Names in the folder of the parts.
-PLAN, ALIGNED = "plan.json", "aligned.pickle"
+PLAN, ALIGNED, FIELD = "plan.json", "aligned.pickle", "field.json"
 FOLDER = ".wedgefill-parts"
 #: What may be in the second, by package.
 ALIGNED_NAMES = {
@@ -127,6 +129,21 @@ class PartStore:
             return None
         aligned: Aligned = _Unpickler(io.BytesIO(content)).load()
         return aligned
+
+    def write_field(self, field: Field) -> None:
+        """Keep what the parts are cut from: one choice for all workers."""
+        self._files.write(FIELD, json.dumps(asdict(field)).encode())
+
+    def read_field(self) -> Field | None:
+        """Return what the parts are cut from; None if that was not chosen yet."""
+        content = self._files.read(FIELD)
+        if content is None:
+            return None
+        found = json.loads(content)
+        box = found["box"]
+        if box is not None:
+            box = Box(**{name: tuple(numbers) for name, numbers in box.items()})
+        return Field(box, found["sentence"])
 
     def write(self, part: Part, solved: SolvedSlab) -> None:
         """Keep a part. Slices come first in its file: some of them lie side by side."""
@@ -272,8 +289,8 @@ def describe_run(job: SeriesJob, series: TiltSeries, input_sha256: str) -> dict[
 
 
 def is_large(job: SeriesJob, series: TiltSeries, part_voxels: int | None) -> bool:
-    """Tell whether a series is to be cut; with a box of the specimen, never."""
-    if part_voxels is None or job.options.fill.box:
+    """Tell whether a series is to be cut."""
+    if part_voxels is None:
         return False
     return count_voxels(series, job.options.fill) >= 2 * part_voxels
 
@@ -308,8 +325,15 @@ def iter_plan(
             assert aligned is not None
             store.write_aligned(aligned)
         series = aligned.series
+    yield Progress("looking for the specimen", 0.0)
+    series, options, _ = session.correct(series, job.options.fill)
+    field = store.read_field()
+    if field is None:
+        field = choose_field(series, options, session)
+        store.write_field(field)
+    session.adopt_field(series, field)
     there = set(store.list_parts())
-    phases = cut_parts(series, job.options.fill, session, part_voxels)
+    phases = cut_parts(series, options, session, part_voxels)
     n_volumes = len(job.options.fill.methods)
     to_come = 2 * n_volumes * 4 * count_voxels(series, job.options.fill)
     store.check_room(to_come - sum(store.measure_bytes(part) for part in there))
@@ -335,14 +359,17 @@ def iter_solve(
         Last: it is kept.
     """
     store = PartStore(job.name, place)
-    if not store.exists():
+    field = store.read_field()
+    if field is None:
         raise WedgefillError(
             f"{place}: the folder of its parts is gone; leave hidden folders alone while a batch "
             "runs, and repeat the command."
         )
     if part not in store.list_parts():
         series = _open_series(job, place, store)
-        steps = iter_part(series, job.options.fill, part, session, store)
+        series, options, _ = session.correct(series, job.options.fill)
+        session.adopt_field(series, field)
+        steps = iter_part(series, options, part, session, store)
         solved = yield from relay(steps, lambda step: Progress(*step))
         store.write(part, solved)
     yield part
@@ -374,4 +401,5 @@ def take_up(store: PartStore, key: Mapping[str, Any], job: SeriesJob) -> Kept | 
     """Return what was solved of a run, if anything."""
     if not store.belongs_to(key):
         return None
-    return Kept(store, store.read_aligned() if job.options.align else None)
+    aligned = store.read_aligned() if job.options.align else None
+    return Kept(store, aligned, store.read_field())

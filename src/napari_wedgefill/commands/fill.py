@@ -140,9 +140,10 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
         help="memory that may be held, such as 4GB (half of what is free)",
     )
     parser.add_argument(
-        "--box",
+        "--whole-field",
         action="store_true",
-        help="work on a box around the specimen where there is vacuum all around it: less time",
+        help="fill the whole field of view; by default only a box around the specimen is filled "
+        "where the images show vacuum all around it",
     )
     parser.add_argument(
         "--no-gain",
@@ -170,7 +171,7 @@ def make_fill_options(args: argparse.Namespace) -> FillOptions:
         preview=args.preview,
         stop=args.stop,
         max_memory=args.max_memory,
-        box=args.box,
+        whole_field=args.whole_field,
         gain=not args.no_gain,
     )
 

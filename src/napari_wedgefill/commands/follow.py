@@ -22,7 +22,7 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
     The generator is closed at once when this is interrupted.
     """
     from ..prepare import Aligned
-    from ..run.events import ImagesCorrected
+    from ..run.events import Field, ImagesCorrected
     from ..run.folder import NotWritten, Recorded
     from ..trust.verdicts import QuickCheck, SelfCheck
 
@@ -35,6 +35,9 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
                 line.say(event.report.sentence)
             elif isinstance(event, ImagesCorrected):
                 line.say(f"{event.corrections.sentence} (--no-gain leaves them as they are.)")
+            elif isinstance(event, Field):
+                undo = "" if event.box is None else " (--whole-field fills all of it.)"
+                line.say(event.sentence + undo)
             elif isinstance(event, QuickCheck | SelfCheck):
                 line.say(event.sentence)
             elif isinstance(event, Recorded):

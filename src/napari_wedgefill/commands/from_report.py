@@ -52,7 +52,8 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
             "leave one of them out."
         )
     report = read_report(args.from_report)
-    settings = {name: report["settings"][name] for name in Settings.model_fields}
+    names = [name for name, field in Settings.model_fields.items() if not field.exclude]
+    settings = {name: report["settings"][name] for name in names}
     for name in PATHS:
         now = getattr(args, name) or settings[name]
         settings[name] = paths_from_json(now, name)

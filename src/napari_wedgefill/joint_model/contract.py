@@ -105,7 +105,8 @@ def compute_first_estimates(
 
     `sinogram` is in units of the density scale. These are the methods "sart" and "tvm" of a fill.
     """
-    sart = last(iter_sart(beam, sinogram, contract.sart_sweeps))
+    lengths = None if beside is None else beside.ray_lengths
+    sart = last(iter_sart(beam, sinogram, contract.sart_sweeps, ray_lengths=lengths))
     options = TvmOptions(n_steps=contract.tvm_steps)
     steps = iter_tvm(beam, sinogram, options=options, x0=sart, beside=beside)
     return FirstEstimates(sart, last(steps))

@@ -42,6 +42,7 @@ def iter_joint(
     scales: inputs.Scales,
     estimates: inputs.FirstEstimates | None = None,
     beside: Beside | None = None,
+    n_passes: int = len(VIEWS),
 ) -> Generator[Step, None, Joined]:
     """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
 
@@ -59,6 +60,8 @@ def iter_joint(
         SART and TVM of these rows, of the same kind, if they are there already; computed otherwise.
     beside : Beside, optional
         What was measured beside these rows.
+    n_passes : int
+        Of the refinement, if the model has one; by default, from every side of `VIEWS`.
 
     Yields
     ------
@@ -85,7 +88,8 @@ def iter_joint(
     until = 0.4 if model.model.refines else 0.9
     volume = _turn_into_volume((yield from _run_stage(model, "tomogram", channels, 0.3, until)))
     if model.model.refines:
-        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales, beside=beside)
+        views = VIEWS[:n_passes]
+        passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales, views, beside)
         volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
     steps = iter_consistency(beam, sinogram, volume, scales, cautious=True, beside=beside)
     return Joined((yield from _restore(steps, 0.9, 1.0)), held.share)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from typing import TYPE_CHECKING
 
-from .method import Memory, Method, Problem, Solution, Step
+from .method import Effort, Memory, Method, Problem, Solution, Step
 
 if TYPE_CHECKING:
     from ..joint_model.model import JointModel
@@ -20,7 +20,13 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
     starts = problem.starts
     estimates = FirstEstimates(starts["sart"], starts["tvm"]) if starts else None
     joined = yield from iter_joint(
-        problem.model, problem.beam, problem.sinogram, problem.scales, estimates, problem.beside
+        problem.model,
+        problem.beam,
+        problem.sinogram,
+        problem.scales,
+        estimates,
+        problem.beside,
+        n_passes=problem.passes["gan"],
     )
     return Solution(joined.volume, noise_share=joined.noise_share)
 
@@ -48,5 +54,6 @@ GAN = Method(
     solve=solve,
     uses=("sart", "tvm"),
     suits=suits,
+    effort=Effort(usual=3, preview=1, unit="passes"),
     needs_model=True,
 )

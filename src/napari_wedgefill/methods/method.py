@@ -27,8 +27,9 @@ class Effort:
     ----------
     usual, preview : int
         Passes of a fill and of a preview.
-    unit : {"sweeps", "steps"}
-        A sweep takes every tilt once, a step only a few of them.
+    unit : {"sweeps", "steps", "passes"}
+        A sweep takes every tilt once, a step only a few of them; a pass is one of the refinement
+        network, between two steps of consistency.
     stops_at_noise : bool
         Whether the method can end slice by slice once what is left unexplained is noise.
     """

@@ -30,8 +30,13 @@ def solve_by_sirt(problem: Problem) -> Generator[Step, None, Solution]:
 def _sweep(
     method: Method, solver: Callable[..., Iterator[Sweep]], problem: Problem
 ) -> Generator[Step, None, Solution]:
-    n_sweeps = problem.passes[method.name]
-    sweeps = solver(problem.beam, problem.sinogram, n_sweeps, stop_at=problem.stop_at)
+    sweeps = solver(
+        problem.beam,
+        problem.sinogram,
+        problem.passes[method.name],
+        stop_at=problem.stop_at,
+        ray_lengths=None if problem.beside is None else problem.beside.ray_lengths,
+    )
     return (yield from run_sweeps(method.label, sweeps))
 
 

@@ -11,12 +11,13 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
     """Start from SART, the fill's own where it is there, and minimise the total variation."""
     from ..reconstruct import TvmOptions, iter_sart, iter_tvm, last
 
-    beam, rows = problem.beam, problem.sinogram
+    beam, rows, beside = problem.beam, problem.sinogram, problem.beside
     start = problem.starts.get("sart")
     if start is None:
-        start = last(iter_sart(beam, rows, problem.passes["sart"]))
+        lengths = None if beside is None else beside.ray_lengths
+        start = last(iter_sart(beam, rows, problem.passes["sart"], ray_lengths=lengths))
     options = TvmOptions(n_steps=problem.passes["tvm"])
-    sweeps = iter_tvm(beam, rows, options=options, x0=start, beside=problem.beside)
+    sweeps = iter_tvm(beam, rows, options=options, x0=start, beside=beside)
     return (yield from run_sweeps("TVM", sweeps))
 
 

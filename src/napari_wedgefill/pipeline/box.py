@@ -12,7 +12,7 @@ a band of slices, or in the mean of all tilts; and where in doubt there is no bo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,11 +41,16 @@ PATCH, BAND = 5, 32
 NEIGHBOURS = 2
 #: Vacuum around the specimen, in voxels: what networks and interpolation look at beyond its edge.
 MARGIN = 12
+#: Voxels of that in which a volume fades out: a streak that would run on through the field piles
+#: up in the last ones.
+FADE = 8
 #: Slices of vacuum at either end along the tilt axis.
 MARGIN_SLICES = 12
-#: Depth and width are multiples of this, which the networks need not pad, and at least as many
-#: voxels as the networks were trained on: in smaller boxes they do less well.
-MULTIPLE, FEWEST = 16, 128
+#: Depth and width are multiples of this, which the networks need not pad.
+MULTIPLE = 16
+#: Voxels of a box at least, along both: as many as the networks were trained on, for in smaller
+#: boxes they do less well. A preview is for a look, and comes in half the time.
+FEWEST, FEWEST_IN_PREVIEW = 128, 64
 #: Pixels of the rings around the box in which all tilts together are searched for matter.
 RING = 8
 #: A box that is larger than this share of a slice saves too little.
@@ -79,11 +84,13 @@ class Box:
         """Voxels along x, and pixels of a cropped row."""
         return self.x[1] - self.x[0]
 
-    @property
-    def share(self) -> float:
-        """Share of the field's voxels that lie in it."""
-        n_voxels = self.depth * (self.y[1] - self.y[0]) * self.width
-        return n_voxels / float(np.prod(self.field))
+    def measure_share(self, start: int, stop: int) -> float:
+        """Return the share of the voxels of some slices that lie in it."""
+        inside = self.within(start, stop)
+        if inside is None:
+            return 0.0
+        n_voxels = self.depth * (inside.y[1] - inside.y[0]) * self.width
+        return n_voxels / float(np.prod(inside.field))
 
     def within(self, start: int, stop: int) -> Box | None:
         """Return the part of the box in some slices, counted from `start`; None if it has none."""
@@ -91,6 +98,20 @@ class Box:
         if first >= last:
             return None
         return Box(self.z, (first, last), self.x, (self.field[0], stop - start, self.field[2]))
+
+    def spread(self, n_slices: int) -> Box:
+        """Return the box of other slices of the same specimen, in all of them."""
+        depth, _, width = self.field
+        return replace(self, y=(0, n_slices), field=(depth, n_slices, width))
+
+    def mirrored(self, *, z: bool, x: bool) -> Box:
+        """Return the box of a volume that is mirrored along some axes."""
+        depth, _, width = self.field
+        return replace(
+            self,
+            z=(depth - self.z[1], depth - self.z[0]) if z else self.z,
+            x=(width - self.x[1], width - self.x[0]) if x else self.x,
+        )
 
     def cut(self, volume: Floats) -> Floats:
         """Return the box's part of a volume (z, y, x), a view."""
@@ -121,13 +142,14 @@ class Box:
         starts = np.rint(at - centre(self.width)).astype(int).clip(0, width - self.width)
         shifts = at - starts - centre(self.width)
         cropped = ParallelBeam(beam.angles_deg, self.width, self.depth, tilt_shifts_px=shifts)
-        return Crop(starts, cropped)
+        fade = np.outer(_fade(self.z, depth), _fade(self.x, width))
+        return Crop(starts, cropped, beam, fade.astype(np.float32))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for the report."""
         return {
             **{name: list(getattr(self, name)) for name in "zyx"},
-            "share_of_field": round(self.share, 4),
+            "share_of_field": round(self.measure_share(0, self.field[1]), 4),
         }
 
 
@@ -141,27 +163,38 @@ class Crop:
         First pixel of each tilt's row.
     beam : ParallelBeam
         Projects the box to the cropped rows.
+    field : ParallelBeam
+        Projects the whole field to whole rows.
+    fade : ndarray, float32, (depth, width)
+        What a volume is multiplied by, so that it ends without a seam.
     """
 
     starts: NDArray[np.intp]
     beam: ParallelBeam
+    field: ParallelBeam
+    fade: Floats
 
     def apply(self, sinogram: Floats) -> tuple[Floats, Beside]:
         """Crop rows (n_tilts, width, n_slices) to the box's width, and sum up what lies beside."""
-        pixels = self.starts[:, None] + np.arange(self.beam.width)
-        cropped: Floats = sinogram[np.arange(self.beam.n_tilts)[:, None], pixels]
+        pixels = np.arange(self.beam.n_tilts)[:, None], self.starts[:, None] + self._columns
+        cropped: Floats = sinogram[pixels]
         squares = np.zeros(sinogram.shape[2])
         for row, start, stop in zip(sinogram, self.starts, self.stops, strict=True):
             squares += np.square(row[:start], dtype=np.float64).sum(axis=0)
             squares += np.square(row[stop:], dtype=np.float64).sum(axis=0)
         n_pixels = self.beam.n_tilts * (sinogram.shape[1] - self.beam.width)
-        return cropped, Beside(squares.astype(np.float32), n_pixels)
+        lengths = self.field.ray_lengths[pixels]
+        return cropped, Beside(squares.astype(np.float32), n_pixels, lengths)
 
     def holds(self, extents: Doubles) -> bool:
         """Tell whether what lies between some positions (n_tilts, 2) is well within the rows."""
         room = MARGIN / 2
         left, right = extents[:, 0] - self.starts, self.stops - 1 - extents[:, 1]
         return bool((left >= room).all() and (right >= room).all())
+
+    @property
+    def _columns(self) -> NDArray[np.intp]:
+        return np.arange(self.beam.width)
 
     @property
     def stops(self) -> NDArray[np.intp]:
@@ -171,14 +204,57 @@ class Crop:
 
 @dataclass(frozen=True)
 class Field:
-    """What a fill works on, and why, in words."""
+    """What a fill works on.
+
+    Attributes
+    ----------
+    box : Box or None
+        Of the specimen; None for the whole field of view.
+    sentence : str
+        What was chosen, and why, for people.
+    """
 
     box: Box | None
-    reason: str
+    sentence: str
+
+    @classmethod
+    def of_box(cls, box: Box) -> Field:
+        """Choose a box."""
+        z, y, x = (f"{stop - start}" for start, stop in (box.z, box.y, box.x))
+        field = " x ".join(str(n) for n in box.field)
+        return cls(
+            box,
+            f"Filled in a box of {z} x {y} x {x} of {field} voxels (z, y, x): "
+            "the images show vacuum all around it.",
+        )
+
+    @classmethod
+    def of_all(cls, reason: str) -> Field:
+        """Choose the whole field of view for a reason."""
+        return cls(None, f"Filled over the whole field of view: {reason}.")
+
+    def spread(self, n_slices: int) -> Field:
+        """Return the field of other slices of the same specimen."""
+        return self if self.box is None else replace(self, box=self.box.spread(n_slices))
+
+    def mirrored(self, *, z: bool, x: bool) -> Field:
+        """Return the field of a volume that is mirrored along some axes."""
+        return self if self.box is None else replace(self, box=self.box.mirrored(z=z, x=x))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for the report."""
+        return {
+            "box": None if self.box is None else self.box.to_dict(),
+            "field": self.sentence,
+        }
 
 
 def find_box(
-    series: TiltSeries, beam: ParallelBeam, normalisation: Normalisation, scales: Scales
+    series: TiltSeries,
+    beam: ParallelBeam,
+    normalisation: Normalisation,
+    scales: Scales,
+    fewest: int = FEWEST,
 ) -> Field:
     """Find the smallest box around all that a series shows, if vacuum lies all around it.
 
@@ -194,6 +270,8 @@ def find_box(
         Its geometry.
     normalisation, scales : Normalisation, Scales
         As they were measured on it.
+    fewest : int
+        Voxels that the box has at least along z and x.
 
     Returns
     -------
@@ -201,26 +279,22 @@ def find_box(
         Without a box where something leaves the field, or where a box would save little.
     """
     seen = _survey(series, normalisation, float(scales.sinogram), float(scales.noise))
-    if not np.isfinite(seen.extents).all():
-        return Field(None, "whole field: some tilt shows nothing that stands out of the noise")
-    if seen.extents[:, 0].min() < MARGIN or seen.extents[:, 1].max() >= series.width - MARGIN:
-        return Field(None, "whole field: the images show matter up to their edges")
+    if isinstance(seen, str):
+        return Field.of_all(seen)
     extents = _share_with_neighbours(beam, seen.extents)
     half = 0.0
     while True:
-        box = _enclose(beam, series.height, seen.y, extents, half)
+        box = _enclose(beam, series.height, seen.y, extents, half, fewest)
         if box is None:
-            return Field(None, "whole field: the specimen fills most of it")
+            return Field.of_all("the specimen takes most of it")
         crop = box.crop(beam)
         verdict = _judge_outside(crop, seen) if crop.holds(extents) else "more"
         if verdict == "vacuum":
             break
         if verdict == "film":
-            return Field(None, "whole field: what lies around the specimen is not vacuum")
+            return Field.of_all("what lies around the specimen is not vacuum")
         half = box.width / 2 + MULTIPLE / 2 - MARGIN
-    z, y, x = (f"{stop - start}" for start, stop in (box.z, box.y, box.x))
-    field = " x ".join(str(n) for n in box.field)
-    return Field(box, f"the specimen lies in {z} x {y} x {x} of {field} voxels")
+    return Field.of_box(box)
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,7 +304,7 @@ class _Survey:
     Attributes
     ----------
     extents : ndarray, float64, (n_tilts, 2)
-        First and last detector pixel at which each tilt shows matter; NaN where it shows none.
+        First and last detector pixel at which each tilt shows matter.
     y : tuple of int
         First slice that shows any, and one past the last.
     profiles : ndarray, float64, (n_tilts, width)
@@ -245,11 +319,14 @@ class _Survey:
     noise: float
 
 
-def _survey(series: TiltSeries, normalisation: Normalisation, peak: float, noise: float) -> _Survey:
+def _survey(
+    series: TiltSeries, normalisation: Normalisation, peak: float, noise: float
+) -> _Survey | str:
+    """See what the images of a series show; say why there is no box as soon as one tells it."""
     noise /= peak
     shape = series.height, series.width
     windows = [_Window((PATCH, PATCH), shape, noise), _Window((BAND, PATCH), shape, noise)]
-    extents = np.full((series.n_tilts, 2), np.nan)
+    extents = np.empty((series.n_tilts, 2))
     shows = np.zeros(series.height, bool)
     profiles = np.empty((series.n_tilts, series.width))
     for tilt, image in enumerate(series.images):
@@ -257,13 +334,14 @@ def _survey(series: TiltSeries, normalisation: Normalisation, peak: float, noise
         matter = windows[0].find(path) | windows[1].find(path)
         shows |= matter.any(axis=1)
         columns = np.flatnonzero(matter.any(axis=0))
-        if columns.size:
-            extents[tilt] = columns[0], columns[-1]
+        if not columns.size:
+            return "some tilt shows nothing that stands out of the noise"
+        extents[tilt] = columns[0], columns[-1]
+        if columns[0] < MARGIN or columns[-1] >= series.width - MARGIN:
+            return "the images show matter up to their edges"
         profiles[tilt] = path.mean(axis=0)
     at = np.flatnonzero(shows)
-    y = (0, series.height)
-    if at.size:
-        y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
+    y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
     return _Survey(extents, y, profiles, noise / np.sqrt(series.height))
 
 
@@ -338,7 +416,12 @@ def _solve(
 
 
 def _enclose(
-    beam: ParallelBeam, height: int, y: tuple[int, int], extents: Doubles, least: float
+    beam: ParallelBeam,
+    height: int,
+    y: tuple[int, int],
+    extents: Doubles,
+    least: float,
+    fewest: int,
 ) -> Box | None:
     """Return the smallest box around what all strips have in common.
 
@@ -352,6 +435,8 @@ def _enclose(
         First and last detector pixel of each strip.
     least : float
         Half the width that the box has at least, without margins.
+    fewest : int
+        Voxels that it has at least along z and x.
 
     Returns
     -------
@@ -365,7 +450,8 @@ def _enclose(
     x, z = (left[0] + right[0]) / 2, (top[1] + bottom[1]) / 2
     along = beam.rays.axis_u + x * beam.rays.cosines + z * beam.rays.sines
     reach = float(np.abs(extents - along[:, None]).max())
-    width = _round_up(2 * (max(reach, (right[0] - left[0]) / 2, least) + MARGIN) + 1)
+    size = 2 * (max(reach, (right[0] - left[0]) / 2, least) + MARGIN) + 1
+    width = max(fewest, _round_up(size))
     depth = min(max(_round_up(bottom[1] - top[1] + 2 * MARGIN + 1), width), beam.depth)
     if width * depth > LARGEST * beam.width * beam.depth:
         return None
@@ -377,8 +463,19 @@ def _enclose(
     )
 
 
+def _fade(part: tuple[int, int], whole: int) -> Doubles:
+    """Weights of the voxels of a part of an axis; it fades where it ends inside the whole."""
+    ramp = np.sin(np.pi / 2 * (np.arange(FADE) + 0.5) / FADE) ** 2
+    weights = np.ones(part[1] - part[0])
+    if part[0] > 0:
+        weights[:FADE] = ramp
+    if part[1] < whole:
+        weights[-FADE:] = ramp[::-1]
+    return weights
+
+
 def _round_up(size: float) -> int:
-    return max(FEWEST, MULTIPLE * int(np.ceil(size / MULTIPLE)))
+    return MULTIPLE * int(np.ceil(size / MULTIPLE))
 
 
 def _place(middle: float, size: int, whole: int) -> tuple[int, int]:

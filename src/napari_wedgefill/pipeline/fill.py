@@ -106,11 +106,10 @@ def iter_fill(
     yield clock.tell("measuring intensities", 0.0)
     start = time.monotonic()
     calibration = session.calibrate(series)
-    field = _find_field(series, options, session)
-    if options.box:
-        yield clock.tell(field.reason, 0.0)
+    field = choose_field(series, options, session)
     seconds = {"intensities": time.monotonic() - start}
     first = 0 if options.slices is None else options.slices[0]
+    share = 1.0 if field.box is None else field.box.measure_share(first, first + part.height)
     finished: dict[str, Floats] = {}
     tallies: dict[str, Tally] = {}
     for k, method in enumerate(methods):
@@ -123,8 +122,9 @@ def iter_fill(
                 slabs = plan_slabs(method, run.beam, part.height, model, options)
                 steps = iter_slabs(run, slabs, writer, kept)
             else:
-                steps = iter_box_slabs(run, field.box, first, writer)
-            tallies[method.name] = yield from relay(steps, _tell_steps(clock, methods, k))
+                steps = iter_box_slabs(run, field.box, first, writer, kept)
+            tell = _tell_steps(clock, methods, k, share)
+            tallies[method.name] = yield from relay(steps, tell)
         seconds[method.name] = time.monotonic() - start
         volume = outline.fill_with(sink.fetch(outline))
         finished[method.name] = volume.data
@@ -132,7 +132,7 @@ def iter_fill(
     report = _write_report(series, options, calibration, model, seconds, tallies)
     if corrections is not None:
         report |= corrections.to_dict()
-    yield Done(report | {"box": None if field.box is None else field.box.to_dict()})
+    yield Done(report | field.to_dict())
 
 
 def check_fill(
@@ -155,7 +155,7 @@ def check_fill(
             plan_slabs(method, beam, part.height, model, options)
         except WedgefillError:
             # What does not fit into memory whole may fit where the specimen is.
-            box = None if method.fills_field else _find_field(series, options, session).box
+            box = None if method.fills_field else choose_field(series, options, session).box
             if box is None:
                 raise
             plan_slabs(method, box.crop(beam).beam, part.height, model, options)
@@ -164,10 +164,14 @@ def check_fill(
     return model
 
 
-def _find_field(series: TiltSeries, options: FillOptions, session: Session) -> Field:
-    if options.box:
-        return session.find_field(series)
-    return Field(None, "whole field")
+def choose_field(series: TiltSeries, options: FillOptions, session: Session) -> Field:
+    """Choose what a fill works on: the box of the specimen if there is one, or the whole field."""
+    if options.whole_field:
+        return Field.of_all("that was asked for")
+    if all(METHODS[name].fills_field for name in options.methods):
+        labels = " and ".join(METHODS[name].label for name in options.methods)
+        return Field.of_all(f"{labels} always covers it")
+    return session.find_field(series, is_preview=options.preview)
 
 
 def iter_preview(
@@ -214,13 +218,18 @@ def _enlarge(volume: Volume, n: int, series: TiltSeries) -> Volume:
     )
 
 
-def _tell_steps(clock: Clock, methods: list[Method], k: int) -> Callable[[Step], Progress]:
-    """Return what turns a step of the k-th method into the progress of the fill."""
-    total = sum(method.cost for method in methods)
-    before = sum(method.cost for method in methods[:k])
+def _tell_steps(
+    clock: Clock, methods: list[Method], k: int, share: float
+) -> Callable[[Step], Progress]:
+    """Return what turns a step of the k-th method into the progress of the fill.
+
+    Methods that work on the box of the specimen cost a `share` of what the whole field costs.
+    """
+    costs = [method.cost * (1.0 if method.fills_field else share) for method in methods]
+    total, before = max(sum(costs), 1e-9), sum(costs[:k])
 
     def tell(step: Step) -> Progress:
-        return clock.tell(step[0], (before + methods[k].cost * step[1]) / total)
+        return clock.tell(step[0], (before + costs[k] * step[1]) / total)
 
     return tell
 

@@ -47,7 +47,10 @@ class Gpu:
     def move(self, problem: Problem) -> Problem:
         """Return a problem whose arrays lie on the GPU."""
         starts = {name: self.put(array) for name, array in problem.starts.items()}
-        return replace(problem, sinogram=self.put(problem.sinogram), starts=starts)
+        beside = problem.beside
+        if beside is not None:
+            beside = replace(beside, squares=self.put(beside.squares))
+        return replace(problem, sinogram=self.put(problem.sinogram), starts=starts, beside=beside)
 
     @staticmethod
     def get(tensor: Tensor) -> Floats:

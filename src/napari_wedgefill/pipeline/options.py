@@ -35,9 +35,10 @@ class FillOptions:
         is left unexplained is no more than the noise, after three times that number at most.
     max_memory : int, optional
         Bytes that the process may hold in memory; by default, half of what is free.
-    box : bool
-        Where the images show vacuum all around the specimen, all methods but WBP work on a box
-        around it (`box.find_box`), which takes less time; by default, on the whole field of view.
+    whole_field : bool
+        Fill the whole field of view even where the images show vacuum all around the specimen. By
+        default all methods but WBP then work on a box around it (`box.find_box`), which takes less
+        time.
     gain : bool
         Correct intensities that are wrong beyond doubt (`corrections.correct_intensities`): frames
         that were never measured, a background that rises, images that are too bright or too dark.
@@ -50,7 +51,7 @@ class FillOptions:
     preview: bool = False
     stop: str = "sweeps"
     max_memory: int | None = None
-    box: bool = False
+    whole_field: bool = False
     gain: bool = True
 
     def count_passes(self) -> dict[str, int]:

@@ -15,11 +15,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..methods import METHODS, Step, sort_by_dependence
+from ..methods import METHODS, Method, Step, sort_by_dependence
 from ..progress import relay
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
-from .fill import check_fill
+from .box import Box, Field
+from .fill import check_fill, choose_field
 from .options import FillOptions
 from .session import Session
 from .slabs import choose_lanes
@@ -57,10 +58,13 @@ class Kept:
         Of its fill.
     aligned : Aligned or None
         What its alignment gave.
+    field : Field or None
+        What its parts were cut from.
     """
 
     parts: KeptParts
     aligned: Any = None
+    field: Field | None = None
 
 
 def count_voxels(series: TiltSeries, options: FillOptions) -> int:
@@ -72,7 +76,7 @@ def count_voxels(series: TiltSeries, options: FillOptions) -> int:
 def cut_parts(
     series: TiltSeries, options: FillOptions, session: Session, most_voxels: int
 ) -> list[list[Part]]:
-    """Cut a fill into parts of about so many voxels.
+    """Cut a fill into parts of about so many voxels; vacuum around a box is no part.
 
     Returns
     -------
@@ -85,6 +89,7 @@ def cut_parts(
         If the options cannot be met.
     """
     model = check_fill(series, options, session)
+    series, options, _ = session.correct(series, options)
     start, stop = options.slices or (0, series.height)
     beam = ParallelBeam(series.angles_deg, series.width, axis_shift_px=series.axis_shift_px)
     level: dict[str, int] = {}
@@ -92,21 +97,33 @@ def cut_parts(
     for method in sort_by_dependence(options.methods):
         before = [level[name] for name in method.uses if name in level]
         level[method.name] = max(before, default=-1) + 1
-        lanes = choose_lanes(method, beam, method.reach(model))
-        n = max(1, round(most_voxels / (beam.depth * beam.width * lanes))) * lanes
         if level[method.name] == len(phases):
             phases.append([])
+        box = _find_box(method, series, options, session)
+        if box is not None and (box := box.within(start, stop)) is None:
+            continue
+        seen = beam if box is None else box.crop(beam).beam
+        lanes = choose_lanes(method, seen, method.reach(model))
+        n = max(1, round(most_voxels / (seen.depth * seen.width * lanes))) * lanes
+        begin, end = (0, stop - start) if box is None else box.y
         phases[level[method.name]] += [
-            Part(method.name, first, min(first + n, stop - start))
-            for first in range(0, stop - start, n)
+            Part(method.name, first, min(first + n, end)) for first in range(begin, end, n)
         ]
     return phases
+
+
+def _find_box(
+    method: Method, series: TiltSeries, options: FillOptions, session: Session
+) -> Box | None:
+    return None if method.fills_field else choose_field(series, options, session).box
 
 
 def iter_part(
     series: TiltSeries, options: FillOptions, part: Part, session: Session, kept: KeptParts
 ) -> Generator[Step, None, SolvedSlab]:
     """Solve a part; yields steps, with fractions of the part, and returns its voxels.
+
+    Those of a method that works on the box of the specimen are the voxels of the box.
 
     Parameters
     ----------
@@ -125,8 +142,12 @@ def iter_part(
     model = check_fill(series, options, session)
     series, options, _ = session.correct(series, options)
     whole = series if options.slices is None else series.rows(*options.slices)
+    box = _find_box(method, series, options, session)
+    begin = 0 if options.slices is None else options.slices[0]
+    inside = None if box is None else box.within(begin, begin + whole.height)
+    lowest, highest = (0, whole.height) if inside is None else inside.y
     reach = method.reach(model)
-    first, last = max(part.start - reach, 0), min(part.stop + reach, whole.height)
+    first, last = max(part.start - reach, lowest), min(part.stop + reach, highest)
     finished: dict[str, Floats] = {}
     for name in (name for name in method.uses if name in options.methods):
         found = kept.find(name, first, last)
@@ -139,6 +160,7 @@ def iter_part(
         options,
         model,
         choose_starts(method, finished, model, options),
+        None if inside is None else inside.crop(session.calibrate(series).beam),
     )
     slabs = plan_slabs(method, run.beam, last - first, model, options)
     collected = _Collected(

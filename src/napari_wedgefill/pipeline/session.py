@@ -50,7 +50,8 @@ class Session:
     def __init__(self) -> None:
         self._model: JointModel | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
-        self._fields: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
+        self._fields: WeakKeyDictionary[TiltSeries, dict[int, Field]] = WeakKeyDictionary()
+        self._adopted: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
         self._corrected: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, Corrections]] = (
             WeakKeyDictionary()
         )
@@ -116,14 +117,25 @@ class Session:
         beam = ParallelBeam(part.angles_deg, part.width, axis_shift_px=part.axis_shift_px)
         self._calibrations[part] = replace(whole, beam=beam)
 
-    def find_field(self, series: TiltSeries) -> Field:
-        """Find the box of the specimen in a series, once, or why there is none."""
-        if series not in self._fields:
-            from .box import find_box
+    def adopt_field(self, series: TiltSeries, field: Field) -> None:
+        """Let a series be filled where another one is that shows the same specimen."""
+        self._adopted[series] = field
 
+    def find_field(self, series: TiltSeries, *, is_preview: bool = False) -> Field:
+        """Find the box of the specimen in a series, once, or why there is none.
+
+        That of a preview may be smaller than what suits the networks best.
+        """
+        from .box import FEWEST, FEWEST_IN_PREVIEW, find_box
+
+        if series in self._adopted:
+            return self._adopted[series]
+        known = self._fields.setdefault(series, {})
+        fewest = FEWEST_IN_PREVIEW if is_preview else FEWEST
+        if fewest not in known:
             found = self.calibrate(series)
-            self._fields[series] = find_box(series, found.beam, found.normalisation, found.scales)
-        return self._fields[series]
+            known[fewest] = find_box(series, found.beam, found.normalisation, found.scales, fewest)
+        return known[fewest]
 
     def bin_for_preview(self, series: TiltSeries) -> tuple[TiltSeries, int]:
         """Return a series as previews see it, and how many pixels were averaged each way."""

@@ -194,14 +194,15 @@ def iter_slabs(
             if solution.noise_share is not None:
                 tally.noise_shares.append(solution.noise_share)
             start = time.monotonic()
-            behind(partial(_write_slab, writer, slab, solution.volume, normalisation))
+            fade = None if run.crop is None else run.crop.fade
+            behind(partial(_write_slab, writer, slab, solution.volume, normalisation, fade))
             tally.seconds["waiting for the disk"] += time.monotonic() - start
             del solution
     return tally
 
 
 def iter_box_slabs(
-    run: MethodRun, box: Box, first: int, writer: SlabWriter
+    run: MethodRun, box: Box, first: int, writer: SlabWriter, kept: KeptParts | None = None
 ) -> Generator[Step, None, Tally]:
     """Reconstruct slab by slab what lies in a box; all around it there is vacuum.
 
@@ -215,6 +216,8 @@ def iter_box_slabs(
         Where the run's slices begin in the series.
     writer : SlabWriter
         Takes slices of the whole field.
+    kept : KeptParts, optional
+        What an earlier run computed, (z, x) as in the box.
     """
     height = run.series.height
     inside = box.within(first, first + height)
@@ -228,12 +231,25 @@ def iter_box_slabs(
         earlier={name: inside.cut(volume) for name, volume in run.earlier.items()},
         crop=inside.crop(run.calibration.beam),
     )
+    kept = None if kept is None else _KeptInBox(kept, inside.y[0])
     around.write_vacuum(0, inside.y[0])
     n_slices = inside.y[1] - inside.y[0]
     slabs = plan_slabs(run.method, run.beam, n_slices, run.model, run.options)
-    tally = yield from iter_slabs(run, slabs, around)
+    tally = yield from iter_slabs(run, slabs, around, kept)
     around.write_vacuum(inside.y[1], height)
     return tally
+
+
+@dataclass(frozen=True)
+class _KeptInBox:
+    """Finds parts by the slices of a box, which begin somewhere in the fill."""
+
+    parts: KeptParts
+    first: int
+
+    def find(self, method: str, start: int, stop: int) -> SolvedSlab | None:
+        """Return some slices of a method; None if not all of them are there."""
+        return self.parts.find(method, self.first + start, self.first + stop)
 
 
 class _BoxWriter:
@@ -279,10 +295,16 @@ def _time_stages(
 
 
 def _write_slab(
-    writer: SlabWriter, slab: Slab, volume: Floats, normalisation: Normalisation
+    writer: SlabWriter,
+    slab: Slab,
+    volume: Floats,
+    normalisation: Normalisation,
+    fade: Floats | None,
 ) -> None:
     """Write the slices that a slab keeps, in the units of the file; changes `volume`."""
     kept = volume[:, :, slab.start - slab.first : slab.stop - slab.first]
+    if fade is not None:
+        kept *= fade[:, :, None]
     normalisation.restore(kept, out=kept)
     writer.write(slab.start, kept)
 

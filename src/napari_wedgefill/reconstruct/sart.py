@@ -32,6 +32,7 @@ def iter_sart(
     x0: Array | None = None,
     nonnegative: bool = True,
     stop_at: float | Floats | None = None,
+    ray_lengths: Floats | None = None,
 ) -> Iterator[Sweep]:
     """Simultaneous algebraic reconstruction, a few tilts at a time.
 
@@ -53,6 +54,10 @@ def iter_sart(
         Noise of the path integrals, as a standard deviation. A slice is left alone once what it
         leaves unexplained is no larger (the discrepancy principle): from there on a solver fits
         noise. `n_sweeps` is then the most that any slice gets.
+    ray_lengths : ndarray, float32, (n_tilts, width, 1), optional
+        Lengths of the rays in a field of which the volume is a part; by default, in the volume. A
+        residual is shared out over them: with the shorter rays of a smaller volume each sweep
+        would go further, and where there is much noise, into it.
 
     Yields
     ------
@@ -64,7 +69,7 @@ def iter_sart(
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984); V. A. Morozov, Soviet Math.
     Dokl. 7, 414-417 (1966) (when to stop).
     """
-    steps = weigh_steps(beam, sinogram, spread_steps(beam.n_tilts), relaxation)
+    steps = weigh_steps(beam, sinogram, spread_steps(beam.n_tilts), relaxation, ray_lengths)
     yield from _iterate(beam, steps, n_sweeps, x0, nonnegative, stop_at)
 
 
@@ -88,6 +93,7 @@ def iter_sirt(
     x0: Array | None = None,
     nonnegative: bool = True,
     stop_at: float | Floats | None = None,
+    ray_lengths: Floats | None = None,
 ) -> Iterator[Sweep]:
     """Simultaneous iterative reconstruction: all tilts at once; parameters as `iter_sart`.
 
@@ -95,12 +101,16 @@ def iter_sirt(
     ----------
     J. Gregor and T. Benson, IEEE Trans. Med. Imaging 27, 918-924 (2008).
     """
-    steps = weigh_steps(beam, sinogram, [np.arange(beam.n_tilts)], relaxation)
+    steps = weigh_steps(beam, sinogram, [np.arange(beam.n_tilts)], relaxation, ray_lengths)
     yield from _iterate(beam, steps, n_sweeps, x0, nonnegative, stop_at)
 
 
 def weigh_steps(
-    beam: ParallelBeam, sinogram: Array, groups: list[NDArray[np.intp]], relaxation: float
+    beam: ParallelBeam,
+    sinogram: Array,
+    groups: list[NDArray[np.intp]],
+    relaxation: float,
+    ray_lengths: Floats | None = None,
 ) -> list[AlgebraicStep]:
     """Return a step for each of some groups of tilts, with row and column sums as weights.
 
@@ -114,8 +124,11 @@ def weigh_steps(
         The tilts of each step.
     relaxation : float
         Factor on the steps.
+    ray_lengths : ndarray, float32, (n_tilts, width, 1), optional
+        As in `iter_sart`.
     """
     backend = beam.backend_for(sinogram)
+    lengths = beam.ray_lengths if ray_lengths is None else ray_lengths
     # A slice for each step, in which only its own tilts see anything: one back projection for all.
     seen = np.zeros((beam.n_tilts, beam.width, len(groups)), np.float32)
     for k, tilts in enumerate(groups):
@@ -125,7 +138,7 @@ def weigh_steps(
     steps = []
     for tilts, often in zip(groups, coverage, strict=True):
         is_whole = tilts.size == beam.n_tilts
-        rows = 1.0 / np.maximum(beam.ray_lengths[tilts], 1.0)
+        rows = 1.0 / np.maximum(lengths[tilts], 1.0)
         steps.append(
             AlgebraicStep(
                 (beam if is_whole else beam.subset(tilts)).rays,

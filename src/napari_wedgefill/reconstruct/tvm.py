@@ -43,21 +43,24 @@ MOST_COMMON = 12
 
 @dataclass(frozen=True, eq=False)
 class Beside:
-    """Measured pixels beside the rows that a volume is made from: vacuum, which nothing explains.
+    """What lies beside the rows and the volume that are worked on: vacuum, which explains nothing.
 
     What is left unexplained is a mean over the whole field of view, however little of it is worked
-    on.
+    on, and rays are as long as they are there.
 
     Attributes
     ----------
     squares : array, float32, (n_slices,)
-        Sum of their squares in each slice.
+        Sum of the squares of the pixels in each slice.
     n_pixels : int
         Their number in a slice, at all tilts together.
+    ray_lengths : ndarray, float32, (n_tilts, width, 1)
+        Of the rays that are worked on, in the whole field.
     """
 
     squares: Any
     n_pixels: int
+    ray_lengths: Floats
 
     def scale(self, factor: Any) -> Beside:
         """Return what is beside rows that are multiplied by a factor, one for each slice."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..pipeline.box import Field
 from ..pipeline.corrections import Corrections
 from ..pipeline.events import Done, Finished
 from ..prepare.report import Aligned
@@ -21,6 +22,7 @@ __all__ = [
     "Aligned",
     "ComparisonPicture",
     "Done",
+    "Field",
     "Finished",
     "ImagesCorrected",
     "Progress",
@@ -51,6 +53,7 @@ RunEvent = (
     Progress
     | Aligned
     | ImagesCorrected
+    | Field
     | Finished
     | QuickCheck
     | SelfCheck

@@ -51,7 +51,7 @@ class RunOptions:
             "slices": None if fill.slices is None else list(fill.slices),
             "preview": fill.preview,
             "stop": fill.stop,
-            "box": fill.box,
+            "whole_field": fill.whole_field,
             "self_check": self.self_check,
             "trust": self.trust,
             "table": self.table,

@@ -127,7 +127,11 @@ def read_report(path: Path) -> dict[str, Any]:
     from .report_schema import Report
 
     file = path / "report.json" if path.is_dir() else path
-    return read_json(file, Report, what="report", writer="wedgefill fill")[1]
+    described, plain = read_json(file, Report, what="report", writer="wedgefill fill")
+    if "whole_field" not in plain["settings"]:
+        # Older runs filled the whole field, unless a box was asked for.
+        plain["settings"]["whole_field"] = not described.settings.box
+    return plain
 
 
 def _join_lines(match: re.Match[str]) -> str:

@@ -41,7 +41,8 @@ class Settings(_Part):
     slices: tuple[Count, Count] | None
     preview: bool
     stop: Literal["sweeps", "discrepancy"]
-    box: bool
+    whole_field: bool = True
+    box: bool = Field(default=False, exclude=True, description="Older name of the opposite.")
     self_check: bool
     trust: bool
     table: bool

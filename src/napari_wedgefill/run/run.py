@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from ..methods import METHODS
+from ..pipeline.box import Field
 from ..pipeline.events import Done
-from ..pipeline.fill import check_fill, iter_fill, outline_volume
+from ..pipeline.fill import check_fill, choose_field, iter_fill, outline_volume
 from ..pipeline.parts import Kept
 from ..pipeline.session import Session
 from ..pipeline.sinks import ArraySink, Sink
@@ -66,6 +67,8 @@ def iter_run(
         The aligned series, if that was asked for.
     ImagesCorrected
         The series without frames, slopes and uneven brightness, where these were beyond doubt.
+    Field
+        The box of the specimen that is filled, or why it is the whole field of view.
     Finished
         Each volume; what follows begins after the last one.
     QuickCheck
@@ -100,6 +103,13 @@ def iter_run(
         report |= corrections.to_dict()
         if corrections.is_corrected:
             yield ImagesCorrected(series, corrections)
+    yield told.tell(Progress("looking for the specimen", 0.0), shares.fill)
+    if kept is not None and kept.field is not None:
+        session.adopt_field(series, kept.field)
+    field = choose_field(series, options.fill, session)
+    yield field
+    shares = share_out(series, options, field)
+    told.begin_at(shares.align)
     volumes: dict[str, Volume] = {}
     seconds: dict[str, float] = {}
     parts = None if kept is None else kept.parts
@@ -187,18 +197,23 @@ class Shares:
     table: float
 
 
-def share_out(series: TiltSeries, options: RunOptions) -> Shares:
-    """Share the progress bar out among the parts of a run, by what they cost."""
+def share_out(series: TiltSeries, options: RunOptions, field: Field | None = None) -> Shares:
+    """Share the progress bar out among the parts of a run, by what they cost.
+
+    All but the alignment cost less in the box of the specimen, once that is known.
+    """
     methods = options.fill.methods
     start, stop = options.fill.slices or (0, series.height)
     n_slices, few = stop - start, min(stop - start, MOST_SLICES)
+    box = None if field is None else field.box
+    share = 1.0 if box is None else max(box.measure_share(start, stop), 1e-3)
 
     def cost(names: Iterable[str]) -> float:
         return sum(METHODS[name].cost for name in names)
 
     learned = max((METHODS[m].cost for m in methods if METHODS[m].needs_model), default=0.0)
     costs = (
-        series.height * ALIGN_COST * options.align,
+        series.height * ALIGN_COST * options.align / share,
         n_slices * cost(methods),
         count_checked_slices(n_slices) * (learned + cost(("sart", RIVAL))) * is_checked(options),
         2 * few * cost(methods) * options.self_check,
@@ -219,6 +234,10 @@ class _Teller:
     def tell(self, progress: Any, share: float) -> Progress:
         """Tell the progress of the part at work."""
         return self._clock.tell_part(progress, self._begin, share)
+
+    def begin_at(self, begin: float) -> None:
+        """Say where the part at work begins, now that it is known better."""
+        self._begin = begin
 
     def finish(self, share: float) -> None:
         """Go on to the next part."""

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..pipeline.box import Field
 from ..pipeline.events import Finished
-from ..pipeline.fill import iter_fill
+from ..pipeline.fill import choose_field, iter_fill
 from ..pipeline.options import FillOptions
 from ..pipeline.session import Calibration, Session
 from ..progress import Clock, Progress
@@ -39,7 +40,8 @@ SEARCHED = 12
 #: The other side from which the slices are filled: half a turn about the tilt axis leaves every
 #: angle as it is, so that both go through the projector together.
 TURNED = OTHER_VIEWS[0]
-#: A tilt axis that is further from the middle of the images has another place in the turned ones.
+#: A tilt axis that is further from the middle of the images has another place in the turned ones,
+#: as the box of the specimen has.
 CENTRED_PX = 0.01
 #: Mean at one end of the detector, over the path integral that counts as one, from which on the
 #: specimen goes on outside; and the part of the detector that counts as its end.
@@ -80,10 +82,9 @@ def iter_quick_check(
         return
     part, judged = _choose_slices(series, options.slices, whole)
     kept = np.setdiff1d(np.arange(series.n_tilts), withheld)
-    options = replace(
-        options, methods=("sart", RIVAL, learned), slices=None, box=False, stop="sweeps"
-    )
-    views = yield from _fill_views(part.tilts(kept), options, whole, session, clock)
+    options = replace(options, methods=("sart", RIVAL, learned), slices=None, stop="sweeps")
+    field = choose_field(series, options, session).spread(part.height)
+    views = yield from _fill_views(part.tilts(kept), options, whole, field, session, clock)
     measured = whole.normalisation.apply(part.sinograms(0, part.height))
     leaves = _find_outside(measured, whole)
     squares = {
@@ -164,6 +165,7 @@ def _fill_views(
     series: TiltSeries,
     options: FillOptions,
     whole: Calibration,
+    field: Field,
     session: Session,
     clock: Clock,
 ) -> Generator[Progress, None, list[dict[str, Floats]]]:
@@ -171,13 +173,15 @@ def _fill_views(
     n, images = series.height, np.asarray(series.images)
     # Mirrored along the tilt axis too where they are stacked, so that like meets like.
     turned = images[:, ::-1, ::-1]
-    if abs(series.axis_shift_px) < CENTRED_PX:
+    fields = [field, field.mirrored(z=True, x=True)]
+    if abs(series.axis_shift_px) < CENTRED_PX and field.box is None:
         runs = [replace(series, images=np.concatenate([images, turned], axis=1))]
     else:
         runs = [series, replace(series, images=turned, axis_shift_px=-series.axis_shift_px)]
     volumes: list[dict[str, Floats]] = [{} for _ in runs]
     for k, run in enumerate(runs):
         session.adopt(run, whole)
+        session.adopt_field(run, fields[k])
         for event in iter_fill(run, options, session=session):
             if isinstance(event, Progress):
                 yield clock.tell("quick check", (k + event.fraction) / len(runs))

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..methods import METHODS
 from ..pipeline.events import Finished
-from ..pipeline.fill import iter_fill
+from ..pipeline.fill import choose_field, iter_fill
 from ..pipeline.options import FillOptions
 from ..pipeline.session import Session
 from ..progress import Clock, Progress
@@ -187,9 +187,12 @@ def iter_resolution(
         return
     options = replace(options, methods=methods, slices=choose_middle_slices(series, options.slices))
     session, clock = session or Session(), Clock()
+    series, options, _ = session.correct(series, options)
+    field = choose_field(series, options, session)
     halves: tuple[dict[str, Floats], dict[str, Floats]] = ({}, {})
     for k, half in enumerate(halves):
         tilts = series.tilts(np.arange(k, series.n_tilts, 2))
+        session.adopt_field(tilts, field)
         for event in iter_fill(tilts, options, session=session):
             if isinstance(event, Progress):
                 stage = f"resolution, {('even', 'odd')[k]} tilts: {event.stage}"

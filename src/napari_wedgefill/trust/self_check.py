@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import WedgefillError
 from ..pipeline.events import Finished
-from ..pipeline.fill import iter_fill
+from ..pipeline.fill import choose_field, iter_fill
 from ..pipeline.options import FillOptions
 from ..pipeline.session import Session
 from ..progress import Clock, Progress
@@ -90,13 +90,16 @@ def iter_self_check(
     start, stop = choose_middle_slices(series, options.slices)
     session, clock = session or Session(), Clock()
     series, options, _ = session.correct(series, replace(options, slices=(start, stop)))
+    field = choose_field(series, options, session)
     errors: list[dict[str, float]] = []
     by_tilt: list[dict[str, tuple[float, ...]]] = []
     for half, withheld in enumerate(tests):
         found: dict[str, float] = {}
         each: dict[str, tuple[float, ...]] = {}
         kept = np.setdiff1d(np.arange(series.n_tilts), withheld)
-        for event in iter_fill(series.tilts(kept), options, session=session):
+        part = series.tilts(kept)
+        session.adopt_field(part, field)
+        for event in iter_fill(part, options, session=session):
             if isinstance(event, Progress):
                 yield clock.tell(f"self-check: {event.stage}", (half + event.fraction) / 2)
             elif isinstance(event, Finished):

@@ -37,8 +37,9 @@ from numpy.typing import NDArray
 from ..errors import WedgefillError
 from ..joint_model.registry import load
 from ..methods import METHODS, Method
+from ..pipeline.box import Field
 from ..pipeline.events import Done, Finished
-from ..pipeline.fill import iter_fill
+from ..pipeline.fill import choose_field, iter_fill
 from ..pipeline.options import FillOptions
 from ..pipeline.session import Session
 from ..pipeline.slabs import choose_strip_lanes
@@ -80,9 +81,14 @@ class MirrorView:
         series = series.mirrored() if self.mirrors_images else series
         return series.negated() if self.negates_angles else series
 
+    @property
+    def mirrors_z(self) -> bool:
+        """Whether this view's volume is mirrored along z, beside x where the images are."""
+        return self.mirrors_images != self.negates_angles
+
     def undo(self, volume: Floats) -> Floats:
         """Turn a volume (z, y, x) of this view back."""
-        if self.mirrors_images != self.negates_angles:
+        if self.mirrors_z:
             volume = volume[::-1]
         return volume[:, :, ::-1] if self.mirrors_images else volume
 
@@ -135,7 +141,8 @@ def iter_trust_map(
     series, options, _ = session.correct(series, options)
     unmeasured = wedge_mask(series.width, series.angles_deg)
     options = replace(options, methods=(method.name,))
-    task = _Task(series, options, start, stop, model.reach, unmeasured, session, Clock())
+    field = choose_field(series, options, session)
+    task = _Task(series, options, field, start, stop, model.reach, unmeasured, session, Clock())
     fitted_gain = read_trust_gain(model.folder)
     gain = DEFAULT_GAIN if fitted_gain is None else fitted_gain
     density, trusted, doubted = 1e-30, 0.0, 0.0
@@ -210,6 +217,7 @@ class _Task:
 
     series: TiltSeries
     options: FillOptions
+    field: Field
     start: int
     stop: int
     reach: int
@@ -234,7 +242,10 @@ def _fill_views(
     movement = None if known is None else Movement(known, task.unmeasured)
     scale = 1.0
     for k, view in enumerate(views):
-        for event in iter_fill(view.apply(task.series), options, session=task.session):
+        viewed = view.apply(task.series)
+        field = task.field.mirrored(z=view.mirrors_z, x=view.mirrors_images)
+        task.session.adopt_field(viewed, field)
+        for event in iter_fill(viewed, options, session=task.session):
             if isinstance(event, Progress):
                 done = (k + event.fraction) / len(views) * (last - first)
                 yield task.tell(view.name, first - task.start + done)

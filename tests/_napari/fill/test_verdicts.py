@@ -31,9 +31,12 @@ from napari_wedgefill.volume import Volume
 
 def test_self_check_shows_a_table_and_a_sentence(quick, hands):
     viewer, dock = quick
-    dock.self_check.value = True
+    dock.update(self_check=True, whole_field=True)
     hands.fill(dock)
-    assert dock.verdict.words.text().startswith("At the withheld outermost tilts")
+    words = dock.verdict.words.text()
+    assert words.startswith("At the withheld outermost tilts")
+    assert words.endswith("Filled over the whole field of view: that was asked for.")
+    assert dock.workbench.runs.runs[-1].name.endswith("whole field")
     cells = dock.verdict.cells()
     assert cells[:4] == ["withheld tilts", "inside", "outermost", "WBP"]
     assert sum("%" in cell for cell in cells) == 4

@@ -55,6 +55,17 @@ def reopen(dock, path, qtbot):
     qtbot.waitUntil(lambda: "Opened" in dock.footer.status.text(), timeout=120_000)
 
 
+@pytest.mark.parametrize("older", [{}, {"box": False}, {"box": True}])
+def test_older_runs_filled_the_whole_field_unless_a_box_was_asked_for(tmp_path, older):
+    run = {
+        "name": "run", "series": 0, "axis": "y", "axis_shift_px": 0, "angles_deg": [0],
+        "options": {"methods": ["wbp"], **older}, "seconds": {}, "volumes": {},
+    }  # fmt: skip
+    path = tmp_path / "older.wedgefill.json"
+    path.write_text(json.dumps({"runs": [run]}))
+    assert read_session(path).runs[0].options.whole_field is (older != {"box": True})
+
+
 def test_all_is_as_it_was(saved, qtbot, hands):
     viewer, dock, path = saved
     before = {layer.name: np.array(layer.data) for layer in viewer.layers}

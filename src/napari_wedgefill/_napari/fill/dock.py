@@ -201,6 +201,7 @@ class FillWedge(Forms):
             model=self.model.value,
             device=self.device.value,
             slices=self.series_fields.chosen_slices(layer),
+            whole_field=self.whole_field.value,
             self_check=self.self_check.value,
             trust_map=self.trust_map.value,
         )

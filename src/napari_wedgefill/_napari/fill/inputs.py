@@ -44,6 +44,8 @@ class FillInputs:
         ``"auto"``, ``"cpu"`` or ``"cuda"``.
     slices : tuple of int or None
         First and last + 1 slice along the tilt axis; None for all.
+    whole_field : bool
+        Fill the whole field of view even where there is vacuum all around the specimen.
     self_check, trust_map : bool
         What to do after the fill.
     """
@@ -57,6 +59,7 @@ class FillInputs:
     model: str = FillOptions.model
     device: str = FillOptions.device
     slices: tuple[int, int] | None = None
+    whole_field: bool = False
     self_check: bool = False
     trust_map: bool = False
 
@@ -75,7 +78,11 @@ class FillInputs:
     def fill_options(self) -> FillOptions:
         """Return the options of the fill alone."""
         return FillOptions(
-            methods=self.methods, model=self.model, device=self.device, slices=self.slices
+            methods=self.methods,
+            model=self.model,
+            device=self.device,
+            slices=self.slices,
+            whole_field=self.whole_field,
         )
 
     def describe(self) -> list[str]:
@@ -94,6 +101,8 @@ class FillInputs:
             said.append(f"axis {shift:+.4g} px")
         if self.slices is not None:
             said.append(f"slices {self.slices[0]}\N{EN DASH}{self.slices[1] - 1}")
+        if self.whole_field:
+            said.append("whole field")
         return said
 
     def taking_over(self, earlier: FillInputs | None) -> FillInputs:

@@ -72,6 +72,9 @@ class Methods:
         Where the networks run.
     slices : tuple of int
         First slice along the tilt axis (y), and the slice before which they end.
+    whole_field : bool
+        Fill the whole field of view. Otherwise, if the images show vacuum all around the specimen,
+        all methods but WBP fill only a box around it, in less time.
     live : bool
         Follow the slider: fill the one slice that is looked at, roughly, as soon as it rests.
     """
@@ -84,6 +87,7 @@ class Methods:
     slices: Annotated[
         tuple[int, int], {"label": "Slices", "options": {"min": 0, "max": MOST_SLICES}}
     ] = (0, 0)
+    whole_field: Annotated[bool, {"label": "Whole field"}] = False
     live: Annotated[bool, {"label": "Live slice"}] = False
 
 

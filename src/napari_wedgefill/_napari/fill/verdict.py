@@ -1,4 +1,4 @@
-"""The verdict on a run: the errors at withheld tilts, and what is in doubt, in words."""
+"""The verdict on a run: errors at withheld tilts, what is in doubt, and where it was filled."""
 
 from __future__ import annotations
 
@@ -44,8 +44,11 @@ class Verdict(QWidget):
             sentences.append(found.verdict)
         if run is not None and run.trust_map is not None:
             sentences.append(run.trust_map.sentence)
+        if run is not None:
+            sentences = sentences or [UNCHECKED]
+            sentences += [run.report["field"]] if "field" in run.report else []
         self.errors.setVisible(found is not None)
-        self.words.setText("\n".join(sentences) or ("" if run is None else UNCHECKED))
+        self.words.setText("\n".join(sentences))
 
     def cells(self) -> list[str]:
         """Return the texts of the table, row by row."""

@@ -88,6 +88,7 @@ class Workbench:
         self._series: TiltSeries | None = None
         self._finished: list[Finished] = []
         self._remark = ""
+        self._told: dict[str, Any] = {}
         self._run: Run | None = None
 
     @property
@@ -217,7 +218,7 @@ class Workbench:
     def _iter_show(self, worker: StepWorker, item: Any) -> Iterator[None]:
         """Show one thing that the worker yielded, a piece at a time."""
         from ...prepare.outcome import Prepared
-        from ...run.events import ImagesCorrected
+        from ...run.events import Field, ImagesCorrected
 
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
@@ -226,6 +227,8 @@ class Workbench:
         elif isinstance(item, ImagesCorrected):
             self._series = item.series
             self._remark = item.corrections.sentence
+        elif isinstance(item, Field):
+            self._told = item.to_dict()
         elif isinstance(item, Finished):
             self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
@@ -251,6 +254,7 @@ class Workbench:
         axis: Literal["x", "y"] = "x" if inputs.axis == "x" else "y"
         run = Run(name, series, inputs.fill_options(), self._source, axis)
         run.seconds = {item.method: item.seconds for item in self._finished}
+        run.report = self._told
         self._run = run
         yield from self.iter_bring(run, {item.method: item.volume for item in self._finished})
 

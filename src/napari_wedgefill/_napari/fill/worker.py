@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +72,8 @@ def run_steps(inputs: FillInputs, session: Session) -> Generator[Any, None, None
 
 
 def preview_steps(inputs: FillInputs, index: int, session: Session) -> Generator[Any, None, None]:
-    """Yield what a rough fill of one slice yields, quick methods first.
-
-    Where the specimen is isolated, only its box is filled: the slider does not wait for vacuum.
-    """
-    options = replace(inputs.fill_options(), box=True)
-    yield from iter_preview(inputs.series(), index, options, session=session)
+    """Yield what a rough fill of one slice yields, quick methods first."""
+    yield from iter_preview(inputs.series(), index, inputs.fill_options(), session=session)
 
 
 def measure_steps(

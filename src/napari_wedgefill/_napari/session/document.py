@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from ...atomic import write_beside
 from ...errors import WedgefillError
@@ -130,6 +130,15 @@ class SavedRun(_Part):
     self_check: SelfCheck | None = None
     table: ResultsTable | None = None
     report: dict[str, Any] = {}
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def say_whole_field(cls, given: Any) -> Any:
+        """Say of older runs what they filled: the whole field, unless a box was asked for."""
+        if isinstance(given, dict) and "whole_field" not in given:
+            rest = {name: value for name, value in given.items() if name != "box"}
+            return {**rest, "whole_field": not given.get("box", False)}
+        return given
 
 
 class SavedVolume(_Part):
