@@ -18,6 +18,7 @@ from .layers import VOLUME, LayerMap
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
+    from qtpy.QtWidgets import QMainWindow
 
 Doubles = NDArray[np.float64]
 
@@ -61,6 +62,22 @@ class Grid:
             grid.stride = 1
             grid.shape = self.shape
         grid.enabled = self.is_enabled
+
+
+def release_old_cells(window: QMainWindow) -> None:
+    """Let go of the cells that napari has replaced by others.
+
+    napari builds its grid anew whenever its shape changes and takes the old one off the canvas, but
+    not off the list of widgets that vispy keeps: shaders and events of 1 MB a cell would stay until
+    the window closes, and each resize would lay them all out.
+    """
+    from napari.qt import QtViewer
+
+    seen = window.findChild(QtViewer)
+    central = None if seen is None else seen.canvas.central_widget
+    for widget in list(getattr(central, "_widgets", ())):
+        if widget.parent is None:
+            central.remove_widget(widget)
 
 
 def choose_grid(n_cells: int, size: Doubles, orientation: str, canvas: tuple[int, int]) -> Grid:

@@ -10,7 +10,16 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 from psygnal import Signal
 
-from .cells import ORIENTATIONS, SOLID, TILTS, Grid, ObjectBoxes, aim_camera, choose_grid
+from .cells import (
+    ORIENTATIONS,
+    SOLID,
+    TILTS,
+    Grid,
+    ObjectBoxes,
+    aim_camera,
+    choose_grid,
+    release_old_cells,
+)
 from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap, list_volumes
 from .solid.turning import FIRST_DEG, look_from
 
@@ -203,7 +212,7 @@ class Stage:
         yield
         yield from self._iter_hide_others([layer])
         viewer = self.viewer
-        Grid(False, (1, 1)).apply(viewer)
+        self._give_cells(Grid(False, (1, 1)))
         yield
         viewer.dims.ndisplay = 2
         viewer.dims.order = ORIENTATIONS["XY"]
@@ -277,7 +286,7 @@ class Stage:
         viewer.dims.order = ORIENTATIONS["XY" if is_solid else self._orientation]
         viewer.dims.ndisplay = 3 if is_solid else 2
         yield
-        self._choose_grid().apply(viewer)
+        self._give_cells(self._choose_grid())
         yield
         if self.shown:
             self._set_point(self._place_of_shown())
@@ -304,6 +313,12 @@ class Stage:
         size = self._boxes.find_size(shown) if shown else np.ones(3)
         n_cells = 1 if self._is_overlay else len(shown)
         return choose_grid(n_cells, size, self._orientation, self.viewer.canvas.size)
+
+    def _give_cells(self, grid: Grid) -> None:
+        grid.apply(self.viewer)
+        window = None if self.window is None else self.window()
+        if window is not None:
+            release_old_cells(window)
 
     def _place_of_shown(self) -> tuple[float, ...] | None:
         place = self._places.get(self.shown[0])
@@ -382,7 +397,7 @@ class Stage:
         ):
             return
         if not self._is_series:
-            self._choose_grid().apply(self.viewer)
+            self._give_cells(self._choose_grid())
         self._fit()
         self._tell()
 
@@ -399,13 +414,13 @@ class Stage:
         had, self._shown = len(self._shown), self.shown
         if not self._shown:
             self._is_series, self._fitted = False, None
-            self.viewer.canvas.grid.enabled = False
+            self._give_cells(Grid(False, (1, 1)))
             self.viewer.canvas.overlays.scale_bar.visible = False
             self.viewer.dims.order = tuple(range(self.viewer.dims.ndim))
         elif self._is_busy:
             return  # what is under way takes those that are left
         elif not self._is_series and len(self._shown) < had:
-            self._choose_grid().apply(self.viewer)
+            self._give_cells(self._choose_grid())
             self._fit()
         self._tell()
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.qt import QtViewer
 from napari.utils.notifications import notification_manager
 from superqt.utils import GeneratorWorker
 
@@ -180,9 +181,16 @@ def test_settings_of_a_fill_are_what_the_next_dock_begins_with(quick, monkeypatc
     assert again.methods.value == ("wbp", "sart")
 
 
-def test_deleted_volumes_are_not_held(quick, qtbot, hands):
+def test_deleted_volumes_and_cells_that_were_replaced_are_not_held(quick, qtbot, hands):
     viewer, dock = quick
+    dock.settle_in()  # as if the window were seen
     hands.fill(dock)
+    canvas = viewer.window._qt_window.findChild(QtViewer).canvas
+    shape, cells = viewer.canvas.grid.shape, [weakref.ref(view) for view in canvas.grid_views]
+    hands.click(dock.footer.view_buttons["YZ"])
+    assert viewer.canvas.grid.shape != shape
+    gc.collect()
+    assert [ref() is not None for ref in cells] == [False, False]
     held = [weakref.ref(layer.data) for layer in list_volumes(viewer)]
     viewer.layers.selection.clear()
     del viewer.layers[1:]
