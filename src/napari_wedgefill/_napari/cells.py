@@ -74,7 +74,9 @@ def release_old_cells(window: QMainWindow) -> None:
     from napari.qt import QtViewer
 
     seen = window.findChild(QtViewer)
-    central = None if seen is None else seen.canvas.central_widget
+    if seen is None:
+        return
+    central = seen.canvas.central_widget
     for widget in list(getattr(central, "_widgets", ())):
         if widget.parent is None:
             central.remove_widget(widget)

@@ -6,6 +6,8 @@ import platform
 import traceback
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
+from weakref import ReferenceType
 
 from napari.utils.notifications import show_error
 
@@ -19,20 +21,33 @@ _REPORTED_PACKAGES = (
 
 @dataclass(frozen=True)
 class Message:
-    """One sentence for the status line; `report` is empty for errors that the user can mend."""
+    """One sentence for the status line, which goes when what it speaks of is over.
+
+    Attributes
+    ----------
+    sentence : str
+        What is said.
+    report : str
+        To be copied; empty for errors that the user can mend.
+    passes : bool
+        Whether it goes as soon as a value is changed, as errors do.
+    about : weak reference or None
+        A run or a layer; the sentence goes with it.
+    """
 
     sentence: str
     report: str = ""
-    is_error: bool = False
+    passes: bool = False
+    about: ReferenceType[Any] | None = None
 
 
 def explain(error: BaseException) -> Message:
     """Put an exception into words."""
     if isinstance(error, WedgefillError):
-        return Message(str(error), is_error=True)
+        return Message(str(error), passes=True)
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     sentence = f"The plugin failed ({what}); copy the report and send it to its authors."
-    return Message(sentence, report=_report(error), is_error=True)
+    return Message(sentence, report=_report(error), passes=True)
 
 
 def announce(error: BaseException) -> Message:

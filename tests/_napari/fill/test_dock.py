@@ -124,6 +124,8 @@ def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):
     assert [layer.name for layer in viewer.layers] == ["discs"]
     assert "Cancelled" in status.text()
     assert dock.footer.fill_button.isEnabled()
+    dock.update(methods=("wbp",))
+    assert status.text() == ""
 
 
 #: What a user may have set, and what is said to it.

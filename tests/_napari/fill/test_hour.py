@@ -34,6 +34,7 @@ def test_a_series_opened_after_a_fill_is_what_is_seen(quick, other, hands):
     assert not viewer.canvas.grid.enabled
     assert viewer.dims.order == (0, 1, 2)
     assert dock.series.value is other
+    assert dock.footer.status.text() == ""
     assert lit(dock) == ["Tilts"]
     np.testing.assert_allclose(viewer.dims.range[0], (0, 8, 1))
 
@@ -192,12 +193,14 @@ def test_deleted_volumes_and_cells_that_were_replaced_are_not_held(quick, qtbot,
     gc.collect()
     assert [ref() is not None for ref in cells] == [False, False]
     held = [weakref.ref(layer.data) for layer in list_volumes(viewer)]
+    assert dock.footer.status.text().startswith("Done")
     viewer.layers.selection.clear()
     del viewer.layers[1:]
     qtbot.wait(50)
     gc.collect()
     assert find_runs(viewer).runs == []
     assert dock.run_box.value is None
+    assert dock.footer.status.text() == ""
     assert [ref() is not None for ref in held] == [False, False]
 
 
@@ -206,9 +209,11 @@ def test_results_are_measured_once_and_their_window_opens_once(quick, hands):
 
     viewer, dock = quick
     hands.fill(dock)
+    said = dock.footer.status.text()
     for _ in range(2):
         hands.click(dock.footer.results_button)
         hands.finish(dock)
+        assert dock.footer.status.text() == said
     windows = viewer.window._qt_window.findChildren(ResultsWindow)
     assert len(windows) == 1
     assert windows[0].windowTitle() == "Results: discs: WBP + SART"

@@ -52,8 +52,6 @@ class Actions:
         from ..results.window import open_results
 
         open_results(run, self._dock.window())
-        if self._bench.is_running:
-            self._bench.say("The results are in a window of their own.")
 
     def export(self) -> None:
         """Ask what to write and where to, and write it."""

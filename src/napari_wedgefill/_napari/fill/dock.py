@@ -320,17 +320,23 @@ class FillWedge(Forms):
             self.series.reset_choices()
             self.series.value = wanted
         if wanted is not self.layer or wanted is None:
-            self._take_series(wanted, show=opened is not None and opened is wanted)
+            self._change_series(wanted, show=opened is not None and opened is wanted)
         self.series_fields.offer_arrays()
         self._set_running(self.workbench.is_running)
         self._enable_results()
 
     def _series_chosen(self, layer: Image | None) -> None:
         if not self.is_setting and layer is not self.layer:
-            self._take_series(layer, show=True)
+            self._change_series(layer, show=True)
+
+    def _change_series(self, layer: Image | None, *, show: bool) -> None:
+        """Go over to another series; what was said belongs to the one before."""
+        if not self.workbench.is_running:
+            self.workbench.say("")
+        self._take_series(layer, show=show)
 
     def _take_series(self, layer: Image | None, *, show: bool) -> None:
-        """Go over to another series, and show it on the canvas if asked to."""
+        """Fill the form in for a series, and show it on the canvas if asked to."""
         self.live.value = self.follow.value = False
         self.series_fields.show(layer)
         if layer is not None and show:
@@ -354,7 +360,7 @@ class FillWedge(Forms):
         """Take back an error that was said of other values, and fill the live slice anew."""
         if self.is_setting:
             return
-        if not self.workbench.is_running and self.workbench.message.is_error:
+        if not self.workbench.is_running and self.workbench.message.passes:
             self.workbench.say("")
         self.live_slice.renew()
         self.sections[2].summarise(", ".join(m.upper() for m in self.methods.value))
@@ -374,6 +380,8 @@ class FillWedge(Forms):
 
     def _set_running(self, running: bool) -> None:
         self.footer.set_running(running, ready=self.layer is not None)
+        if not running:  # progress goes with its job
+            self.footer.show_message(self.workbench.message)
 
     def _runs_changed(self) -> None:
         """Offer the runs, the newest of the series first chosen; no run, nothing to look at."""
