@@ -64,6 +64,21 @@ class Grid:
         grid.enabled = self.is_enabled
 
 
+def order_axes(orientation: str, n_dims: int) -> tuple[int, ...]:
+    """Order of a viewer's axes that shows a view of volumes.
+
+    Parameters
+    ----------
+    orientation : str
+        "XZ", "XY" or "YZ".
+    n_dims : int
+        Axes of the viewer. Where someone brought an array of four, volumes lie along the last
+        three.
+    """
+    before = n_dims - 3
+    return (*range(before), *(before + axis for axis in ORIENTATIONS[orientation]))
+
+
 def release_old_cells(window: QMainWindow) -> None:
     """Let go of the cells that napari has replaced by others.
 
@@ -171,7 +186,8 @@ def _list_alike(shown: Sequence[Layer]) -> list[Layer]:
 
 def aim_camera(viewer: napari.Viewer, low: Doubles, high: Doubles) -> None:
     """Show a box of given faces (world units) as large as a cell lets it."""
-    shown_axes = list(viewer.dims.displayed)
+    before = viewer.dims.ndim - 3
+    shown_axes = [axis - before for axis in viewer.dims.displayed if axis >= before]
     size, centre = (high - low)[shown_axes], ((low + high) / 2)[shown_axes]
     cells = viewer.canvas.grid.shape if viewer.canvas.grid.enabled else (1, 1)
     room = np.asarray(viewer.canvas.size) / np.asarray(cells)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import traceback
 from dataclasses import dataclass
@@ -17,6 +18,11 @@ _REPORTED_PACKAGES = (
     "napari-wedgefill", "napari", "PyQt6", "PySide6", "numpy", "numba",
     "onnxruntime", "onnxruntime-gpu", "mrcfile", "tifffile",
 )  # fmt: skip
+TOO_LITTLE_MEMORY = (
+    "There is too little memory; close other programs, fill fewer Slices, or prepare a smaller "
+    "Region or binned images first."
+)
+FULL = "free some space on the disk, or choose another folder"
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,13 @@ def explain(error: BaseException) -> Message:
     """Put an exception into words."""
     if isinstance(error, WedgefillError):
         return Message(str(error), passes=True)
+    if isinstance(error, MemoryError):
+        return Message(TOO_LITTLE_MEMORY, report=_report(error), passes=True)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = FULL if error.errno == errno.ENOSPC else "see to it, and try again"
+        sentence = f"{where}{error.strerror}; {advice}."
+        return Message(sentence, report=_report(error), passes=True)
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     sentence = f"The plugin failed ({what}); copy the report and send it to its authors."
     return Message(sentence, report=_report(error), passes=True)

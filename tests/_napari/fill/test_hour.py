@@ -46,11 +46,39 @@ def test_after_deleting_everything_the_next_series_fills_the_canvas(quick, other
     assert not viewer.canvas.grid.enabled
     assert dock.workbench.runs.runs == []
     assert lit(dock) == []
+    assert dock.prepare_page.tilts.summarise() == ""
+    viewer.add_image(np.zeros((2, 3, 4, 5)), name="four")
+    assert dock.angle_line.value.endswith(
+        "four has 4 axes; a tilt series has three: tilt, y, x. From an array\N{HORIZONTAL ELLIPSIS} "
+        "cuts one out."
+    )
+    viewer.layers.clear()
     viewer.add_layer(other)
     hands.rest()
     assert shown(viewer) == ["other"]
     assert dock.series.value is other
     assert viewer.dims.order == (0, 1, 2)
+
+
+def test_beside_an_array_of_four_dimensions_all_views_are_there(quick, hands):
+    """What was cut out of the array lies along the last three axes of the viewer."""
+    viewer, dock = quick
+    viewer.add_image(np.zeros((2, 3, 4, 5)), name="four", visible=False)
+    hands.rest()
+    dock.methods.value = ("wbp",)
+    hands.fill(dock)
+    (volume,) = list_volumes(viewer)
+    for name, order in (("XY", (0, 1, 2, 3)), ("YZ", (0, 3, 1, 2)), ("XZ", (0, 2, 1, 3))):
+        hands.click(dock.footer.view_buttons[name])
+        assert lit(dock) == [name]
+        assert viewer.dims.order == order
+        assert shown(viewer) == [volume.name]
+    np.testing.assert_allclose(viewer.dims.range[2], (0, 12.5, 2.5))
+    assert viewer.dims.axis_labels[1:] == ("z", "y", "x")
+    hands.click(dock.footer.view_buttons["Tilts"])
+    assert shown(viewer) == ["discs"]
+    np.testing.assert_allclose(viewer.dims.range[1], (0, 24, 1))
+    assert viewer.dims.current_step[1] == 12
 
 
 def test_the_tilts_have_their_own_slider_and_keep_their_place(quick, hands):

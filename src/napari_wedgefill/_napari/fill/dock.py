@@ -81,6 +81,7 @@ class FillWedge(Forms):
         self.workbench = find_workbench(napari_viewer)
         self._viewer = self.workbench.viewer
         self._is_connected = True
+        self._returns_to_volumes = False  # once a live slice ends
         forms = (
             FunctionGui(Series, call_button=False, name="series_form"),
             FunctionGui(Methods, call_button=False, name="methods_form"),
@@ -372,11 +373,17 @@ class FillWedge(Forms):
             self.live.value = False
 
     def _live_switched(self, on: bool) -> None:
+        stage, run = self.workbench.stage, self.run_box.value
         if on:
             self.follow.value = False
+            self._returns_to_volumes = stage.shows_volumes
         self.live_slice.turn(on)
-        if not on and self.layer is not None and not self.workbench.stage.shown:
-            self.workbench.stage.show_series(self.layer)
+        if on or self.layer is None or stage.shown:
+            return
+        if self._returns_to_volumes and run is not None and run.volumes:
+            stage.show_volumes(list(run.volumes.values()))
+        else:
+            stage.show_series(self.layer)
 
     def _set_running(self, running: bool) -> None:
         self.footer.set_running(running, ready=self.layer is not None)
