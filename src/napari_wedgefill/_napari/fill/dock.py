@@ -112,9 +112,22 @@ class FillWedge(Forms):
     def _find_on_stage(self) -> None:
         """Take over what the canvas shows; a lone series is put on the stage."""
         stage, layer = self.workbench.stage, self.layer
+        self.take_over_run()
         if layer is not None and not stage.shown and not list_volumes(self._viewer):
             stage.show_series(layer)
         self._mark_view(stage.view)
+
+    def take_over_run(self) -> None:
+        """Choose the run whose volumes are on the stage, and its series."""
+        shown = self.workbench.stage.shown
+        run = self.workbench.runs.of_layer(shown[0]) if shown else None
+        if run is None:
+            return
+        if run.source is not None and run.source is not self.layer:
+            with self.setting():
+                self.series.value = run.source
+            self._take_series(run.source, show=False)
+        self._choose_run(run)
 
     @property
     def layer(self) -> Image | None:
