@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Layer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QApplication
 from superqt.utils import GeneratorWorker
 
 from napari_wedgefill._napari.fill import preferences, workbench
@@ -84,6 +86,21 @@ def loaded(viewer, series, qtbot):
     yield viewer, dock
     GeneratorWorker.await_workers(20_000)
     qtbot.wait(20)
+
+
+@pytest.fixture
+def docked(series, qtbot):
+    """Return what `loaded` does, without a window: for what fields take and what is said."""
+    viewer = ViewerModel()
+    viewer.add_layer(Layer.create(*series_layer(series)))
+    dock = FillWedge(viewer)
+    dock.update(methods=("wbp", "sart", "tvm"), device="cpu")
+    qtbot.waitUntil(are_idle, timeout=120_000)
+    yield viewer, dock
+    GeneratorWorker.await_workers(20_000)
+    qtbot.wait(20)
+    dock.detach()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
 
 @pytest.fixture
