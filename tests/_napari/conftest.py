@@ -111,6 +111,14 @@ def quick(loaded):
     return viewer, dock
 
 
+@pytest.fixture
+def docked_quick(docked):
+    """Return what `quick` does, without a window."""
+    viewer, dock = docked
+    dock.methods.value = ("wbp", "sart")
+    return viewer, dock
+
+
 def are_idle() -> bool:
     return all(bench.turns.is_idle for bench in workbench._workbenches.values())
 

@@ -117,8 +117,8 @@ def test_only_the_view_that_is_shown_is_lit(quick, hands):
     assert lit(dock) == ["3-D"]
 
 
-def test_each_run_keeps_its_volumes_and_verdict_together(quick, hands):
-    viewer, dock = quick
+def test_each_run_keeps_its_volumes_and_verdict_together(docked_quick, hands):
+    viewer, dock = docked_quick
     dock.self_check.value = True
     hands.fill(dock)
     dock.update(self_check=False, axis_shift_px=2.0)
@@ -134,17 +134,17 @@ def test_each_run_keeps_its_volumes_and_verdict_together(quick, hands):
     assert "withheld outermost" in dock.verdict.words.text()
 
 
-def test_runs_that_differ_in_nothing_are_counted(quick, hands):
-    _, dock = quick
+def test_runs_that_differ_in_nothing_are_counted(docked_quick, hands):
+    _, dock = docked_quick
     hands.fill(dock)
     hands.fill(dock)
     assert [run.name for run in dock.workbench.runs.runs] == ["WBP + SART", "WBP + SART (2)"]
 
 
 def test_cancel_keeps_the_verdict_of_the_run_before(
-    quick, qtbot, monkeypatch, count_for_ever, hands
+    docked_quick, qtbot, monkeypatch, count_for_ever, hands
 ):
-    _, dock = quick
+    _, dock = docked_quick
     dock.self_check.value = True
     hands.fill(dock)
     verdict = dock.verdict.words.text()
