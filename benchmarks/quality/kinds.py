@@ -201,12 +201,18 @@ def catalyst(rng: np.random.Generator) -> Recorded:
 def eds_map(rng: np.random.Generator) -> Recorded:
     """Return one element of a few particles: 15 tilts, 3 counts in a pixel on average."""
     fine = particles(rng, grid(2 * WIDTH, SLICES), 6, 0.45, (0.15, 0.3))
-    angles = tilt(70, 10)
-    rows = record(fine, WIDTH, Scheme(angles, 0.0, np.zeros(angles.size)))
+    return count(rng, fine, tilt(70, 10), 3.0)
+
+
+def count(
+    rng: np.random.Generator, fine: Floats, angles_deg: NDArray[np.float64], counts: float
+) -> Recorded:
+    """Record an element of an object drawn twice as finely: so many counts in a pixel of it."""
+    rows = record(fine, WIDTH, Scheme(angles_deg, 0.0, np.zeros(angles_deg.size)))
     mean = float(rows[rows > 0].mean())
-    counts = rng.poisson(3.0 * np.maximum(rows, 0.0) / mean + 0.05).astype(np.float32)
+    counted = rng.poisson(counts * np.maximum(rows, 0.0) / mean + 0.05).astype(np.float32)
     truth = average_pairs(fine).transpose(0, 2, 1)
-    return Recorded(TiltSeries.from_arrays(counts.transpose(0, 2, 1), angles), truth)
+    return Recorded(TiltSeries.from_arrays(counted.transpose(0, 2, 1), angles_deg), truth)
 
 
 def in_liquid(rng: np.random.Generator) -> Recorded:

@@ -160,7 +160,7 @@ def fill_with_network(
 ) -> list[Floats]:
     """The network's volumes; it sees neighbouring slices, so objects go one by one."""
     return [
-        drain(iter_joint(model, beam, o.rows, o.scales, q))
+        drain(iter_joint(model, beam, o.rows, o.scales, q)).volume
         for o, q in zip(objects, quick, strict=True)
     ]
 

@@ -138,6 +138,7 @@ def show_readers(found: dict[str, Any]) -> str:
 
 def show_window(found: dict[str, Any]) -> str:
     """Runs in one window."""
+    growth = found["kb_per_run"]
     n_runs = found["quick"] + found["whole"] + found["cancelled"]
     lines = [
         "## Runs in one window",
@@ -147,16 +148,21 @@ def show_window(found: dict[str, Any]) -> str:
         f"a look in the Compare window, {found['cancelled']} cancelled on the way; the volumes are "
         "deleted after each.",
         "",
-        "| after run | memory, MB | threads | open files | widgets | layers |",
-        "|---:|---:|---:|---:|---:|---:|",
+        "| after run | memory, MB | of it in use, MB | Python's objects | threads | open files | "
+        "widgets | layers |",
+        "|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for number, count in found["after"].items():
-        others = " | ".join(str(count[n]) for n in ("threads", "files", "widgets", "layers"))
-        lines.append(f"| {number} | {count['memory_kb'] / 1000:.0f} | {others} |")
+        sizes = " | ".join(f"{count[name] / 1000:.0f}" for name in ("memory_kb", "in_use_kb"))
+        names = ("objects", "threads", "files", "widgets", "layers")
+        others = " | ".join(str(count[name]) for name in names)
+        lines.append(f"| {number} | {sizes} | {others} |")
     lines += [
         "",
-        f"From run 21 on the memory grew by {found['kb_per_run']} kB per run. Errors that were "
-        f"shown: {found['errors']}.",
+        "In use is what the C library has given out to all but Python's small objects; it keeps "
+        f"the rest for later. From run 21 on the memory grew by {growth['memory_kb']} kB per run "
+        f"(median slope), what is in use by {growth['in_use_kb']} kB. Errors that were shown: "
+        f"{found['errors']}.",
     ]
     return "\n".join(lines)
 

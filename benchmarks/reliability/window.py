@@ -4,13 +4,14 @@
 
 Each run presses Fill on a small series, waits for the volumes and deletes them. Most compute the
 two quick methods; of every forty one computes all four and is looked at in the Compare window, and
-one is cancelled on the way. Memory, threads, open files, widgets and layers are counted after each.
-Reads /proc, and so takes Linux.
+one is cancelled on the way. Memory, what of it is in use, Python's objects, threads, open files,
+widgets and layers are counted after each. Reads /proc and asks glibc, and so takes Linux.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import os
 import tempfile
@@ -82,7 +83,10 @@ def count_runs(n_runs: int, place: Path) -> dict[str, Any]:
         "errors": len(errors),
         "slowest_s": round(slowest, 1),
         "after": {str(k): counts[k - 1] for k in (1, SETTLED, n_runs // 2, n_runs)},
-        "kb_per_run": round(find_slope([count["memory_kb"] for count in counts[SETTLED:]])),
+        "kb_per_run": {
+            name: round(find_slope([count[name] for count in counts[SETTLED:]]))
+            for name in ("memory_kb", "in_use_kb")
+        },
     }
 
 
@@ -122,11 +126,33 @@ def count_held(viewer: napari.Viewer) -> dict[str, int]:
     gc.collect()
     return {
         "memory_kb": measure_held_bytes() // 1000,
+        "in_use_kb": measure_allocated_bytes() // 1000,
+        "objects": len(gc.get_objects()),
         "threads": len(os.listdir("/proc/self/task")),
         "files": len(os.listdir("/proc/self/fd")),
         "widgets": len(QApplication.allWidgets()),
         "layers": len(viewer.layers),
     }
+
+
+class _Allocated(ctypes.Structure):
+    """What glibc's `mallinfo2` returns."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
+
+
+def measure_allocated_bytes() -> int:
+    """Memory that the C library has given out; what it keeps for later is not counted."""
+    ask = ctypes.CDLL(None).mallinfo2
+    ask.restype = _Allocated
+    told = ask()
+    return int(told.uordblks + told.hblkhd)
 
 
 def find_slope(values: list[int]) -> float:

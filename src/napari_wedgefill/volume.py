@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -97,6 +97,10 @@ class Volume:
         Where along y it begins, in voxels, if it holds only some slices of its tilt series.
     tilt_range : TiltRange or None
         The tilts it was made from, where that is known.
+    first_plane : int
+        Where along z it begins, in voxels, if only some of its planes were kept.
+    whole_depth : int or None
+        How many planes there were then; None where none were cut off.
     """
 
     data: NDArray[np.float32]
@@ -106,6 +110,8 @@ class Volume:
     path: Path | None = None
     first_slice: int = 0
     tilt_range: TiltRange | None = None
+    first_plane: int = 0
+    whole_depth: int | None = None
 
     def __post_init__(self) -> None:
         """Check the number of axes, the type and the voxel size."""
@@ -117,6 +123,40 @@ class Volume:
             raise WedgefillError(f"{self.name}: volumes are float32, not {self.data.dtype}.")
         if self.voxel_nm is not None and not all(edge > 0 for edge in self.voxel_nm):
             raise WedgefillError(f"{self.name}: voxel size {self.voxel_nm} nm is not positive.")
+
+    def crop_planes(self, start: int, stop: int) -> Volume:
+        """Cut out some planes along the beam (z); they keep their place.
+
+        Parameters
+        ----------
+        start, stop : int
+            First and past-the-last plane, counted in this volume.
+
+        Raises
+        ------
+        WedgefillError
+            If there are no such planes.
+        """
+        depth = self.data.shape[0]
+        if not 0 <= start < stop <= depth:
+            raise WedgefillError(
+                f"{self.name}: planes {start}:{stop} were asked for, but it has {depth}; choose "
+                f"0 <= start < stop <= {depth}."
+            )
+        return replace(
+            self,
+            data=self.data[start:stop],
+            first_plane=self.first_plane + start,
+            whole_depth=self.whole_depth or depth,
+        )
+
+    def restore_planes(self) -> Volume:
+        """Put nothing where planes were cut off, so that z is centred on the tilt axis again."""
+        if self.whole_depth is None:
+            return self
+        after = self.whole_depth - self.first_plane - self.data.shape[0]
+        data = np.pad(self.data, ((self.first_plane, after), (0, 0), (0, 0)))
+        return replace(self, data=data, first_plane=0, whole_depth=None)
 
     @classmethod
     def from_solver(cls, x: NDArray[np.float32], **fields: Any) -> Volume:

@@ -7,8 +7,10 @@ import time
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Layer
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QEvent, Qt
+from qtpy.QtWidgets import QApplication
 from superqt.utils import GeneratorWorker
 
 from napari_wedgefill._napari.fill import preferences, workbench
@@ -87,9 +89,32 @@ def loaded(viewer, series, qtbot):
 
 
 @pytest.fixture
+def docked(series, qtbot):
+    """Return what `loaded` does, without a window: for what fields take and what is said."""
+    viewer = ViewerModel()
+    viewer.add_layer(Layer.create(*series_layer(series)))
+    dock = FillWedge(viewer)
+    dock.update(methods=("wbp", "sart", "tvm"), device="cpu")
+    qtbot.waitUntil(are_idle, timeout=120_000)
+    yield viewer, dock
+    GeneratorWorker.await_workers(20_000)
+    qtbot.wait(20)
+    dock.detach()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+
+@pytest.fixture
 def quick(loaded):
     """Return the viewer and the dock with two quick methods checked."""
     viewer, dock = loaded
+    dock.methods.value = ("wbp", "sart")
+    return viewer, dock
+
+
+@pytest.fixture
+def docked_quick(docked):
+    """Return what `quick` does, without a window."""
+    viewer, dock = docked
     dock.methods.value = ("wbp", "sart")
     return viewer, dock
 

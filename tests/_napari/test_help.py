@@ -19,6 +19,13 @@ def test_every_section_has_a_page_that_opens(qtbot):
         assert window.windowTitle().startswith("Help: ")
 
 
+def test_pictures_fit_the_window(qtbot):
+    window = open_help("prepare.md", None)
+    qtbot.addWidget(window)
+    assert "images/prepare_open.png" in window.toHtml()
+    assert window.horizontalScrollBar().maximum() == 0
+
+
 def test_every_key_does_something_and_is_in_the_tutorial():
     tutorial = (find_pages() / "tutorial.md").read_text("utf-8")
     for key, (name, what) in KEYS.items():

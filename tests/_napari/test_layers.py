@@ -111,6 +111,18 @@ def test_volume_there_and_back():
     assert (back.history, back.first_slice) == (("made up",), 2)
 
 
+def test_planes_that_were_cut_out_lie_where_they_lay():
+    data = np.random.default_rng(0).random((6, 3, 5), dtype=np.float32)
+    thin = Volume(data, voxel_nm=(2.0, 2.5, 3.0)).crop_planes(2, 5)
+    layer = Layer.create(*volume_layer(thin))
+    np.testing.assert_allclose(layer.translate, (4.0, 0, 0))
+    back = LayerMap.of(layer).to_volume()
+    assert (back.first_plane, back.whole_depth) == (2, 6)
+    whole = Layer.create(*volume_layer(Volume(data, voxel_nm=(2.0, 2.5, 3.0))))
+    whole.translate = (4.0, 0, 0)  # moved by hand, and not cut
+    assert LayerMap.of(whole).to_volume().first_plane == 0
+
+
 def test_a_volume_is_refused_as_a_series():
     layer = Layer.create(*volume_layer(Volume(np.ones((5, 4, 4), np.float32), name="object")))
     with pytest.raises(WedgefillError, match="object: this layer is a volume"):

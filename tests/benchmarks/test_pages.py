@@ -11,6 +11,7 @@ from benchmarks.quality import (
     alignment,
     atoms,
     check,
+    counts,
     hallucination,
     intensities,
     outside_field,
@@ -44,6 +45,7 @@ RENDERED = {
     "window-blocks": lambda: window_blocks.render(read("window-blocks")),
     "opening": lambda: opening.render(read("opening")),
     "atoms": lambda: atoms.render(read("atoms")),
+    "counts": lambda: counts.render(read("counts")),
     "intensities": lambda: intensities.render(read("intensities")),
     "outside-field": lambda: outside_field.render(read("outside-field")),
 }

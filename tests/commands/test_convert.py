@@ -40,6 +40,29 @@ def test_a_volume_keeps_its_place_and_its_tilts(wedgefill, tmp_path, suffix):
     assert (back.first_slice, back.tilt_range) == (9, (-60, 60, 41))
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_planes_along_the_beam_stay_in_their_place(wedgefill, tmp_path, suffix):
+    data = np.random.default_rng(0).random((7, 5, 6), dtype=np.float32)
+    path = write_volume(tmp_path / "v.mrc", Volume(data, (1.0, 1.0, 1.0)))
+    thin, thinner = tmp_path / f"thin{suffix}", tmp_path / f"thinner{suffix}"
+    assert wedgefill("convert", path, thin, "--planes", "2:6").code == 0
+    assert wedgefill("convert", thin, thinner, "--planes", "1:3").code == 0
+    back = read_volume(thinner)
+    np.testing.assert_array_equal(back.data, data[3:5])
+    assert (back.first_plane, back.whole_depth) == (3, 7)
+
+
+def test_planes_that_are_not_there_and_planes_of_a_series_are_refused(
+    wedgefill, tiny_path, tmp_path
+):
+    path = write_volume(tmp_path / "v.mrc", Volume(np.ones((7, 5, 6), np.float32)))
+    out = tmp_path / "out.mrc"
+    assert "it has 7" in wedgefill("convert", path, out, "--planes", "5:8").complaint
+    ran = wedgefill("convert", tiny_path, out, "--planes", "5:8")
+    assert "--planes cuts volumes along z" in ran.complaint
+    assert not out.exists()
+
+
 def test_values_are_stored_as_asked(wedgefill, tiny_path, tiny_series, tmp_path):
     import mrcfile
 

@@ -33,6 +33,19 @@ def test_project_keeps_mass_size_and_angles(wedgefill, ball_path, tmp_path):
     np.testing.assert_allclose(series.images.sum(axis=(1, 2)), mass, rtol=0.01)
 
 
+def test_planes_that_were_cut_out_are_projected_from_where_they_lay(wedgefill, ball_path, tmp_path):
+    """The ball lies below the middle of what is left, and on the tilt axis all the same."""
+    (tmp_path / "a.tlt").write_text("-60\n0\n60\n")
+    thin = tmp_path / "thin.mrc"
+    assert wedgefill("convert", ball_path, thin, "--planes", "4:20").code == 0
+    images = []
+    for path in (ball_path, thin):
+        out = tmp_path / f"{path.stem}_out.mrc"
+        assert wedgefill("project", path, "--angles", tmp_path / "a.tlt", "-o", out).code == 0
+        images.append(read_tilt_series(out).images)
+    np.testing.assert_allclose(images[1], images[0], atol=1e-5)
+
+
 def test_project_refuses_voxels_that_are_not_cubes(wedgefill, tmp_path):
     flat = Volume(np.eye(8, dtype=np.float32)[None].repeat(8, 0), voxel_nm=(1.0, 0.5, 0.5))
     path = write_volume(tmp_path / "flat.mrc", flat)

@@ -131,6 +131,11 @@ def test_slices_lie_where_they_belong_for_other_programs(tmp_path):
         assert file.nstart.tolist() == (0, 100, 0)
         assert file.header.origin.tolist() == pytest.approx((0, 400, 0))
         assert any("slices 100 to 116" in label for label in file.get_labels())
+    thin = Volume(np.repeat(data, 3, axis=0), (0.4, 0.4, 0.4), first_slice=100).crop_planes(5, 8)
+    with mrcfile.open(write_volume(tmp_path / "thin.mrc", thin)) as file:
+        assert file.nstart.tolist() == (0, 100, 5)
+        assert file.header.origin.tolist() == pytest.approx((0, 400, 20))
+        assert any("planes 5 to 8 of 9" in label for label in file.get_labels())
 
 
 def test_a_sink_writes_what_a_writer_does(tmp_path):

@@ -15,8 +15,10 @@ from napari_wedgefill.prepare.correlation import (
     taper,
 )
 from napari_wedgefill.prepare.pose import Binned, Pose
-from napari_wedgefill.prepare.steps import minimise_movement
+from napari_wedgefill.prepare.reprojection import iter_refine
+from napari_wedgefill.prepare.steps import LAST_ROUNDS, LAST_SWEEPS, minimise_movement, prepare
 from napari_wedgefill.projector import ParallelBeam
+from tests.prepare.simulated_needle import ANGLES_DEG, needle
 
 
 def texture(shape: tuple[int, ...], seed: int = 0, width_px: float = 2.0) -> np.ndarray:
@@ -124,3 +126,14 @@ def test_the_chain_of_neighbours_follows_an_object_that_leaves_the_field() -> No
     wrong = found - true
     wrong -= wrong[len(angles) // 2]
     assert np.sqrt((wrong**2).mean()) < 1.0
+
+
+def test_the_last_refinement_leaves_exact_images_where_they_are() -> None:
+    n_tilts = len(ANGLES_DEG)
+    images = needle(np.zeros((n_tilts, 2))).array()
+    work = prepare(estimate_background(images).subtract_from(images), ANGLES_DEG)
+    start = Pose(np.zeros((n_tilts, 2)))
+    *_, pose = iter_refine(
+        work.coarse, start, n_rounds=LAST_ROUNDS, reach_px=4.0, n_sweeps=LAST_SWEEPS
+    )
+    assert np.sqrt((pose.offsets_px**2).mean()) < 0.01

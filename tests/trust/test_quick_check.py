@@ -74,6 +74,18 @@ def test_a_volume_that_depends_on_the_view_is_not_trusted():
     assert "no judge of GAN" in film.sentence
 
 
+def test_noise_that_was_held_back_is_told_and_cannot_have_been_sharpened():
+    """The networks move their own answer then, not the noise."""
+    shown = replace(GOOD, movement={"tvm": 0.07, "gan": 0.12})
+    held = replace(shown, noise_share=0.1)
+    assert shown.is_doubtful
+    assert not held.is_doubtful
+    assert held.sentence.endswith("of what TVM leaves unexplained in them, GAN was shown 10 %.")
+    assert "was shown" not in shown.sentence
+    unchecked = replace(held, errors={}, movement={})
+    assert "was shown 10 %" in unchecked.sentence
+
+
 def test_few_tilts_and_much_noise_are_told():
     found = replace(GOOD, n_tilts=15, noise_over_density=3.5)
     assert found.sentence.endswith(

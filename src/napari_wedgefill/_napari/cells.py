@@ -18,6 +18,7 @@ from .layers import VOLUME, LayerMap
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
+    from qtpy.QtWidgets import QMainWindow
 
 Doubles = NDArray[np.float64]
 
@@ -61,6 +62,39 @@ class Grid:
             grid.stride = 1
             grid.shape = self.shape
         grid.enabled = self.is_enabled
+
+
+def order_axes(orientation: str, n_dims: int) -> tuple[int, ...]:
+    """Order of a viewer's axes that shows a view of volumes.
+
+    Parameters
+    ----------
+    orientation : str
+        "XZ", "XY" or "YZ".
+    n_dims : int
+        Axes of the viewer. Where someone brought an array of four, volumes lie along the last
+        three.
+    """
+    before = n_dims - 3
+    return (*range(before), *(before + axis for axis in ORIENTATIONS[orientation]))
+
+
+def release_old_cells(window: QMainWindow) -> None:
+    """Let go of the cells that napari has replaced by others.
+
+    napari builds its grid anew whenever its shape changes and takes the old one off the canvas, but
+    not off the list of widgets that vispy keeps: shaders and events of 1 MB a cell would stay until
+    the window closes, and each resize would lay them all out.
+    """
+    from napari.qt import QtViewer
+
+    seen = window.findChild(QtViewer)
+    if seen is None:
+        return
+    central = seen.canvas.central_widget
+    for widget in list(getattr(central, "_widgets", ())):
+        if widget.parent is None:
+            central.remove_widget(widget)
 
 
 def choose_grid(n_cells: int, size: Doubles, orientation: str, canvas: tuple[int, int]) -> Grid:
@@ -152,7 +186,8 @@ def _list_alike(shown: Sequence[Layer]) -> list[Layer]:
 
 def aim_camera(viewer: napari.Viewer, low: Doubles, high: Doubles) -> None:
     """Show a box of given faces (world units) as large as a cell lets it."""
-    shown_axes = list(viewer.dims.displayed)
+    before = viewer.dims.ndim - 3
+    shown_axes = [axis - before for axis in viewer.dims.displayed if axis >= before]
     size, centre = (high - low)[shown_axes], ((low + high) / 2)[shown_axes]
     cells = viewer.canvas.grid.shape if viewer.canvas.grid.enabled else (1, 1)
     room = np.asarray(viewer.canvas.size) / np.asarray(cells)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from qtpy.QtCore import Qt, QUrl
-from qtpy.QtGui import QDesktopServices
+from qtpy.QtGui import QDesktopServices, QImage
 from qtpy.QtWidgets import QTextBrowser, QWidget
+
+from .qt_objects import expect
 
 _PACKAGE = Path(__file__).parents[1]
 SIZE_PX = (820, 760)
+#: Left free beside a picture, for the margins of the page and a scroll bar.
+FREE_PX = 40
 
 
 def find_pages() -> Path:
@@ -36,6 +41,17 @@ class HelpWindow(QTextBrowser):
         if section:
             self.scrollToAnchor(section)
         self.setWindowTitle(f"Help: {Path(name).stem.replace('-', ' ')}")
+
+    def loadResource(self, kind: int, name: QUrl) -> Any:
+        """Load what a page refers to; pictures that are wider than the window are made to fit."""
+        loaded = super().loadResource(kind, name)
+        path = self.source().resolved(name).toLocalFile()
+        if Path(path).suffix != ".png":
+            return loaded
+        picture, room = QImage(path), expect(self.viewport()).width() - FREE_PX
+        if picture.width() <= room:
+            return loaded
+        return picture.scaledToWidth(room, Qt.TransformationMode.SmoothTransformation)
 
     def _follow(self, url: QUrl) -> None:
         if url.scheme() in ("http", "https"):

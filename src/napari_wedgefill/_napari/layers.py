@@ -188,21 +188,24 @@ class LayerMap:
         if data.ndim == 2:
             data, edges = data[None], None if edges is None else (edges[-1], *edges)
         angles = self.angles_deg
+        whole_depth = self.fields.get("whole_depth") if data.ndim == 3 else None
         return Volume(
             np.ascontiguousarray(data, dtype=np.float32),
             voxel_nm=edges if edges is not None and len(edges) == 3 else None,
             name=self.name,
             history=tuple(self.fields.get("history", ())),
-            first_slice=self._first_slice() if self.kind and data.ndim == 3 else 0,
+            first_slice=self._find_first(1) if self.kind and data.ndim == 3 else 0,
+            first_plane=0 if whole_depth is None else self._find_first(0),
+            whole_depth=whole_depth,
             tilt_range=None if angles is None or len(angles) < 2 else TiltRange.of(angles),
         )
 
-    def _first_slice(self) -> int:
-        """Where along y the volume begins, by where the layer lies."""
+    def _find_first(self, axis: int) -> int:
+        """Where along an axis the volume begins, in voxels, by where the layer lies."""
         scale, place = self.attributes.get("scale"), self.attributes.get("translate")
         if scale is None or place is None or len(place) != 3:
             return 0
-        return max(round(float(place[1]) / float(scale[1])), 0)
+        return max(round(float(place[axis]) / float(scale[axis])), 0)
 
 
 def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
@@ -272,6 +275,7 @@ def volume_layer(
         **ROWS_KNOWN,
         "kind": VOLUME,
         "history": tuple(volume.history),
+        **({} if volume.whole_depth is None else {"whole_depth": volume.whole_depth}),
         **attributes.pop("fields", {}),
     }
     voxel = volume.voxel_nm or (1.0, 1.0, 1.0)
@@ -280,7 +284,7 @@ def volume_layer(
         {
             "name": name or volume.name,
             "scale": voxel,
-            "translate": (0.0, first_slice * voxel[1], 0.0),
+            "translate": (volume.first_plane * voxel[0], first_slice * voxel[1], 0.0),
             "units": _units(volume.voxel_nm),
             "axis_labels": VOLUME_AXES,
             "colormap": "gray",

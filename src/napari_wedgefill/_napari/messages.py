@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import traceback
 from dataclasses import dataclass
 from importlib import metadata
+from typing import Any
+from weakref import ReferenceType
 
 from napari.utils.notifications import show_error
 
@@ -15,24 +18,49 @@ _REPORTED_PACKAGES = (
     "napari-wedgefill", "napari", "PyQt6", "PySide6", "numpy", "numba",
     "onnxruntime", "onnxruntime-gpu", "mrcfile", "tifffile",
 )  # fmt: skip
+TOO_LITTLE_MEMORY = (
+    "There is too little memory; close other programs, fill fewer Slices, or prepare a smaller "
+    "Region or binned images first."
+)
+FULL = "free some space on the disk, or choose another folder"
 
 
 @dataclass(frozen=True)
 class Message:
-    """One sentence for the status line; `report` is empty for errors that the user can mend."""
+    """One sentence for the status line, which goes when what it speaks of is over.
+
+    Attributes
+    ----------
+    sentence : str
+        What is said.
+    report : str
+        To be copied; empty for errors that the user can mend.
+    passes : bool
+        Whether it goes as soon as a value is changed, as errors do.
+    about : weak reference or None
+        A run or a layer; the sentence goes with it.
+    """
 
     sentence: str
     report: str = ""
-    is_error: bool = False
+    passes: bool = False
+    about: ReferenceType[Any] | None = None
 
 
 def explain(error: BaseException) -> Message:
     """Put an exception into words."""
     if isinstance(error, WedgefillError):
-        return Message(str(error), is_error=True)
+        return Message(str(error), passes=True)
+    if isinstance(error, MemoryError):
+        return Message(TOO_LITTLE_MEMORY, report=_report(error), passes=True)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        advice = FULL if error.errno == errno.ENOSPC else "see to it, and try again"
+        sentence = f"{where}{error.strerror}; {advice}."
+        return Message(sentence, report=_report(error), passes=True)
     what = f"{type(error).__name__}: {error}".rstrip(": ")
     sentence = f"The plugin failed ({what}); copy the report and send it to its authors."
-    return Message(sentence, report=_report(error), is_error=True)
+    return Message(sentence, report=_report(error), passes=True)
 
 
 def announce(error: BaseException) -> Message:

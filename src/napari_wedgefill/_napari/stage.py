@@ -10,7 +10,17 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 import numpy as np
 from psygnal import Signal
 
-from .cells import ORIENTATIONS, SOLID, TILTS, Grid, ObjectBoxes, aim_camera, choose_grid
+from .cells import (
+    ORIENTATIONS,
+    SOLID,
+    TILTS,
+    Grid,
+    ObjectBoxes,
+    aim_camera,
+    choose_grid,
+    order_axes,
+    release_old_cells,
+)
 from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap, list_volumes
 from .solid.turning import FIRST_DEG, look_from
 
@@ -115,8 +125,12 @@ class Stage:
         if viewer.dims.ndisplay == 3:
             return "" if self._is_series else SOLID
         if self._is_series:
-            return TILTS if viewer.dims.order == ORIENTATIONS["XY"] else ""
-        return next((n for n, order in ORIENTATIONS.items() if viewer.dims.order == order), "")
+            return TILTS if self._is_ordered("XY") else ""
+        return next((name for name in ORIENTATIONS if self._is_ordered(name)), "")
+
+    def _is_ordered(self, orientation: str) -> bool:
+        dims = self.viewer.dims
+        return bool(dims.ndim >= 3 and dims.order == order_axes(orientation, dims.ndim))
 
     def show_series(self, layer: Image) -> None:
         """Show the images of one tilt series, with a slider over the tilts."""
@@ -203,10 +217,10 @@ class Stage:
         yield
         yield from self._iter_hide_others([layer])
         viewer = self.viewer
-        Grid(False, (1, 1)).apply(viewer)
+        self._give_cells(Grid(False, (1, 1)))
         yield
         viewer.dims.ndisplay = 2
-        viewer.dims.order = ORIENTATIONS["XY"]
+        viewer.dims.order = order_axes("XY", viewer.dims.ndim)
         yield
         if self.shown:
             viewer.layers.selection = {layer}
@@ -274,10 +288,11 @@ class Stage:
             yield
         yield from self._iter_hide_others(self.shown[:n_rebuilt])
         is_solid = self._orientation == SOLID
-        viewer.dims.order = ORIENTATIONS["XY" if is_solid else self._orientation]
+        orientation = "XY" if is_solid else self._orientation
+        viewer.dims.order = order_axes(orientation, viewer.dims.ndim)
         viewer.dims.ndisplay = 3 if is_solid else 2
         yield
-        self._choose_grid().apply(viewer)
+        self._give_cells(self._choose_grid())
         yield
         if self.shown:
             self._set_point(self._place_of_shown())
@@ -305,6 +320,12 @@ class Stage:
         n_cells = 1 if self._is_overlay else len(shown)
         return choose_grid(n_cells, size, self._orientation, self.viewer.canvas.size)
 
+    def _give_cells(self, grid: Grid) -> None:
+        grid.apply(self.viewer)
+        window = None if self.window is None else self.window()
+        if window is not None:
+            release_old_cells(window)
+
     def _place_of_shown(self) -> tuple[float, ...] | None:
         place = self._places.get(self.shown[0])
         return None if place is None else place.point
@@ -327,7 +348,7 @@ class Stage:
             return
         viewer = self.viewer
         camera = None if self._fitted == self._camera() else self._camera()[-2:]
-        self._places[shown[0]] = Place(self.view, tuple(viewer.dims.point), camera)
+        self._places[shown[0]] = Place(self.view, tuple(viewer.dims.point[-3:]), camera)
 
     def _return_to_place(self, layer: Image) -> None:
         place = self._places.get(layer)
@@ -346,31 +367,33 @@ class Stage:
                 low, high = self.viewer.layers.get_extent(self.shown).world
             else:
                 low, high = self._boxes.find_ends(self.shown)
-            ranges = self.viewer.dims.range
+            ranges = self.viewer.dims.range[-3:]
             # On a voxel: between two, the slider counts one and the canvas shows the other.
             point = tuple(
                 axis.start + round((middle - axis.start) / axis.step) * axis.step
                 for axis, middle in zip(ranges, (low + high) / 2, strict=True)
             )
-        self.viewer.dims.set_point(range(len(point)), point)
+        n_dims = self.viewer.dims.ndim
+        self.viewer.dims.set_point(range(n_dims - len(point), n_dims), point)
 
     def _hold_sliders(self, event: Any = None) -> None:
         """Keep the sliders to the layers that are seen: napari resets them to all layers."""
         viewer, shown = self.viewer, self.shown
         seen = [layer for layer in viewer.layers if layer.visible and layer.ndim == 3]
-        if not shown or shown[0] not in seen or viewer.dims.ndim != 3:
+        if not shown or shown[0] not in seen:
             return
+        before = viewer.dims.ndim - 3
         extent = viewer.layers.get_extent(seen)
         # napari counts whole steps: a hair more, or a rounding error hides the last slice.
-        ranges = tuple(
+        ranges = tuple(map(tuple, viewer.dims.range[:before])) + tuple(
             (float(start), float(stop + 1e-9 * step), float(step))
             for start, stop, step in zip(*extent.world, extent.step, strict=True)
         )
         if tuple(map(tuple, viewer.dims.range)) != ranges:
             viewer.dims.range = ranges
         labels = SERIES_AXES if self._is_series else VOLUME_AXES
-        if tuple(viewer.dims.axis_labels) != labels:
-            viewer.dims.axis_labels = labels
+        if tuple(viewer.dims.axis_labels[before:]) != labels:
+            viewer.dims.axis_labels = (*viewer.dims.axis_labels[:before], *labels)
 
     def _fit_again(self, event: Any = None) -> None:
         """Fit to a canvas of another size, unless someone moved or zoomed since."""
@@ -382,7 +405,7 @@ class Stage:
         ):
             return
         if not self._is_series:
-            self._choose_grid().apply(self.viewer)
+            self._give_cells(self._choose_grid())
         self._fit()
         self._tell()
 
@@ -399,13 +422,13 @@ class Stage:
         had, self._shown = len(self._shown), self.shown
         if not self._shown:
             self._is_series, self._fitted = False, None
-            self.viewer.canvas.grid.enabled = False
+            self._give_cells(Grid(False, (1, 1)))
             self.viewer.canvas.overlays.scale_bar.visible = False
             self.viewer.dims.order = tuple(range(self.viewer.dims.ndim))
         elif self._is_busy:
             return  # what is under way takes those that are left
         elif not self._is_series and len(self._shown) < had:
-            self._choose_grid().apply(self.viewer)
+            self._give_cells(self._choose_grid())
             self._fit()
         self._tell()
 

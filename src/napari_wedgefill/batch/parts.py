@@ -147,7 +147,11 @@ class PartStore:
 
     def write(self, part: Part, solved: SolvedSlab) -> None:
         """Keep a part. Slices come first in its file: some of them lie side by side."""
-        facts = {"passes": [int(n) for n in solved.passes], "seconds": solved.seconds}
+        facts = {
+            "passes": [int(n) for n in solved.passes],
+            "seconds": solved.seconds,
+            "noise_shares": [float(share) for share in solved.noise_shares],
+        }
         self._files.write(f"{_name(part)}.json", json.dumps(facts).encode())
         self._files.write_array(f"{_name(part)}.npy", solved.planes.transpose(2, 0, 1))
 
@@ -171,7 +175,7 @@ class PartStore:
 
     def find(self, method: str, start: int, stop: int) -> SolvedSlab | None:
         """Return some slices of a method; None if not all of them are there."""
-        pieces, passes, seconds, at = [], [], 0.0, start
+        pieces, passes, shares, seconds, at = [], [], [], 0.0, start
         for part in self.list_parts():
             if part.method != method or not part.start <= at < min(part.stop, stop):
                 continue
@@ -180,12 +184,14 @@ class PartStore:
             pieces.append(planes[at - part.start : upto - part.start])
             facts = json.loads(self._files.read(f"{_name(part)}.json") or b"{}")
             passes += facts["passes"]
+            shares += facts["noise_shares"]
             seconds += facts["seconds"] * (upto - at) / (part.stop - part.start)
             at = upto
         if at < stop:
             return None
         whole = np.concatenate(pieces) if len(pieces) > 1 else pieces[0]
-        return SolvedSlab(np.ascontiguousarray(whole.transpose(1, 2, 0)), tuple(passes), seconds)
+        planes = np.ascontiguousarray(whole.transpose(1, 2, 0))
+        return SolvedSlab(planes, tuple(passes), seconds, tuple(shares))
 
     def _open(self, name: str) -> Any:
         if self._last[0] != name:

@@ -2,6 +2,7 @@
 
   wedgefill convert needle.dm4 needle.mrc
   wedgefill convert volume.mrc volume.zarr
+  wedgefill convert volume.mrc thin.mrc --planes 100:156
 
 Formats written are MRC, TIFF (ImageJ), EMD (tomviz) and OME-Zarr. A tilt series is written as it is
 read: sorted by angle, its tilt axis along y.
@@ -16,6 +17,7 @@ from pathlib import Path
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
+    read_range,
     read_series,
     refuse_to_replace_inputs,
 )
@@ -41,6 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="float32",
         help="how an MRC file stores them; scaled where they do not fit, which a label tells",
     )
+    parser.add_argument(
+        "--planes",
+        type=read_range,
+        metavar="A:B",
+        help="keep only these planes of a volume along the beam (z); they stay in their place",
+    )
     add_overwrite_argument(parser)
 
 
@@ -53,6 +61,7 @@ def add_overwrite_argument(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read, and write under the other name."""
+    from ..errors import WedgefillError
     from ..io import check_target, kind_of, read_volume, write_tilt_series, write_volume
     from .follow import say_warnings
     from .progress_line import ProgressLine
@@ -74,7 +83,14 @@ def run(args: argparse.Namespace) -> None:
             )
             if args.pixel_nm is not None:
                 volume = replace(volume, voxel_nm=(args.pixel_nm,) * 3)
+            if args.planes is not None:
+                volume = volume.crop_planes(*args.planes)
             written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)
+        elif args.planes is not None:
+            raise WedgefillError(
+                f"{args.file}: it is a tilt series, and --planes cuts volumes along z; fill it "
+                "first, or say --kind volume."
+            )
         else:
             series = read_series(args)
             say_warnings(series, progress)

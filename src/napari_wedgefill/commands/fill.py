@@ -8,7 +8,6 @@ FILE and DIR may be addresses such as s3://bucket/grid3.zarr; what lies there is
 from __future__ import annotations
 
 import argparse
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +16,18 @@ from ..errors import WedgefillError
 from ..memory import parse_bytes
 from ..methods import DEFAULT_METHODS, METHODS
 from .convert import add_overwrite_argument
-from .series_arguments import add_reading_arguments, add_shaping_arguments, read_series
+from .series_arguments import (
+    add_reading_arguments,
+    add_shaping_arguments,
+    read_range,
+    read_series,
+)
 
 if TYPE_CHECKING:
     from ..pipeline.options import FillOptions
     from ..run.options import RunOptions
 
 SUMMARY = "fill the missing wedge of a tilt series"
-
-
-def read_slices(text: str) -> tuple[int, int]:
-    """Read `--slices A:B`."""
-    match = re.fullmatch(r"(\d+):(\d+)", text)
-    if not match or int(match[1]) >= int(match[2]):
-        raise argparse.ArgumentTypeError(f"'{text}' is not A:B with A below B, such as 100:132")
-    return int(match[1]), int(match[2])
 
 
 def read_method_names(text: str) -> tuple[str, ...]:
@@ -153,7 +149,7 @@ def add_method_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--slices",
-        type=read_slices,
+        type=read_range,
         metavar="A:B",
         help="only these slices along the tilt axis, counted after binning",
     )

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     refuse_to_replace_inputs(args, args.output)
     check_target(args.output, overwrite=args.overwrite)
     with ProgressLine() as progress:
-        volume = read_volume(args.volume)
+        volume = read_volume(args.volume).restore_planes()
         voxel_nm = volume.voxel_nm
         if voxel_nm is not None and max(voxel_nm) > 1.001 * min(voxel_nm):
             raise WedgefillError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,14 @@ from ..errors import WedgefillError
 
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
+
+
+def read_range(text: str) -> tuple[int, int]:
+    """Read a range such as `--slices A:B`."""
+    match = re.fullmatch(r"(\d+):(\d+)", text)
+    if not match or int(match[1]) >= int(match[2]):
+        raise argparse.ArgumentTypeError(f"'{text}' is not A:B with A below B, such as 100:132")
+    return int(match[1]), int(match[2])
 
 
 def read_axis(text: str) -> str | float:

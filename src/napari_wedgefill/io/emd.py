@@ -240,7 +240,7 @@ def write_emd_volume(path: Path, volume: Volume, _mode: int = 2) -> None:
     edges = volume.voxel_nm or (1.0, 1.0, 1.0)
     unit = "[]" if volume.voxel_nm is None else "[n_m]"
     shape = volume.data.shape
-    starts = (0, volume.first_slice, 0)
+    starts = (volume.first_plane, volume.first_slice, 0)
     dimensions = [
         (name, unit, edges[i] * (starts[i] + np.arange(shape[i])), edges[i])
         for name, i in (("x", 2), ("y", 1), ("z", 0))

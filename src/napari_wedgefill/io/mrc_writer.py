@@ -61,11 +61,13 @@ def describe_volume(
 ) -> None:
     """Put voxel size, place and labels into the header of an open file that has its shape."""
     _put_voxel_size(file, volume.voxel_nm)
-    # Where the first row lies in the whole volume: for programs that read the starts, and for those
+    # Where the first voxel lies in the whole volume: for programs that read starts, and for those
     # that read the origin (IMOD turns the sign of the origin in files that follow the standard).
-    file.header.nystart = volume.first_slice
+    first_plane = volume.first_plane if isinstance(volume, Volume) else 0
+    file.header.nystart, file.header.nzstart = volume.first_slice, first_plane
     if volume.voxel_nm is not None:
         file.header.origin.y = volume.first_slice * volume.voxel_nm[1] * ANGSTROM_PER_NM
+        file.header.origin.z = first_plane * volume.voxel_nm[0] * ANGSTROM_PER_NM
     _put_labels(file, [*(first_notes or _values(2)), *volume_notes(volume)])
 
 

@@ -19,13 +19,16 @@ SIGNATURE = "napari-wedgefill"
 NUMBER = r"[-+]?[0-9.]{1,20}(?:e[-+]?[0-9]{1,3})?"
 _RANGE = re.compile(rf"{SIGNATURE}: (\d+) tilts from ({NUMBER}) to ({NUMBER}) degrees")
 _SLICES = re.compile(rf"{SIGNATURE}: slices (\d+) to \d+ along the tilt axis")
+_PLANES = re.compile(
+    rf"{SIGNATURE}: planes (\d{{1,9}}) to (\d{{1,9}}) of (\d{{1,9}}) along the beam"
+)
 _ANGLES = re.compile(rf"{SIGNATURE}: tilt angles in degrees, in the order of the images: (.*)")
 _SCALING = re.compile(rf"{SIGNATURE}: value = ({NUMBER}) x stored \+ ({NUMBER})")
 #: Notes that are made anew at each writing, and not kept from the file that was read.
 _RENEWED = re.compile(
     rf"{SIGNATURE}( \d\S*)?: "
-    r"(written as|\d+ tilts from|tilt angles|slices \d|value = |tilt axis along y|read from|"
-    r"images turned)"
+    r"(written as|\d+ tilts from|tilt angles|slices \d|planes \d|value = |"
+    r"tilt axis along y|read from|images turned)"
 )
 
 
@@ -54,6 +57,10 @@ def volume_notes(volume: Volume | VolumeOutline) -> list[str]:
         shape = volume.shape if isinstance(volume, VolumeOutline) else volume.data.shape
         start = volume.first_slice
         notes.append(f"{SIGNATURE}: slices {start} to {start + shape[1]} along the tilt axis (y)")
+    if isinstance(volume, Volume) and volume.whole_depth is not None:
+        start, stop = volume.first_plane, volume.first_plane + volume.data.shape[0]
+        whole = volume.whole_depth
+        notes.append(f"{SIGNATURE}: planes {start} to {stop} of {whole} along the beam (z)")
     return notes
 
 
@@ -97,6 +104,18 @@ def first_slice_from(notes: Sequence[str]) -> int:
         if match := _SLICES.match(note):
             return int(match[1])
     return 0
+
+
+def planes_from(notes: Sequence[str], depth: int) -> tuple[int, int | None]:
+    """Return where along z a volume of some depth begins, and of how many planes.
+
+    (0, None) where no note tells, or where it tells of another depth.
+    """
+    for note in reversed(notes):
+        if match := _PLANES.match(note):
+            start, stop, whole = (int(part) for part in match.groups())
+            return (start, whole) if stop - start == depth and stop <= whole else (0, None)
+    return 0, None
 
 
 def scaling_from(notes: Sequence[str]) -> tuple[float, float] | None:

@@ -225,7 +225,8 @@ def write_zarr_volume(path: Path, volume: Volume, _mode: int = 2) -> None:
     """Write a volume (z, y, x), finest first, each level half as fine in all directions."""
     edges = volume.voxel_nm
     axes = [_space(name, edges is not None) for name in "zyx"]
-    start = (0.0, volume.first_slice * (edges or (1.0, 1.0, 1.0))[1], 0.0)
+    z_edge, y_edge, _ = edges or (1.0, 1.0, 1.0)
+    start = (volume.first_plane * z_edge, volume.first_slice * y_edge, 0.0)
     pyramid = _Pyramid(volume.name, axes, edges or (1.0, 1.0, 1.0), start, (CHUNK,) * 3)
     _write(path, volume.data, pyramid, volume_notes(volume))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 
 from ..progress import relay
 from ..projector import ParallelBeam
@@ -12,9 +13,26 @@ from . import contract as inputs
 from .consistency import iter_consistency
 from .model import JointModel
 from .registry import VIEWS
+from .trained_noise import hold_noise_back
 
 #: What a step of the model reports: its name and how far the slab is, 0 to 1.
 Step = tuple[str, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """What the joint model makes of a slab.
+
+    Attributes
+    ----------
+    volume : of the sinogram's kind, float32, (depth, width, n_slices)
+        Densities in units of the density scale.
+    noise_share : float
+        Share of what TVM leaves unexplained that the networks were shown (`hold_noise_back`).
+    """
+
+    volume: Array
+    noise_share: float
 
 
 def iter_joint(
@@ -25,7 +43,7 @@ def iter_joint(
     estimates: inputs.FirstEstimates | None = None,
     beside: Beside | None = None,
     n_passes: int = len(VIEWS),
-) -> Generator[Step, None, Array]:
+) -> Generator[Step, None, Joined]:
     """Reconstruct one slab with the joint model; torch tensors stay where they are, all the way.
 
     Parameters
@@ -52,14 +70,16 @@ def iter_joint(
 
     Returns
     -------
-    of the sinogram's kind, float32, (depth, width, n_slices)
-        Densities in units of the density scale.
+    Joined
+        The volume, and how far the measurements counted.
     """
     contract = model.model.contract
     if estimates is None:
         yield "GAN: SART and TVM", 0.0
         estimates = inputs.compute_first_estimates(beam, sinogram, contract, beside)
     yield "GAN: sinogram network", 0.2
+    held = hold_noise_back(beam, sinogram, estimates.tvm, beside)
+    sinogram = held.sinogram
     rows = inputs.sinogram_input(beam, sinogram, estimates, scales, contract)
     filled = yield from _run_stage(model, "sinogram", rows, 0.2, 0.3)
     yield "GAN: weighted back projection", 0.3
@@ -72,7 +92,7 @@ def iter_joint(
         passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales, views, beside)
         volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
     steps = iter_consistency(beam, sinogram, volume, scales, cautious=True, beside=beside)
-    return (yield from _restore(steps, 0.9, 1.0))
+    return Joined((yield from _restore(steps, 0.9, 1.0)), held.share)
 
 
 def iter_refine(

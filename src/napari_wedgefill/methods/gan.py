@@ -19,7 +19,7 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
     assert problem.model is not None
     starts = problem.starts
     estimates = FirstEstimates(starts["sart"], starts["tvm"]) if starts else None
-    volume = yield from iter_joint(
+    joined = yield from iter_joint(
         problem.model,
         problem.beam,
         problem.sinogram,
@@ -28,7 +28,7 @@ def solve(problem: Problem) -> Generator[Step, None, Solution]:
         problem.beside,
         n_passes=problem.passes["gan"],
     )
-    return Solution(volume)
+    return Solution(joined.volume, noise_share=joined.noise_share)
 
 
 def suits(passes: Mapping[str, int], model: JointModel | None) -> bool:
@@ -43,7 +43,8 @@ GAN = Method(
     label="GAN",
     tip=(
         "The trained networks: they fill the missing tilts and remove what artifacts remain.\n"
-        "Measured projections are never replaced."
+        "Measured projections are never replaced; where they are noisier than the networks know,\n"
+        "they count in part, and the result says so."
     ),
     colour="#f06e96",
     cost=165.0,

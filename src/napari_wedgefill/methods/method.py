@@ -105,10 +105,13 @@ class Solution:
         Densities in units of the density scale.
     n_passes : int, optional
         Sweeps or steps that were taken.
+    noise_share : float, optional
+        Share of what TVM leaves unexplained that networks were shown, 0 to 1.
     """
 
     volume: Array
     n_passes: int | None = None
+    noise_share: float | None = None
 
 
 #: Whether results of the methods that a method uses serve it, given the passes that made them and

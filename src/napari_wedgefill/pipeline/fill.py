@@ -269,6 +269,11 @@ def _write_report(
     """Say what ran and with which numbers, ready for JSON."""
     angles, passes = series.angles_deg, options.count_passes()
     taken = {name: tally.passes for name, tally in tallies.items() if tally.passes}
+    shares = {
+        name: float(np.mean(tally.noise_shares))
+        for name, tally in tallies.items()
+        if tally.noise_shares
+    }
     stages = add_up(tally.seconds for tally in tallies.values())
     total = sum(stages.values()) or 1.0
     report: dict[str, Any] = {
@@ -288,6 +293,7 @@ def _write_report(
         },
         "normalisation": calibration.normalisation.to_dict(),
         "noise_over_density": float(calibration.scales.noise),
+        "noise_share": {name: round(share, 4) for name, share in shares.items()},
         "projections": {
             m: "main memory" if choose_gpu(METHODS[m], model, options) is None else "CUDA"
             for m in options.methods

@@ -167,7 +167,12 @@ def iter_part(
         part.start - first, (run.beam.depth, run.beam.width, part.stop - part.start)
     )
     tally = yield from relay(iter_slabs(run, slabs, collected), partial(_name_step, part))
-    return SolvedSlab(collected.planes, tuple(tally.passes), sum(tally.seconds.values()))
+    return SolvedSlab(
+        collected.planes,
+        tuple(tally.passes),
+        sum(tally.seconds.values()),
+        tuple(tally.noise_shares),
+    )
 
 
 def _name_step(part: Part, step: Step) -> Step:

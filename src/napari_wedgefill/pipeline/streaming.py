@@ -96,18 +96,25 @@ class SolvedSlab:
         That each slab took of an iterative method.
     seconds : float
         Time taken.
+    noise_shares : tuple of float
+        Of each slab that networks made (`methods.Solution`).
     """
 
     planes: Floats
     passes: tuple[int, ...] = ()
     seconds: float = 0.0
+    noise_shares: tuple[float, ...] = ()
 
 
 @dataclass
 class Tally:
-    """What running a method took: passes of each slab, and seconds by stage of the work."""
+    """What running a method took: passes of each slab, and seconds by stage of the work.
+
+    Also how far the measurements counted in each slab that networks made.
+    """
 
     passes: list[int] = field(default_factory=list)
+    noise_shares: list[float] = field(default_factory=list)
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
 
@@ -174,6 +181,7 @@ def iter_slabs(
         for slab, rows in read_ahead(slabs, read):
             if isinstance(rows, SolvedSlab):
                 tally.passes += rows.passes
+                tally.noise_shares += rows.noise_shares
                 tally.seconds[run.method.label] += rows.seconds
                 behind(partial(writer.write, slab.start, rows.planes))
                 yield f"{run.method.label} of parts", slab.stop / height
@@ -183,6 +191,8 @@ def iter_slabs(
             solution = yield from relay(steps, partial(_place_step, slab, where, height))
             if solution.n_passes is not None:
                 tally.passes.append(solution.n_passes)
+            if solution.noise_share is not None:
+                tally.noise_shares.append(solution.noise_share)
             start = time.monotonic()
             fade = None if run.crop is None else run.crop.fade
             behind(partial(_write_slab, writer, slab, solution.volume, normalisation, fade))
@@ -320,7 +330,7 @@ def _solve_slab(
     if gpu is not None:
         try:
             solution = yield from method.solve(gpu.move(problem))
-            return Solution(gpu.get(solution.volume), solution.n_passes)
+            return replace(solution, volume=gpu.get(solution.volume))
         except gpu.short_of_memory:
             pass  # main memory is larger
     return (yield from method.solve(problem))

@@ -53,6 +53,8 @@ class Consistency:
         Voxels along the beam, as a share of the images' width.
     max_slices : int
         Slices that the two measures look at, at most.
+    misfit_sweeps : int
+        Sweeps of the reconstruction that the misfit is taken from.
     """
 
     stack: Binned
@@ -60,6 +62,7 @@ class Consistency:
     isolated: bool
     depth_share: float = 1.0
     max_slices: int = MAX_SLICES
+    misfit_sweeps: int = MISFIT_SWEEPS
 
     @property
     def depth(self) -> int:
@@ -116,7 +119,7 @@ class Consistency:
     def _misfit_squares(self, pose: Pose) -> tuple[Doubles, Doubles]:
         slices = self.slices(pose)
         tilts = np.arange(self.n_tilts)
-        return _squares(slices, self._guess_rows(slices, tilts, tilts, MISFIT_SWEEPS))
+        return _squares(slices, self._guess_rows(slices, tilts, tilts, self.misfit_sweeps))
 
     def withheld_error(self, pose: Pose) -> float:
         """Share of the images that the other tilts fail to predict: 0 is perfect, 1 is nothing."""
@@ -134,28 +137,41 @@ class Consistency:
             guesses[asked] = self._guess_rows(slices, known, asked, WITHHELD_SWEEPS)
         return _squares(slices, guesses)
 
-    def predict(self, slices: Slices, known: NDArray[np.int64], asked: NDArray[np.int64]) -> Floats:
-        """Images (n_asked, h, w) at some tilts, from a quick reconstruction of others.
+    def predict(self, slices: Slices, volume: Floats, asked: NDArray[np.int64]) -> Floats:
+        """Images (n_asked, h, w) at some tilts, from what `reconstruct` made of others.
 
         `slices` are those of all rows; the images are as wide as the stack's own.
         """
-        there = self._guess_rows(slices, known, asked, WITHHELD_SWEEPS)
+        there = self._project(slices, volume, asked)
         width = self.stack.images.shape[2]
         first = (there.shape[1] - width) // 2
         return np.asarray(there[:, first : first + width].transpose(0, 2, 1), np.float32)
 
-    def _guess_rows(
-        self, slices: Slices, known: NDArray[np.int64], asked: NDArray[np.int64], sweeps: int
+    def reconstruct(
+        self,
+        slices: Slices,
+        known: NDArray[np.int64],
+        sweeps: int,
+        start: Floats | None = None,
     ) -> Floats:
-        x = reconstruct_masked(
+        """Volume (depth, width, n_slices) from some tilts, `start` being an earlier one of them."""
+        return reconstruct_masked(
             slices.at(known),
             self.angles_deg[known],
             sweeps,
             depth=self.depth,
             nonnegative=self.isolated,
+            start=start,
         )
+
+    def _project(self, slices: Slices, volume: Floats, asked: NDArray[np.int64]) -> Floats:
         beam = ParallelBeam(self.angles_deg[asked], slices.values.shape[1], self.depth)
-        return np.asarray(beam(x), np.float32)
+        return np.asarray(beam(volume), np.float32)
+
+    def _guess_rows(
+        self, slices: Slices, known: NDArray[np.int64], asked: NDArray[np.int64], sweeps: int
+    ) -> Floats:
+        return self._project(slices, self.reconstruct(slices, known, sweeps), asked)
 
     def choose_depth(self, pose: Pose) -> Consistency:
         """Choose the depth that lets withheld tilts of a film be predicted best."""

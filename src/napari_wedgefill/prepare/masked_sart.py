@@ -78,15 +78,18 @@ def reconstruct_masked(
     depth: int,
     nonnegative: bool,
     axis_shift_px: float = 0.0,
+    start: Floats | None = None,
 ) -> Floats:
     """Reconstruct (depth, w, n_slices) from what was measured, by ordered subsets of the tilts.
+
+    With a `start`, go on from there instead of from nothing.
 
     References
     ----------
     A. H. Andersen and A. C. Kak, Ultrasonic Imaging 6, 81-94 (1984).
     """
     n_tilts, width, n_slices = slices.values.shape
-    x = np.zeros((depth, width, n_slices), np.float32)
+    x = np.zeros((depth, width, n_slices), np.float32) if start is None else start.copy()
     whole = find_beam(tuple(angles_deg.tolist()), width, depth, axis_shift_px)
     rows = slices.measured / np.maximum(whole.ray_lengths, MIN_RAY_PX)
     steps = []

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .common_line import is_isolated, mass_paths, measure_axial_offsets
-from .consistency import Consistency
+from .consistency import WITHHELD_SWEEPS, Consistency
 from .correlation import (
     MeasureOffset,
     chain_neighbours,
@@ -27,13 +27,18 @@ Doubles = NDArray[np.float64]
 
 COARSE_PX, FINE_PX = 64, 128  # images are binned to about these sizes
 COMMON_LINE_ROUNDS = 3
-ROUNDS = 2  # of reprojection after each scan of the axis
+ROUNDS = 2  # of reprojection before each scan of the axis
+#: The last ones, of an isolated object, and the sweeps of each: after fewer, what is not explained
+#: yet displaces the images by a twentieth of a pixel.
+LAST_ROUNDS, LAST_SWEEPS = 4, 8
 REACH_SHARE = 0.25  # largest neighbour-to-neighbour jump searched, as a share of the image
 MAX_TURN_DEG = 20.0  # of the tilt axis against where the input says it is
 #: Steps of the axis' scans, from one visit to the next: px of the binned images, and degrees.
 COARSE_SCANS = ((2.0, 4.0), (1.5, 2.0), (1.0, 1.5))
-FINE_SCANS = ((1.5, 1.5),)
-FEW_SLICES = 16  # of a large volume say where its axis lies as well as more of them
+#: The last scan is of every row of an isolated object, for which the coarse size is quick enough.
+LAST_SCAN, LAST_MISFIT_SWEEPS = (0.5, 0.7), 16
+FILM_SCAN = (1.5, 1.5)
+FEW_SLICES = 16  # of a large volume say roughly where its axis lies
 #: Fewer tilts cannot tell the position and rotation of the axis from shifts.
 MIN_TILTS_FOR_AXIS = 9
 MAX_TILTS_FOR_AXIS = 41
@@ -211,35 +216,82 @@ def iter_search(
     best, method = start, ""
     for best, method in iter_best_guess(work, start, shifts_by):
         yield "Finding the shifts", 0.0, best, method
-    n_visits = len(COARSE_SCANS) + len(FINE_SCANS)
-    coarse = replace(work.coarse, max_slices=work.fine.max_slices)
-    visits = [(coarse, *scan) for scan in COARSE_SCANS]
-    visits += [(work.fine, *scan) for scan in FINE_SCANS]
+    visits = plan_visits(work)
     pose, depth_share = best, 1.0
-    for done, (consistency, step_px, step_deg) in enumerate(visits):
-        begun = 0.1 + 0.8 * done / n_visits
+    for done, visit in enumerate(visits):
+        begun = 0.1 + 0.8 * done / len(visits)
         pose = centre_object(work, pose)
-        if consistency is coarse:
-            depth_share = consistency.choose_depth(pose).depth_share
-        consistency = replace(consistency, depth_share=depth_share)
-        reach = 4.0 * consistency.stack.factor
-        n_rounds = ROUNDS if consistency.stack is work.coarse.stack else 1
-        for better in iter_refine(consistency, pose, n_rounds=n_rounds, reach_px=reach):
+        if visit.judge.stack is work.coarse.stack:
+            depth_share = visit.judge.choose_depth(pose).depth_share
+        judge = replace(visit.judge, depth_share=depth_share)
+        reach = visit.reach * judge.stack.factor
+        for better in iter_refine(
+            judge, pose, n_rounds=visit.n_rounds, reach_px=reach, n_sweeps=visit.n_sweeps
+        ):
             pose = better
             yield "Comparing with reprojections", begun, pose, method
         if work.finds_axis:
-            yield "Finding the tilt axis", begun + 0.4 / n_visits, pose, method
-            pose = scan_axis(consistency, pose, start, step_px, step_deg)
-    for better in iter_refine(consistency, pose, n_rounds=ROUNDS, reach_px=reach / 2):
-        pose = better
-        yield "Comparing with reprojections", 0.9, pose, method
-    if work.finds_axis and work.isolated:
-        pose = find_axis_shift(
-            consistency, pose, step_px * consistency.stack.factor, reach_px=reach
-        )
-    elif work.finds_axis:
-        pose = scan_axis(consistency, pose, start, step_px, step_deg)
+            yield "Finding the tilt axis", begun + 0.4 / len(visits), pose, method
+            judge = replace(visit.axis_judge or judge, depth_share=depth_share)
+            step_px, step_deg = visit.steps
+            if step_deg:
+                pose = scan_axis(judge, pose, start, step_px, step_deg)
+            else:
+                factor = judge.stack.factor
+                pose = find_axis_shift(judge, pose, step_px * factor, reach_px=4.0 * factor)
     yield "Comparing with reprojections", 1.0, pose, method
+
+
+@dataclass(frozen=True, eq=False)
+class Visit:
+    """One round of the search: the images move onto their predictions, and then the tilt axis.
+
+    Attributes
+    ----------
+    judge : Consistency
+        Predicts the images.
+    steps : tuple of float
+        Of the scan of the axis: its position, px of the binned images, and its rotation, degrees;
+        no rotation where it is 0.
+    n_rounds, n_sweeps : int
+        Of reprojection.
+    reach : float
+        Largest move in a round, px of the binned images.
+    axis_judge : Consistency or None
+        Says where the axis lies; by default `judge`.
+    """
+
+    judge: Consistency
+    steps: tuple[float, float]
+    n_rounds: int = ROUNDS
+    n_sweeps: int = WITHHELD_SWEEPS
+    reach: float = 4.0
+    axis_judge: Consistency | None = None
+
+
+def plan_visits(work: Work) -> list[Visit]:
+    """Plan the search: roughly at the coarse size, and then what the object allows."""
+    rough = replace(work.coarse, max_slices=FEW_SLICES)
+    visits = [Visit(rough, steps) for steps in COARSE_SCANS]
+    if not work.isolated:
+        # More sweeps would explain what only some of the tilts see of a film.
+        visits.append(Visit(work.fine, FILM_SCAN, n_rounds=1))
+        visits.append(Visit(work.fine, FILM_SCAN, reach=2.0))
+        return visits
+    n_rows = work.coarse.stack.images.shape[1]
+    every_row = replace(work.coarse, max_slices=n_rows, misfit_sweeps=LAST_MISFIT_SWEEPS)
+    visits.append(Visit(every_row, LAST_SCAN, n_sweeps=LAST_SWEEPS))
+    visits.append(
+        Visit(
+            work.fine,
+            (LAST_SCAN[0], 0.0),
+            n_rounds=LAST_ROUNDS,
+            n_sweeps=LAST_SWEEPS,
+            reach=2.0,
+            axis_judge=every_row,
+        )
+    )
+    return visits
 
 
 def scan_axis(

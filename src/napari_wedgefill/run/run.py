@@ -128,6 +128,7 @@ def iter_run(
     if is_checked(options):
         quick_steps = iter_quick_check(series, options.fill, session)
         quick = yield from told.relay(quick_steps, shares.check, QuickCheck)
+        quick = replace(quick, noise_share=report["noise_share"].get(quick.learned, 1.0))
         report["check"] = quick.to_dict()
         report["recommended"] = quick.recommended
         yield quick

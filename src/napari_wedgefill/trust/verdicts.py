@@ -108,6 +108,8 @@ LEAST_DIFFERENCE = 0.03
 #: Movement between two views that makes detail doubtful, and how many times that of total variation
 #: minimisation it must be; and how many times, where the volume is not to be used.
 MOVES, MOVES_MORE, MOVES_TOO_MUCH = 0.08, 1.35, 2.2
+#: How many times that again where all noise was held back from the networks.
+HELD_BACK = 1.0
 #: Tilts fewer than this, and noise over the density of a voxel above this, are told.
 FEW_TILTS, MUCH_NOISE = 25, 1.0
 
@@ -136,6 +138,9 @@ class QuickCheck:
         Whether matter outside the field of view is in the images.
     withheld_deg : tuple of float
         The withheld angles.
+    noise_share : float
+        Share of what TVM leaves unexplained that the networks were shown in the fill
+        (`joint_model.trained_noise`), 0 to 1.
     """
 
     learned: str
@@ -146,6 +151,7 @@ class QuickCheck:
     movement: Mapping[str, float] = field(default_factory=dict)
     leaves_field: bool = False
     withheld_deg: tuple[float, ...] = ()
+    noise_share: float = 1.0
 
     @property
     def verdict(self) -> str:
@@ -167,6 +173,8 @@ class QuickCheck:
         if self.leaves_field or not self.movement:
             return False
         own = self.movement[self.learned]
+        # Noise that was held back cannot be sharpened into detail: movement means less then.
+        times *= 1.0 + HELD_BACK * (1.0 - self.noise_share)
         return own > MOVES and own > times * self.movement[RIVAL]
 
     @property
@@ -183,7 +191,7 @@ class QuickCheck:
             return (
                 f"{own} was not checked: {self.n_tilts} tilts are too few to withhold any. Compare "
                 f"it with {other} before you believe a detail."
-            )
+            ) + self._say_share()
         compared = f"at withheld tilts it is {compare_errors(self.errors, 'level with')}"
         verdict = self.verdict
         if self.leaves_field:
@@ -226,7 +234,18 @@ class QuickCheck:
                 "voxel"
             )
         told = " and ".join(found)
-        return f" {told[:1].upper()}{told[1:]}." if told else ""
+        return (f" {told[:1].upper()}{told[1:]}." if told else "") + self._say_share()
+
+    def _say_share(self) -> str:
+        """Say it where the networks were not shown all that was measured."""
+        percent = round(100 * self.noise_share)
+        if percent == 100:
+            return ""
+        return (
+            " The images are noisier, or further apart, than the networks know: of what "
+            f"{label_of(RIVAL)} leaves unexplained in them, {label_of(self.learned)} was shown "
+            f"{percent} %."
+        )
 
     def to_dict(self) -> dict[str, object]:
         """Plain values, for the report."""

@@ -40,8 +40,8 @@ def test_a_dock_on_a_low_screen_opens_at_its_top(series, qtbot):
     GeneratorWorker.await_workers(20_000)
 
 
-def test_the_dock_shows_what_was_found(loaded):
-    _, dock = loaded
+def test_the_dock_shows_what_was_found(docked):
+    _, dock = docked
     assert dock.series.value.name == "discs"
     assert dock.angles.value == "-60:60:5"
     assert "25 tilts" in dock.angle_line.value
@@ -68,8 +68,8 @@ def test_a_script_drives_the_dock_as_any_magicgui_widget(loaded, hands):
         dock.methods.value = ("fbp",)
 
 
-def test_tool_tips_are_what_the_classes_say(loaded):
-    _, dock = loaded
+def test_tool_tips_are_what_the_classes_say(docked):
+    _, dock = docked
     for form in (settings.Series, settings.Methods, settings.Checks):
         for name in form.__dataclass_fields__:
             assert len(dock.get_widget(name).tooltip) > 20, name
@@ -106,8 +106,8 @@ def test_fill_of_some_slices_lies_where_they_are(loaded, hands):
     assert viewer.dims.nsteps[1] == 2
 
 
-def test_slices_that_are_not_there_are_told(loaded, hands):
-    _, dock = loaded
+def test_slices_that_are_not_there_are_told(docked, hands):
+    _, dock = docked
     dock.slices.value = (4, 4)
     hands.fill(dock)
     assert "Slices 4 to 4 are no part of the 6 slices" in dock.footer.status.text()
@@ -124,6 +124,8 @@ def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):
     assert [layer.name for layer in viewer.layers] == ["discs"]
     assert "Cancelled" in status.text()
     assert dock.footer.fill_button.isEnabled()
+    dock.update(methods=("wbp",))
+    assert status.text() == ""
 
 
 #: What a user may have set, and what is said to it.
@@ -137,8 +139,8 @@ BAD = (
 )
 
 
-def test_bad_input_is_told_in_one_sentence(loaded, hands):
-    viewer, dock = loaded
+def test_bad_input_is_told_in_one_sentence(docked, hands):
+    viewer, dock = docked
     for spoil, says in BAD:
         good = {name: dock.asdict()[name] for name in spoil}
         dock.update(spoil)
@@ -151,8 +153,8 @@ def test_bad_input_is_told_in_one_sentence(loaded, hands):
         dock.update(good)
 
 
-def test_angles_that_cannot_be_are_told_before_fill(loaded):
-    _, dock = loaded
+def test_angles_that_cannot_be_are_told_before_fill(docked):
+    _, dock = docked
     good = dock.angles.value, dock.angle_line.value
     for text in ("nan", "-200:200:10", "steep", ""):
         dock.angles.value = text
@@ -162,8 +164,8 @@ def test_angles_that_cannot_be_are_told_before_fill(loaded):
         assert "25 tilts" in dock.angle_line.value
 
 
-def test_an_error_goes_when_its_cause_does(loaded, hands):
-    _, dock = loaded
+def test_an_error_goes_when_its_cause_does(docked, hands):
+    _, dock = docked
     dock.angles.value = "steep"
     hands.fill(dock)
     assert "not understood" in dock.footer.status.text()
@@ -171,15 +173,15 @@ def test_an_error_goes_when_its_cause_does(loaded, hands):
     assert dock.footer.status.text() == ""
 
 
-def test_images_without_contrast_are_told(loaded, hands):
-    viewer, dock = loaded
+def test_images_without_contrast_are_told(docked, hands):
+    viewer, dock = docked
     viewer.layers["discs"].data = np.ones((25, 6, 32), np.float32)
     hands.fill(dock)
     assert "same value" in dock.footer.status.text()
 
 
-def test_an_inner_failure_gives_a_report_to_copy(loaded, monkeypatch, hands):
-    _, dock = loaded
+def test_an_inner_failure_gives_a_report_to_copy(docked, monkeypatch, hands):
+    _, dock = docked
 
     def failing(series, options, session):
         yield Progress("starting", 0.0, None)
@@ -209,15 +211,15 @@ def test_no_series_no_button(viewer):
     assert dock.series.value is None
 
 
-def test_series_box_follows_names_and_leaves_volumes_out(loaded):
-    viewer, dock = loaded
+def test_series_box_follows_names_and_leaves_volumes_out(docked):
+    viewer, dock = docked
     viewer.layers["discs"].name = "renamed"
     viewer.add_layer(Layer.create(*volume_layer(Volume(np.ones((4, 6, 4), np.float32)))))
     assert [str(c) for c in dock.series.choices if c is not None] == ["renamed"]
 
 
-def test_angle_file_is_loaded_in_the_order_of_the_file(loaded, tmp_path):
-    _, dock = loaded
+def test_angle_file_is_loaded_in_the_order_of_the_file(docked, tmp_path):
+    _, dock = docked
     path = tmp_path / "other.tlt"
     path.write_text("\n".join(f"{angle:.2f}" for angle in np.linspace(-48, 48, 25)))
     dock.series_fields.load_angles(path)
@@ -226,14 +228,14 @@ def test_angle_file_is_loaded_in_the_order_of_the_file(loaded, tmp_path):
     assert LayerMap.of(dock.series.value).angles_deg[0] == -48
 
 
-def test_typed_pixel_size_reaches_the_layer(loaded):
-    viewer, dock = loaded
+def test_typed_pixel_size_reaches_the_layer(docked):
+    viewer, dock = docked
     dock.pixel_nm.value = 0.5
     np.testing.assert_allclose(viewer.layers["discs"].scale, (1, 0.5, 0.5))
 
 
-def test_typed_angles_stay_with_their_series(loaded, other):
-    viewer, dock = loaded
+def test_typed_angles_stay_with_their_series(docked, other):
+    viewer, dock = docked
     dock.angles.value = "-48:48:4"
     viewer.add_layer(other)
     assert dock.angles.value == "-40:40:10"
@@ -242,8 +244,8 @@ def test_typed_angles_stay_with_their_series(loaded, other):
     assert "your entry" in dock.angle_line.value
 
 
-def test_settings_are_remembered_for_each_series(loaded, other):
-    viewer, dock = loaded
+def test_settings_are_remembered_for_each_series(docked, other):
+    viewer, dock = docked
     dock.update(axis_shift_px=3.5, slices=(1, 4), plane=True)
     viewer.add_layer(other)
     assert (dock.axis_shift_px.value, dock.slices.value, dock.plane.value) == (0, (0, 12), False)
@@ -251,20 +253,20 @@ def test_settings_are_remembered_for_each_series(loaded, other):
     assert (dock.axis_shift_px.value, dock.slices.value, dock.plane.value) == (3.5, (1, 4), True)
 
 
-def test_slices_follow_the_axis(loaded):
-    _, dock = loaded
+def test_slices_follow_the_axis(docked):
+    _, dock = docked
     dock.axis.value = "x"
     assert dock.inputs().axis == "x"
     assert dock.slices.value == (0, 32)
 
 
-def test_the_model_chosen_at_first_is_the_one_that_a_command_takes(loaded):
-    _, dock = loaded
+def test_the_model_chosen_at_first_is_the_one_that_a_command_takes(docked):
+    _, dock = docked
     assert dock.inputs().model == FillOptions().model
 
 
-def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(loaded, tmp_path, hands):
-    _, dock = loaded
+def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(docked, tmp_path, hands):
+    _, dock = docked
     dock.update(model=str(tmp_path), methods=("gan",))
     assert dock.inputs().model == str(tmp_path)
     hands.fill(dock)
@@ -306,8 +308,8 @@ def test_the_dock_fits_a_small_screen_and_the_footer_stays(loaded, qtbot):
         assert button.visibleRegion().boundingRect().height() == button.height()
 
 
-def test_sections_fold_away_and_say_what_they_hold(loaded):
-    _, dock = loaded
+def test_sections_fold_away_and_say_what_they_hold(docked):
+    _, dock = docked
     methods = dock.sections[2]
     methods.heading.native.click()
     assert not methods.is_open

@@ -32,8 +32,8 @@ def answer(monkeypatch, **values) -> list[ExportDialog]:
 
 
 @pytest.fixture
-def filled(quick, hands):
-    viewer, dock = quick
+def filled(docked, hands):
+    viewer, dock = docked
     dock.update(methods=("wbp",), slices=(3, 5))
     hands.fill(dock)
     return viewer, dock

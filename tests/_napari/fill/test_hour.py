@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 from napari.layers import Layer
+from napari.qt import QtViewer
 from napari.utils.notifications import notification_manager
 from superqt.utils import GeneratorWorker
 
@@ -33,6 +34,7 @@ def test_a_series_opened_after_a_fill_is_what_is_seen(quick, other, hands):
     assert not viewer.canvas.grid.enabled
     assert viewer.dims.order == (0, 1, 2)
     assert dock.series.value is other
+    assert dock.footer.status.text() == ""
     assert lit(dock) == ["Tilts"]
     np.testing.assert_allclose(viewer.dims.range[0], (0, 8, 1))
 
@@ -44,11 +46,37 @@ def test_after_deleting_everything_the_next_series_fills_the_canvas(quick, other
     assert not viewer.canvas.grid.enabled
     assert dock.workbench.runs.runs == []
     assert lit(dock) == []
+    assert dock.prepare_page.tilts.summarise() == ""
+    viewer.add_image(np.zeros((2, 3, 4, 5)), name="four")
+    assert "four has 4 axes; a tilt series has three: tilt, y, x." in dock.angle_line.value
+    assert dock.angle_line.value.endswith("From an array\N{HORIZONTAL ELLIPSIS} cuts one out.")
+    viewer.layers.clear()
     viewer.add_layer(other)
     hands.rest()
     assert shown(viewer) == ["other"]
     assert dock.series.value is other
     assert viewer.dims.order == (0, 1, 2)
+
+
+def test_beside_an_array_of_four_dimensions_all_views_are_there(quick, hands):
+    """What was cut out of the array lies along the last three axes of the viewer."""
+    viewer, dock = quick
+    viewer.add_image(np.zeros((2, 3, 4, 5)), name="four", visible=False)
+    hands.rest()
+    dock.methods.value = ("wbp",)
+    hands.fill(dock)
+    (volume,) = list_volumes(viewer)
+    for name, order in (("XY", (0, 1, 2, 3)), ("YZ", (0, 3, 1, 2)), ("XZ", (0, 2, 1, 3))):
+        hands.click(dock.footer.view_buttons[name])
+        assert lit(dock) == [name]
+        assert viewer.dims.order == order
+        assert shown(viewer) == [volume.name]
+    np.testing.assert_allclose(viewer.dims.range[2], (0, 12.5, 2.5))
+    assert viewer.dims.axis_labels[1:] == ("z", "y", "x")
+    hands.click(dock.footer.view_buttons["Tilts"])
+    assert shown(viewer) == ["discs"]
+    np.testing.assert_allclose(viewer.dims.range[1], (0, 24, 1))
+    assert viewer.dims.current_step[1] == 12
 
 
 def test_the_tilts_have_their_own_slider_and_keep_their_place(quick, hands):
@@ -89,8 +117,8 @@ def test_only_the_view_that_is_shown_is_lit(quick, hands):
     assert lit(dock) == ["3-D"]
 
 
-def test_each_run_keeps_its_volumes_and_verdict_together(quick, hands):
-    viewer, dock = quick
+def test_each_run_keeps_its_volumes_and_verdict_together(docked_quick, hands):
+    viewer, dock = docked_quick
     dock.self_check.value = True
     hands.fill(dock)
     dock.update(self_check=False, axis_shift_px=2.0)
@@ -106,17 +134,17 @@ def test_each_run_keeps_its_volumes_and_verdict_together(quick, hands):
     assert "withheld outermost" in dock.verdict.words.text()
 
 
-def test_runs_that_differ_in_nothing_are_counted(quick, hands):
-    _, dock = quick
+def test_runs_that_differ_in_nothing_are_counted(docked_quick, hands):
+    _, dock = docked_quick
     hands.fill(dock)
     hands.fill(dock)
     assert [run.name for run in dock.workbench.runs.runs] == ["WBP + SART", "WBP + SART (2)"]
 
 
 def test_cancel_keeps_the_verdict_of_the_run_before(
-    quick, qtbot, monkeypatch, count_for_ever, hands
+    docked_quick, qtbot, monkeypatch, count_for_ever, hands
 ):
-    _, dock = quick
+    _, dock = docked_quick
     dock.self_check.value = True
     hands.fill(dock)
     verdict = dock.verdict.words.text()
@@ -180,16 +208,25 @@ def test_settings_of_a_fill_are_what_the_next_dock_begins_with(quick, monkeypatc
     assert again.methods.value == ("wbp", "sart")
 
 
-def test_deleted_volumes_are_not_held(quick, qtbot, hands):
+def test_deleted_volumes_and_cells_that_were_replaced_are_not_held(quick, qtbot, hands):
     viewer, dock = quick
+    dock.settle_in()  # as if the window were seen
     hands.fill(dock)
+    canvas = viewer.window._qt_window.findChild(QtViewer).canvas
+    shape, cells = viewer.canvas.grid.shape, [weakref.ref(view) for view in canvas.grid_views]
+    hands.click(dock.footer.view_buttons["YZ"])
+    assert viewer.canvas.grid.shape != shape
+    gc.collect()
+    assert [ref() is not None for ref in cells] == [False, False]
     held = [weakref.ref(layer.data) for layer in list_volumes(viewer)]
+    assert dock.footer.status.text().startswith("Done")
     viewer.layers.selection.clear()
     del viewer.layers[1:]
     qtbot.wait(50)
     gc.collect()
     assert find_runs(viewer).runs == []
     assert dock.run_box.value is None
+    assert dock.footer.status.text() == ""
     assert [ref() is not None for ref in held] == [False, False]
 
 
@@ -198,9 +235,11 @@ def test_results_are_measured_once_and_their_window_opens_once(quick, hands):
 
     viewer, dock = quick
     hands.fill(dock)
+    said = dock.footer.status.text()
     for _ in range(2):
         hands.click(dock.footer.results_button)
         hands.finish(dock)
+        assert dock.footer.status.text() == said
     windows = viewer.window._qt_window.findChildren(ResultsWindow)
     assert len(windows) == 1
     assert windows[0].windowTitle() == "Results: discs: WBP + SART"

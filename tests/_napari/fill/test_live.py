@@ -75,12 +75,18 @@ def test_another_axis_shift_is_seen_at_once(live, qtbot):
     wait_for(dock, qtbot)
 
 
-def test_a_fill_takes_over_and_the_slices_go(live, hands):
+def test_a_fill_takes_over_and_the_slices_go(live, qtbot, hands):
     viewer, dock = live
     hands.fill(dock)
     assert not dock.live.value
     assert [layer.name for layer in viewer.layers] == ["discs", "discs WBP", "discs SART"]
     assert viewer.layers["discs SART"].visible
+    dock.live.value = True
+    wait_for(dock, qtbot)
+    assert not viewer.layers["discs SART"].visible
+    dock.live.value = False
+    hands.rest()
+    assert [layer.name for layer in viewer.layers if layer.visible] == ["discs WBP", "discs SART"]
 
 
 def test_switched_off_the_tilts_are_seen_again(live, qtbot):

@@ -29,8 +29,8 @@ from napari_wedgefill.trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume
 
 
-def test_self_check_shows_a_table_and_a_sentence(quick, hands):
-    viewer, dock = quick
+def test_self_check_shows_a_table_and_a_sentence(docked_quick, hands):
+    viewer, dock = docked_quick
     dock.update(self_check=True, whole_field=True)
     hands.fill(dock)
     words = dock.verdict.words.text()
@@ -53,10 +53,10 @@ def test_self_check_shows_a_table_and_a_sentence(quick, hands):
     ],
 )
 def test_the_quick_check_is_read_beside_the_volumes_and_marks_what_to_doubt(
-    loaded, monkeypatch, hands, errors, words, name
+    docked, monkeypatch, hands, errors, words, name
 ):
     """Where TVM is better, its column is the first in Compare."""
-    viewer, dock = loaded
+    viewer, dock = docked
     volume = Volume(np.random.default_rng(0).random((32, 6, 32), np.float32), name="discs")
 
     def fill_and_check(series, options, session):
@@ -74,8 +74,8 @@ def test_the_quick_check_is_read_beside_the_volumes_and_marks_what_to_doubt(
     assert choose_at_first(list_comparable(viewer))[0].name == f"discs {first}"
 
 
-def test_cancelling_a_check_keeps_the_volumes(quick, qtbot, monkeypatch, hands):
-    viewer, dock = quick
+def test_cancelling_a_check_keeps_the_volumes(docked_quick, qtbot, monkeypatch, hands):
+    viewer, dock = docked_quick
 
     def run_and_check_for_ever(series, options, session):
         yield from iter_run(series, options, session=session)
@@ -123,8 +123,8 @@ def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
     assert [str(c) for c in dock.series.choices if c is not None] == ["discs"]
 
 
-def test_trust_without_networks_is_told_before_any_work(quick, hands):
-    viewer, dock = quick
+def test_trust_without_networks_is_told_before_any_work(docked_quick, hands):
+    viewer, dock = docked_quick
     dock.trust_map.value = True
     hands.fill(dock)
     assert "gan" in dock.footer.status.text().lower()

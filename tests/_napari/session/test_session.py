@@ -9,19 +9,21 @@ from qtpy.QtWidgets import QMessageBox
 
 from napari_wedgefill._napari.files import read_layers
 from napari_wedgefill._napari.fill.dock import FillWedge
+from napari_wedgefill._napari.layers import KEY
 from napari_wedgefill._napari.runs import Run
 from napari_wedgefill._napari.session.document import read_session
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import write_tilt_series
 from napari_wedgefill.pipeline.options import FillOptions
-from napari_wedgefill.trust.verdicts import SelfCheck
+from napari_wedgefill.trust.verdicts import QuickCheck, SelfCheck
 from napari_wedgefill.volume import Volume
 
 FOUND = SelfCheck({"wbp": 0.3, "sart": 0.2}, {"wbp": 0.5, "sart": 0.4}, (0.0,), (60.0,), (0, 6))
+DOUBT = QuickCheck("gan", 0.1, 25, errors={"gan": 0.5, "tvm": 0.3}, withheld_deg=(60.0,))
 
 
 @pytest.fixture
-def saved(viewer, series, qtbot, hands, monkeypatch, tmp_path):
+def saved(viewer, series, other, qtbot, hands, monkeypatch, tmp_path):
     """Save a session of two runs; return the viewer, the dock and the file."""
     monkeypatch.setattr(QMessageBox, "question", lambda *_: QMessageBox.StandardButton.Save)
     stack = write_tilt_series(tmp_path / "discs.st", series)
@@ -34,12 +36,18 @@ def saved(viewer, series, qtbot, hands, monkeypatch, tmp_path):
     data = np.random.default_rng(0).random((2, 32, 6, 32), dtype=np.float32)
     for name, offset in (("first", 0), ("second", 1)):
         run = Run(name, built, FillOptions(("wbp", "sart")), dock.series.value)
-        run.self_check = FOUND if name == "first" else None
+        if name == "first":
+            run.quick_check, run.self_check = DOUBT, FOUND
         volumes = {
             method: Volume(values + offset, (4.0,) * 3, method)
             for method, values in zip(("wbp", "sart"), data, strict=True)
         }
         bench.turns.add(bench.iter_bring(run, volumes))
+    hands.rest()
+    viewer.add_layer(other)
+    hands.rest()
+    dock.series.value = viewer.layers["discs"]
+    dock.run_box.value = dock.workbench.runs.runs[0]
     hands.rest()
     hands.click(dock.footer.view_buttons["XY"])
     viewer.dims.set_point(0, 20.0)
@@ -79,6 +87,11 @@ def test_all_is_as_it_was(saved, qtbot, hands):
     first, second = dock.workbench.runs.runs
     assert (first.name, second.name) == ("first", "second")
     assert first.self_check == FOUND
+    assert first.quick_check == DOUBT
+    believed = [layer.metadata[KEY].get("recommended") for layer in first.volumes.values()]
+    assert believed == ["tvm", "tvm"]
+    assert dock.series.value is viewer.layers["discs"]
+    assert dock.run_box.value is first
     assert first.series.pixel_nm == 4.0
     assert first.series.axis_shift_px == 1.5
     assert dock.axis_shift_px.value == 1.5

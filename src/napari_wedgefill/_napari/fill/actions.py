@@ -52,8 +52,6 @@ class Actions:
         from ..results.window import open_results
 
         open_results(run, self._dock.window())
-        if self._bench.is_running:
-            self._bench.say("The results are in a window of their own.")
 
     def export(self) -> None:
         """Ask what to write and where to, and write it."""
@@ -103,3 +101,4 @@ class Actions:
     def _restore(self, fields: dict[str, Any]) -> None:
         """Take over what the dock held, but for what belongs to each series."""
         self._dock.update({name: value for name, value in fields.items() if name in KEPT})
+        self._dock.take_over_run()

@@ -81,6 +81,7 @@ class FillWedge(Forms):
         self.workbench = find_workbench(napari_viewer)
         self._viewer = self.workbench.viewer
         self._is_connected = True
+        self._returns_to_volumes = False  # once a live slice ends
         forms = (
             FunctionGui(Series, call_button=False, name="series_form"),
             FunctionGui(Methods, call_button=False, name="methods_form"),
@@ -111,9 +112,22 @@ class FillWedge(Forms):
     def _find_on_stage(self) -> None:
         """Take over what the canvas shows; a lone series is put on the stage."""
         stage, layer = self.workbench.stage, self.layer
+        self.take_over_run()
         if layer is not None and not stage.shown and not list_volumes(self._viewer):
             stage.show_series(layer)
         self._mark_view(stage.view)
+
+    def take_over_run(self) -> None:
+        """Choose the run whose volumes are on the stage, and its series."""
+        shown = self.workbench.stage.shown
+        run = self.workbench.runs.of_layer(shown[0]) if shown else None
+        if run is None:
+            return
+        if run.source is not None and run.source is not self.layer:
+            with self.setting():
+                self.series.value = run.source
+            self._take_series(run.source, show=False)
+        self._choose_run(run)
 
     @property
     def layer(self) -> Image | None:
@@ -321,17 +335,23 @@ class FillWedge(Forms):
             self.series.reset_choices()
             self.series.value = wanted
         if wanted is not self.layer or wanted is None:
-            self._take_series(wanted, show=opened is not None and opened is wanted)
+            self._change_series(wanted, show=opened is not None and opened is wanted)
         self.series_fields.offer_arrays()
         self._set_running(self.workbench.is_running)
         self._enable_results()
 
     def _series_chosen(self, layer: Image | None) -> None:
         if not self.is_setting and layer is not self.layer:
-            self._take_series(layer, show=True)
+            self._change_series(layer, show=True)
+
+    def _change_series(self, layer: Image | None, *, show: bool) -> None:
+        """Go over to another series; what was said belongs to the one before."""
+        if not self.workbench.is_running:
+            self.workbench.say("")
+        self._take_series(layer, show=show)
 
     def _take_series(self, layer: Image | None, *, show: bool) -> None:
-        """Go over to another series, and show it on the canvas if asked to."""
+        """Fill the form in for a series, and show it on the canvas if asked to."""
         self.live.value = self.follow.value = False
         self.series_fields.show(layer)
         if layer is not None and show:
@@ -355,7 +375,7 @@ class FillWedge(Forms):
         """Take back an error that was said of other values, and fill the live slice anew."""
         if self.is_setting:
             return
-        if not self.workbench.is_running and self.workbench.message.is_error:
+        if not self.workbench.is_running and self.workbench.message.passes:
             self.workbench.say("")
         self.live_slice.renew()
         self.sections[2].summarise(", ".join(m.upper() for m in self.methods.value))
@@ -367,14 +387,22 @@ class FillWedge(Forms):
             self.live.value = False
 
     def _live_switched(self, on: bool) -> None:
+        stage, run = self.workbench.stage, self.run_box.value
         if on:
             self.follow.value = False
+            self._returns_to_volumes = stage.shows_volumes
         self.live_slice.turn(on)
-        if not on and self.layer is not None and not self.workbench.stage.shown:
-            self.workbench.stage.show_series(self.layer)
+        if on or self.layer is None or stage.shown:
+            return
+        if self._returns_to_volumes and run is not None and run.volumes:
+            stage.show_volumes(list(run.volumes.values()))
+        else:
+            stage.show_series(self.layer)
 
     def _set_running(self, running: bool) -> None:
         self.footer.set_running(running, ready=self.layer is not None)
+        if not running:  # progress goes with its job
+            self.footer.show_message(self.workbench.message)
 
     def _runs_changed(self) -> None:
         """Offer the runs, the newest of the series first chosen; no run, nothing to look at."""

@@ -126,7 +126,7 @@ class LiveSlice:
     def _position(self) -> int:
         """Slice along the tilt axis at the slider; the middle one while the tilts are shown."""
         inputs, layer = self._inputs, next(iter(self.layers.values()), None)
-        if layer is not None and self._viewer.dims.ndim == 3:
+        if layer is not None:
             index = round(float(layer.world_to_data(self._viewer.dims.point)[1]))
             return min(max(index, 0), layer.data.shape[1] - 1)
         return 0 if inputs is None else inputs.series().height // 2

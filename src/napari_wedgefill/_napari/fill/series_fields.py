@@ -20,6 +20,7 @@ from .workbench import Workbench
 
 TYPED = "your entry"
 NO_SERIES = "Open a tilt series, or drop its file into the window."
+FROM_ARRAY = "From an array\N{HORIZONTAL ELLIPSIS} cuts one out."
 #: What is remembered of each series beside what its layer holds.
 PER_SERIES = ("axis", "axis_shift_px", "slices")
 
@@ -83,9 +84,11 @@ class SeriesFields:
     def offer_arrays(self) -> None:
         """Offer to cut a series out of an array where there is one, and say why none is found."""
         viewer = self._workbench.viewer
-        self.array_button.native.setVisible(bool(list_arrays(viewer)))
+        arrays = list_arrays(viewer)
+        self.array_button.native.setVisible(bool(arrays))
         if self.layer is None:
-            self.line.value = f"{NO_SERIES} {tell_why_not(viewer)}".strip()
+            said = [NO_SERIES, tell_why_not(viewer), FROM_ARRAY if arrays else ""]
+            self.line.value = " ".join(filter(None, said))
 
     # What is shown and remembered
 

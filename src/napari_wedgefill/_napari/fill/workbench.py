@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from napari.layers import Image, Layer
 from psygnal import Signal
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 NO_BREAK_SPACE = "\u00a0"
 #: Work that went on for longer is not thrown away without a question, in seconds.
 LONG_S = 60.0
+STOPPING = "Stopping after this step."
 
 
 class Workbench:
@@ -82,6 +83,7 @@ class Workbench:
         self._worker: StepWorker | None = None
         self._started = 0.0
         self._reset()
+        viewer.layers.events.removed.connect(self._take_back)
 
     def _reset(self) -> None:
         self._source: Image | None = None
@@ -166,11 +168,30 @@ class Workbench:
         """Stop the job at its next step."""
         if self._worker is not None:
             self._worker.quit()
-            self.say("Stopping after this step.")
+            self.say(STOPPING)
 
-    def say(self, sentence: str) -> None:
-        """Put a sentence where the user reads it."""
-        self._tell(Message(sentence))
+    def say(self, sentence: str, *, about: Run | Layer | None = None, passes: bool = False) -> None:
+        """Put a sentence where the user reads it.
+
+        Parameters
+        ----------
+        sentence : str
+            What to say; nothing takes back what was said.
+        about : Run or Layer, optional
+            The sentence goes when this is gone.
+        passes : bool
+            Whether it goes as soon as a value is changed.
+        """
+        self._tell(Message(sentence, passes=passes, about=None if about is None else ref(about)))
+
+    def _take_back(self, event: Any = None) -> None:
+        """Take back what was said of a run or a layer that is gone."""
+        if self.message.about is None:
+            return
+        about = self.message.about()
+        held = self.runs.runs if isinstance(about, Run) else self.viewer.layers
+        if about not in held:
+            self.say("")
 
     def fail(self, error: Exception) -> None:
         """Say what went wrong, and offer the report if it was our fault."""
@@ -194,6 +215,8 @@ class Workbench:
             window.destroyed.connect(self.turns.clear)
         self._worker = worker
         self._started = time.monotonic()
+        if self.message.passes:
+            self.say("")
         self.busy.emit(True)
         self.progressed.emit(Progress("starting", 0.0, None))
         worker.start()
@@ -321,15 +344,17 @@ class Workbench:
         each = [f"{label_of(i.method)} {write_duration(i.seconds)}" for i in self._finished]
         # A line does not end between a method and its time.
         listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
-        self.say(f"Done in {spent}: {listed}. {self._remark}".strip())
+        self.say(f"Done in {spent}: {listed}. {self._remark}".strip(), about=self._run)
 
     def _say_cancelled(self) -> None:
         if self._run is None:
-            self.say("Cancelled; nothing was added.")
+            self.say("Cancelled; nothing was added.", passes=True)
         else:
-            self.say("Cancelled; the volumes stay.")
+            self.say("Cancelled; the volumes stay.", passes=True)
 
     def _end(self) -> None:
+        if self.message.sentence == STOPPING:  # it came to its end before it heard of it
+            self._say_cancelled()
         self._worker = None
         self._reset()
         self.busy.emit(False)

@@ -102,7 +102,7 @@ class Desk:
         self.steps.add(made, inputs, layer, prepared.report)
         viewer.add_layer(made)
         self.workbench.prepared.emit(made)
-        self.workbench.say(f"Prepared: {made.name}. Fill wedge and Live slice use it.")
+        self.workbench.say(f"Prepared: {made.name}. Fill wedge and Live slice use it.", about=made)
 
     def glance(self, layer: Image, inputs: FillInputs) -> None:
         """Look at a series in the background; a look at another one is given up."""

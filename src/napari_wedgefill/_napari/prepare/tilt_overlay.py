@@ -37,7 +37,7 @@ class TiltOverlay:
     def tilt(self) -> int | None:
         """Number of the image that is seen."""
         layer = self.layer
-        if layer is None or len(self._stage.viewer.dims.point) != layer.ndim:
+        if layer is None or len(self._stage.viewer.dims.point) < layer.ndim:
             return None
         at = round(float(layer.world_to_data(self._stage.viewer.dims.point)[0]))
         return min(max(at, 0), len(layer.data) - 1)

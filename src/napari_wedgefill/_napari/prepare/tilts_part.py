@@ -66,6 +66,8 @@ class TiltsPart:
         """Say how many images are used."""
         lines = self.table.lines
         n_used = sum(line.use for line in lines)
+        if not lines:
+            return ""
         return f"{n_used} of {len(lines)} used" if n_used < len(lines) else f"all {n_used} used"
 
     def use(self, tilt: int, wanted: bool) -> None:
@@ -92,7 +94,9 @@ class TiltsPart:
         if place is not None and layer is not None:
             if self._overlay.layer is not layer:
                 self._chosen.desk.workbench.stage.show_series(layer)
-            viewer.dims.set_point(0, float(layer.data_to_world((place, 0, 0))[0]))
+            viewer.dims.set_point(
+                viewer.dims.ndim - layer.ndim, float(layer.data_to_world((place, 0, 0))[0])
+            )
 
     def _propose(self) -> str:
         """Say which images a first look found fault with, and what becomes of them."""

@@ -12,7 +12,7 @@ from ...errors import WedgefillError
 from ...pipeline.options import FillOptions
 from ...run.report import compute_fingerprint
 from ...trust.results_table import ResultsTable
-from ...trust.verdicts import SelfCheck
+from ...trust.verdicts import QuickCheck, SelfCheck
 from ...validation import describe_fault
 
 SUFFIX = ".wedgefill.json"
@@ -127,6 +127,7 @@ class SavedRun(_Part):
     seconds: dict[str, float]
     volumes: dict[str, SavedFile]
     trust: SavedTrust | None = None
+    quick_check: QuickCheck | None = None
     self_check: SelfCheck | None = None
     table: ResultsTable | None = None
     report: dict[str, Any] = {}

@@ -20,7 +20,14 @@ from ...volume import Volume
 from ..files import read_layers
 from ..fill.angle_text import format_angles
 from ..fill.inputs import FillInputs
-from ..layers import KEY, LayerData, LayerMap, remember_pixel, volume_layer
+from ..layers import (
+    KEY,
+    LayerData,
+    LayerMap,
+    mark_recommended,
+    remember_pixel,
+    volume_layer,
+)
 from ..runs import Run
 from .document import SUFFIX, SavedFile, SavedRun, SavedSeries, Session, read_session
 from .saving import remember_file
@@ -155,6 +162,8 @@ def iter_show(bench: Workbench, opened: Opened, *, closes: bool) -> Iterator[Non
         if run is None or not opened.volumes[index]:
             continue
         yield from bench.iter_bring(run, opened.volumes[index], shows=False)
+        if run.quick_check is not None:
+            mark_recommended(run.volumes, run.quick_check)
         for method, layer in run.volumes.items():
             remember_file(layer, opened.where(saved.volumes[method]))
         if index in opened.trust:
@@ -210,6 +219,7 @@ def _make_run(saved: SavedRun, layer: Image | None, opened: Opened) -> Run | Non
         layer,
         axis=saved.axis,
         seconds=saved.seconds,
+        quick_check=saved.quick_check,
         self_check=saved.self_check,
         table=saved.table,
         report=saved.report,

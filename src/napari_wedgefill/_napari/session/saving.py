@@ -284,6 +284,7 @@ def describe(plan: Plan) -> Session:
                 seconds=dict(run.seconds),
                 volumes={method: file_of(layer) for method, layer in run.volumes.items()},
                 trust=_describe_trust(run, file_of),
+                quick_check=run.quick_check,
                 self_check=run.self_check,
                 table=run.table,
                 report=json.loads(write_json(run.report)),
