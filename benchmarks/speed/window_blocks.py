@@ -190,8 +190,8 @@ def render(figures: dict) -> str:
             "",
             "One slice of the aligned needle, 256 pixels wide: seconds after the slider rests until"
             " each method is there, by the clock and in processor time of all cores. Other work"
-            f" shared the {machine['cores']} cores: their load was {figures['live_load']:.0f}, so that the"
-            " clock shows more than on a machine of one's own.",
+            f" shared the {machine['cores']} cores: their load was {figures['live_load']:.0f}, so"
+            " that the clock shows more than on a machine of one's own.",
             "",
             "| method | clock | processor |",
             "|---|---:|---:|",
