@@ -106,7 +106,8 @@ def iter_watch(
         Receives a file for each tilt, or one stack that grows, and what says their angles.
     growing : Path
         Folder for the growing volumes, ``<name>_wbp.mrc`` and ``<name>_sart.mrc``; each is replaced
-        at once when the next is complete. It is what a fill of the tilts so far makes of them.
+        at once when the next is complete. It is what a fill of the tilts so far makes of them, over
+        the whole field of view.
     read : callable
         Reads the stack or the list of files, with all that is known about angles, axis and the
         like.
@@ -268,9 +269,9 @@ def _fill_growing(series: TiltSeries, folder: Path, session: Session) -> dict[st
     """Write the volumes of the tilts so far in place of the older ones."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = {}
-    with closing(
-        iter_fill(series, FillOptions(methods=GROWING), MrcSink(folder, overwrite=True), session)
-    ) as events:
+    # A box would be another one with every tilt.
+    options = FillOptions(methods=GROWING, whole_field=True)
+    with closing(iter_fill(series, options, MrcSink(folder, overwrite=True), session)) as events:
         for event in events:
             if isinstance(event, Finished):
                 paths[event.method] = folder / f"{event.volume.name}.mrc"
