@@ -138,7 +138,6 @@ def show_readers(found: dict[str, Any]) -> str:
 
 def show_window(found: dict[str, Any]) -> str:
     """Runs in one window."""
-    growth = found["kb_per_run"]
     n_runs = found["quick"] + found["whole"] + found["cancelled"]
     lines = [
         "## Runs in one window",
@@ -148,22 +147,26 @@ def show_window(found: dict[str, Any]) -> str:
         f"a look in the Compare window, {found['cancelled']} cancelled on the way; the volumes are "
         "deleted after each.",
         "",
-        "| after run | memory, MB | of it in use, MB | Python's objects | threads | open files | "
-        "widgets | layers |",
-        "|---:|---:|---:|---:|---:|---:|---:|---:|",
+        "| after run | memory, MB | threads | open files | widgets | layers |",
+        "|---:|---:|---:|---:|---:|---:|",
     ]
     for number, count in found["after"].items():
-        sizes = " | ".join(f"{count[name] / 1000:.0f}" for name in ("memory_kb", "in_use_kb"))
-        names = ("objects", "threads", "files", "widgets", "layers")
-        others = " | ".join(str(count[name]) for name in names)
-        lines.append(f"| {number} | {sizes} | {others} |")
+        others = " | ".join(str(count[n]) for n in ("threads", "files", "widgets", "layers"))
+        lines.append(f"| {number} | {count['memory_kb'] / 1000:.0f} | {others} |")
     lines += [
         "",
-        "In use is what the C library has given out to all but Python's small objects; it keeps "
-        f"the rest for later. From run 21 on the memory grew by {growth['memory_kb']} kB per run "
-        f"(median slope), what is in use by {growth['in_use_kb']} kB. Errors that were shown: "
-        f"{found['errors']}.",
+        f"From run 21 on the memory grew by {found['kb_per_run']} kB per run. Errors that were "
+        f"shown: {found['errors']}.",
     ]
+    if "in_use_kb_per_run" in found:  # counted since there is a way to ask
+        used = [f"{count['in_use_kb'] / 1000:.0f}" for count in found["after"].values()]
+        objects = [f"{count['objects']:,}" for count in found["after"].values()]
+        lines += [
+            "",
+            f"Of it the C library had given out {', '.join(used)} MB after these runs, "
+            f"{found['in_use_kb_per_run']} kB more with each run; it keeps the rest for later. "
+            f"Python held {'; '.join(objects)} objects.",
+        ]
     return "\n".join(lines)
 
 

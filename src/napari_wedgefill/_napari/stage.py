@@ -337,8 +337,12 @@ class Stage:
         is_solid = self._orientation == SOLID and not self._is_series
         if is_solid:
             viewer.scene.camera.set_view_direction(look_from(FIRST_DEG))
-        viewer.reset_view(layers=shown, reset_camera_angle=False)
-        if not self._is_series:
+        if self._is_series:
+            # Not napari's own fit, which fails where another layer has more axes.
+            extent = viewer.layers.get_extent(shown)
+            half = np.asarray(extent.step) / 2
+            aim_camera(viewer, extent.world[0] - half, extent.world[1] + half)
+        else:
             aim_camera(viewer, *self._boxes.find_ends(shown))
         self._fitted = self._camera()
 

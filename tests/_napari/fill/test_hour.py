@@ -77,6 +77,7 @@ def test_beside_an_array_of_four_dimensions_all_views_are_there(quick, hands):
     assert shown(viewer) == ["discs"]
     np.testing.assert_allclose(viewer.dims.range[1], (0, 24, 1))
     assert viewer.dims.current_step[1] == 12
+    assert dock.footer.status.text().startswith("Done")
 
 
 def test_the_tilts_have_their_own_slider_and_keep_their_place(quick, hands):
