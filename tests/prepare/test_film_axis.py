@@ -6,9 +6,10 @@ from functools import cache
 
 import numpy as np
 import pytest
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
 
-from napari_wedgefill.prepare.film_axis import choose_pairs, place_axis
+from napari_wedgefill.prepare.correlation import taper
+from napari_wedgefill.prepare.film_axis import choose_pairs, fit_affine, place_axis
 from napari_wedgefill.prepare.pose import Binned, Pose
 from napari_wedgefill.projector import ParallelBeam
 
@@ -51,6 +52,20 @@ def test_the_lean_and_the_position_of_the_axis_are_found_together(axis_deg: floa
     solved = np.linalg.lstsq(design, across, rcond=None)[0]
     assert solved[0] == pytest.approx(3.0, abs=0.75)
     assert np.std(across - design @ solved) < 0.15
+
+
+def test_what_lies_at_other_heights_is_no_shear() -> None:
+    """Height moves it across the axis only, by as much as half a pixel here."""
+    y, x = np.mgrid[:96, :96].astype(float)
+    shears = []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        fixed = gaussian_filter(rng.standard_normal(y.shape), 2.0).astype(np.float32)
+        heights = gaussian_filter(rng.standard_normal(y.shape), 8.0)
+        seen = [y, x + 0.5 * heights / heights.std()]
+        moving = map_coordinates(fixed, seen, output=np.float32)
+        shears.append(fit_affine(moving, fixed, taper(y.shape))[0])
+    assert np.sqrt(np.mean(np.square(shears))) < 4e-4
 
 
 def test_images_of_noise_move_nothing() -> None:

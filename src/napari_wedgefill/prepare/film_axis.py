@@ -5,8 +5,10 @@ and however thick the object is. Where the axis really leans, a part of that for
 along the assumed axis, in proportion to the distance from it. So the higher tilted of two images is
 stretched by the ratio of the cosines, and the rest of their difference is fitted by an affine map:
 its shear says how far the axis leans, and its displacement, pair by pair, where the images and the
-axis lie. No reconstruction is needed, which for a film would have to explain what only some tilts
-see, and would fit it with the axis nearly anywhere.
+axis lie. What lies higher moves further across the axis, but no further along it; so while the
+shear is measured, every patch of the image may move across as it likes. No reconstruction is
+needed, which for a film would have to explain what only some tilts see, and would fit it with the
+axis nearly anywhere.
 """
 
 from __future__ import annotations
@@ -43,7 +45,11 @@ AT_REST = 1e-3
 OUTLIER = 1.5
 #: A rotation that is less sure is not taken: at first, while pairs still fit badly, and at last.
 MAX_FIRST_ERROR_DEG, MAX_ERROR_DEG = 3.0, 0.5
-REST_DEG = 0.05
+REST_DEG, REST_PX = 0.05, 0.1
+PATCHES = 8  # each way, that may move across by themselves
+STIFFNESS = (
+    1e-2  # of the patches, as a share of what the images say: empty ones stay where they are
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +142,7 @@ def place_axis(
         moved = np.stack([np.zeros_like(across_px), stack.factor * across_px], axis=1)
         placed = placed.add_offsets(moved)
         placed = replace(placed, axis_deg=placed.axis_deg + turn_deg)
-        if abs(turn_deg) < REST_DEG:
+        if abs(turn_deg) < REST_DEG and np.abs(across_px).max() < REST_PX:
             break
     return (placed, error_deg) if error_deg < MAX_ERROR_DEG else (pose, np.inf)
 
@@ -207,9 +213,9 @@ def fit_affine(moving: Floats, fixed: Floats, weights: Floats) -> tuple[float, .
     y, x = (
         np.asarray(part, np.float32) for part in np.mgrid[:height, :width] - middle[:, None, None]
     )
-    moved, affine = np.zeros(2), np.eye(2)
-    normal, error, alike = np.eye(6), 0.0, 0.0
+    moved, affine, step = np.zeros(2), np.eye(2), np.zeros(6)
     for _ in range(FIT_STEPS):
+        moved, affine = moved + step[:2], affine + step[2:].reshape(2, 2)
         start = middle + moved - affine @ middle
         back = affine_transform(moving, affine, start, order=3, mode="constant")
         places = (np.abs(affine[k, 0] * y + affine[k, 1] * x + moved[k]) for k in (0, 1))
@@ -229,13 +235,59 @@ def fit_affine(moving: Floats, fixed: Floats, weights: Floats) -> tuple[float, .
         normal = np.asarray(weighted @ slopes.T, np.float64)
         normal += 1e-6 * np.diag(np.diag(normal))
         rest = (fixed - back).ravel()
-        step = np.clip(np.linalg.solve(normal, weighted @ rest), -MAX_STEP, MAX_STEP)
-        moved, affine = moved + step[:2], affine + step[2:].reshape(2, 2)
         error = float(trusted.ravel() @ rest**2) / max(float(trusted.sum()), 1.0)
+        step = np.clip(np.linalg.solve(normal, weighted @ rest), -MAX_STEP, MAX_STEP)
         if np.abs(step[:2]).max() < AT_REST:
             break
     variances = np.diag(np.linalg.inv(normal)) * error
-    return float(affine[0, 1]), float(variances[3]), float(moved[1]), float(variances[1]), alike
+    further, shear_variance = _fit_shear(slopes[[0, 2, 3]], dx, trusted, rest)
+    shear = float(affine[0, 1]) + further
+    return shear, shear_variance, float(moved[1]), float(variances[1]), alike
+
+
+def _fit_shear(along: Floats, dx: Floats, trusted: Floats, rest: Floats) -> tuple[float, float]:
+    """Fit what two images (h, w) still differ by, patches being free to move across the axis.
+
+    Parameters
+    ----------
+    along : ndarray, (3, h w)
+        Slopes of a displacement along the axis, and of that times y and times x.
+    dx : ndarray, (h, w)
+        Slope of a displacement across the axis.
+    trusted : ndarray, (h, w)
+        Weights.
+    rest : ndarray, (h w,)
+        The difference.
+
+    Returns
+    -------
+    tuple of float
+        Further displacement along the axis per pixel across it, and its variance.
+    """
+    edges = [np.linspace(0, n, PATCHES, endpoint=False).astype(int) for n in dx.shape]
+
+    def sum_patches(values: Floats) -> Doubles:
+        by_row = np.add.reduceat(values.reshape(-1, *dx.shape), edges[0], axis=1, dtype=np.float64)
+        return np.add.reduceat(by_row, edges[1], axis=2).reshape(len(by_row), -1)
+
+    weighted = along * trusted.ravel()
+    # A patch sees no other, so that its own displacement is eliminated by a division.
+    free = sum_patches(trusted * dx**2)[0]
+    free += STIFFNESS * free.mean()
+    shared, across = (
+        sum_patches(weighted * dx.ravel()),
+        sum_patches(trusted.ravel() * rest * dx.ravel())[0],
+    )
+    normal = np.asarray(weighted @ along.T, np.float64) - (shared / free) @ shared.T
+    normal += 1e-6 * np.diag(np.diag(normal))
+    right = np.asarray(weighted @ rest, np.float64) - (shared / free) @ across
+    found = np.linalg.solve(normal, right)
+    moved = ((across - found @ shared) / free).reshape(PATCHES, PATCHES)
+    spread = [np.diff(np.append(edge, n)) for edge, n in zip(edges, dx.shape, strict=True)]
+    patches = np.repeat(np.repeat(moved, spread[0], axis=0), spread[1], axis=1)
+    left = rest - found @ along - (patches * dx).ravel()
+    error = float(trusted.ravel() @ left**2) / max(float(trusted.sum()), 1.0)
+    return float(found[2]), float(np.linalg.inv(normal)[2, 2]) * error
 
 
 def _average_robustly(leans: Doubles, variances: Doubles) -> tuple[float, float]:
