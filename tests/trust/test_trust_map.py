@@ -14,7 +14,13 @@ from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust import trust_map
 from napari_wedgefill.trust.metrics import wedge_mask
-from napari_wedgefill.trust.trust_map import OTHER_VIEWS, Movement, iter_trust_map, read_trust_gain
+from napari_wedgefill.trust.trust_map import (
+    OTHER_VIEWS,
+    ErrorScale,
+    Movement,
+    iter_trust_map,
+    read_error_scale,
+)
 from napari_wedgefill.trust.verdicts import TrustMap
 from napari_wedgefill.volume import Volume
 
@@ -87,14 +93,24 @@ def test_progress_voxels_and_summary(events):
 
 def test_the_gain_is_the_models_own(tmp_path):
     (tmp_path / "model.toml").write_text('name = "mine"\n')
-    assert read_trust_gain(tmp_path) is None
+    assert read_error_scale(tmp_path) is None
     (tmp_path / "model.toml").write_text("[trust]\ngain = 4.5\n")
-    assert read_trust_gain(tmp_path) == 4.5
-    (tmp_path / "model.toml").write_text("[trust]\ngain = 'much'\n")
-    with pytest.raises(WedgefillError, match="not a number above zero"):
-        read_trust_gain(tmp_path)
+    assert read_error_scale(tmp_path) == ErrorScale(4.5, np.inf)
+    (tmp_path / "model.toml").write_text("[trust]\ngain = 4.5\nlimit = 0.4\n")
+    assert read_error_scale(tmp_path) == ErrorScale(4.5, 0.4)
+    for wrong in ("gain = 'much'", "gain = 4.5\nlimit = -1"):
+        (tmp_path / "model.toml").write_text(f"[trust]\n{wrong}\n")
+        with pytest.raises(WedgefillError, match="not a number above zero"):
+            read_error_scale(tmp_path)
     volume = Volume(np.ones((2, 2, 2), np.float32))
     assert "no gain of its own" in TrustMap(volume, 0.1, 0.9, is_fitted=False).sentence
+
+
+def test_the_expected_error_grows_with_the_movement_and_no_further_than_its_limit():
+    movement = np.array([0.0, 1e-4, 0.1, 1e3], np.float32)
+    expected = ErrorScale(5.0, 0.4).expect(movement)
+    np.testing.assert_allclose(expected, [0.0, 5e-4, 0.5 / 2.25, 0.4], rtol=2e-3)
+    np.testing.assert_allclose(ErrorScale(5.0).expect(movement), 5.0 * movement)
 
 
 def test_slabs_and_a_known_volume_change_nothing(events, series, monkeypatch):

@@ -12,12 +12,14 @@ turned back::
     S = G * mean (x_k - x_0)^2 / 2          movement; G is a Gaussian of 2 voxels in (z, x)
     q = U / (U + M)                         its share in the missing wedge: U and M are S of the
                                             differences' unmeasured and measured frequencies
-    e = g sqrt(S (1 + 2 q)) / D             expected error over the density scale D
+    m = g sqrt(S (1 + 2 q)) / D             movement as an error, over the density scale D
+    e = m / (1 + m / l)                     expected error: it grows no further than the limit l
     trust = max(0, 1 - e)
 
-The gain g belongs to the model. It is fitted on simulated objects of the training families
-(`benchmarks/quality/trust_calibration.py`) and checked on families that training never
-drew. A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
+The gain g and the limit l belong to the model. They are fitted on simulated objects of the training
+families (`benchmarks/quality/trust_calibration.py`) and checked on families that training never
+drew. What moves much is not as wrong as it moves: one view is wrong here, another there.
+A trust of 0.9 therefore reads: expect the density hereabouts to be off by a tenth of the full
 density.
 """
 
@@ -56,8 +58,31 @@ Floats = NDArray[np.float32]
 UNMEASURED_WEIGHT = 3.0
 #: Voxels over which movement is averaged in (z, x), as the standard deviation of a Gaussian.
 REACH = 2.0
-#: For models that do not say their gain; of the small model when it was fitted.
-DEFAULT_GAIN = 3.3
+
+
+@dataclass(frozen=True)
+class ErrorScale:
+    """What error to expect of a voxel that moves.
+
+    Attributes
+    ----------
+    gain : float
+        Error over movement where both are small.
+    limit : float
+        What the error approaches where the movement is large; infinite for a straight line.
+    """
+
+    gain: float
+    limit: float = float("inf")
+
+    def expect(self, movement: Floats) -> Floats:
+        """Return the expected error for the weighted movement (`Movement.weigh`), of its units."""
+        straight = np.float32(self.gain) * movement
+        return np.asarray(straight / (1.0 + straight / np.float32(self.limit)), np.float32)
+
+
+#: For models that do not say theirs: that of the model `small`.
+USUAL_SCALE = ErrorScale(7.24, 0.43)
 
 
 @dataclass(frozen=True)
@@ -143,25 +168,32 @@ def iter_trust_map(
     options = replace(options, methods=(method.name,))
     field = choose_field(series, options, session)
     task = _Task(series, options, field, start, stop, model.reach, unmeasured, session, Clock())
-    fitted_gain = read_trust_gain(model.folder)
-    gain = DEFAULT_GAIN if fitted_gain is None else fitted_gain
+    fitted = read_error_scale(model.folder)
+    scale = fitted or USUAL_SCALE
     density, trusted, doubted = 1e-30, 0.0, 0.0
     size = choose_slab_size(method, series, model.reach)
     for first in range(start, stop, size):
         last = min(first + size, stop)
         at = slice(first - start, last - start)
         known = None if filled is None else filled.data[:, at]
-        base, error = yield from _fill_views(task, first, last, known)
-        trust = np.clip(1.0 - np.float32(gain) * error, 0.0, 1.0, dtype=np.float32)
+        base, movement = yield from _fill_views(task, first, last, known)
+        trust = np.clip(1.0 - scale.expect(movement), 0.0, 1.0, dtype=np.float32)
         out[:, at] = trust
         weight = np.maximum(base, 0.0)
         density += float(weight.sum(dtype=np.float64))
         trusted += float(np.sum(weight * trust, dtype=np.float64))
         doubted += float(weight[trust < DOUBTFUL].sum(dtype=np.float64))
     views = tuple(view.name for view in (AS_MEASURED, *OTHER_VIEWS))
-    is_fitted = fitted_gain is not None
-    summary = doubted / density, trusted / density
-    yield TrustMap(_make_volume(series, method, out, start), *summary, views, gain, is_fitted)
+    volume = _make_volume(series, method, out, start)
+    yield TrustMap(
+        volume,
+        doubtful=doubted / density,
+        mean=trusted / density,
+        views=views,
+        gain=scale.gain,
+        limit=None if np.isinf(scale.limit) else scale.limit,
+        is_fitted=fitted is not None,
+    )
 
 
 def choose_slab_size(method: Method, series: TiltSeries, reach: int) -> int:
@@ -188,27 +220,29 @@ def choose_learned(methods: Sequence[str]) -> Method:
     return learned[0]
 
 
-def read_trust_gain(folder: Path) -> float | None:
-    """Error over movement, as ``[trust] gain`` in a model's `model.toml` says; None if it does not.
+def read_error_scale(folder: Path) -> ErrorScale | None:
+    """Read ``[trust] gain`` and ``limit`` of a model's `model.toml`; None if it has no gain.
 
-    ``benchmarks/quality/trust_calibration.py --fit`` measures it.
+    ``benchmarks/quality/trust_calibration.py --fit`` measures them.
 
     Raises
     ------
     WedgefillError
-        If it is not a number above zero.
+        If one of them is not a number above zero.
     """
     path = folder / "model.toml"
     described = tomllib.loads(path.read_text(encoding="utf-8")).get("trust", {})
-    gain = described.get("gain") if isinstance(described, dict) else described
-    if gain is None:
+    found = described if isinstance(described, dict) else {"gain": described}
+    for name in ("gain", "limit"):
+        value = found.get(name)
+        if value is not None and (not isinstance(value, int | float) or not value > 0):
+            raise WedgefillError(
+                f"{path}: the {name} of its trust map is {value!r}, not a number above zero; "
+                "correct it, or remove it."
+            )
+    if found.get("gain") is None:
         return None
-    if not isinstance(gain, int | float) or not gain > 0:
-        raise WedgefillError(
-            f"{path}: the gain of its trust map is {gain!r}, not a number above zero; correct it, "
-            "or remove it."
-        )
-    return float(gain)
+    return ErrorScale(float(found["gain"]), float(found.get("limit") or "inf"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -271,7 +271,9 @@ class TrustMap:
     views : tuple of str
         What was compared.
     gain : float
-        Expected error over movement.
+        Expected error over movement, where both are small.
+    limit : float, optional
+        What the expected error approaches where the movement is large; None for no limit.
     is_fitted : bool
         Whether the model brought the gain; otherwise it is that of another model.
     """
@@ -281,6 +283,7 @@ class TrustMap:
     mean: float
     views: tuple[str, ...] = ()
     gain: float = 1.0
+    limit: float | None = None
     is_fitted: bool = True
 
     @property
@@ -301,6 +304,7 @@ class TrustMap:
             "doubtful_below": DOUBTFUL,
             "views": list(self.views),
             "gain": self.gain,
+            "limit": self.limit,
             "gain_from": "the model" if self.is_fitted else "another model",
             "sentence": self.sentence,
         }
