@@ -155,6 +155,7 @@ def run(args: argparse.Namespace) -> None:
     """Read, prepare, write."""
     from ..io import write_tilt_series
     from ..io.alignment_files import write_alignment
+    from ..io.doubtful_pixels import drop_dark_specimen
     from ..prepare.outcome import Prepared
     from ..prepare.preparing import iter_prepare
     from ..prepare.recipe import write_recipe
@@ -170,8 +171,10 @@ def run(args: argparse.Namespace) -> None:
     _refuse_to_write(args, written)
     with ProgressLine() as progress:
         series = read_series(args)
-        say_warnings(series, progress)
         options = _choose_options(args)
+        if options.clean.bright_field or options.clean.invert:
+            series = replace(series, warnings=drop_dark_specimen(series.warnings))
+        say_warnings(series, progress)
         like = _find_shifts(args, series, options, progress)
         done = follow(iter_prepare(series, options, like), progress, Prepared)
         for sentence in done.report.history:

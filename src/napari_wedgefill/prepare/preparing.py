@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..geometry import centre
+from ..io.doubtful_pixels import drop_dark_specimen
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
@@ -112,7 +113,10 @@ def iter_prepare(
     table = make_table(found, residuals, reasons)
     report = PrepareReport(options, tuple(told), table, alignment, found)
     sources = {**series.sources, "preparation": " ".join(told)}
-    yield Prepared(replace(series, sources=sources), report)
+    warnings = series.warnings
+    if options.clean.bright_field or options.clean.invert:
+        warnings = drop_dark_specimen(warnings)
+    yield Prepared(replace(series, sources=sources, warnings=warnings), report)
 
 
 def take_region(series: TiltSeries, region: RegionOptions, told: list[str]) -> TiltSeries:
