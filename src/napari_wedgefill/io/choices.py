@@ -228,8 +228,7 @@ def _given_angles(
         )
     chosen = Found(angles, f"{source} (given)", Origin.GIVEN)
     for one in _every_angle(stack, log, []):
-        # A list that the user passed over on purpose is not held against the one given.
-        if one.origin is not Origin.FILE or len(one.value) != stack.n:
+        if len(one.value) != stack.n:  # the user chose the list that fits
             continue
         words = disagreement_of_angles(angles, one.value)
         if words:
