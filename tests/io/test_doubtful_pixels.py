@@ -56,3 +56,16 @@ def test_the_note_goes_when_the_series_is_inverted(write_mrc, needle):
     options = PrepareOptions(clean=CleanOptions(invert=True), align=False)
     *_, prepared = iter_prepare(series, options)
     assert DARK_SPECIMEN not in prepared.series.warnings
+
+
+def test_pixels_beyond_all_others_are_told_with_their_image_until_prepared(write_mrc, needle):
+    needle[2, 5, 30], needle[6, 7, 8] = 1e5, -1e5
+    series = read_tilt_series(write_mrc(needle, angles=ANGLES), axis="y")
+    told = "lie in image 2 (-30.0 degrees), 6 (30.0 degrees); wedgefill prepare replaces them."
+    assert told in " ".join(series.warnings)
+    *_, prepared = iter_prepare(series, PrepareOptions(align=False))
+    assert told not in " ".join(prepared.series.warnings)
+    rng = np.random.default_rng(3)
+    for images in (np.abs(needle) < 50, make_film(rng), rng.poisson(0.01, needle.shape)):
+        path = write_mrc(np.asarray(images, np.float32), angles=ANGLES)
+        assert "lie in image" not in " ".join(read_tilt_series(path).warnings)

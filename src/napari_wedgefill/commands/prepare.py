@@ -155,9 +155,8 @@ def run(args: argparse.Namespace) -> None:
     """Read, prepare, write."""
     from ..io import write_tilt_series
     from ..io.alignment_files import write_alignment
-    from ..io.doubtful_pixels import drop_dark_specimen
     from ..prepare.outcome import Prepared
-    from ..prepare.preparing import iter_prepare
+    from ..prepare.preparing import drop_mended_notes, iter_prepare
     from ..prepare.recipe import write_recipe
     from ..prepare.transforms import make_transforms
     from .follow import follow, say_warnings
@@ -172,8 +171,7 @@ def run(args: argparse.Namespace) -> None:
     with ProgressLine() as progress:
         series = read_series(args)
         options = _choose_options(args)
-        if options.clean.bright_field or options.clean.invert:
-            series = replace(series, warnings=drop_dark_specimen(series.warnings))
+        series = drop_mended_notes(series, options.clean)
         say_warnings(series, progress)
         like = _find_shifts(args, series, options, progress)
         done = follow(iter_prepare(series, options, like), progress, Prepared)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,10 @@ DARK_SPECIMEN = (
     "The specimen is darker than its surroundings, but a fill takes bright for dense: for bright "
     "field use wedgefill prepare --bright-field, otherwise --invert (in napari, Prepare has both)."
 )
+#: A note on single pixels begins with this.
+HOT_PIXELS = "Pixels over 100 times further from the usual intensity than all others lie in image"
+#: So many pixels of an image may be hot, each so many times further from its median than the rest.
+_HOT_COUNT, _HOT_TIMES = 9, 100.0
 #: Images that are looked at, and about how many pixels along an edge, after averaging.
 _N_IMAGES, _N_PIXELS = 9, 64
 _LEAST_WIDTH = 16
@@ -70,6 +73,32 @@ def _compare_with_borders(image: NDArray[Any]) -> tuple[float, float, float, flo
     return level, abs(left - right), level - float(low), float(high) - level
 
 
-def drop_dark_specimen(warnings: Iterable[str]) -> tuple[str, ...]:
-    """Return the warnings of a series whose contrast was turned."""
-    return tuple(warning for warning in warnings if warning != DARK_SPECIMEN)
+def find_hot_pixels(images: NDArray[Any], angles_deg: NDArray[np.float64]) -> list[str]:
+    """Name images in which a few pixels are beyond all others: a sentence, or none.
+
+    Parameters
+    ----------
+    images : ndarray, (n_tilts, h, w)
+        In memory: all of them are looked at.
+    angles_deg : ndarray, (n_tilts,)
+        Degrees.
+    """
+    found = [
+        f"{k} ({angle:.1f} degrees)"
+        for k, (image, angle) in enumerate(zip(images, angles_deg, strict=True))
+        if _has_hot_pixels(image)
+    ]
+    if not found:
+        return []
+    more = f" and {len(found) - 4} others" if len(found) > 5 else ""
+    named = ", ".join(found[:4] if more else found)
+    return [f"{HOT_PIXELS} {named}{more}; wedgefill prepare replaces them."]
+
+
+def _has_hot_pixels(image: NDArray[Any]) -> bool:
+    if image.size <= _HOT_COUNT:
+        return False
+    away = np.abs(image - np.median(image[::2, ::2])).ravel()
+    away.partition(away.size - _HOT_COUNT - 1)
+    others, highest = float(away[-_HOT_COUNT - 1]), float(away[-_HOT_COUNT:].max())
+    return highest > _HOT_TIMES * others > 0.0
