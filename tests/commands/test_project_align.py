@@ -33,6 +33,14 @@ def test_project_keeps_mass_size_and_angles(wedgefill, ball_path, tmp_path):
     np.testing.assert_allclose(series.images.sum(axis=(1, 2)), mass, rtol=0.01)
 
 
+def test_project_takes_a_typed_range(wedgefill, ball_path, tmp_path):
+    out = tmp_path / "out.mrc"
+    assert wedgefill("project", ball_path, "--angles", "-60:60:30", "-o", out).code == 0
+    assert read_tilt_series(out).angles_deg == pytest.approx([-60, -30, 0, 30, 60])
+    ran = wedgefill("project", ball_path, "--angles", "-60:60", "-o", tmp_path / "other.mrc")
+    assert "no step" in ran.complaint
+
+
 def test_planes_that_were_cut_out_are_projected_from_where_they_lay(wedgefill, ball_path, tmp_path):
     """The ball lies below the middle of what is left, and on the tilt axis all the same."""
     (tmp_path / "a.tlt").write_text("-60\n0\n60\n")

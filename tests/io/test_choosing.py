@@ -42,6 +42,8 @@ def test_given_angles_win_over_all(folder, tmp_path):
     assert series.angles_deg.tolist() == ANGLES.tolist()
     assert series.file_order.tolist() == [4, 3, 2, 1, 0]
     assert series.sources["angles_deg"] == "mine.txt (given)"
+    for name in ("x.tlt", "x.rawtlt", "x.mrc.mdoc"):
+        assert f"The tilt angles given and those by {name} contradict" in " ".join(series.warnings)
 
 
 def test_given_angles_that_do_not_fit_are_refused(folder, tmp_path):

@@ -269,3 +269,12 @@ def test_any_signed_names_give_their_angles(angles, before, after, style):
 def test_any_names_are_harmless(names):
     found = angles_in_names(names)
     assert found is None or len(found) == len(names)
+
+
+def test_a_folder_of_several_stacks_is_named_as_that_before_a_damaged_file_in_it(write_mrc, stack):
+    folder = write_mrc(stack, "b.mrc", angles=ANGLES).parent
+    write_mrc(stack, "c.mrc", angles=ANGLES)
+    (folder / "a.mrc").write_bytes(b"damaged")
+    for read in (describe, read_tilt_series):
+        with pytest.raises(WedgefillError, match=r"several stacks.*name it .b.mrc, c.mrc"):
+            read(folder)

@@ -269,6 +269,17 @@ def test_a_full_turn_is_read_by_info_and_fill(write_mrc, step):
             read(path)
 
 
+@pytest.mark.parametrize(
+    ("angles", "advice"),
+    [([-350, -175, 0, 175, 350], "hundredths of a degree; divide them by 100"),
+     ([-7000, -3500, 0, 3500, 7000], "hundredths of a degree; divide them by 100"),
+     ([-60, -30, 0, 30, 7000], "correct the list")],
+)  # fmt: skip
+def test_angles_beyond_one_turn_are_refused_with_advice(stack, write_mrc, angles, advice):
+    with pytest.raises(WedgefillError, match=f"within one turn.*{advice}"):
+        read_tilt_series(write_mrc(stack, angles=angles))
+
+
 def test_scheme_in_feis_log_gives_the_angles(stack, write_mrc):
     path = write_mrc(stack)
     path.with_suffix(".txt").write_bytes(

@@ -213,3 +213,6 @@ class TestFolder:
         volume = read_volume(tmp_path / "out" / name)
         assert volume.first_slice == 2
         assert volume.tilt_range == pytest.approx(TiltRange.of(series.angles_deg), abs=1e-3)
+        other = (where[0], replace(series, name="other"), *where[2:])
+        with pytest.raises(WedgefillError, match=f"another series .{name}.*another folder"):
+            next(iter_run_into(*other, overwrite=True))

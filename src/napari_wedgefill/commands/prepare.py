@@ -156,7 +156,7 @@ def run(args: argparse.Namespace) -> None:
     from ..io import write_tilt_series
     from ..io.alignment_files import write_alignment
     from ..prepare.outcome import Prepared
-    from ..prepare.preparing import iter_prepare
+    from ..prepare.preparing import drop_mended_notes, iter_prepare
     from ..prepare.recipe import write_recipe
     from ..prepare.transforms import make_transforms
     from .follow import follow, say_warnings
@@ -170,8 +170,9 @@ def run(args: argparse.Namespace) -> None:
     _refuse_to_write(args, written)
     with ProgressLine() as progress:
         series = read_series(args)
-        say_warnings(series, progress)
         options = _choose_options(args)
+        series = drop_mended_notes(series, options.clean)
+        say_warnings(series, progress)
         like = _find_shifts(args, series, options, progress)
         done = follow(iter_prepare(series, options, like), progress, Prepared)
         for sentence in done.report.history:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from .convert import add_overwrite_argument
+from .series_arguments import angles
 
 SUMMARY = "project a volume to a tilt series"
 
@@ -15,10 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("volume", type=Path, metavar="VOLUME", help="volume (z, y, x)")
     parser.add_argument(
         "--angles",
-        type=Path,
+        type=angles,
         required=True,
-        metavar="FILE",
-        help="tilt angles (.tlt, .rawtlt or .mdoc)",
+        metavar="FILE|RANGE",
+        help="tilt angles: a file (.tlt, .rawtlt, .mdoc, .csv, .aln), or a range such as -60:60:2",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="OUT.mrc", help="file for the images"
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..errors import WedgefillError
-    from ..io import check_target, read_angles, read_volume, write_tilt_series
+    from ..io import angles_from_text, check_target, read_angles, read_volume, write_tilt_series
     from ..projector import ParallelBeam
     from ..tilt_series import TiltSeries
     from .progress_line import ProgressLine
@@ -48,7 +49,9 @@ def run(args: argparse.Namespace) -> None:
                 "projector needs; resample the volume first."
             )
         depth, _, width = volume.data.shape
-        beam = ParallelBeam(np.sort(read_angles(args.angles)), width, depth)
+        is_typed = isinstance(args.angles, str)
+        angles_deg = angles_from_text(args.angles) if is_typed else read_angles(args.angles)
+        beam = ParallelBeam(np.sort(angles_deg), width, depth)
         progress.show(f"projecting at {beam.n_tilts} angles", 0.0)
         sinograms = beam(np.ascontiguousarray(volume.data.transpose(0, 2, 1)))
         series = TiltSeries.from_arrays(

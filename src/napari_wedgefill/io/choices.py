@@ -228,8 +228,7 @@ def _given_angles(
         )
     chosen = Found(angles, f"{source} (given)", Origin.GIVEN)
     for one in _every_angle(stack, log, []):
-        # A list that the user passed over on purpose is not held against the one given.
-        if one.origin is not Origin.FILE or len(one.value) != stack.n:
+        if len(one.value) != stack.n:  # the user chose the list that fits
             continue
         words = disagreement_of_angles(angles, one.value)
         if words:
@@ -262,10 +261,16 @@ def _within_half_a_turn(stack: Stack, found: Found[Angles], warnings: list[str])
     largest = float(np.abs(found.value).max(initial=0.0))
     if largest <= MAX_TILT_DEG:
         return found
-    if largest > FULL_TURN_DEG:
+    span = float(np.ptp(found.value))
+    if max(largest, span) > FULL_TURN_DEG:
+        what = (
+            f"a tilt angle of {largest:.1f} degrees was"
+            if largest > FULL_TURN_DEG
+            else f"tilt angles that span {span:.1f} degrees, more than one turn, were"
+        )
         raise WedgefillError(
-            f"{stack.path.name}: a tilt angle of {largest:.1f} degrees was found "
-            f"({found.source}); angles are degrees within one turn."
+            f"{stack.path.name}: {what} found ({found.source}); angles are degrees within one "
+            f"turn{_guess_unit(found.value)}."
         )
     warnings.append(
         f"Angles of {found.source} above 180 degrees are counted downwards: "
@@ -274,6 +279,15 @@ def _within_half_a_turn(stack: Stack, found: Found[Angles], warnings: list[str])
     return Found(
         np.array([wrap_degrees(float(a)) for a in found.value]), found.source, found.origin
     )
+
+
+def _guess_unit(angles: Angles) -> str:
+    """Say what to do with angles beyond one turn: one wrong number, or all in another unit."""
+    is_whole = bool(np.all(angles == np.round(angles)))
+    size = float(np.abs(angles).max())
+    if is_whole and float(np.median(np.abs(angles))) > 90.0 and size <= 100.0 * MAX_TILT_DEG:
+        return ", and these look like hundredths of a degree; divide them by 100"
+    return "; correct the list, or give another with --angles"
 
 
 def _pixel(

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from ..errors import WedgefillError
 from ..tilt_series import find_doubts
-from .axis import rotate_shape
+from .axis import quarter_turns, rotate_shape
 from .choices import find_stack_angles
+from .doubtful_pixels import find_dark_specimen
 from .formats import open_stack
 from .stack import Given, Stack
 from .tilt_reader import decide, image_paths, open_series
@@ -29,7 +30,7 @@ def describe(
     signed_bytes: bool | None = None,
     dataset: str | None = None,
 ) -> dict[str, Any]:
-    """Describe a tilt series, volume or image without reading its pixels.
+    """Describe a tilt series, volume or image; of the pixels, a few images at most are read.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ def describe(
     order = np.argsort(angles_deg, kind="stable")
     shape = rotate_shape(stack.pixels.shape, choices.rotation_deg)
     pixel = None if choices.pixel_nm is None else choices.pixel_nm.value
+    dark = find_dark_specimen(stack.pixels, quarter_turns(choices.rotation_deg)[0])
     return _common(stack, "tilt series") | {
         "shape": list(shape),
         "pixel_nm": pixel,
@@ -71,7 +73,7 @@ def describe(
         "tilt_axis_deg": choices.rotation_deg,
         "axis_shift_px": stack.axis_shift_px,
         "sources": choices.sources,
-        "warnings": [*choices.warnings, *find_doubts(angles_deg)],
+        "warnings": [*choices.warnings, *find_doubts(angles_deg), *dark],
     }
 
 

@@ -122,7 +122,7 @@ def _open_all(
     paths: Sequence[Path], given: Given, in_order: bool, warnings: list[str]
 ) -> list[Tilt]:
     """Open every file; leave out those that cannot be a tilt of the others' series, and say so."""
-    stacks = [open_stack(path, given, alone=True) for path in paths]
+    stacks = _open_stacks(paths, given, in_order)
     shapes = [stack.pixels.shape[1:] for stack in stacks]
     usual = max(shapes, key=shapes.count)
     named = angles_in_names([path.name for path in paths]) or [None] * len(paths)
@@ -164,6 +164,34 @@ def _open_all(
         if tilt.is_blank
     ]
     return tilts
+
+
+def _open_stacks(paths: Sequence[Path], given: Given, in_order: bool) -> list[Stack]:
+    """Open every file; of a folder of whole series say that, before what is wrong with one."""
+    stacks: list[Stack] = []
+    refusals: list[WedgefillError] = []
+    for path in paths:
+        try:
+            stacks.append(open_stack(path, given, alone=True))
+        except WedgefillError as error:
+            refusals.append(error)
+            if in_order:
+                break
+    whole = [] if in_order else [one.path.name for one in stacks if _is_whole_series(one)]
+    if whole and len(whole) + len(refusals) > 1:
+        named = ", ".join(whole[:3]) + ("" if len(whole) <= 3 else ", ...")
+        raise WedgefillError(
+            f"{paths[0].parent}: this folder holds several stacks, not one file per tilt; open one "
+            f"series at a time, and name it ({named})."
+        )
+    if refusals:
+        raise refusals[0]
+    return stacks
+
+
+def _is_whole_series(stack: Stack) -> bool:
+    found = find_stack_angles(stack, []) if stack.n >= MIN_TILTS else None
+    return found is not None and float(np.ptp(found.value)) > SAME_ANGLE_DEG
 
 
 Assigned = tuple[list[Tilt], Found[NDArray[np.float64]]]

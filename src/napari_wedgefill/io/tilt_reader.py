@@ -16,6 +16,7 @@ from ..mapped_files import read_mapped
 from ..tilt_series import TiltSeries, check_geometry
 from .axis import quarter_turns, rotate, rotate_shape
 from .choices import Choices, choose, find_stack_angles
+from .doubtful_pixels import find_dark_specimen, find_hot_pixels
 from .file_per_tilt import join_files
 from .formats import is_image_file, open_stack
 from .stack import Found, Given, Stack
@@ -119,7 +120,9 @@ def make_series(stack: Stack, choices: Choices) -> TiltSeries:
         warnings=tuple(warnings),
         path=stack.path,
     )
-    noted = _note_blank_images(series, blank)
+    noted = [*_note_blank_images(series, blank), *find_dark_specimen(series.images)]
+    if not isinstance(series.images, DiskImages):  # large files are not read whole to be opened
+        noted += find_hot_pixels(series.images, series.angles_deg)
     # What is replaced is checked anew, pixel by pixel.
     return replace(series, warnings=(*series.warnings, *noted)) if noted else series
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..geometry import centre
+from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
@@ -112,7 +113,20 @@ def iter_prepare(
     table = make_table(found, residuals, reasons)
     report = PrepareReport(options, tuple(told), table, alignment, found)
     sources = {**series.sources, "preparation": " ".join(told)}
-    yield Prepared(replace(series, sources=sources), report)
+    series = drop_mended_notes(replace(series, sources=sources), options.clean)
+    yield Prepared(series, report)
+
+
+def drop_mended_notes(series: TiltSeries, clean: CleanOptions) -> TiltSeries:
+    """Return the series without the warnings of what cleaning mends."""
+    is_turned = clean.bright_field or clean.invert
+    warnings = tuple(
+        note
+        for note in series.warnings
+        if not (note == DARK_SPECIMEN and is_turned)
+        and not (note.startswith(HOT_PIXELS) and clean.spikes)
+    )
+    return replace(series, warnings=warnings)
 
 
 def take_region(series: TiltSeries, region: RegionOptions, told: list[str]) -> TiltSeries:

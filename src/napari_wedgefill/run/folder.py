@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -143,14 +144,15 @@ def iter_run_into(
     Raises
     ------
     WedgefillError
-        Before anything is computed, for whatever cannot be done, and for files that are there
-        already.
+        Before anything is computed, for whatever cannot be done, for files that are there already,
+        and for a folder that holds the run of another series.
     OSError
         If the folder cannot be written.
     """
     from ..io import MrcSink
     from .run import iter_run
 
+    _refuse_folder_of_others(folder, series.name)
     for path in list_targets(folder, series.name, options):
         refuse_to_replace(path, overwrite=overwrite)
     described = provenance.describe(series)
@@ -183,6 +185,20 @@ def iter_run_into(
             yield Recorded(what, path, event)
             if isinstance(event, Done):
                 yield event
+
+
+def _refuse_folder_of_others(folder: Path, name: str) -> None:
+    """Refuse a folder whose report is of another series, which would be left without it."""
+    try:
+        files = json.loads((folder / "report.json").read_text(encoding="utf-8"))["files"].values()
+        others = [file for file in map(str, files) if Path(file).stem.rpartition("_")[0] != name]
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return  # none, or none that tells of volumes
+    if left := [file for file in others if (folder / file).exists()]:
+        raise WedgefillError(
+            f"{folder}: this folder holds the run of another series ({left[0]}), whose report "
+            f"would be lost; choose another folder, or remove that run first."
+        )
 
 
 def list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:
