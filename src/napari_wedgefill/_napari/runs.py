@@ -117,8 +117,9 @@ class RunBook:
         return [run for run in self.runs if source is not None and run.source is source]
 
     def newest(self, source: Image | None) -> Run | None:
-        """Return the newest run of a series; of any series where it has none."""
-        return next(reversed(self.of_series(source) or self.runs), None)
+        """Return the newest run of a series, or of all where no series is chosen."""
+        runs = self.runs if source is None else self.of_series(source)
+        return next(reversed(runs), None)
 
     def of_layer(self, layer: Image) -> Run | None:
         """Return the run that a volume belongs to."""

@@ -37,6 +37,12 @@ NO_BREAK_SPACE = "\u00a0"
 #: Work that went on for longer is not thrown away without a question, in seconds.
 LONG_S = 60.0
 STOPPING = "Stopping after this step."
+#: What the status line calls the checks after a fill.
+CHECKS: dict[type, str] = {
+    QuickCheck: "check",
+    SelfCheck: "self-check",
+    TrustMap: "trust map",
+}
 
 
 class Workbench:
@@ -89,6 +95,8 @@ class Workbench:
         self._source: Image | None = None
         self._series: TiltSeries | None = None
         self._finished: list[Finished] = []
+        self._arrived = 0.0
+        self._checked_s: dict[str, float] = {}
         self._remark = ""
         self._told: dict[str, Any] = {}
         self._run: Run | None = None
@@ -227,7 +235,16 @@ class Workbench:
         if isinstance(item, Progress):
             self.progressed.emit(item)
         else:
+            self._clock(item)
             self.turns.add(self._iter_show(worker, item))
+
+    def _clock(self, item: Any) -> None:
+        """Note how long a check took: it began when what came before it was there."""
+        now, name = time.monotonic(), CHECKS.get(type(item))
+        if name is not None:
+            self._checked_s[name] = now - self._arrived
+        if name is not None or isinstance(item, Finished):
+            self._arrived = now
 
     def _queue(self, act: Callable[[], object]) -> None:
         """Do something once all that the worker yielded before is shown."""
@@ -341,10 +358,13 @@ class Workbench:
         if self._run is not None:
             self._run.report = done.report
         spent = write_duration(time.monotonic() - self._started)
-        each = [f"{label_of(i.method)} {write_duration(i.seconds)}" for i in self._finished]
+        took = {label_of(i.method): i.seconds for i in self._finished} | self._checked_s
+        each = [f"{name} {write_duration(seconds)}" for name, seconds in took.items()]
         # A line does not end between a method and its time.
         listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
-        self.say(f"Done in {spent}: {listed}. {self._remark}".strip(), about=self._run)
+        quick = None if self._run is None else self._run.quick_check
+        told = [f"Done in {spent}: {listed}.", "" if quick is None else quick.headline]
+        self.say(" ".join(filter(None, [*told, self._remark])), about=self._run)
 
     def _say_cancelled(self) -> None:
         if self._run is None:
