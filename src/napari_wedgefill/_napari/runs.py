@@ -9,7 +9,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from psygnal import Signal
 
-from ..methods import METHODS
+from ..methods import METHODS, label_of
 from .layers import LayerMap
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
     from ..trust.results_table import ResultsTable
     from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
+
+#: Name of a run that left all as it was found.
+STANDARD = "standard"
 
 
 @dataclass(eq=False)
@@ -70,6 +73,37 @@ class Run:
     def title(self) -> str:
         """Series and run, for lists over several series."""
         return f"{self.series.name}: {self.name}"
+
+    @property
+    def slice_range(self) -> str:
+        """First and last slice, such as "130-133"; empty where all were filled."""
+        slices = self.options.slices
+        return "" if slices is None else f"{slices[0]}-{slices[1] - 1}"
+
+    @property
+    def mark(self) -> str:
+        """What tells the volumes of this run from those of the same methods in another, short."""
+        methods = " + ".join(label_of(method) for method in self.options.methods)
+        kept = self.name.removeprefix(methods).removeprefix(STANDARD).lstrip(", ")
+        return kept.replace("slices ", "").replace("\N{EN DASH}", "-")
+
+    def name_volume(self, method: str, n_earlier: int) -> tuple[str, str]:
+        """Name the layer of a volume and its file, the layer by what differs first.
+
+        The layer list and the canvas cut long names: those of a later run begin with the method.
+
+        Parameters
+        ----------
+        method : str
+            How the volume was made.
+        n_earlier : int
+            How many runs the series had before.
+        """
+        series, label = self.series.name, label_of(method)
+        if not n_earlier:
+            return f"{series} {label}", f"{series} {label} {self.slice_range}".rstrip()
+        mark = self.mark or f"run {n_earlier + 1}"
+        return f"{label} {mark} {series}", f"{series} {label} {mark}"
 
     @property
     def trusted(self) -> Image | None:
@@ -143,7 +177,7 @@ class RunBook:
 
 def name_run(features: Sequence[str], taken: Sequence[str]) -> str:
     """Name a run by its features; runs of the same features are counted."""
-    name = ", ".join(features) or "standard"
+    name = ", ".join(features) or STANDARD
     if name not in taken:
         return name
     count = 2

@@ -118,7 +118,7 @@ class Export:
     which : str
         The volumes to write.
     folder : Path
-        Where to. Each volume becomes a file of its layer's name, with its voxel size and history.
+        Where to. Files are named series, method, slices, or as you renamed their layers.
     overwrite : bool
         Replace files of the same name. Without it, nothing is written where one would be.
     """

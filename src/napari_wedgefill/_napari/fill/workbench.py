@@ -20,7 +20,7 @@ from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layers import LayerMap, mark_recommended, trust_layer, volume_layer
+from ..layers import LayerMap, mark_recommended, name_entry, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
@@ -313,13 +313,14 @@ class Workbench:
             Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
-        suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
+        n_earlier = len(self.runs.of_series(run.source))
         yield
         made = {}
         self.stage.hold_screen(True)  # nothing new is seen until they are on the stage
         try:
             for method, volume in volumes.items():
-                made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
+                layer = _layer_of(run, method, volume, n_earlier, limits)
+                made[method] = self.viewer.add_layer(layer)
                 yield
         finally:
             self.stage.hold_screen(False)
@@ -381,10 +382,12 @@ class Workbench:
 
 
 def _layer_of(
-    run: Run, method: str, volume: Volume, suffix: str, limits: tuple[float, float]
+    run: Run, method: str, volume: Volume, n_earlier: int, limits: tuple[float, float]
 ) -> Layer:
     series = run.series
+    name, file_name = run.name_volume(method, n_earlier)
     fields = {
+        **name_entry(name, file_name),
         "method": method,
         "run": run.title,
         "angles_deg": tuple(float(angle) for angle in series.angles_deg),
@@ -393,7 +396,7 @@ def _layer_of(
     }
     made = volume_layer(
         volume,
-        name=f"{series.name} {label_of(method)}{suffix}",
+        name=name,
         first_slice=run.first_slice,
         fields=fields,
         contrast_limits=limits,
