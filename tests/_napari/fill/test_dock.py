@@ -11,10 +11,12 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 from superqt.utils import GeneratorWorker
 
+from napari_wedgefill._napari.files import get_reader
 from napari_wedgefill._napari.fill import settings
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import LayerMap, list_volumes, series_layer, volume_layer
+from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
@@ -111,6 +113,23 @@ def test_slices_that_are_not_there_are_told(docked, hands):
     dock.slices.value = (4, 4)
     hands.fill(dock)
     assert "Slices 4 to 4 are no part of the 6 slices" in dock.footer.status.text()
+
+
+def test_a_refused_file_is_told_in_the_dock(loaded, tmp_path):
+    """In the window, which catches errors; a script gets them raised."""
+    viewer, dock = loaded
+    path = tmp_path / "broken.mrc"
+    path.write_bytes(b"not an image")
+    read = get_reader(str(path))
+    with notification_manager:
+        assert read(str(path)) == [(None,)]
+        record = notification_manager.records[-1]
+    assert record.severity == "error"
+    assert record.message == dock.footer.status.text()
+    assert record.message.startswith("broken.mrc: ")
+    assert len(viewer.layers) == 1
+    with pytest.raises(WedgefillError, match=r"broken\.mrc"):
+        read(str(path))
 
 
 def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):

@@ -414,6 +414,15 @@ def _with_run(metadata: dict[str, Any], run: Run) -> dict[str, Any]:
 _workbenches: WeakKeyDictionary[Any, Workbench] = WeakKeyDictionary()
 
 
+def tell_error(viewer: napari.Viewer | None, error: Exception) -> None:
+    """Show an error as a notification, and in the status line of the viewer's dock, if any."""
+    bench = None if viewer is None else _workbenches.get(getattr(viewer, "__wrapped__", viewer))
+    if bench is None:
+        announce(error)
+    else:
+        bench.fail(error)
+
+
 def find_workbench(viewer: napari.Viewer) -> Workbench:
     """Return the workbench of a viewer; there is one, however many docks were opened."""
     viewer = getattr(viewer, "__wrapped__", viewer)
