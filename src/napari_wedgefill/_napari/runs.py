@@ -76,16 +76,16 @@ class Run:
 
     @property
     def slice_range(self) -> str:
-        """First and last slice, such as "130-133"; empty where all were filled."""
+        """First slice and the one before which they end, "130:134"; empty where all were filled."""
         slices = self.options.slices
-        return "" if slices is None else f"{slices[0]}-{slices[1] - 1}"
+        return "" if slices is None else f"{slices[0]}:{slices[1]}"
 
     @property
     def mark(self) -> str:
         """What tells the volumes of this run from those of the same methods in another, short."""
         methods = " + ".join(label_of(method) for method in self.options.methods)
         kept = self.name.removeprefix(methods).removeprefix(STANDARD).lstrip(", ")
-        return kept.replace("slices ", "").replace("\N{EN DASH}", "-")
+        return kept.replace("slices ", "")
 
     def name_volume(self, method: str, n_earlier: int) -> tuple[str, str]:
         """Name the layer of a volume and its file, the layer by what differs first.
@@ -100,10 +100,10 @@ class Run:
             How many runs the series had before.
         """
         series, label = self.series.name, label_of(method)
-        if not n_earlier:
-            return f"{series} {label}", f"{series} {label} {self.slice_range}".rstrip()
         mark = self.mark or f"run {n_earlier + 1}"
-        return f"{label} {mark} {series}", f"{series} {label} {mark}"
+        name = f"{label} {mark} {series}" if n_earlier else f"{series} {label}"
+        told = (mark if n_earlier else self.slice_range).replace(":", "-")  # no colons in files
+        return name, f"{series} {label} {told}".rstrip()
 
     @property
     def trusted(self) -> Image | None:

@@ -103,6 +103,8 @@ def test_fill_of_some_slices_lies_where_they_are(loaded, hands):
     hands.fill(dock)
     layer = list_volumes(viewer)[0]
     assert layer.data.shape == (32, 2, 32)
+    assert "end before this one" in dock.slices[1].native.toolTip()
+    assert dock.run_box.value.name == "WBP + SART, slices 4:6"  # counted as in the fields
     np.testing.assert_allclose(layer.translate, (0, 10.0, 0))
     np.testing.assert_allclose(viewer.dims.range[1], (10.0, 12.5, 2.5))
     assert viewer.dims.nsteps[1] == 2
@@ -301,7 +303,7 @@ def test_a_model_folder_of_the_users_own_fills(loaded, tmp_path, hands):
     assert dock.model.box.current_choice == "my own pair"
     hands.fill(dock)
     (run,) = dock.workbench.runs.runs
-    assert run.name == "GAN, model my own pair, slices 2\N{EN DASH}2"
+    assert run.name == "GAN, model my own pair, slices 2:3"
 
 
 @pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])

@@ -71,7 +71,8 @@ class Methods:
     device : str
         Where the networks run.
     slices : tuple of int
-        First slice along the tilt axis (y), and the slice before which they end.
+        First slice along the tilt axis (y), and the slice before which they end: 120 and 128 are
+        the eight slices 120:128, without slice 128 itself. All slices are counted so.
     whole_field : bool
         Fill the whole field of view. Otherwise, if the images show vacuum all around the specimen,
         all methods but WBP fill only a box around it, in less time.
