@@ -124,7 +124,7 @@ def test_parts_lie_in_the_box_of_the_specimen(tmp_path, client, written, monkeyp
     (ended,) = [event for event in events if isinstance(event, Outcome)]
     assert ended.state == DONE, ended.sentence
     assert ended.report["box"] == alone.report["box"]
-    assert ended.report["field"].startswith("Filled in a box of 64 x ")
+    assert ended.report["field"].startswith("Filled in the box of the specimen, 64 x ")
     assert volumes(tmp_path / "out" / "rod") == volumes(tmp_path / "alone" / "rod")
     starts = [part.start for part in written if part.method == "tvm"]
     assert min(starts) == alone.report["box"]["y"][0] - 4 > 0

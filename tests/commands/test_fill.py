@@ -254,7 +254,9 @@ def test_the_box_is_said_undone_and_repeated_as_it_was(wedgefill, tmp_path):
         ran = wedgefill("fill", path, "-o", tmp_path / name, "--methods", "sart", *options)
         outputs[name] = ran.out + ran.err
         reports[name] = json.loads((tmp_path / name / "report.json").read_text())
-    assert "Filled in a box of 128 x 2 x 128 of 160 x 2 x 160 voxels" in outputs["box"]
+    assert (
+        "Filled in the box of the specimen, 128 x 2 x 128 of 160 x 2 x 160 voxels" in outputs["box"]
+    )
     assert "--whole-field" in outputs["box"]
     assert "Filled over the whole field of view: that was asked for." in outputs["whole"]
     assert reports["box"]["box"]["z"] == [16, 144]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import napari
 import numpy as np
-from napari.utils.notifications import show_info, show_warning
+from napari.utils.notifications import notification_manager, show_info, show_warning
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
@@ -38,9 +40,26 @@ def get_reader(path: Paths) -> Callable[[Paths], list[LayerData]] | None:
     """
     first = Path(path if isinstance(path, str) else path[0])
     if is_image_file(first) or first.suffix.lower() in ANGLE_SIDECARS:
-        return read_layers
+        return read_or_tell
     holds_images = first.is_dir() and any(map(is_image_file, first.iterdir()))
-    return read_layers if holds_images else None
+    return read_or_tell if holds_images else None
+
+
+def read_or_tell(path: Paths) -> list[LayerData]:
+    """Read layers; in napari's window, say in our words what is refused.
+
+    napari hides the sentence of a reader behind its own, and prints the trace of the call. Only
+    while its window catches what nobody else does is an error told here; scripts get it raised.
+    """
+    try:
+        return read_layers(path)
+    except WedgefillError as error:
+        if sys.excepthook != notification_manager.receive_error:
+            raise
+        from .fill.workbench import tell_error  # loads what a fill needs: only on errors
+
+        tell_error(napari.current_viewer(), error)
+        return NOTHING
 
 
 def read_layers(path: Paths) -> list[LayerData]:

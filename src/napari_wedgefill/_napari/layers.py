@@ -31,6 +31,8 @@ SERIES, VOLUME = "tilt series", "volume"
 #: Entry of a volume that is to be believed rather than the networks', and what is put behind the
 #: name of theirs.
 BELIEVED, DOUBTED = "believed", " (doubtful)"
+#: Entry of a volume: the name that its layer was given, and that of its file.
+NAMED = "named"
 #: From doubtful to trusted: red, orange, and nothing.
 DOUBT_COLOURS = ((0.85, 0.1, 0.1, 1.0), (1.0, 0.65, 0.1, 0.8), (1.0, 0.9, 0.5, 0.0))
 TRUST_LIMITS = (0.7, 1.0)
@@ -87,6 +89,17 @@ class LayerMap:
     def name(self) -> str:
         """Name of the layer."""
         return str(self.attributes.get("name", "layer"))
+
+    @property
+    def file_name(self) -> str:
+        """What a file of this layer is called: its name, unless a run gave it another.
+
+        A layer that the user renamed goes by that name.
+        """
+        named, file_name = self.fields.get(NAMED, ("", ""))
+        if self.name.removesuffix(DOUBTED) != named:
+            return self.name
+        return f"{file_name}{self.name.removeprefix(named)}"
 
     @property
     def angles_deg(self) -> NDArray[np.float64] | None:
@@ -391,6 +404,11 @@ def _sort_order(
     if file_order is None or len(file_order) != len(angles_deg):
         return by_angle
     return np.asarray(file_order, dtype=np.int64)[by_angle]
+
+
+def name_entry(name: str, file_name: str) -> dict[str, tuple[str, str]]:
+    """Keep with a layer what its file is called as long as the layer has this name."""
+    return {NAMED: (name, file_name)}
 
 
 def mark_recommended(volumes: Mapping[str, Image], found: QuickCheck) -> None:

@@ -9,7 +9,7 @@ from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from psygnal import Signal
 
-from ..methods import METHODS
+from ..methods import METHODS, label_of
 from .layers import LayerMap
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
     from ..trust.results_table import ResultsTable
     from ..trust.verdicts import QuickCheck, SelfCheck, TrustMap
+
+#: Name of a run that left all as it was found.
+STANDARD = "standard"
 
 
 @dataclass(eq=False)
@@ -72,6 +75,37 @@ class Run:
         return f"{self.series.name}: {self.name}"
 
     @property
+    def slice_range(self) -> str:
+        """First slice and the one before which they end, "130:134"; empty where all were filled."""
+        slices = self.options.slices
+        return "" if slices is None else f"{slices[0]}:{slices[1]}"
+
+    @property
+    def mark(self) -> str:
+        """What tells the volumes of this run from those of the same methods in another, short."""
+        methods = " + ".join(label_of(method) for method in self.options.methods)
+        kept = self.name.removeprefix(methods).removeprefix(STANDARD).lstrip(", ")
+        return kept.replace("slices ", "")
+
+    def name_volume(self, method: str, n_earlier: int) -> tuple[str, str]:
+        """Name the layer of a volume and its file, the layer by what differs first.
+
+        The layer list and the canvas cut long names: those of a later run begin with the method.
+
+        Parameters
+        ----------
+        method : str
+            How the volume was made.
+        n_earlier : int
+            How many runs the series had before.
+        """
+        series, label = self.series.name, label_of(method)
+        mark = self.mark or f"run {n_earlier + 1}"
+        name = f"{label} {mark} {series}" if n_earlier else f"{series} {label}"
+        told = (mark if n_earlier else self.slice_range).replace(":", "-")  # no colons in files
+        return name, f"{series} {label} {told}".rstrip()
+
+    @property
     def trusted(self) -> Image | None:
         """The volume that the trust map is of: the networks'."""
         learned = [layer for m, layer in self.volumes.items() if METHODS[m].needs_model]
@@ -117,8 +151,9 @@ class RunBook:
         return [run for run in self.runs if source is not None and run.source is source]
 
     def newest(self, source: Image | None) -> Run | None:
-        """Return the newest run of a series; of any series where it has none."""
-        return next(reversed(self.of_series(source) or self.runs), None)
+        """Return the newest run of a series, or of all where no series is chosen."""
+        runs = self.runs if source is None else self.of_series(source)
+        return next(reversed(runs), None)
 
     def of_layer(self, layer: Image) -> Run | None:
         """Return the run that a volume belongs to."""
@@ -142,7 +177,7 @@ class RunBook:
 
 def name_run(features: Sequence[str], taken: Sequence[str]) -> str:
     """Name a run by its features; runs of the same features are counted."""
-    name = ", ".join(features) or "standard"
+    name = ", ".join(features) or STANDARD
     if name not in taken:
         return name
     count = 2

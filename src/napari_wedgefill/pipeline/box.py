@@ -224,7 +224,7 @@ class Field:
         field = " x ".join(str(n) for n in box.field)
         return cls(
             box,
-            f"Filled in a box of {z} x {y} x {x} of {field} voxels (z, y, x): "
+            f"Filled in the box of the specimen, {z} x {y} x {x} of {field} voxels (z, y, x): "
             "the images show vacuum all around it.",
         )
 

@@ -184,26 +184,29 @@ class QuickCheck:
         return RIVAL if is_doubted else self.learned
 
     @property
+    def headline(self) -> str:
+        """The verdict alone, in one sentence."""
+        own, other = label_of(self.learned), label_of(RIVAL)
+        if not self.errors:
+            return f"{own} was not checked: {self.n_tilts} tilts are too few to withhold any."
+        where = "in the fine detail of" if self.leaves_field else "at"
+        compared = f"{where} withheld tilts it is {compare_errors(self.errors, 'level with')}"
+        if self.verdict == "better":
+            return f"Trust {own} here: {compared}."
+        if self.verdict == "worse":
+            return f"Do not use {own} here: {compared}."
+        if self.is_doubtful:
+            return f"Compare {own} with {other} here: {compared}."
+        return f"{own} is as good as {other} here: {compared}."
+
+    @property
     def sentence(self) -> str:
         """Say in plain words whether to believe the networks' volume."""
         own, other = label_of(self.learned), label_of(RIVAL)
         if not self.errors:
-            return (
-                f"{own} was not checked: {self.n_tilts} tilts are too few to withhold any. Compare "
-                f"it with {other} before you believe a detail."
-            ) + self._say_share()
-        compared = f"at withheld tilts it is {compare_errors(self.errors, 'level with')}"
-        verdict = self.verdict
-        if self.leaves_field:
-            told = self._say_fine_detail(own)
-        elif verdict == "better":
-            told = f"Trust {own} here: {compared}."
-        elif verdict == "worse":
-            told = f"Do not use {own} here: {compared}."
-        elif self.is_doubtful:
-            told = f"Compare {own} with {other} here: {compared}."
-        else:
-            told = f"{own} is as good as {other} here: {compared}."
+            advice = f" Compare it with {other} before you believe a detail."
+            return self.headline + advice + self._say_share()
+        told = self._say_fine_detail(own) if self.leaves_field else self.headline
         if self.is_doubtful:
             move, steady = (100 * self.movement[name] for name in (self.learned, RIVAL))
             told += (

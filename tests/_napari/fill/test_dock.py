@@ -11,10 +11,12 @@ from napari.utils.notifications import notification_manager
 from qtpy.QtWidgets import QApplication
 from superqt.utils import GeneratorWorker
 
+from napari_wedgefill._napari.files import get_reader
 from napari_wedgefill._napari.fill import settings
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import LayerMap, list_volumes, series_layer, volume_layer
+from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
@@ -101,6 +103,8 @@ def test_fill_of_some_slices_lies_where_they_are(loaded, hands):
     hands.fill(dock)
     layer = list_volumes(viewer)[0]
     assert layer.data.shape == (32, 2, 32)
+    assert "end before this one" in dock.slices[1].native.toolTip()
+    assert dock.run_box.value.name == "WBP + SART, slices 4:6"  # counted as in the fields
     np.testing.assert_allclose(layer.translate, (0, 10.0, 0))
     np.testing.assert_allclose(viewer.dims.range[1], (10.0, 12.5, 2.5))
     assert viewer.dims.nsteps[1] == 2
@@ -111,6 +115,23 @@ def test_slices_that_are_not_there_are_told(docked, hands):
     dock.slices.value = (4, 4)
     hands.fill(dock)
     assert "Slices 4 to 4 are no part of the 6 slices" in dock.footer.status.text()
+
+
+def test_a_refused_file_is_told_in_the_dock(loaded, tmp_path):
+    """In the window, which catches errors; a script gets them raised."""
+    viewer, dock = loaded
+    path = tmp_path / "broken.mrc"
+    path.write_bytes(b"not an image")
+    read = get_reader(str(path))
+    with notification_manager:
+        assert read(str(path)) == [(None,)]
+        record = notification_manager.records[-1]
+    assert record.severity == "error"
+    assert record.message == dock.footer.status.text()
+    assert record.message.startswith("broken.mrc: ")
+    assert len(viewer.layers) == 1
+    with pytest.raises(WedgefillError, match=r"broken\.mrc"):
+        read(str(path))
 
 
 def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):
@@ -282,7 +303,7 @@ def test_a_model_folder_of_the_users_own_fills(loaded, tmp_path, hands):
     assert dock.model.box.current_choice == "my own pair"
     hands.fill(dock)
     (run,) = dock.workbench.runs.runs
-    assert run.name == "GAN, model my own pair, slices 2\N{EN DASH}2"
+    assert run.name == "GAN, model my own pair, slices 2:3"
 
 
 @pytest.mark.parametrize(("obstacle", "device"), [("no driver was found", "CPU"), (None, "GPU")])

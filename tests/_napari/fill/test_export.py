@@ -7,13 +7,15 @@ from magicgui.widgets import Dialog
 from napari.layers import Layer
 from qtpy.QtWidgets import QMessageBox
 
+from napari_wedgefill._napari.compare.layer_source import short_titles
 from napari_wedgefill._napari.files import read_layers
 from napari_wedgefill._napari.fill import export as export_module
 from napari_wedgefill._napari.fill.export import ExportDialog, name_file, plan_jobs
 from napari_wedgefill._napari.fill.settings import EVERY_RUN, SELECTED
-from napari_wedgefill._napari.layers import list_volumes, volume_layer
-from napari_wedgefill._napari.runs import find_runs
+from napari_wedgefill._napari.layers import list_volumes, name_entry, volume_layer
+from napari_wedgefill._napari.runs import Run, find_runs
 from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.volume import Volume
 
 
@@ -49,9 +51,9 @@ def test_volumes_come_back_with_their_voxels_and_where_they_lay(
     viewer, dock = filled
     answer(monkeypatch, folder=tmp_path)
     hands.click(dock.footer.export_button)
-    path = tmp_path / "discs_WBP.mrc"
+    path = tmp_path / "discs_WBP_3-5.mrc"
     wait_for_files(qtbot, path)
-    qtbot.waitUntil(lambda: "Wrote discs_WBP.mrc" in dock.footer.status.text(), timeout=5000)
+    qtbot.waitUntil(lambda: "Wrote discs_WBP_3-5.mrc" in dock.footer.status.text(), timeout=5000)
     with mrcfile.open(path) as file:
         np.testing.assert_array_equal(file.data, viewer.layers["discs WBP"].data)
         np.testing.assert_allclose(float(file.voxel_size.x), 25.0, rtol=1e-5)
@@ -65,20 +67,20 @@ def test_only_the_run_that_is_shown_is_written(filled, qtbot, monkeypatch, tmp_p
     hands.fill(dock)
     answer(monkeypatch, folder=tmp_path)
     hands.click(dock.footer.export_button)
-    wait_for_files(qtbot, tmp_path / "discs_WBP__WBP__axis_+2_px__slices_3_4_.mrc")
+    wait_for_files(qtbot, tmp_path / "discs_WBP_axis_+2_px_3-5.mrc")
     qtbot.waitUntil(lambda: len(list(tmp_path.iterdir())) == 1, timeout=20_000)
 
 
 def test_nothing_is_replaced_without_a_question(filled, qtbot, monkeypatch, tmp_path, hands):
     _, dock = filled
-    path = tmp_path / "discs_WBP.mrc"
+    path = tmp_path / "discs_WBP_3-5.mrc"
     path.write_text("mine")
     asked = []
     said = QMessageBox.StandardButton.No
     monkeypatch.setattr(QMessageBox, "question", lambda *args: asked.append(args[2]) or said)
     answer(monkeypatch, folder=tmp_path)
     hands.click(dock.footer.export_button)
-    assert "discs_WBP.mrc" in asked[0]
+    assert "discs_WBP_3-5.mrc" in asked[0]
     assert path.read_text() == "mine"
     answer(monkeypatch, folder=tmp_path, overwrite=True)
     hands.click(dock.footer.export_button)
@@ -119,9 +121,29 @@ def test_the_dialog_begins_where_the_series_lies(viewer, tmp_path):
     assert ExportDialog(viewer, find_runs(viewer)).form.folder.value == tmp_path
 
 
+def test_names_of_a_later_run_begin_with_what_differs(series, tmp_path):
+    methods = ("wbp", "gan")
+    run = Run("WBP + GAN, slices 3:5", series, FillOptions(methods, slices=(3, 5)))
+    assert run.name_volume("wbp", 0) == ("discs WBP", "discs WBP 3-5")
+    named = [run.name_volume(method, 1) for method in methods]
+    assert named == [("WBP 3:5 discs", "discs WBP 3-5"), ("GAN 3:5 discs", "discs GAN 3-5")]
+    assert short_titles(["WBP 3:5 discs", "GAN 3:5 discs (doubtful)"]) == ["WBP", "GAN (doubtful)"]
+    same = Run("WBP", series, FillOptions(("wbp",)))
+    assert same.name_volume("wbp", 1) == ("WBP run 2 discs", "discs WBP run 2")
+    counted = Run("standard (2)", series, FillOptions())
+    assert counted.name_volume("tvm", 1)[0] == "TVM (2) discs"
+    volume = Volume(np.zeros((2, 2, 2), np.float32))
+    made = volume_layer(volume, name=named[1][0], fields=name_entry(*named[1]))
+    layer = Layer.create(*made)
+    layer.name += " (doubtful)"
+    assert plan_jobs([layer], tmp_path)[0][1].name == "discs_GAN_3-5_doubtful.mrc"
+    layer.name = "mine"
+    assert plan_jobs([layer], tmp_path)[0][1].name == "mine.mrc"
+
+
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("needle TVM", "needle_TVM.mrc"), ("a/b: c", "a_b__c.mrc"), (" ", "volume.mrc")],
+    [("needle TVM", "needle_TVM.mrc"), ("a/b: c", "a_b_c.mrc"), (" ", "volume.mrc")],
 )
 def test_file_names(name, file):
     assert name_file(name) == file

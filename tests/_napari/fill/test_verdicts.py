@@ -1,5 +1,6 @@
 """Self-check, trust map and results in the dock: run after the fill, shown, cancelled."""
 
+import re
 import time
 
 import numpy as np
@@ -69,9 +70,30 @@ def test_the_quick_check_is_read_beside_the_volumes_and_marks_what_to_doubt(
     dock.update(methods=("wbp", "tvm", "gan"))
     hands.fill(dock)
     assert dock.verdict.words.text().startswith(words)
+    told = dock.footer.status.text()
+    assert re.search(rf"check\xa0\d+\xa0s\. {words}", told)
+    assert told.endswith("%).")
     assert name in viewer.layers
     first = "TVM" if "doubtful" in name else "WBP"
     assert choose_at_first(list_comparable(viewer))[0].name == f"discs {first}"
+
+
+def test_a_series_without_runs_shows_no_verdict_of_another(docked, other, hands):
+    viewer, dock = docked
+    dock.methods.value = ("wbp",)
+    hands.fill(dock)
+    run = dock.run_box.value
+    assert dock.verdict.words.text()
+    viewer.add_layer(other)
+    assert dock.series.value is other
+    assert dock.run_box.value is None
+    assert dock.verdict.words.text() == ""
+    assert not dock.footer.results_button.isEnabled()
+    dock.run_box.value = run  # it can still be looked at
+    assert dock.verdict.words.text()
+    assert dock.footer.results_button.isEnabled()
+    dock.series.value = viewer.layers["discs"]
+    assert dock.run_box.value is run
 
 
 def test_cancelling_a_check_keeps_the_volumes(docked_quick, qtbot, monkeypatch, hands):

@@ -109,7 +109,7 @@ def test_all_is_as_it_was(saved, qtbot, hands):
 def test_what_is_missing_or_changed_is_told_and_left_out(saved, qtbot, hands):
     _, dock, path = saved
     folder = path.with_name("yesterday_files")
-    gone, changed = folder / "discs_WBP.mrc", folder / "discs_SART__second_.mrc"
+    gone, changed = folder / "discs_WBP.mrc", folder / "discs_SART_second.mrc"
     gone.unlink()
     changed.write_bytes(changed.read_bytes() + b"more")
     reopen(dock, path, qtbot)

@@ -11,7 +11,7 @@ import numpy as np
 from napari.layers import Image, Layer
 
 from ...methods import METHODS, label_of
-from ..layers import BELIEVED, TRUST, LayerMap
+from ..layers import BELIEVED, DOUBTED, TRUST, LayerMap
 from ..runs import run_name_of
 from .columns import VolumeColumn
 
@@ -104,18 +104,28 @@ def unit_of(layers: Sequence[Image]) -> str:
 
 
 def short_titles(names: Sequence[str]) -> list[str]:
-    """Leave out the words that all names begin with: ``needle WBP``, ``needle GAN``: WBP, GAN.
+    """Leave out words that all names begin or end with: ``needle WBP``, ``needle GAN``: WBP, GAN.
 
     Names of files count their underscores as spaces. Where nothing would be left of one of them,
     all stay whole.
     """
     if len(names) < 2:
         return list(names)
-    words = [name.replace("_", " ").split() for name in names]
-    n_common = len(list(takewhile(lambda group: len(set(group)) == 1, zip(*words, strict=False))))
-    short = [" ".join(own[n_common:]) for own in words]
+    marks = [DOUBTED if name.endswith(DOUBTED) else "" for name in names]
+    words = [name.removesuffix(DOUBTED).replace("_", " ").split() for name in names]
+    n_first = _count_common(words)
+    words = [own[n_first:] for own in words]
+    n_last = _count_common([own[::-1] for own in words])
+    words = [own[: len(own) - n_last] for own in words]
+    if not all(words):
+        return list(names)
+    short = [" ".join(own) + mark for own, mark in zip(words, marks, strict=True)]
     short = [label_of(title) if title in METHODS else title for title in short]
     return short if all(short) and len(set(short)) == len(short) else list(names)
+
+
+def _count_common(words: Sequence[Sequence[str]]) -> int:
+    return len(list(takewhile(lambda group: len(set(group)) == 1, zip(*words, strict=False))))
 
 
 def angles_of(layer: Image, viewer: napari.Viewer) -> tuple[float, ...]:

@@ -56,6 +56,7 @@ LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
 MARGIN, SPACING = 6, 4
 #: Between the words of a label and its field, in pixels.
 LABEL_GAP = 6
+NO_RUN = "none of this series"
 
 
 class FillWedge(Forms):
@@ -91,13 +92,14 @@ class FillWedge(Forms):
         forms[0].series.choices = self._offer_series
         self.verdict = Verdict()
         self.footer = Footer()
-        self.run_box = ComboBox(name="run", label="Run", choices=self._offer_runs, gui_only=True)
+        self.run_box = ComboBox(name="run", label="Run", gui_only=True)
         self.solid = SolidPanel(self.workbench)
         self.prepare_page = PreparePage(self.workbench, self._ask_series, self._take_prepared)
         self.sections = self._make_sections(forms)
         all_forms: tuple[Container[Any], ...] = (*forms, *self.prepare_page.forms.values())
         super().__init__(all_forms, self.sections, name="fill_wedge")
         self.series_fields = SeriesFields(self, self.workbench, self._describe_series)
+        self.run_box.choices = self._offer_runs
         self._lay_out()
         self.live_slice = LiveSlice(self.workbench, self.inputs_and_layer)
         self.views, self.actions = Views(self), Actions(self)
@@ -315,8 +317,12 @@ class FillWedge(Forms):
     def _offer_series(self, widget: Any = None) -> list[Image]:
         return list_series(self._viewer)
 
-    def _offer_runs(self, widget: Any = None) -> list[Run]:
-        return list(reversed(self.workbench.runs.runs))
+    def _offer_runs(self, widget: Any = None) -> list[tuple[str, Run | None]]:
+        """Offer all runs, and to choose none for a series that has none."""
+        runs = self.workbench.runs
+        offered: list[tuple[str, Run | None]] = [(run.title, run) for run in reversed(runs.runs)]
+        has_none = offered and runs.newest(self.layer) is None
+        return [(NO_RUN, None), *offered] if has_none else offered
 
     def _layers_changed(self, event: Any = None) -> None:
         """Follow the layer list: take up a series that was opened, let go of one that is gone."""
@@ -405,14 +411,14 @@ class FillWedge(Forms):
             self.footer.show_message(self.workbench.message)
 
     def _runs_changed(self) -> None:
-        """Offer the runs, the newest of the series first chosen; no run, nothing to look at."""
+        """Offer the runs, the newest of the series chosen; nothing is said of other series."""
         runs, chosen = self.workbench.runs, self.run_box.value
         with self.setting():
             self.run_box.reset_choices()
         wanted = chosen if chosen in runs.runs and chosen.source is self.layer else None
         wanted = wanted or runs.newest(self.layer)
         self._choose_run(wanted)
-        self.sections[4].native.setVisible(wanted is not None)
+        self.sections[4].native.setVisible(bool(runs.runs))
         self._enable_results()
 
     def _enable_results(self) -> None:
@@ -424,7 +430,7 @@ class FillWedge(Forms):
 
     def _choose_run(self, run: Run | None) -> None:
         """Choose a run whose volumes are on the stage, or will be."""
-        if run is not None:
+        if run in self.run_box.choices:
             with self.setting():
                 self.run_box.value = run
         self.verdict.show_run(run)
@@ -433,6 +439,7 @@ class FillWedge(Forms):
 
     def _run_chosen(self, run: Run | None) -> None:
         self.verdict.show_run(run)
+        self._enable_results()
         if run is not None and not self.is_setting and run.volumes:
             self.workbench.stage.show_volumes(list(run.volumes.values()))
 

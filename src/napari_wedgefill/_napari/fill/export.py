@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,9 +37,9 @@ def list_exportable(viewer: napari.Viewer, which: str, run: Run | None) -> list[
     return found
 
 
-def name_file(layer_name: str) -> str:
+def name_file(name: str) -> str:
     """``needle TVM`` becomes ``needle_TVM.mrc``; characters that file systems refuse go."""
-    kept = "".join(c if c.isalnum() or c in "-_.+" else "_" for c in layer_name.strip())
+    kept = re.sub(r"(?:[^\w.+-]|_)+", "_", name).strip("_")
     return f"{kept or 'volume'}.mrc"
 
 
@@ -50,18 +51,19 @@ def plan_jobs(layers: Sequence[Image], folder: Path) -> Jobs:
         )
     if not folder.is_dir():
         raise WedgefillError(f"{folder}: this folder does not exist; choose another.")
-    names = [name_file(layer.name) for layer in layers]
+    seen = [LayerMap.of(layer) for layer in layers]
+    names = [name_file(one.file_name) for one in seen]
     # Names that differ only in what a file system refuses, or in capitals, are told apart.
     count = Counter(name.lower() for name in names)
     taken: set[str] = set()
     jobs = []
-    for layer, name in zip(layers, names, strict=True):
+    for one, name in zip(seen, names, strict=True):
         k = 1
         while name.lower() in taken or (k == 1 and count[name.lower()] > 1):
-            name = f"{name_file(layer.name).removesuffix('.mrc')}_{k}.mrc"
+            name = f"{name_file(one.file_name).removesuffix('.mrc')}_{k}.mrc"
             k += 1
         taken.add(name.lower())
-        jobs.append((LayerMap.of(layer), folder / name))
+        jobs.append((one, folder / name))
     return jobs
 
 

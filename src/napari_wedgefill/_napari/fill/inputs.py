@@ -100,7 +100,7 @@ class FillInputs:
         if abs(shift) >= 0.005:
             said.append(f"axis {shift:+.4g} px")
         if self.slices is not None:
-            said.append(f"slices {self.slices[0]}\N{EN DASH}{self.slices[1] - 1}")
+            said.append(f"slices {self.slices[0]}:{self.slices[1]}")
         if self.whole_field:
             said.append("whole field")
         return said

@@ -78,6 +78,7 @@ class SeriesFields:
         dock.pixel_nm.native.setSuffix(" nm")
         dock.pixel_nm.native.setDecimals(4)
         dock.pixel_nm.native.setSpecialValueText("not known")
+        dock.slices[1].tooltip = "The slices end before this one: it is not filled itself."
         dock.axis_shift_px.native.setSuffix(" px")
         dock.axis_shift_px.native.setDecimals(2)
 

@@ -71,7 +71,8 @@ class Methods:
     device : str
         Where the networks run.
     slices : tuple of int
-        First slice along the tilt axis (y), and the slice before which they end.
+        First slice along the tilt axis (y), and the slice before which they end: 120 and 128 are
+        the eight slices 120:128, without slice 128 itself. All slices are counted so.
     whole_field : bool
         Fill the whole field of view. Otherwise, if the images show vacuum all around the specimen,
         all methods but WBP fill only a box around it, in less time.
@@ -118,7 +119,7 @@ class Export:
     which : str
         The volumes to write.
     folder : Path
-        Where to. Each volume becomes a file of its layer's name, with its voxel size and history.
+        Where to. Files are named series, method, slices, or as you renamed their layers.
     overwrite : bool
         Replace files of the same name. Without it, nothing is written where one would be.
     """

@@ -20,7 +20,7 @@ from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layers import LayerMap, mark_recommended, trust_layer, volume_layer
+from ..layers import LayerMap, mark_recommended, name_entry, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
@@ -37,6 +37,12 @@ NO_BREAK_SPACE = "\u00a0"
 #: Work that went on for longer is not thrown away without a question, in seconds.
 LONG_S = 60.0
 STOPPING = "Stopping after this step."
+#: What the status line calls the checks after a fill.
+CHECKS: dict[type, str] = {
+    QuickCheck: "check",
+    SelfCheck: "self-check",
+    TrustMap: "trust map",
+}
 
 
 class Workbench:
@@ -89,6 +95,8 @@ class Workbench:
         self._source: Image | None = None
         self._series: TiltSeries | None = None
         self._finished: list[Finished] = []
+        self._arrived = 0.0
+        self._checked_s: dict[str, float] = {}
         self._remark = ""
         self._told: dict[str, Any] = {}
         self._run: Run | None = None
@@ -227,7 +235,16 @@ class Workbench:
         if isinstance(item, Progress):
             self.progressed.emit(item)
         else:
+            self._clock(item)
             self.turns.add(self._iter_show(worker, item))
+
+    def _clock(self, item: Any) -> None:
+        """Note how long a check took: it began when what came before it was there."""
+        now, name = time.monotonic(), CHECKS.get(type(item))
+        if name is not None:
+            self._checked_s[name] = now - self._arrived
+        if name is not None or isinstance(item, Finished):
+            self._arrived = now
 
     def _queue(self, act: Callable[[], object]) -> None:
         """Do something once all that the worker yielded before is shown."""
@@ -296,13 +313,14 @@ class Workbench:
             Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
-        suffix = f" ({run.name})" if self.runs.of_series(run.source) else ""
+        n_earlier = len(self.runs.of_series(run.source))
         yield
         made = {}
         self.stage.hold_screen(True)  # nothing new is seen until they are on the stage
         try:
             for method, volume in volumes.items():
-                made[method] = self.viewer.add_layer(_layer_of(run, method, volume, suffix, limits))
+                layer = _layer_of(run, method, volume, n_earlier, limits)
+                made[method] = self.viewer.add_layer(layer)
                 yield
         finally:
             self.stage.hold_screen(False)
@@ -341,10 +359,13 @@ class Workbench:
         if self._run is not None:
             self._run.report = done.report
         spent = write_duration(time.monotonic() - self._started)
-        each = [f"{label_of(i.method)} {write_duration(i.seconds)}" for i in self._finished]
+        took = {label_of(i.method): i.seconds for i in self._finished} | self._checked_s
+        each = [f"{name} {write_duration(seconds)}" for name, seconds in took.items()]
         # A line does not end between a method and its time.
         listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
-        self.say(f"Done in {spent}: {listed}. {self._remark}".strip(), about=self._run)
+        quick = None if self._run is None else self._run.quick_check
+        told = [f"Done in {spent}: {listed}.", "" if quick is None else quick.headline]
+        self.say(" ".join(filter(None, [*told, self._remark])), about=self._run)
 
     def _say_cancelled(self) -> None:
         if self._run is None:
@@ -361,10 +382,12 @@ class Workbench:
 
 
 def _layer_of(
-    run: Run, method: str, volume: Volume, suffix: str, limits: tuple[float, float]
+    run: Run, method: str, volume: Volume, n_earlier: int, limits: tuple[float, float]
 ) -> Layer:
     series = run.series
+    name, file_name = run.name_volume(method, n_earlier)
     fields = {
+        **name_entry(name, file_name),
         "method": method,
         "run": run.title,
         "angles_deg": tuple(float(angle) for angle in series.angles_deg),
@@ -373,7 +396,7 @@ def _layer_of(
     }
     made = volume_layer(
         volume,
-        name=f"{series.name} {label_of(method)}{suffix}",
+        name=name,
         first_slice=run.first_slice,
         fields=fields,
         contrast_limits=limits,
@@ -389,6 +412,15 @@ def _with_run(metadata: dict[str, Any], run: Run) -> dict[str, Any]:
 
 
 _workbenches: WeakKeyDictionary[Any, Workbench] = WeakKeyDictionary()
+
+
+def tell_error(viewer: napari.Viewer | None, error: Exception) -> None:
+    """Show an error as a notification, and in the status line of the viewer's dock, if any."""
+    bench = None if viewer is None else _workbenches.get(getattr(viewer, "__wrapped__", viewer))
+    if bench is None:
+        announce(error)
+    else:
+        bench.fail(error)
 
 
 def find_workbench(viewer: napari.Viewer) -> Workbench:

@@ -208,7 +208,7 @@ def save_steps(plan: Plan) -> Generator[Progress | Written | Path, None, None]:
             plan.sources[layer] = written = _as_written(seen, series)
             is_same = written.data is seen.data
         else:
-            path = write_volume(_choose_path(plan.folder, seen.name, ".mrc"), seen.to_volume())
+            path = write_volume(_choose_path(plan.folder, seen.file_name, ".mrc"), seen.to_volume())
             is_same = True
         plan.files[layer] = path
         if is_same:
