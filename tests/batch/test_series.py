@@ -178,7 +178,9 @@ def test_the_report_of_a_job_repeats_with_fill(path, out, tmp_path, capsys):
     angles = path.with_suffix(".tlt")
     quick = RunOptions(FillOptions(methods=("wbp", "sart"), preview=True))
     job = make_job(path, quick, angles=angles.rename(tmp_path / "given.tlt"), pixel_nm=0.5)
-    assert set(job.settings) == set(Settings.model_fields)
+    # What is only read, from reports of older versions, is not written.
+    fields = Settings.model_fields.items()
+    assert set(job.settings) == {name for name, field in fields if not field.exclude}
     assert run_series(job, out).state == DONE
     report = out / "tiny" / "report.json"
     assert main(["fill", "--from-report", str(report), "-o", str(tmp_path / "again")]) == 0

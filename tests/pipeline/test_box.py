@@ -248,3 +248,19 @@ def test_memory_for_the_box_is_enough(monkeypatch):
     fill(series, FillOptions(("tvm",), device="cpu", max_memory=limit, preview=True))
     with pytest.raises(WedgefillError, match="--max-memory"):
         fill(series, FillOptions(("tvm",), max_memory=limit, whole_field=True))
+
+
+def make_two(density, radius, at, n_slices=12):
+    """A bright disc in the lower slices, and a faint one far from it in the upper ones."""
+    images = np.zeros((ANGLES_DEG.size, n_slices, WIDTH))
+    images[:, : n_slices // 2] = project_disc(0, 0, 12, 50.0)[:, None]
+    images[:, -n_slices // 3 :] += project_disc(*at, radius, density)[:, None]
+    images += 15.0 * np.random.default_rng(0).standard_normal(images.shape)
+    return TiltSeries.from_arrays(500 + images, ANGLES_DEG)
+
+
+def test_a_faint_particle_that_no_image_shows_is_not_left_out():
+    assert find(make_two(0.0, 4, (40, -76))).box is not None
+    for density, radius in ((1.5, 4), (0.7, 8)):
+        found = find(make_two(density, radius, (40, -76)))
+        assert "too faint for one image" in found.sentence

@@ -6,7 +6,10 @@ around it. Rows are cropped to whole pixels, so that measured data stay what the
 tilt axis lies in each cropped row goes into the geometry (`ParallelBeam`).
 
 The rule errs on the large side: matter is whatever stands out of the noise in a patch of pixels, in
-a band of slices, or in the mean of all tilts; and where in doubt there is no box.
+a band of slices, or in the mean of all tilts; and where in doubt there is no box. A small or faint
+particle far from the specimen may stand out of the noise in none of these, but in a volume, which
+adds up all tilts. So the whole field is reconstructed once, coarsely, and there is no box where
+that shows anything around it.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from numpy.typing import NDArray
 
 from ..geometry import centre
 from ..projector import ParallelBeam
+from ..reconstruct import TvmOptions, iter_sart, iter_tvm, last
 from ..reconstruct.tvm import Beside
 
 if TYPE_CHECKING:
@@ -53,6 +57,12 @@ MULTIPLE = 16
 FEWEST, FEWEST_IN_PREVIEW = 128, 64
 #: Pixels of the rings around the box in which all tilts together are searched for matter.
 RING = 8
+#: Voxels across that the coarse look at the whole field has at least, and its effort.
+LOOK_WIDTH, LOOK_SWEEPS, LOOK_STEPS = 96, 5, 150
+#: Density around the box that is matter, over the highest: so many times that of all but a
+#: twentieth of the voxels there (noise and streaks of the specimen reach half of it), but no less
+#: than the first figure, and always from the second on.
+LOOK_TIMES, LOOK_LEAST, LOOK_CERTAIN = 20.0, 0.0015, 0.02
 #: A box that is larger than this share of a slice saves too little.
 LARGEST = 0.7
 
@@ -225,7 +235,7 @@ class Field:
         return cls(
             box,
             f"Filled in the box of the specimen, {z} x {y} x {x} of {field} voxels (z, y, x): "
-            "the images show vacuum all around it.",
+            "nothing was found around it.",
         )
 
     @classmethod
@@ -294,6 +304,10 @@ def find_box(
         if verdict == "film":
             return Field.of_all("what lies around the specimen is not vacuum")
         half = box.width / 2 + MULTIPLE / 2 - MARGIN
+    if _look_around(series, normalisation, box):
+        return Field.of_all(
+            "a quick look shows matter beside the specimen, too faint for one image"
+        )
     return Field.of_box(box)
 
 
@@ -461,6 +475,42 @@ def _enclose(
         _place(x, width, beam.width),
         (beam.depth, height, beam.width),
     )
+
+
+def _look_around(series: TiltSeries, normalisation: Normalisation, box: Box) -> bool:
+    """Tell whether a coarse reconstruction of the whole field shows matter outside a box.
+
+    What lies where the box fades out counts as outside.
+    """
+    from scipy.ndimage import uniform_filter
+
+    n = max(1, round(series.width / LOOK_WIDTH))
+    small = series.binned(n) if n > 1 else series
+    beam = ParallelBeam(small.angles_deg, small.width, axis_shift_px=small.axis_shift_px)
+    rows = normalisation.apply(small.sinograms(0, small.height))
+    start = last(iter_sart(beam, rows, LOOK_SWEEPS))
+    options = TvmOptions(n_steps=LOOK_STEPS)
+    seen = uniform_filter(last(iter_tvm(beam, rows, options=options, x0=start)), 3, mode="nearest")
+    seen /= max(float(seen.max()), 1e-30)
+    depth, height, width = box.field
+    axes = (box.z, depth, FADE), (box.x, width, FADE), (box.y, height, 0)
+    beyond = [_find_beyond(n, size, *axis) for size, axis in zip(seen.shape, axes, strict=True)]
+    z, x, y = beyond
+    around = seen[z[:, None, None] | x[:, None] | y]
+    if not around.size:
+        return False
+    usual = LOOK_TIMES * float(np.percentile(around, 95.0))
+    return float(around.max()) > min(max(usual, LOOK_LEAST), LOOK_CERTAIN)
+
+
+def _find_beyond(
+    n: int, size: int, part: tuple[int, int], whole: int, fade: int
+) -> NDArray[np.bool_]:
+    """Which voxels of `n` pixels along an axis lie outside a part of it, or where that fades."""
+    at = (np.arange(size) + 0.5) * n + (whole - size * n) // 2 - 0.5
+    first = part[0] + fade if part[0] > 0 else -np.inf
+    final = part[1] - 1 - fade if part[1] < whole else np.inf
+    return (at < first) | (at > final)
 
 
 def _fade(part: tuple[int, int], whole: int) -> Doubles:
