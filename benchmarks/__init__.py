@@ -10,6 +10,11 @@ DOCS = ROOT / "docs"
 MEASURED = DOCS / "measured"
 
 
+def begin_figures(model: Any) -> dict[str, Any]:
+    """Begin the figures of a page: which model (`ModelInfo`) they are of, and no row yet."""
+    return {"model": model.name, "refinement_sha256": model.sha256["refinement"], "rows": []}
+
+
 def write_page(page: Path, text: str, figures: Any) -> None:
     """Write a page, and beside it the figures that it was rendered from."""
     page.with_suffix(".json").write_text(json.dumps(figures, indent=1) + "\n")

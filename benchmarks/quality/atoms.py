@@ -18,7 +18,7 @@ import scipy.ndimage
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from benchmarks import MEASURED, write_page
+from benchmarks import MEASURED, begin_figures, write_page
 from benchmarks.quality import kinds
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.methods import label_of
@@ -156,11 +156,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MEASURED / "atoms.md")
     given = parser.parse_args()
     model, session = load(given.model), Session()
-    found: dict[str, Any] = {
-        "model": model.name,
-        "refinement_sha256": model.sha256["refinement"],
-        "rows": [],
-    }
+    found = begin_figures(model)
     for electrons in ELECTRONS:
         found["rows"] += measure(electrons, given.model, session)
         print(render(found), flush=True)

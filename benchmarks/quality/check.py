@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import MEASURED
+from benchmarks import MEASURED, begin_figures
 from benchmarks.quality import tooth
 from benchmarks.quality.kinds import KINDS, WIDTH, Recorded, observe, particles, tilt
 from napari_wedgefill.io import read_tilt_series
@@ -236,11 +236,7 @@ def main() -> None:
     given = parser.parse_args()
     model, session = load(given.model), Session()
     kept = given.out.with_suffix(".json")
-    found: dict[str, Any] = {
-        "model": model.name,
-        "refinement_sha256": model.sha256["refinement"],
-        "rows": [],
-    }
+    found = begin_figures(model)
     if kept.exists() and not given.anew:
         found = json.loads(kept.read_text("utf-8"))
     known = [row["kind"] for row in found["rows"]]

@@ -19,7 +19,7 @@ from unittest import mock
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import MEASURED, write_page
+from benchmarks import MEASURED, begin_figures, write_page
 from benchmarks.quality import kinds
 from napari_wedgefill.joint_model import trained_noise
 from napari_wedgefill.joint_model.registry import load
@@ -101,11 +101,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MEASURED / "counts.md")
     given = parser.parse_args()
     model, session = load(given.model), Session()
-    found: dict[str, Any] = {
-        "model": model.name,
-        "refinement_sha256": model.sha256["refinement"],
-        "rows": [],
-    }
+    found = begin_figures(model)
     cases = itertools.product(("particles", "needle"), COUNTS, N_TILTS)
     for seed, (kind, counts, n_tilts) in enumerate(cases):
         found["rows"].append(measure(kind, counts, n_tilts, seed, given.model, session))

@@ -21,7 +21,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from benchmarks import MEASURED, write_page
+from benchmarks import MEASURED, begin_figures, write_page
 from benchmarks.quality import kinds
 from napari_wedgefill import normalise
 from napari_wedgefill.joint_model.registry import load
@@ -181,11 +181,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=MEASURED / "intensities.md")
     given = parser.parse_args()
     model, session = load(given.model), Session()
-    found: dict[str, Any] = {
-        "model": model.name,
-        "refinement_sha256": model.sha256["refinement"],
-        "rows": [],
-    }
+    found = begin_figures(model)
     for specimen in [given.specimen] if given.specimen else SPECIMENS:
         for fault in [given.fault] if given.fault else FAULTS:
             found["rows"].append(measure(specimen, fault, given.model, session))

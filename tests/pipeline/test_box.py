@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from napari_wedgefill import FillOptions, RunOptions, Session, fill, iter_run
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.angular_grid import align_rows
-from napari_wedgefill.pipeline.box import Box
+from napari_wedgefill.pipeline import find_box
+from napari_wedgefill.pipeline.box import Box, Field
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct.tvm import rms
 from napari_wedgefill.tilt_series import TiltSeries
@@ -155,22 +156,18 @@ def test_a_preview_has_a_smaller_box():
 
 def test_one_box_holds_for_all_that_is_done_with_a_series(monkeypatch):
     """What is withheld, and half of the tilts, would have others."""
-    from napari_wedgefill.pipeline import box
-
-    asked, find_box = [], box.find_box
-    monkeypatch.setattr(box, "find_box", lambda *of: asked.append(of[0]) or find_box(*of))
+    asked, find = [], find_box.find_box
+    monkeypatch.setattr(find_box, "find_box", lambda *of: asked.append(of[0]) or find(*of))
     options = RunOptions(FillOptions(("sart",), preview=True), self_check=True, table=True)
     events = list(iter_run(make_series(project_disc(10, -14, 20), height=2), options))
     assert len(asked) == 1
-    (field,) = (event for event in events if isinstance(event, box.Field))
+    (field,) = (event for event in events if isinstance(event, Field))
     assert events[-1].report["box"] == field.box.to_dict()
     assert events[-1].report["field"] == field.sentence
 
 
 def test_a_field_that_wbp_alone_covers_is_not_searched(monkeypatch):
-    from napari_wedgefill.pipeline import box
-
-    monkeypatch.delattr(box, "find_box")
+    monkeypatch.delattr(find_box, "find_box")
     result = fill(make_series(project_disc(0, 0, 15)), FillOptions(("wbp",)))
     assert result.report["field"] == "Filled over the whole field of view: WBP always covers it."
 

@@ -37,7 +37,7 @@ class FillOptions:
         Bytes that the process may hold in memory; by default, half of what is free.
     whole_field : bool
         Fill the whole field of view even where the images show vacuum all around the specimen. By
-        default all methods but WBP then work on a box around it (`box.find_box`), which takes less
+        default all methods but WBP then work on a box around it (`find_box`), which takes less
         time.
     gain : bool
         Correct intensities that are wrong beyond doubt (`corrections.correct_intensities`): frames

@@ -126,7 +126,7 @@ class Session:
 
         That of a preview may be smaller than what suits the networks best.
         """
-        from .box import FEWEST, FEWEST_IN_PREVIEW, find_box
+        from .find_box import FEWEST, FEWEST_IN_PREVIEW, find_box
 
         if series in self._adopted:
             return self._adopted[series]
