@@ -20,7 +20,7 @@ from benchmarks import DOCS
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill import workbench
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import list_volumes
+from napari_wedgefill._napari.layer_kinds import list_volumes
 
 WINDOW = (1600, 900)
 

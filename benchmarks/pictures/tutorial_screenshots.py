@@ -23,7 +23,7 @@ from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
 from benchmarks.pictures.screenshot import close_notifications, press, settle
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import list_trust_maps, list_volumes
+from napari_wedgefill._napari.layer_kinds import list_trust_maps, list_volumes
 from napari_wedgefill._napari.results.window import ResultsWindow
 from napari_wedgefill.methods import DEFAULT_METHODS
 

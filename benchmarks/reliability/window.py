@@ -29,7 +29,7 @@ from benchmarks.reliability.page import PAGE, record
 from benchmarks.reliability.runs import METHODS, write_series
 from napari_wedgefill._napari.compare.window import open_compare
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import list_volumes
+from napari_wedgefill._napari.layer_kinds import list_volumes
 from napari_wedgefill.memory import measure_held_bytes
 
 #: Compiled code, caches and pools fill up within the first runs; what grows later grows for ever.

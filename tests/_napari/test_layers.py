@@ -3,14 +3,8 @@ import pytest
 from napari.layers import Image, Layer
 
 from napari_wedgefill._napari.fill.inputs import FillInputs
-from napari_wedgefill._napari.layers import (
-    LayerMap,
-    bare_stack_layer,
-    remember_angles,
-    remember_pixel,
-    series_layer,
-    volume_layer,
-)
+from napari_wedgefill._napari.layer_entries import remember_angles, remember_pixel
+from napari_wedgefill._napari.layers import LayerMap, bare_stack_layer, series_layer, volume_layer
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.volume import Volume

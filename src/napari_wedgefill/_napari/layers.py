@@ -5,21 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-from napari.layers import Image, Layer
 from numpy.typing import ArrayLike, NDArray
 
 from ..disk_images import DiskImages
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import TiltRange, Volume
-
-if TYPE_CHECKING:
-    import napari
-
-    from ..trust.verdicts import QuickCheck
 
 #: Key of our entry in `Layer.metadata`.
 KEY = "napari_wedgefill"
@@ -243,7 +237,7 @@ def series_layer(series: TiltSeries, *, name: str | None = None) -> LayerData:
             "scale": (1.0, pixel, pixel),
             # The tilt index is no length, but napari drops every unit of the viewer, with a
             # warning, when two layers disagree on what an axis measures.
-            "units": _units(series.pixel_nm),
+            "units": list_units(series.pixel_nm),
             "axis_labels": SERIES_AXES,
             "colormap": "gray",
             "metadata": {KEY: fields},
@@ -259,7 +253,7 @@ def bare_stack_layer(images: Any, name: str, pixel_nm: float | None) -> LayerDat
         {
             "name": name,
             "scale": (1.0, pixel_nm or 1.0, pixel_nm or 1.0),
-            "units": _units(pixel_nm),
+            "units": list_units(pixel_nm),
             "axis_labels": SERIES_AXES,
             "colormap": "gray",
             "metadata": {KEY: dict(ROWS_KNOWN)},
@@ -298,7 +292,7 @@ def volume_layer(
             "name": name or volume.name,
             "scale": voxel,
             "translate": (volume.first_plane * voxel[0], first_slice * voxel[1], 0.0),
-            "units": _units(volume.voxel_nm),
+            "units": list_units(volume.voxel_nm),
             "axis_labels": VOLUME_AXES,
             "colormap": "gray",
             "metadata": {KEY: fields},
@@ -324,68 +318,13 @@ def trust_layer(trust: Volume, *, first_slice: int = 0) -> LayerData:
     return volume_layer(trust, name=f"{name} trust", first_slice=first_slice, **attributes)
 
 
-def list_volumes(viewer: napari.Viewer) -> list[Image]:
-    """Return this plugin's volumes in a viewer, previews left out."""
-    return [
-        layer
-        for layer in viewer.layers
-        if (seen := LayerMap.of(layer)).kind == VOLUME and not seen.fields.get("preview")
-    ]
-
-
-def list_trust_maps(viewer: napari.Viewer) -> list[Image]:
-    """Return the trust maps in a viewer."""
-    return [layer for layer in viewer.layers if LayerMap.of(layer).kind == TRUST]
-
-
-def list_series(viewer: napari.Viewer) -> list[Image]:
-    """Return the layers that may be tilt series: stacks of grey images that are no volumes."""
-    return [layer for layer in viewer.layers if why_no_series(layer) == ""]
-
-
-def was_opened(layer: Image) -> bool:
-    """Whether a layer came as a tilt series or from a file, and not from a work on others."""
-    is_series = LayerMap.of(layer).kind == SERIES or layer.axis_labels[0] == SERIES_AXES[0]
-    return bool(is_series or layer.source.path)
-
-
-def why_no_series(layer: Layer) -> str:
-    """Say in a sentence why a layer cannot be a tilt series; nothing where it can."""
-    if not isinstance(layer, Image):
-        return f"{layer.name} holds no images."
-    if layer.rgb:
-        return f"{layer.name} is in colour; a tilt series is grey."
-    if layer.multiscale:
-        return f"{layer.name} is a pyramid; open the full resolution alone."
-    if layer.ndim != 3:
-        return f"{layer.name} has {layer.ndim} axes; a tilt series has three: tilt, y, x."
-    if LayerMap.of(layer).kind in (VOLUME, TRUST):
-        return f"{layer.name} is a volume."
-    return ""
-
-
-def remember_angles(layer: Any, angles_deg: Sequence[float], source: str) -> None:
-    """Keep edited angles with the layer, so that they survive a change of selection."""
-    fields = {**layer.metadata.get(KEY, {}), "kind": SERIES}
-    fields["angles_deg"] = tuple(float(angle) for angle in angles_deg)
-    fields["sources"] = {**fields.get("sources", {}), "angles_deg": source}
-    layer.metadata = {**layer.metadata, KEY: fields}
-
-
-def remember_pixel(layer: Any, pixel_nm: float | None) -> None:
-    """Write an edited pixel size to the scale and units of a tilt series layer."""
-    pixel = pixel_nm or 1.0
-    layer.scale = (1.0, pixel, pixel)
-    layer.units = _units(pixel_nm)
-
-
 def digest_pixels(data: Any) -> int:
     """Digest of pixels spread over an array, to notice an edit in place within this process."""
     steps = tuple(slice(None, None, max(1, n // 32)) for n in data.shape)
     return hash(np.asarray(data[steps]).tobytes())
 
 
-def _units(edge_nm: object) -> tuple[str, str, str]:
+def list_units(edge_nm: object) -> tuple[str, str, str]:
     return ("pixel",) * 3 if edge_nm is None else ("nm",) * 3
 
 
@@ -404,23 +343,3 @@ def _sort_order(
     if file_order is None or len(file_order) != len(angles_deg):
         return by_angle
     return np.asarray(file_order, dtype=np.int64)[by_angle]
-
-
-def name_entry(name: str, file_name: str) -> dict[str, tuple[str, str]]:
-    """Keep with a layer what its file is called as long as the layer has this name."""
-    return {NAMED: (name, file_name)}
-
-
-def mark_recommended(volumes: Mapping[str, Image], found: QuickCheck) -> None:
-    """Mark the layers of a fill, by method, where another volume is to be believed first.
-
-    The networks' layer says so in its name, and both in their metadata; otherwise nothing changes.
-    """
-    if found.recommended == found.learned:
-        return
-    for method, layer in volumes.items():
-        known = layer.metadata.get(KEY, {})
-        entry = {"recommended": found.recommended, BELIEVED: method == found.recommended}
-        layer.metadata = {**layer.metadata, KEY: {**known, **entry}}
-    if (doubted := volumes.get(found.learned)) is not None:  # the user may have removed it
-        doubted.name += DOUBTED

@@ -21,7 +21,8 @@ from .cells import (
     order_axes,
     release_old_cells,
 )
-from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap, list_volumes
+from .layer_kinds import list_volumes
+from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap
 from .solid.turning import FIRST_DEG, look_from
 
 if TYPE_CHECKING:

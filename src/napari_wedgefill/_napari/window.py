@@ -11,7 +11,7 @@ from napari.layers import Layer
 
 from .files import read_layers
 from .fill.dock import FillWedge
-from .layers import list_volumes
+from .layer_kinds import list_volumes
 from .shared_contrast import share_contrast
 from .stage import find_stage
 

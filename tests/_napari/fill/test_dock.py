@@ -15,7 +15,8 @@ from napari_wedgefill._napari.files import get_reader
 from napari_wedgefill._napari.fill import settings
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import LayerMap, list_volumes, series_layer, volume_layer
+from napari_wedgefill._napari.layer_kinds import list_volumes
+from napari_wedgefill._napari.layers import LayerMap, series_layer, volume_layer
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.pipeline.options import FillOptions

@@ -12,7 +12,9 @@ from napari_wedgefill._napari.files import read_layers
 from napari_wedgefill._napari.fill import export as export_module
 from napari_wedgefill._napari.fill.export import ExportDialog, name_file, plan_jobs
 from napari_wedgefill._napari.fill.settings import EVERY_RUN, SELECTED
-from napari_wedgefill._napari.layers import list_volumes, name_entry, volume_layer
+from napari_wedgefill._napari.layer_entries import name_entry
+from napari_wedgefill._napari.layer_kinds import list_volumes
+from napari_wedgefill._napari.layers import volume_layer
 from napari_wedgefill._napari.runs import Run, find_runs
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.pipeline.options import FillOptions

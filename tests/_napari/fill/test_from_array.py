@@ -5,7 +5,7 @@ import pytest
 from napari.layers import Image, Labels, Layer
 
 from napari_wedgefill._napari.fill.from_array import ArrayDialog, cut_series, tell_why_not
-from napari_wedgefill._napari.layers import why_no_series
+from napari_wedgefill._napari.layer_kinds import why_no_series
 from napari_wedgefill.errors import WedgefillError
 
 DATA = np.random.default_rng(0).random((2, 20, 9, 30)).astype(np.float32)

@@ -13,7 +13,8 @@ from superqt.utils import GeneratorWorker
 
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import list_volumes, series_layer
+from napari_wedgefill._napari.layer_kinds import list_volumes
+from napari_wedgefill._napari.layers import series_layer
 from napari_wedgefill._napari.runs import find_runs
 
 

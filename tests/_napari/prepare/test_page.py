@@ -11,7 +11,8 @@ from qtpy.QtCore import Qt
 from superqt.utils import GeneratorWorker
 
 from napari_wedgefill._napari.fill.dock import FillWedge
-from napari_wedgefill._napari.layers import LayerMap, list_series, series_layer
+from napari_wedgefill._napari.layer_kinds import list_series
+from napari_wedgefill._napari.layers import LayerMap, series_layer
 from napari_wedgefill._napari.prepare.desk import prepare_steps
 from napari_wedgefill._napari.prepare.plan import FIND, KEEP, LEAVE
 from napari_wedgefill._napari.prepare.region_part import corners_of, spans_of

@@ -19,7 +19,8 @@ from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
 
 from ...errors import WedgefillError
 from ..cells import SOLID
-from ..layers import LayerMap, list_series, list_volumes, was_opened
+from ..layer_kinds import list_series, list_volumes, was_opened
+from ..layers import LayerMap
 from ..prepare.page import PreparePage
 from ..prepare.steps import recipe_of
 from ..qt_objects import call_at_end, expect

@@ -16,7 +16,8 @@ from qtpy.QtWidgets import QApplication, QWidget
 from ...errors import WedgefillError
 from ...progress import Progress
 from ..dialogs import confirm_replacing, find_folder
-from ..layers import LayerMap, list_trust_maps, list_volumes
+from ..layer_kinds import list_trust_maps, list_volumes
+from ..layers import LayerMap
 from ..messages import announce
 from ..runs import Run, RunBook, find_runs
 from .settings import EVERY_RUN, NEWEST_RUN, SELECTED, Export

@@ -11,7 +11,8 @@ from napari.layers import Image
 from qtpy.QtWidgets import QWidget
 
 from ...errors import WedgefillError
-from ..layers import SERIES_AXES, LayerData, LayerMap, why_no_series
+from ..layer_kinds import why_no_series
+from ..layers import SERIES_AXES, LayerData, LayerMap
 
 if TYPE_CHECKING:
     import napari

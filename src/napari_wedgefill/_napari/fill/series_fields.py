@@ -12,7 +12,8 @@ from qtpy.QtWidgets import QFileDialog, QSizePolicy
 from ...errors import WedgefillError
 from ...io import read_angles
 from ..dialogs import find_folder
-from ..layers import LayerMap, remember_angles, remember_pixel
+from ..layer_entries import remember_angles, remember_pixel
+from ..layers import LayerMap
 from .angle_text import describe_angles, format_angles, parse_angles
 from .forms import Forms
 from .from_array import list_arrays, tell_why_not

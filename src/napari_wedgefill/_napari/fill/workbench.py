@@ -20,7 +20,8 @@ from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layers import LayerMap, mark_recommended, name_entry, trust_layer, volume_layer
+from ..layer_entries import mark_recommended, name_entry
+from ..layers import LayerMap, trust_layer, volume_layer
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast

@@ -20,14 +20,8 @@ from ...volume import Volume
 from ..files import read_layers
 from ..fill.angle_text import format_angles
 from ..fill.inputs import FillInputs
-from ..layers import (
-    KEY,
-    LayerData,
-    LayerMap,
-    mark_recommended,
-    remember_pixel,
-    volume_layer,
-)
+from ..layer_entries import mark_recommended, remember_pixel
+from ..layers import KEY, LayerData, LayerMap, volume_layer
 from ..runs import Run
 from .document import SUFFIX, SavedFile, SavedRun, SavedSeries, Session, read_session
 from .saving import remember_file

@@ -21,7 +21,8 @@ from ...memory import format_bytes
 from ...progress import Progress
 from ...tilt_series import TiltSeries
 from ..dialogs import confirm_replacing
-from ..layers import KEY, LayerMap, digest_pixels, list_series, list_volumes, series_layer
+from ..layer_kinds import list_series, list_volumes
+from ..layers import KEY, LayerMap, digest_pixels, series_layer
 from ..runs import Run
 from .document import (
     SUFFIX,
