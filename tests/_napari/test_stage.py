@@ -155,7 +155,7 @@ class Waiting(list):
 
 def test_what_is_asked_for_last_is_what_is_shown(compared):
     _, side, series_shown, (a, b) = compared
-    side.turns = turns = Waiting()
+    side.arranger.turns = turns = Waiting()
     side.show_series(series_shown)
     next(turns[0])
     side.orient("XZ")  # given up before it began
@@ -191,7 +191,7 @@ def test_the_canvas_is_drawn_in_turns_of_its_own(compared):
     viewer, side, series_shown, (a, b) = compared
     side.show_series(series_shown)
     canvas, turns = Canvas(), Waiting()
-    side.window, side.turns = ref(canvas), turns
+    side.arranger.window, side.arranger.turns = ref(canvas), turns
     side.show_volumes([a, b])
     (steps,) = turns
     before, drawn = [layer.visible for layer in viewer.layers], []

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from weakref import ReferenceType, WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 from psygnal import Signal
 
+from .arranging import DRAW, Arranger
 from .cells import (
     ORIENTATIONS,
     SOLID,
@@ -23,18 +24,13 @@ from .cells import (
 )
 from .layer_kinds import list_volumes
 from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap
+from .sliders import choose_middle, hold_sliders, move_sliders
 from .solid.turning import FIRST_DEG, look_from
 
 if TYPE_CHECKING:
     import napari
     from napari.layers import Image, Layer
-    from qtpy.QtWidgets import QMainWindow
-
-    from .turns import Turns
-
-
-#: What a piece yields once the canvas may be drawn.
-DRAW = object()
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -62,10 +58,8 @@ class Stage:
     ----------
     changed : Signal
         Says the name of the view, or an empty text where the canvas shows something else.
-    turns : Turns or None
-        Where arranging is done a piece at a time; without it, at once.
-    window : weak reference to QMainWindow, or None
-        The viewer's window, whose canvas is not drawn while the stage rearranges it.
+    arranger : Arranger
+        Does the rearranging, a piece at a time where it is given turns.
     """
 
     changed = Signal(str)
@@ -78,10 +72,7 @@ class Stage:
         self._fitted: tuple[Any, ...] | None = None
         self._places: WeakKeyDictionary[Image, Place] = WeakKeyDictionary()
         self._boxes = ObjectBoxes()
-        self._is_busy = self._is_complete = False
-        self._count = 0
-        self.turns: Turns | None = None
-        self.window: ReferenceType[QMainWindow] | None = None
+        self.arranger = Arranger(self._tell)
         viewer.canvas.events.size.connect(self._fit_again)
         viewer.layers.events.removed.connect(self._forget_removed)
         for event in (viewer.dims.events.range, viewer.dims.events.axis_labels):
@@ -105,7 +96,7 @@ class Stage:
     @property
     def is_arranging(self) -> bool:
         """Whether layers are being arranged, a piece at a time."""
-        return self._is_busy
+        return self.arranger.is_busy
 
     @property
     def shows_volumes(self) -> bool:
@@ -135,7 +126,7 @@ class Stage:
 
     def show_series(self, layer: Image) -> None:
         """Show the images of one tilt series, with a slider over the tilts."""
-        self._arrange(self._iter_series(layer))
+        self.arranger.arrange(self._iter_series(layer))
 
     def show_volumes(
         self,
@@ -155,62 +146,24 @@ class Stage:
             Where the sliders stand at first, in world units; in the middle by default.
         """
         if layers:
-            self._arrange(self._iter_volumes(list(layers), orientation, point))
+            self.arranger.arrange(self._iter_volumes(list(layers), orientation, point))
 
     def show_over(self, base: Image, over: Image) -> None:
         """Show one volume with a trust map lying over it, in the orientation of before."""
-        self._arrange(self._iter_over(base, over))
+        self.arranger.arrange(self._iter_over(base, over))
 
     def show_solid(self, layers: Sequence[Layer]) -> None:
         """Show volumes, and labels of their objects, in three dimensions, turned in step."""
         if layers:
-            self._arrange(self._iter_volumes(list(layers), SOLID, None))
+            self.arranger.arrange(self._iter_volumes(list(layers), SOLID, None))
 
     def orient(self, orientation: str) -> None:
         """Show XZ, XY or YZ slices of the volumes, or of any that there are, and fit them."""
         shown = self.shown if self.shows_volumes else list_volumes(self.viewer)
         if shown:
-            self._arrange(self._iter_orient(shown, orientation, self.shows_overlay))
+            self.arranger.arrange(self._iter_orient(shown, orientation, self.shows_overlay))
 
-    # Arranging, a piece at a time: each `yield` lets the window live. The canvas is drawn only
-    # where a piece yields DRAW, and then in a turn of its own: drawing what is new takes as long as
-    # making it.
-
-    def _arrange(self, steps: Iterator[Any]) -> None:
-        """Rearrange at once, or a piece for each turn of the event loop where there is one.
-
-        What was being arranged before is given up.
-        """
-        self._count += 1
-        arrangement = self._iter_while_newest(steps, self._count)
-        if self.turns is None:
-            for _ in arrangement:
-                pass
-        else:
-            self.turns.add_first(arrangement)
-
-    def _iter_while_newest(self, steps: Iterator[Any], number: int) -> Iterator[None]:
-        if number != self._count:
-            return
-        self._is_busy = True
-        try:
-            self.hold_screen(True)
-            for piece in steps:
-                yield
-                if number != self._count:
-                    return
-                if piece is DRAW:
-                    self.hold_screen(False)
-                    yield
-                    if number != self._count:
-                        return
-                    self.hold_screen(True)
-            self._is_complete = number == self._count
-        finally:
-            if number == self._count:
-                self._is_busy = False
-                self.hold_screen(False)
-                self._tell()
+    # Arranging, a piece at a time
 
     def _iter_series(self, layer: Image) -> Iterator[Any]:
         self._put_on([layer], is_series=True)
@@ -312,7 +265,7 @@ class Stage:
 
     def _put_on(self, layers: Sequence[Image], *, is_series: bool) -> None:
         self._remember_place()
-        self._is_complete = False
+        self.arranger.is_complete = False
         self._shown, self._is_series, self._is_overlay = list(layers), is_series, False
 
     def _choose_grid(self) -> Grid:
@@ -323,7 +276,7 @@ class Stage:
 
     def _give_cells(self, grid: Grid) -> None:
         grid.apply(self.viewer)
-        window = None if self.window is None else self.window()
+        window = None if self.arranger.window is None else self.arranger.window()
         if window is not None:
             release_old_cells(window)
 
@@ -349,7 +302,7 @@ class Stage:
 
     def _remember_place(self) -> None:
         shown = self.shown
-        if not shown or not self.view or not self._is_complete:
+        if not shown or not self.view or not self.arranger.is_complete:
             return
         viewer = self.viewer
         camera = None if self._fitted == self._camera() else self._camera()[-2:]
@@ -368,42 +321,24 @@ class Stage:
         """Move the sliders; to the middle of what is shown by default."""
         self._hold_sliders()
         if point is None:
-            if self._is_series:
-                low, high = self.viewer.layers.get_extent(self.shown).world
-            else:
-                low, high = self._boxes.find_ends(self.shown)
-            ranges = self.viewer.dims.range[-3:]
-            # On a voxel: between two, the slider counts one and the canvas shows the other.
-            point = tuple(
-                axis.start + round((middle - axis.start) / axis.step) * axis.step
-                for axis, middle in zip(ranges, (low + high) / 2, strict=True)
-            )
-        n_dims = self.viewer.dims.ndim
-        self.viewer.dims.set_point(range(n_dims - len(point), n_dims), point)
+            point = choose_middle(self.viewer, *self._find_ends())
+        move_sliders(self.viewer, point)
+
+    def _find_ends(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        if not self._is_series:
+            return self._boxes.find_ends(self.shown)
+        low, high = self.viewer.layers.get_extent(self.shown).world
+        return low, high
 
     def _hold_sliders(self, event: Any = None) -> None:
-        """Keep the sliders to the layers that are seen: napari resets them to all layers."""
-        viewer, shown = self.viewer, self.shown
-        seen = [layer for layer in viewer.layers if layer.visible and layer.ndim == 3]
-        if not shown or shown[0] not in seen:
-            return
-        before = viewer.dims.ndim - 3
-        extent = viewer.layers.get_extent(seen)
-        # napari counts whole steps: a hair more, or a rounding error hides the last slice.
-        ranges = tuple(map(tuple, viewer.dims.range[:before])) + tuple(
-            (float(start), float(stop + 1e-9 * step), float(step))
-            for start, stop, step in zip(*extent.world, extent.step, strict=True)
-        )
-        if tuple(map(tuple, viewer.dims.range)) != ranges:
-            viewer.dims.range = ranges
-        labels = SERIES_AXES if self._is_series else VOLUME_AXES
-        if tuple(viewer.dims.axis_labels[before:]) != labels:
-            viewer.dims.axis_labels = (*viewer.dims.axis_labels[:before], *labels)
+        """Keep the sliders to the layers that are seen."""
+        if shown := self.shown:
+            hold_sliders(self.viewer, shown[0], SERIES_AXES if self._is_series else VOLUME_AXES)
 
     def _fit_again(self, event: Any = None) -> None:
         """Fit to a canvas of another size, unless someone moved or zoomed since."""
         if (
-            self._is_busy
+            self.arranger.is_busy
             or self._fitted is None
             or self._fitted != self._camera()
             or not self.shown
@@ -430,22 +365,15 @@ class Stage:
             self._give_cells(Grid(False, (1, 1)))
             self.viewer.canvas.overlays.scale_bar.visible = False
             self.viewer.dims.order = tuple(range(self.viewer.dims.ndim))
-        elif self._is_busy:
+        elif self.arranger.is_busy:
             return  # what is under way takes those that are left
         elif not self._is_series and len(self._shown) < had:
             self._give_cells(self._choose_grid())
             self._fit()
         self._tell()
 
-    def hold_screen(self, held: bool) -> None:
-        """Draw nothing of the canvas until it is let go: half a picture would flash."""
-        window = None if self.window is None else self.window()
-        canvas = None if window is None else window.centralWidget()
-        if canvas is not None and canvas.updatesEnabled() == held:
-            canvas.setUpdatesEnabled(not held)
-
     def _tell(self, event: Any = None) -> None:
-        if not self._is_busy:
+        if not self.arranger.is_busy:
             self.changed.emit(self.view)
 
 

@@ -172,7 +172,7 @@ class FillWedge(Forms):
             self.align_labels()
             self.scrolling.updateGeometry()
             window = self.window()
-            self.workbench.stage.window = None if window is None else ref(window)
+            self.workbench.stage.arranger.window = None if window is None else ref(window)
 
     def align_labels(self) -> None:
         """Give the label columns of all sections one width, in the font of the theme."""

@@ -20,14 +20,15 @@ from ...tilt_series import TiltSeries
 from ...trust.results_table import ResultsTable
 from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ...volume import Volume
-from ..layer_entries import mark_recommended, name_entry
-from ..layers import LayerMap, trust_layer, volume_layer
+from ..layer_entries import mark_recommended
+from ..layers import LayerMap
 from ..messages import Message, announce
 from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
 from ..stage import find_stage
 from ..turns import Turns
 from .inputs import FillInputs
+from .run_layers import make_trust_layer, make_volume_layer
 
 if TYPE_CHECKING:
     import napari
@@ -81,7 +82,7 @@ class Workbench:
     def __init__(self, viewer: napari.Viewer) -> None:
         self.turns = Turns(self.fail)
         self.stage = find_stage(viewer)
-        self.stage.turns = self.turns
+        self.stage.arranger.turns = self.turns
         self.runs = find_runs(viewer)
         self.remembered: WeakKeyDictionary[Image, dict[str, Any]] = WeakKeyDictionary()
         self.message = Message("")
@@ -317,14 +318,14 @@ class Workbench:
         n_earlier = len(self.runs.of_series(run.source))
         yield
         made = {}
-        self.stage.hold_screen(True)  # nothing new is seen until they are on the stage
+        self.stage.arranger.hold_screen(True)  # nothing new is seen until they are on the stage
         try:
             for method, volume in volumes.items():
-                layer = _layer_of(run, method, volume, n_earlier, limits)
+                layer = make_volume_layer(run, method, volume, n_earlier, limits)
                 made[method] = self.viewer.add_layer(layer)
                 yield
         finally:
-            self.stage.hold_screen(False)
+            self.stage.arranger.hold_screen(False)
         # Someone may have deleted a layer between two turns.
         run.volumes = {m: layer for m, layer in made.items() if layer in self.viewer.layers}
         if not run.volumes:
@@ -345,13 +346,8 @@ class Workbench:
             run.self_check = item
         else:
             run.trust_map = item
-            data, attributes, kind = trust_layer(item.volume, first_slice=run.first_slice)
-            attributes["metadata"] = _with_run(attributes["metadata"], run)
-            attributes["name"] = f"{run.series.name} trust"
-            # It lies over the volume that it is of, when it is asked for; not on black.
-            attributes["visible"] = False
             selected = set(self.viewer.layers.selection)
-            run.trust = self.viewer.add_layer(Layer.create(data, attributes, kind))
+            run.trust = self.viewer.add_layer(make_trust_layer(run, item.volume))
             # The controls stay those of what is seen.
             self.viewer.layers.selection = selected
         self.runs.changed.emit()
@@ -380,36 +376,6 @@ class Workbench:
         self._worker = None
         self._reset()
         self.busy.emit(False)
-
-
-def _layer_of(
-    run: Run, method: str, volume: Volume, n_earlier: int, limits: tuple[float, float]
-) -> Layer:
-    series = run.series
-    name, file_name = run.name_volume(method, n_earlier)
-    fields = {
-        **name_entry(name, file_name),
-        "method": method,
-        "run": run.title,
-        "angles_deg": tuple(float(angle) for angle in series.angles_deg),
-        "path": None if series.path is None else str(series.path),
-        "slices": run.options.slices,
-    }
-    made = volume_layer(
-        volume,
-        name=name,
-        first_slice=run.first_slice,
-        fields=fields,
-        contrast_limits=limits,
-        visible=False,
-    )
-    return Layer.create(*made)
-
-
-def _with_run(metadata: dict[str, Any], run: Run) -> dict[str, Any]:
-    from ..layers import KEY
-
-    return {**metadata, KEY: {**metadata[KEY], "run": run.title}}
 
 
 _workbenches: WeakKeyDictionary[Any, Workbench] = WeakKeyDictionary()
