@@ -3,7 +3,8 @@
 from qtpy.QtGui import QKeySequence
 
 from napari_wedgefill._napari.fill.actions import Actions
-from napari_wedgefill._napari.fill.dock import PAGES, FillWedge
+from napari_wedgefill._napari.fill.dock import FillWedge
+from napari_wedgefill._napari.fill.sections import PAGES
 from napari_wedgefill._napari.fill.shortcuts import KEYS
 from napari_wedgefill._napari.fill.views import Views
 from napari_wedgefill._napari.help import find_pages, open_help

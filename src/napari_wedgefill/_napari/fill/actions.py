@@ -101,4 +101,4 @@ class Actions:
     def _restore(self, fields: dict[str, Any]) -> None:
         """Take over what the dock held, but for what belongs to each series."""
         self._dock.update({name: value for name, value in fields.items() if name in KEPT})
-        self._dock.take_over_run()
+        self._dock.runs.take_over()

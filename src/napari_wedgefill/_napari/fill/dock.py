@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,7 +14,7 @@ from magicgui.widgets.bases import Widget
 from napari.layers import Image
 from napari.utils.notifications import show_info
 from psygnal import Signal
-from qtpy.QtWidgets import QLabel, QMainWindow, QWidget
+from qtpy.QtWidgets import QMainWindow
 
 from ...errors import WedgefillError
 from ..cells import SOLID
@@ -24,17 +23,16 @@ from ..layers import LayerMap
 from ..prepare.page import PreparePage
 from ..prepare.steps import recipe_of
 from ..qt_objects import call_at_end, expect
-from ..runs import Run
 from ..solid.panel import SolidPanel
 from .actions import Actions
 from .closing import DockWatcher
-from .fields import Section
 from .footer import Footer
 from .forms import Forms
 from .inputs import FillInputs
 from .live import LiveSlice
 from .preferences import read_preferences, write_preferences
-from .scrolling import Scrolling
+from .run_choice import RunChoice
+from .sections import align_labels, lay_out, make_sections
 from .series_fields import SeriesFields
 from .settings import Checks, Methods, Series
 from .shortcuts import bind_keys
@@ -43,21 +41,7 @@ from .views import Views
 from .workbench import find_workbench
 from .worker import StepWorker
 
-#: Sections from top to bottom, and the page that explains each.
-PAGES = {
-    "Series": "formats.md",
-    "Prepare": "prepare.md",
-    "Methods": "how-it-works.md",
-    "Checks": "trust.md",
-    "Result": "trust.md",
-    SOLID: "tutorial.md",
-}
 LAYER_EVENTS = ("inserted", "removed", "renamed", "reordered")
-#: Space between sections and at their sides, in pixels.
-MARGIN, SPACING = 6, 4
-#: Between the words of a label and its field, in pixels.
-LABEL_GAP = 6
-NO_RUN = "none of this series"
 
 
 class FillWedge(Forms):
@@ -96,12 +80,14 @@ class FillWedge(Forms):
         self.run_box = ComboBox(name="run", label="Run", gui_only=True)
         self.solid = SolidPanel(self.workbench)
         self.prepare_page = PreparePage(self.workbench, self._ask_series, self._take_prepared)
-        self.sections = self._make_sections(forms)
+        self.sections = make_sections(
+            (forms[0], self.prepare_page, *forms[1:], self._make_result(), self.solid)
+        )
         all_forms: tuple[Container[Any], ...] = (*forms, *self.prepare_page.forms.values())
         super().__init__(all_forms, self.sections, name="fill_wedge")
         self.series_fields = SeriesFields(self, self.workbench, self._describe_series)
-        self.run_box.choices = self._offer_runs
-        self._lay_out()
+        self.runs = RunChoice(self)
+        self.scrolling = lay_out(self, self.sections, self.footer)
         self.live_slice = LiveSlice(self.workbench, self.inputs_and_layer)
         self.views, self.actions = Views(self), Actions(self)
         self._watcher = DockWatcher(self.native, self.settle_in, self.detach)
@@ -109,82 +95,34 @@ class FillWedge(Forms):
         self._connect()
         bind_keys(self)
         self._layers_changed()
-        self._runs_changed()
+        self.follow_runs()
         self._find_on_stage()
 
     def _find_on_stage(self) -> None:
         """Take over what the canvas shows; a lone series is put on the stage."""
         stage, layer = self.workbench.stage, self.layer
-        self.take_over_run()
+        self.runs.take_over()
         if layer is not None and not stage.shown and not list_volumes(self._viewer):
             stage.show_series(layer)
-        self._mark_view(stage.view)
-
-    def take_over_run(self) -> None:
-        """Choose the run whose volumes are on the stage, and its series."""
-        shown = self.workbench.stage.shown
-        run = self.workbench.runs.of_layer(shown[0]) if shown else None
-        if run is None:
-            return
-        if run.source is not None and run.source is not self.layer:
-            with self.setting():
-                self.series.value = run.source
-            self._take_series(run.source, show=False)
-        self._choose_run(run)
+        self.mark_view(stage.view)
 
     @property
     def layer(self) -> Image | None:
         """The tilt series that is chosen."""
         return self.series_fields.layer
 
-    # How it is laid out
-
-    def _make_sections(self, forms: Sequence[Container[Any]]) -> tuple[Section, ...]:
+    def _make_result(self) -> Container[Any]:
         result = Container[Widget](widgets=[self.run_box], name="result_form")
         result.native.layout().addWidget(self.verdict)
-        series, *others = forms
-        contents = (series, self.prepare_page, *others, result, self.solid)
-        return tuple(
-            Section(title, form, page=page)
-            for (title, page), form in zip(PAGES.items(), contents, strict=True)
-        )
-
-    def _lay_out(self) -> None:
-        """Put the sections under a scroll bar and the footer below it."""
-        content = QWidget()
-        column = self.native.layout()
-        column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(0)
-        inner = type(column)()
-        inner.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        inner.setSpacing(SPACING)
-        content.setLayout(inner)
-        for section in self.sections:
-            inner.addWidget(section.native)
-        inner.addStretch(1)
-        self.scrolling = Scrolling(content)
-        column.addWidget(self.scrolling, 1)
-        column.addWidget(self.footer)
+        return result
 
     def settle_in(self) -> None:
         """Take the font of the theme and the window into account, once they are known."""
         if self._is_connected:
-            self.align_labels()
+            align_labels(self.sections, self.verdict)
             self.scrolling.updateGeometry()
             window = self.window()
             self.workbench.stage.arranger.window = None if window is None else ref(window)
-
-    def align_labels(self) -> None:
-        """Give the label columns of all sections one width, in the font of the theme."""
-        labels = [
-            label
-            for section in self.sections
-            for label in section.form.native.findChildren(QLabel)
-            if not label.wordWrap() and label.text() and not self.verdict.isAncestorOf(label)
-        ]
-        width = max(label.fontMetrics().horizontalAdvance(label.text()) for label in labels)
-        for label in labels:
-            label.setFixedWidth(width + LABEL_GAP)
 
     def __call__(self, **values: Any) -> StepWorker:
         """Set fields by name, start a fill, and return its worker; `called` tells its end.
@@ -256,7 +194,7 @@ class FillWedge(Forms):
         self.axis_shift_px.changed.connect(self._axis_edited)
         self.live.changed.connect(self._live_switched)
         self.follow.changed.connect(self._axis_followed)
-        self.run_box.changed.connect(self._run_chosen)
+        self.run_box.changed.connect(self.runs.show_chosen)
         for section in self.sections:
             section.help_button.clicked.connect(partial(self.actions.open_help, section.page))
         self.series_fields.array_button.clicked.connect(self.actions.cut_series)
@@ -281,11 +219,11 @@ class FillWedge(Forms):
             (bench.progressed, self.footer.show_progress),
             (bench.said, self.footer.show_message),
             (bench.busy, self._set_running),
-            (bench.ran, self._show_run),
+            (bench.ran, self.runs.show_new),
             (bench.measured, self.actions.show_table),
             (bench.prepared, self._take_prepared),
-            (bench.runs.changed, self._runs_changed),
-            (bench.stage.changed, self._mark_view),
+            (bench.runs.changed, self.follow_runs),
+            (bench.stage.changed, self.mark_view),
         )
 
     def detach(self) -> None:
@@ -318,13 +256,6 @@ class FillWedge(Forms):
     def _offer_series(self, widget: Any = None) -> list[Image]:
         return list_series(self._viewer)
 
-    def _offer_runs(self, widget: Any = None) -> list[tuple[str, Run | None]]:
-        """Offer all runs, and to choose none for a series that has none."""
-        runs = self.workbench.runs
-        offered: list[tuple[str, Run | None]] = [(run.title, run) for run in reversed(runs.runs)]
-        has_none = offered and runs.newest(self.layer) is None
-        return [(NO_RUN, None), *offered] if has_none else offered
-
     def _layers_changed(self, event: Any = None) -> None:
         """Follow the layer list: take up a series that was opened, let go of one that is gone."""
         if self.is_setting:
@@ -345,7 +276,7 @@ class FillWedge(Forms):
             self._change_series(wanted, show=opened is not None and opened is wanted)
         self.series_fields.offer_arrays()
         self._set_running(self.workbench.is_running)
-        self._enable_results()
+        self.enable_results()
 
     def _series_chosen(self, layer: Image | None) -> None:
         if not self.is_setting and layer is not self.layer:
@@ -355,9 +286,9 @@ class FillWedge(Forms):
         """Go over to another series; what was said belongs to the one before."""
         if not self.workbench.is_running:
             self.workbench.say("")
-        self._take_series(layer, show=show)
+        self.take_series(layer, show=show)
 
-    def _take_series(self, layer: Image | None, *, show: bool) -> None:
+    def take_series(self, layer: Image | None, *, show: bool) -> None:
         """Fill the form in for a series, and show it on the canvas if asked to."""
         self.live.value = self.follow.value = False
         self.series_fields.show(layer)
@@ -365,7 +296,7 @@ class FillWedge(Forms):
             self.workbench.stage.show_series(layer)
         self.prepare_page.show_series(layer)
         self._set_running(self.workbench.is_running)
-        self._runs_changed()
+        self.follow_runs()
         self.changed.emit(self)
 
     def _describe_series(self, words: str) -> None:
@@ -411,42 +342,18 @@ class FillWedge(Forms):
         if not running:  # progress goes with its job
             self.footer.show_message(self.workbench.message)
 
-    def _runs_changed(self) -> None:
-        """Offer the runs, the newest of the series chosen; nothing is said of other series."""
-        runs, chosen = self.workbench.runs, self.run_box.value
-        with self.setting():
-            self.run_box.reset_choices()
-        wanted = chosen if chosen in runs.runs and chosen.source is self.layer else None
-        wanted = wanted or runs.newest(self.layer)
-        self._choose_run(wanted)
-        self.sections[4].native.setVisible(bool(runs.runs))
-        self._enable_results()
+    def follow_runs(self) -> None:
+        """Offer the runs that there are, and what can be done with them."""
+        self.runs.follow()
+        self.sections[4].native.setVisible(bool(self.workbench.runs.runs))
+        self.enable_results()
 
-    def _enable_results(self) -> None:
+    def enable_results(self) -> None:
         """Let only those buttons be pressed that have something to work on."""
         self.footer.results_button.setEnabled(self.run_box.value is not None)
         n_volumes = len(list_volumes(self._viewer))
         self.footer.compare_button.setEnabled(n_volumes > 1)
         self.footer.export_button.setEnabled(n_volumes > 0)
-
-    def _choose_run(self, run: Run | None) -> None:
-        """Choose a run whose volumes are on the stage, or will be."""
-        if run in self.run_box.choices:
-            with self.setting():
-                self.run_box.value = run
-        self.verdict.show_run(run)
-        self.run_box.tooltip = "" if run is None else run.title
-        self._mark_view(self.workbench.stage.view)
-
-    def _run_chosen(self, run: Run | None) -> None:
-        self.verdict.show_run(run)
-        self._enable_results()
-        if run is not None and not self.is_setting and run.volumes:
-            self.workbench.stage.show_volumes(list(run.volumes.values()))
-
-    def _show_run(self, run: Run) -> None:
-        self._choose_run(run)
-        self.called.emit(run)
 
     def _take_prepared(self, layer: Image) -> None:
         """Go on with another step of a series; a live slice follows it."""
@@ -455,11 +362,11 @@ class FillWedge(Forms):
         with self.setting():
             self.series.reset_choices()
             self.series.value = layer
-        self._take_series(layer, show=not any(follows.values()))
+        self.take_series(layer, show=not any(follows.values()))
         for field, is_on in follows.items():
             field.value = is_on
 
-    def _mark_view(self, view: str) -> None:
+    def mark_view(self, view: str) -> None:
         """Light the buttons of what the canvas shows; the 3-D section comes and goes with it."""
         self.views.mark(view)
         solid, is_wanted = self.sections[5].native, view == SOLID
