@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Name of a run that left all as it was found.
 STANDARD = "standard"
+#: What a trust map is called in the names of layers and files.
+TRUST_NAME = "trust"
 
 
 @dataclass(eq=False)
@@ -53,6 +55,8 @@ class Run:
         What was found, None where it was not asked for.
     report : dict
         What a report.json of this run says.
+    n_earlier : int
+        How many runs the series had before.
     """
 
     name: str
@@ -68,6 +72,7 @@ class Run:
     trust_map: TrustMap | None = None
     table: ResultsTable | None = None
     report: dict[str, Any] = field(default_factory=dict)
+    n_earlier: int = 0
 
     @property
     def title(self) -> str:
@@ -87,19 +92,19 @@ class Run:
         kept = self.name.removeprefix(methods).removeprefix(STANDARD).lstrip(", ")
         return kept.replace("slices ", "")
 
-    def name_volume(self, method: str, n_earlier: int) -> tuple[str, str]:
-        """Name the layer of a volume and its file, the layer by what differs first.
+    def name_volume(self, method: str) -> tuple[str, str]:
+        """Name the layer of the volume of a method and its file, the layer by what differs first.
 
         The layer list and the canvas cut long names: those of a later run begin with the method.
-
-        Parameters
-        ----------
-        method : str
-            How the volume was made.
-        n_earlier : int
-            How many runs the series had before.
         """
-        series, label = self.series.name, label_of(method)
+        return self._name(label_of(method))
+
+    def name_trust(self) -> tuple[str, str]:
+        """Name the layer of the trust map and its file, as those of the volumes are named."""
+        return self._name(TRUST_NAME)
+
+    def _name(self, label: str) -> tuple[str, str]:
+        series, n_earlier = self.series.name, self.n_earlier
         mark = self.mark or f"run {n_earlier + 1}"
         name = f"{label} {mark} {series}" if n_earlier else f"{series} {label}"
         told = (mark if n_earlier else self.slice_range).replace(":", "-")  # no colons in files

@@ -126,14 +126,17 @@ def test_the_dialog_begins_where_the_series_lies(viewer, tmp_path):
 def test_names_of_a_later_run_begin_with_what_differs(series, tmp_path):
     methods = ("wbp", "gan")
     run = Run("WBP + GAN, slices 3:5", series, FillOptions(methods, slices=(3, 5)))
-    assert run.name_volume("wbp", 0) == ("discs WBP", "discs WBP 3-5")
-    named = [run.name_volume(method, 1) for method in methods]
+    assert run.name_volume("wbp") == ("discs WBP", "discs WBP 3-5")
+    assert run.name_trust() == ("discs trust", "discs trust 3-5")
+    run.n_earlier = 1
+    named = [run.name_volume(method) for method in methods]
     assert named == [("WBP 3:5 discs", "discs WBP 3-5"), ("GAN 3:5 discs", "discs GAN 3-5")]
     assert short_titles(["WBP 3:5 discs", "GAN 3:5 discs (doubtful)"]) == ["WBP", "GAN (doubtful)"]
-    same = Run("WBP", series, FillOptions(("wbp",)))
-    assert same.name_volume("wbp", 1) == ("WBP run 2 discs", "discs WBP run 2")
-    counted = Run("standard (2)", series, FillOptions())
-    assert counted.name_volume("tvm", 1)[0] == "TVM (2) discs"
+    assert run.name_trust() == ("trust 3:5 discs", "discs trust 3-5")
+    same = Run("WBP", series, FillOptions(("wbp",)), n_earlier=1)
+    assert same.name_volume("wbp") == ("WBP run 2 discs", "discs WBP run 2")
+    counted = Run("standard (2)", series, FillOptions(), n_earlier=1)
+    assert counted.name_volume("tvm")[0] == "TVM (2) discs"
     volume = Volume(np.zeros((2, 2, 2), np.float32))
     made = volume_layer(volume, name=named[1][0], fields=name_entry(*named[1]))
     layer = Layer.create(*made)

@@ -11,7 +11,7 @@ from ..runs import Run
 
 
 def make_volume_layer(
-    run: Run, method: str, volume: Volume, n_earlier: int, limits: tuple[float, float]
+    run: Run, method: str, volume: Volume, limits: tuple[float, float]
 ) -> Layer:
     """Make the layer of one volume of a run, not visible yet.
 
@@ -23,13 +23,11 @@ def make_volume_layer(
         How it was made.
     volume : Volume
         (z, y, x).
-    n_earlier : int
-        How many runs the series had before.
     limits : tuple of float
         Contrast limits.
     """
     series = run.series
-    name, file_name = run.name_volume(method, n_earlier)
+    name, file_name = run.name_volume(method)
     fields = {
         **name_entry(name, file_name),
         "method": method,
@@ -55,8 +53,12 @@ def make_trust_layer(run: Run, trust: Volume) -> Layer:
     It lies over the volume that it is of, when it is asked for; not on black.
     """
     data, attributes, kind = trust_layer(trust, first_slice=run.first_slice)
-    metadata = attributes["metadata"]
-    attributes["metadata"] = {**metadata, KEY: {**metadata[KEY], "run": run.title}}
-    attributes["name"] = f"{run.series.name} trust"
+    name, file_name = run.name_trust()
+    fields = {
+        **attributes["metadata"][KEY],
+        **name_entry(name, file_name),
+        "run": run.title,
+    }
+    attributes["metadata"], attributes["name"] = {KEY: fields}, name
     attributes["visible"] = False
     return Layer.create(data, attributes, kind)

@@ -315,13 +315,13 @@ class Workbench:
             Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
-        n_earlier = len(self.runs.of_series(run.source))
+        run.n_earlier = len(self.runs.of_series(run.source))
         yield
         made = {}
         self.stage.arranger.hold_screen(True)  # nothing new is seen until they are on the stage
         try:
             for method, volume in volumes.items():
-                layer = make_volume_layer(run, method, volume, n_earlier, limits)
+                layer = make_volume_layer(run, method, volume, limits)
                 made[method] = self.viewer.add_layer(layer)
                 yield
         finally:
