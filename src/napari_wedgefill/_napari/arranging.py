@@ -81,9 +81,13 @@ class Arranger:
                 self.hold_screen(False)
                 self._tell()
 
+    def find_window(self) -> QMainWindow | None:
+        """Return the window, if it is known and still there."""
+        return None if self.window is None else self.window()
+
     def hold_screen(self, held: bool) -> None:
         """Draw nothing of the canvas until it is let go: half a picture would flash."""
-        window = None if self.window is None else self.window()
+        window = self.find_window()
         canvas = None if window is None else window.centralWidget()
         if canvas is not None and canvas.updatesEnabled() == held:
             canvas.setUpdatesEnabled(not held)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
+    from qtpy.QtWidgets import QMainWindow
 
 Doubles = NDArray[np.float64]
 
@@ -40,6 +41,19 @@ def hold_sliders(viewer: napari.Viewer, first: Layer, labels: tuple[str, ...]) -
         viewer.dims.range = ranges
     if tuple(viewer.dims.axis_labels[before:]) != labels:
         viewer.dims.axis_labels = (*viewer.dims.axis_labels[:before], *labels)
+
+
+def make_room_for_names(window: QMainWindow) -> None:
+    """Give the names beside a window's sliders the width that they need.
+
+    napari measures them when a slider comes or is resized, not when a name becomes longer: "tilt"
+    in the place of "z" would be cut to three dots.
+    """
+    from napari.qt import QtViewer
+
+    seen = window.findChild(QtViewer)
+    if seen is not None and seen.dims.slider_widgets:
+        seen.dims.slider_widgets[0].size_changed.emit()
 
 
 def choose_middle(viewer: napari.Viewer, low: Doubles, high: Doubles) -> tuple[float, ...]:

@@ -24,7 +24,7 @@ from .cells import (
 )
 from .layer_kinds import list_volumes
 from .layers import SERIES_AXES, VOLUME, VOLUME_AXES, LayerMap
-from .sliders import choose_middle, hold_sliders, move_sliders
+from .sliders import choose_middle, hold_sliders, make_room_for_names, move_sliders
 from .solid.turning import FIRST_DEG, look_from
 
 if TYPE_CHECKING:
@@ -276,8 +276,7 @@ class Stage:
 
     def _give_cells(self, grid: Grid) -> None:
         grid.apply(self.viewer)
-        window = None if self.arranger.window is None else self.arranger.window()
-        if window is not None:
+        if (window := self.arranger.find_window()) is not None:
             release_old_cells(window)
 
     def _place_of_shown(self) -> tuple[float, ...] | None:
@@ -374,6 +373,8 @@ class Stage:
 
     def _tell(self, event: Any = None) -> None:
         if not self.arranger.is_busy:
+            if (window := self.arranger.find_window()) is not None:
+                make_room_for_names(window)
             self.changed.emit(self.view)
 
 

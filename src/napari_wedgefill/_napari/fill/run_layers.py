@@ -10,9 +10,7 @@ from ..layers import KEY, trust_layer, volume_layer
 from ..runs import Run
 
 
-def make_volume_layer(
-    run: Run, method: str, volume: Volume, limits: tuple[float, float]
-) -> Layer:
+def make_volume_layer(run: Run, method: str, volume: Volume, limits: tuple[float, float]) -> Layer:
     """Make the layer of one volume of a run, not visible yet.
 
     Parameters
