@@ -71,7 +71,11 @@ def test_a_volume_that_depends_on_the_view_is_not_trusted():
     assert replace(moving, movement={"tvm": 0.01, "gan": 0.03}).verdict == "better"
     film = replace(moving, leaves_field=True)
     assert film.verdict == "better"
+    assert film.sentence.startswith("The specimen goes on outside the field of view.")
     assert "no judge of GAN" in film.sentence
+    counts = replace(film, is_background=True)
+    assert counts.sentence.startswith("The background of the images differs from what is taken")
+    assert "must explain it by matter and are no judge of GAN" in counts.sentence
 
 
 def test_noise_that_was_held_back_is_told_and_cannot_have_been_sharpened():
@@ -97,9 +101,20 @@ def test_few_tilts_and_much_noise_are_told():
 def test_it_sees_whether_the_specimen_leaves_the_field(half_width, leaves):
     *_, found = iter_quick_check(record(half_width=half_width), FillOptions(device="cpu"))
     assert found.leaves_field is leaves
+    assert not found.is_background
     assert set(found.errors) == set(found.movement) == {"tvm", "gan"}
     assert found.withheld_deg == (-60.0, -55.0, 55.0, 60.0)
     assert all(0 < error < 2 for error in found.errors.values())
+
+
+def test_what_is_the_same_all_around_the_specimen_is_called_a_background():
+    """Dead pixels are darker than it, and taken for vacuum."""
+    series = record(n_slices=4)
+    dead = np.random.default_rng(0).random(series.images.shape) < 0.02
+    images = np.where(dead, 0, series.images + 3)
+    *_, found = iter_quick_check(replace(series, images=images), FillOptions(device="cpu"))
+    assert found.leaves_field
+    assert found.is_background
 
 
 def test_an_axis_off_the_middle_changes_little():

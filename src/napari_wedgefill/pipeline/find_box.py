@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ..geometry import centre
 from ..projector import ParallelBeam
+from .background import N_ASKED, average_edges, is_background
 from .box import MARGIN, Box, Crop, Field
 from .look_around import shows_matter_around
 
@@ -141,11 +142,25 @@ def _survey(
             return "some tilt shows nothing that stands out of the noise"
         extents[tilt] = columns[0], columns[-1]
         if columns[0] < MARGIN or columns[-1] >= series.width - MARGIN:
-            return "the images show matter up to their edges"
+            return _say_what_is_at_edges(series, normalisation)
         profiles[tilt] = path.mean(axis=0)
     at = np.flatnonzero(shows)
     y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
     return _Survey(extents, y, profiles, noise / np.sqrt(series.height))
+
+
+def _say_what_is_at_edges(series: TiltSeries, normalisation: Normalisation) -> str:
+    """Say what stands out of the noise at the edges of images."""
+    asked = np.unique(np.linspace(0, series.n_tilts - 1, N_ASKED).astype(int))
+    places = [
+        average_edges(normalisation.apply(np.asarray(series.images[int(k)])), MARGIN) for k in asked
+    ]
+    if is_background(np.array(places), series.angles_deg[asked]):
+        return (
+            "the background of the images differs from what is taken for vacuum, so that faint "
+            "matter cannot be told from it"
+        )
+    return "the images show matter up to their edges"
 
 
 class _Window:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..pipeline.background import average_edges, is_background
 from ..pipeline.box import Field
 from ..pipeline.events import Finished
 from ..pipeline.fill import choose_field, iter_fill
@@ -87,6 +88,7 @@ def iter_quick_check(
     views = yield from _fill_views(part.tilts(kept), options, whole, field, session, clock)
     measured = whole.normalisation.apply(part.sinograms(0, part.height))
     leaves = _find_outside(measured, whole)
+    even = leaves and _is_even(measured, series.angles_deg)
     squares = {
         name: _predict(part, measured, [view[name] for view in views], kept, withheld, leaves)
         for name in (RIVAL, learned)
@@ -103,6 +105,7 @@ def iter_quick_check(
             for name in (RIVAL, learned)
         },
         leaves_field=leaves,
+        is_background=even,
         withheld_deg=tuple(float(angle) for angle in series.angles_deg[withheld]),
     )
 
@@ -195,8 +198,15 @@ def _fill_views(
     return [{m: np.asarray(v / scale) for m, v in view.items()} for view in volumes]
 
 
+def _is_even(measured: Floats, angles_deg: Doubles) -> bool:
+    """Tell whether what rows (n_tilts, width, n_slices) show at the ends is a background."""
+    n = max(1, round(END * measured.shape[1]))
+    places = np.array([average_edges(rows.T, n) for rows in measured])
+    return is_background(places, angles_deg)
+
+
 def _find_outside(measured: Floats, whole: Calibration) -> bool:
-    """Tell whether rows (n_tilts, width, n_slices) show matter at an end of the detector."""
+    """Tell whether rows (n_tilts, width, n_slices) show anything at an end of the detector."""
     n = max(1, round(END * measured.shape[1]))
     ends = measured[:, :n].mean(), measured[:, -n:].mean()
     return bool(max(ends) > OUTSIDE * float(whole.scales.sinogram))

@@ -135,12 +135,16 @@ class QuickCheck:
     movement : dict of str to float
         By method, how much the volumes of two views differ, over the volume itself.
     leaves_field : bool
-        Whether matter outside the field of view is in the images.
+        Whether matter outside the field of view is in the images, or a background (`is_background`)
+        that methods without networks must explain as if it were.
     withheld_deg : tuple of float
         The withheld angles.
     noise_share : float
         Share of what TVM leaves unexplained that the networks were shown in the fill
         (`joint_model.trained_noise`), 0 to 1.
+    is_background : bool
+        Whether what is seen at the ends of the detector is a background that is not zero, the same
+        everywhere, and no matter.
     """
 
     learned: str
@@ -152,6 +156,7 @@ class QuickCheck:
     leaves_field: bool = False
     withheld_deg: tuple[float, ...] = ()
     noise_share: float = 1.0
+    is_background: bool = False
 
     @property
     def verdict(self) -> str:
@@ -219,10 +224,14 @@ class QuickCheck:
         return told + self._say_conditions()
 
     def _say_fine_detail(self, own: str) -> str:
+        found, explain = "The specimen goes on outside the field of view.", "rays from there"
+        if self.is_background:
+            found = "The background of the images differs from what is taken for vacuum."
+            explain = "it by matter"
         told = (
-            "The specimen goes on outside the field of view. Methods without networks must explain "
-            f"rays from there and are no judge of {own}; in the fine detail of withheld tilts it "
-            f"is {compare_errors(self.errors, 'level with')}."
+            f"{found} Methods without networks must explain {explain} and are no judge of {own}; "
+            "in the fine detail of withheld tilts it is "
+            f"{compare_errors(self.errors, 'level with')}."
         )
         return told + (f" Do not use {own} here." if self.verdict == "worse" else "")
 
