@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ from napari_wedgefill.batch.job import DONE, FAILED, KEPT, make_job
 from napari_wedgefill.batch.many import fill_many
 from napari_wedgefill.cli import main
 from napari_wedgefill.io import read_tilt_series, read_volume, write_tilt_series, write_volume
+from napari_wedgefill.run.folder import Provenance
+from napari_wedgefill.run.stored import iter_run_to
 
 WBP = RunOptions(FillOptions(methods=("wbp",)), picture=True)
 
@@ -145,6 +148,21 @@ def test_fill_reads_and_writes_addresses(bucket, put_series, tmp_path, capsys):
     put_series(address, 9)
     assert main([*repeat[:-1], str(tmp_path / "third")]) == 1
     assert "this is another file" in capsys.readouterr().err
+
+
+def test_the_run_of_another_series_at_an_address_keeps_its_report(write_series):
+    place, options = Address("memory://out5"), RunOptions(FillOptions(methods=("wbp",)))
+    path = write_series("first")
+    series, provenance = read_tilt_series(path), Provenance(path)
+    list(iter_run_to(place, series, options, provenance))
+    before = read_json(place)
+    other = replace(series, name="second")
+    with pytest.raises(WedgefillError, match=r"another series \(first_wbp.zarr\).*another address"):
+        next(iter_run_to(place, other, options, provenance, overwrite=True))
+    assert read_json(place) == before
+    Store(place).remove("first_wbp.zarr")
+    list(iter_run_to(place, other, options, provenance, overwrite=True))
+    assert read_json(place)["files"] == {"wbp": "second_wbp.zarr"}
 
 
 def test_from_files_to_an_address_of_files(write_series, client, tmp_path):

@@ -190,15 +190,23 @@ def iter_run_into(
 def _refuse_folder_of_others(folder: Path, name: str) -> None:
     """Refuse a folder whose report is of another series, which would be left without it."""
     try:
-        files = json.loads((folder / "report.json").read_text(encoding="utf-8"))["files"].values()
-        others = [file for file in map(str, files) if Path(file).stem.rpartition("_")[0] != name]
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return  # none, or none that tells of volumes
+        others = list_files_of_others((folder / "report.json").read_bytes(), name)
+    except OSError:
+        return  # there is no report
     if left := [file for file in others if (folder / file).exists()]:
         raise WedgefillError(
             f"{folder}: this folder holds the run of another series ({left[0]}), whose report "
             f"would be lost; choose another folder, or remove that run first."
         )
+
+
+def list_files_of_others(report: bytes, name: str) -> list[str]:
+    """List the files that a report tells of and that are not of the series called `name`."""
+    try:
+        files = json.loads(report)["files"].values()
+        return [file for file in map(str, files) if Path(file).stem.rpartition("_")[0] != name]
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return []  # it tells of no volumes
 
 
 def list_targets(folder: Path, name: str, options: RunOptions) -> Iterator[Path]:

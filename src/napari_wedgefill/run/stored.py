@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ..addresses import Address, Store, measure_state
 from ..errors import WedgefillError
 from .events import Done, Finished, RunEvent, TrustMap
-from .folder import NotWritten, Provenance, Recorded, iter_run_into
+from .folder import NotWritten, Provenance, Recorded, iter_run_into, list_files_of_others
 from .options import RunOptions
 from .report import read_report, write_report
 
@@ -121,7 +121,7 @@ def iter_run_to(
             place, series, options, provenance, session, overwrite=overwrite, kept=kept
         )
         return
-    sending = _Sending(place, list_stored(series.name, options), overwrite)
+    sending = _Sending(place, series.name, list_stored(series.name, options), overwrite)
     with (
         tempfile.TemporaryDirectory(prefix="wedgefill-") as scratch,
         sending.kept_tidy(),
@@ -157,13 +157,19 @@ def list_stored(name: str, options: RunOptions) -> list[str]:
 class _Sending:
     """Sends the files of one run, and knows which ones are there."""
 
-    def __init__(self, place: Address, names: list[str], overwrite: bool) -> None:
+    def __init__(self, place: Address, series: str, names: list[str], overwrite: bool) -> None:
         self.place, self.store, self.names = place, Store(place), names
         self.files: dict[str, str] = {}
         self.objects: dict[str, dict[str, int]] = {}
         self.is_complete = False
         left = read_left(self.store)
         there = {name.partition("/")[0] for name in self.store.list_objects()}
+        others = list_files_of_others(self.store.read_bytes(REPORT) or b"{}", series)
+        if kept := [name for name in others if name in there]:
+            raise WedgefillError(
+                f"{place}: this address holds the run of another series ({kept[0]}), whose report "
+                "would be lost; choose another address, or remove that run first."
+            )
         for name in names:
             if name in there and name not in left and not overwrite:
                 raise WedgefillError(
