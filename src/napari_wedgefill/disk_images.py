@@ -160,7 +160,7 @@ class DiskImages:
             low, high = min(low, float(pixels.min())), max(high, float(pixels.max()))
             release_pages(source)
         asked = range(len(source)) if isinstance(source, np.ndarray) else chosen
-        blank = tuple(int(i) for i in asked if _is_blank(source, int(i)))
+        blank = tuple(int(i) for i in asked if is_blank(source, int(i)))
         survey = Survey(low, high, n_unmendable, n_mended, len(chosen), blank)
         return cls(source, np.arange(len(source)), 0, int(source.shape[1]), survey)
 
@@ -323,7 +323,7 @@ def subtract_slope(rows: Floats, slope: NDArray[np.float64], y: NDArray[np.float
     return np.asarray(rows - plane, np.float32)
 
 
-def _is_blank(source: Any, i: int) -> bool:
+def is_blank(source: Any, i: int) -> bool:
     """Tell whether all pixels of an image have one value; a few rows mostly answer that."""
     few = read_mapped(source[i, :: max(1, source.shape[1] // FEW_ROWS)])
     if few.min() != few.max():  # what is no number is told elsewhere

@@ -212,7 +212,8 @@ def test_blank_images_of_a_stack_are_named(stack, write_mrc, monkeypatch, is_lar
     series = read_tilt_series(write_mrc(stack, angles=[60.0, 30, 0, -30, -60]), axis=axis)
     told = [warning for warning in series.warnings if "lank" in warning]
     assert len(told) == 1
-    assert "same value: 1 (-30.0 degrees);" in told[0]
+    assert "same value: 1 (-30.0 degrees). A fill takes them for measurements;" in told[0]
+    assert "wedgefill fill --align, or wedgefill prepare --no-shifts" in told[0]
 
 
 def test_an_image_of_no_numbers_is_named(stack, write_mrc):

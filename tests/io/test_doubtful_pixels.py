@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from napari_wedgefill.io import describe, read_tilt_series
+from napari_wedgefill.io import describe, doubtful_pixels, read_tilt_series, tilt_reader
 from napari_wedgefill.io.doubtful_pixels import DARK_SPECIMEN
 from napari_wedgefill.prepare import CleanOptions, PrepareOptions, iter_prepare
 
@@ -69,3 +71,35 @@ def test_pixels_beyond_all_others_are_told_with_their_image_until_prepared(write
     for images in (np.abs(needle) < 50, make_film(rng), rng.poisson(0.01, needle.shape)):
         path = write_mrc(np.asarray(images, np.float32), angles=ANGLES)
         assert "lie in image" not in " ".join(read_tilt_series(path).warnings)
+
+
+def test_pixels_beyond_all_others_of_large_series_are_told_and_by_info(
+    write_mrc, needle, monkeypatch
+):
+    """Of a few images: a hot pixel of the detector is in all of them."""
+    monkeypatch.setattr(tilt_reader, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(doubtful_pixels, "_SAMPLED_PIXELS", 5 * needle[0].size)
+    needle[:, 5, 30] = 1e5
+    needle[4] = 7.0  # blank
+    path = write_mrc(needle[::-1], angles=ANGLES[::-1])
+    told = (
+        "lie in image 0 (-60.0 degrees), 2 (-30.0 degrees), 6 (30.0 degrees), 8 (60.0 degrees), of "
+        "the 5 images that were looked at; wedgefill prepare replaces them."
+    )
+    assert told in " ".join(read_tilt_series(path, axis="y").warnings)
+    assert told in " ".join(describe(path, axis="y")["warnings"])
+
+
+@settings(max_examples=30)
+@given(n_hot=st.integers(0, 12), times=st.floats(2, 1000), sign=st.sampled_from([-1, 1]))
+def test_few_pixels_count_as_hot_from_a_hundred_times_on(n_hot, times, sign):
+    image = np.random.default_rng(n_hot).uniform(-1, 1, (1, 60, 80))
+    image[0, 20, 50 : 50 + n_hot] = sign * times
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doubtful_pixels, "_ASKED_PIXELS", 500)  # as of a large image
+        told = doubtful_pixels.find_hot_pixels(image, None)
+    # Of those that are not hot, the furthest is 1 from the middle; of more than nine, it is one.
+    if n_hot == 0 or n_hot > 9 or times < 99:
+        assert told == []
+    elif times > 102:
+        assert told[0].startswith(f"{doubtful_pixels.HOT_PIXELS} 0; wedgefill prepare")

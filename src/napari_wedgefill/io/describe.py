@@ -13,7 +13,7 @@ from ..errors import WedgefillError
 from ..tilt_series import find_doubts
 from .axis import quarter_turns, rotate_shape
 from .choices import find_stack_angles
-from .doubtful_pixels import find_dark_specimen
+from .doubtful_pixels import find_dark_specimen, find_hot_pixels
 from .formats import open_stack
 from .stack import Given, Stack
 from .tilt_reader import decide, image_paths, open_series
@@ -64,7 +64,10 @@ def describe(
     order = np.argsort(angles_deg, kind="stable")
     shape = rotate_shape(stack.pixels.shape, choices.rotation_deg)
     pixel = None if choices.pixel_nm is None else choices.pixel_nm.value
-    dark = find_dark_specimen(stack.pixels, quarter_turns(choices.rotation_deg)[0])
+    doubtful = [
+        *find_dark_specimen(stack.pixels, quarter_turns(choices.rotation_deg)[0]),
+        *find_hot_pixels(stack.pixels, angles_deg[order], order),
+    ]
     return _common(stack, "tilt series") | {
         "shape": list(shape),
         "pixel_nm": pixel,
@@ -73,7 +76,7 @@ def describe(
         "tilt_axis_deg": choices.rotation_deg,
         "axis_shift_px": stack.axis_shift_px,
         "sources": choices.sources,
-        "warnings": [*choices.warnings, *find_doubts(angles_deg), *dark],
+        "warnings": [*choices.warnings, *find_doubts(angles_deg), *doubtful],
     }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..mapped_files import read_mapped
+from ..disk_images import DiskImages, is_blank
+from ..mapped_files import find_map, read_mapped
 
 DARK_SPECIMEN = (
     "The specimen is darker than its surroundings, but a fill takes bright for dense: for bright "
@@ -15,11 +17,16 @@ DARK_SPECIMEN = (
 )
 #: A note on single pixels begins with this.
 HOT_PIXELS = "Pixels over 100 times further from the usual intensity than all others lie in image"
+#: A note on images without content begins with this.
+BLANK_IMAGES = "Blank images, whose pixels all have the same value:"
 #: So many pixels of an image may be hot, each so many times further from its median than the rest.
 _HOT_COUNT, _HOT_TIMES = 9, 100.0
 #: Images that are looked at, and about how many pixels along an edge, after averaging.
 _N_IMAGES, _N_PIXELS = 9, 64
 _LEAST_WIDTH = 16
+#: Pixels of arrays in memory of which every image is looked at, and of so many images of others, at
+#: least of a few; and pixels of an image that are asked first.
+_MOST_PIXELS, _SAMPLED_PIXELS, _FEWEST_IMAGES, _ASKED_PIXELS = 1 << 28, 40_000_000, 3, 1 << 16
 #: What rises above the level of the left and right borders, as a share of what falls below it: in
 #: the usual image, and in any. HAADF has 20 and more, noise 1, dark specimens below 0.1.
 _ABOVE, _MOST_ABOVE = 0.3, 0.5
@@ -73,32 +80,99 @@ def _compare_with_borders(image: NDArray[Any]) -> tuple[float, float, float, flo
     return level, abs(left - right), level - float(low), float(high) - level
 
 
-def find_hot_pixels(images: NDArray[Any], angles_deg: NDArray[np.float64]) -> list[str]:
+def find_hot_pixels(
+    images: Any,
+    angles_deg: NDArray[np.float64] | None,
+    order: NDArray[np.int64] | None = None,
+) -> list[str]:
     """Name images in which a few pixels are beyond all others: a sentence, or none.
 
     Parameters
     ----------
-    images : ndarray, (n_tilts, h, w)
-        In memory: all of them are looked at.
-    angles_deg : ndarray, (n_tilts,)
-        Degrees.
+    images : array_like or DiskImages, (n_tilts, h, w)
+        Any real type. All of them are looked at in arrays of moderate size that lie in memory,
+        otherwise a few.
+    angles_deg : ndarray, (n_tilts,), or None
+        Degrees, ascending where `order` is given; None where they are not known.
+    order : ndarray of int, (n_tilts,), optional
+        Which of the images comes first, second, and so on; as they lie by default.
     """
-    found = [
-        f"{k} ({angle:.1f} degrees)"
-        for k, (image, angle) in enumerate(zip(images, angles_deg, strict=True))
-        if _has_hot_pixels(image)
-    ]
+    n = int(images.shape[0])
+    order = np.arange(n) if order is None else order
+    places = _choose_places(images)
+    found = [int(k) for k in places if _has_hot_pixels(read_mapped(images[int(order[k])]))]
     if not found:
         return []
-    more = f" and {len(found) - 4} others" if len(found) > 5 else ""
-    named = ", ".join(found[:4] if more else found)
-    return [f"{HOT_PIXELS} {named}{more}; wedgefill prepare replaces them."]
+    named = _name_images(found[:4] if len(found) > 5 else found, angles_deg)
+    named += f" and {len(found) - 4} others" if len(found) > 5 else ""
+    asked = "" if len(places) == n else f", of the {len(places)} images that were looked at"
+    return [f"{HOT_PIXELS} {named}{asked}; wedgefill prepare replaces them."]
+
+
+def _choose_places(images: Any) -> NDArray[np.int64]:
+    """Choose all images of an array that lies in memory, few of what is large or in a file."""
+    n, height, width = (int(length) for length in images.shape)
+    is_held = isinstance(images, np.ndarray) and find_map(images) is None
+    if is_held and images.size <= _MOST_PIXELS:
+        return np.arange(n)
+    n_asked = min(max(_SAMPLED_PIXELS // (height * width), _FEWEST_IMAGES), _N_IMAGES)
+    return np.unique(np.linspace(0, n - 1, n_asked).astype(int))
+
+
+def _name_images(numbers: Sequence[int], angles_deg: NDArray[np.float64] | None) -> str:
+    if angles_deg is None:
+        return ", ".join(str(k) for k in numbers)
+    return ", ".join(f"{k} ({angles_deg[k]:.1f} degrees)" for k in numbers)
 
 
 def _has_hot_pixels(image: NDArray[Any]) -> bool:
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        image = image[np.isfinite(image)]
     if image.size <= _HOT_COUNT:
         return False
-    away = np.abs(image - np.median(image[::2, ::2])).ravel()
-    away.partition(away.size - _HOT_COUNT - 1)
-    others, highest = float(away[-_HOT_COUNT - 1]), float(away[-_HOT_COUNT:].max())
+    step = max(1, image.size // _ASKED_PIXELS)
+    asked = image.ravel()[::step].astype(np.float64)
+    middle = float(np.median(asked))
+    highest = max(float(image.max()) - middle, middle - float(image.min()))
+    # What stands out among a few pixels does so less among all: mostly this is answer enough.
+    if not highest > _HOT_TIMES * _find_next(np.abs(asked - middle), asked.size):
+        return False
+    others = _find_next(np.abs(image.ravel() - middle), image.size)
     return highest > _HOT_TIMES * others > 0.0
+
+
+def _find_next(away: NDArray[Any], n: int) -> float:
+    """Return the highest value below the few that may be hot; 0 where there are no more."""
+    if n <= _HOT_COUNT:
+        return 0.0
+    away.partition(n - _HOT_COUNT - 1)
+    return float(away[n - _HOT_COUNT - 1])
+
+
+def find_blank_images(images: Any) -> tuple[int, ...]:
+    """Return the numbers of the images whose pixels all have one value.
+
+    Parameters
+    ----------
+    images : array_like or DiskImages, (n_tilts, h, w)
+        Of those in a file that are read in chunks, what was found when it was opened; of other
+        arrays that are read where they are looked at, none.
+    """
+    if isinstance(images, DiskImages):
+        return tuple(int(k) for k in np.flatnonzero(np.isin(images.order, images.survey.blank)))
+    if not isinstance(images, np.ndarray):
+        return ()
+    return tuple(k for k in range(len(images)) if is_blank(images, k))
+
+
+def note_blank_images(
+    blank: Sequence[int], angles_deg: NDArray[np.float64] | None = None
+) -> list[str]:
+    """Say which images hold one value, as a fill takes them for measurements of nothing."""
+    if not blank:
+        return []
+    return [
+        f"{BLANK_IMAGES} {_name_images(blank, angles_deg)}. A fill takes them for measurements; to "
+        "leave them out, use wedgefill fill --align, or wedgefill prepare --no-shifts, which moves "
+        "nothing (in napari, the button below the angles)."
+    ]

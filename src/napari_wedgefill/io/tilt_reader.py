@@ -16,7 +16,7 @@ from ..mapped_files import read_mapped
 from ..tilt_series import TiltSeries, check_geometry
 from .axis import quarter_turns, rotate, rotate_shape
 from .choices import Choices, choose, find_stack_angles
-from .doubtful_pixels import find_dark_specimen, find_hot_pixels
+from .doubtful_pixels import find_dark_specimen, find_hot_pixels, note_blank_images
 from .file_per_tilt import join_files
 from .formats import is_image_file, open_stack
 from .stack import Found, Given, Stack
@@ -120,28 +120,15 @@ def make_series(stack: Stack, choices: Choices) -> TiltSeries:
         warnings=tuple(warnings),
         path=stack.path,
     )
-    noted = [*_note_blank_images(series, blank), *find_dark_specimen(series.images)]
-    if not isinstance(series.images, DiskImages):  # large files are not read whole to be opened
-        noted += find_hot_pixels(series.images, series.angles_deg)
+    # Of the series, in which they may lie in another order than in the file.
+    blank = tuple(int(k) for k in np.flatnonzero(np.isin(np.asarray(series.file_order), blank)))
+    noted = [
+        *note_blank_images(blank, series.angles_deg),
+        *find_dark_specimen(series.images),
+        *find_hot_pixels(series.images, series.angles_deg),
+    ]
     # What is replaced is checked anew, pixel by pixel.
     return replace(series, warnings=(*series.warnings, *noted)) if noted else series
-
-
-def _note_blank_images(series: TiltSeries, blank: Sequence[int]) -> list[str]:
-    """Say which images hold one value: a fill takes them for measurements of nothing.
-
-    `blank` counts the images in the file, the sentence those of the series, as `prepare` does.
-    """
-    found = [
-        f"{k} ({series.angles_deg[k]:.1f} degrees)"
-        for k in np.flatnonzero(np.isin(np.asarray(series.file_order), blank))
-    ]
-    if not found:
-        return []
-    return [
-        f"Blank images, whose pixels all have the same value: {', '.join(found)}; aligning or "
-        f"preparing the series leaves them out."
-    ]
 
 
 def open_series(
