@@ -213,7 +213,7 @@ def test_blank_images_of_a_stack_are_named(stack, write_mrc, monkeypatch, is_lar
     told = [warning for warning in series.warnings if "lank" in warning]
     assert len(told) == 1
     assert "same value: 1 (-30.0 degrees). A fill takes them for measurements;" in told[0]
-    assert "wedgefill fill --align, or wedgefill prepare --no-shifts" in told[0]
+    assert "wedgefill fill --align leaves them out, and wedgefill prepare --no-shifts" in told[0]
 
 
 def test_an_image_of_no_numbers_is_named(stack, write_mrc):

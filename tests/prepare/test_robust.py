@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.io.doubtful_pixels import find_blank_images, note_blank_images
 from napari_wedgefill.prepare import Aligned, align
 from napari_wedgefill.prepare.bad_images import find_bad_images, find_saturated_tilts
 from napari_wedgefill.prepare.spikes import replace_spikes
@@ -18,7 +19,8 @@ from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SCALE, jitter, nee
 
 
 def aligned(images: NDArray[np.float32], angles_deg: NDArray[np.float64] = ANGLES_DEG) -> Aligned:
-    return align(TiltSeries.from_arrays(images, angles_deg, name="trial"))
+    note = tuple(note_blank_images(find_blank_images(images), angles_deg))
+    return align(TiltSeries.from_arrays(images, angles_deg, name="trial", warnings=note))
 
 
 @pytest.mark.parametrize("value", [0.0, LEVEL, 37.0])
@@ -38,6 +40,7 @@ def test_a_blank_image_is_left_out_and_named_and_a_hot_pixel_changes_nothing() -
     assert found.series.n_tilts == len(images) - 1
     assert [bad.tilt for bad in found.report.left_out] == [4]
     assert "Image 4 at -30.0 degrees is blank" in found.report.sentence
+    assert found.series.warnings == ()  # it is not among them any more
     wrong = -found.report.shifts_px[:, 0] - np.delete(offsets[::2, 0], 4)
     assert np.std(wrong) < 0.4
     assert np.ptp(found.series.images) < 2.0 * SCALE

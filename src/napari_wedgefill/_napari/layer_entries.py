@@ -21,6 +21,12 @@ def remember_angles(layer: Any, angles_deg: Sequence[float], source: str) -> Non
     layer.metadata = {**layer.metadata, KEY: fields}
 
 
+def remember_warnings(layer: Any, warnings: Sequence[str]) -> None:
+    """Keep with a layer what to beware of in its pixels, one sentence each."""
+    fields = {**layer.metadata.get(KEY, {}), "warnings": tuple(warnings)}
+    layer.metadata = {**layer.metadata, KEY: fields}
+
+
 def remember_pixel(layer: Any, pixel_nm: float | None) -> None:
     """Write an edited pixel size to the scale and units of a tilt series layer."""
     pixel = pixel_nm or 1.0

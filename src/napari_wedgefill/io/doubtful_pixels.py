@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..disk_images import DiskImages, is_blank
 from ..mapped_files import find_map, read_mapped
+from ..tilt_series import TiltSeries
 
 DARK_SPECIMEN = (
     "The specimen is darker than its surroundings, but a fill takes bright for dense: for bright "
@@ -172,7 +174,16 @@ def note_blank_images(
     if not blank:
         return []
     return [
-        f"{BLANK_IMAGES} {_name_images(blank, angles_deg)}. A fill takes them for measurements; to "
-        "leave them out, use wedgefill fill --align, or wedgefill prepare --no-shifts, which moves "
-        "nothing (in napari, the button below the angles)."
+        f"{BLANK_IMAGES} {_name_images(blank, angles_deg)}. A fill takes them for measurements; "
+        "wedgefill fill --align leaves them out, and wedgefill prepare --no-shifts does so without "
+        "moving any image (in napari, the button below the angles)."
     ]
+
+
+def renew_blank_note(series: TiltSeries) -> TiltSeries:
+    """Return a series of which images were left out with the note on those that are still blank."""
+    others = tuple(note for note in series.warnings if not note.startswith(BLANK_IMAGES))
+    if len(others) == len(series.warnings):
+        return series
+    left = note_blank_images(find_blank_images(series.images), series.angles_deg)
+    return replace(series, warnings=(*others, *left))

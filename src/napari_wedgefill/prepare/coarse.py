@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..io.doubtful_pixels import renew_blank_note
 from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
@@ -100,7 +101,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     images = replace_spikes(series.array()).images
     left_out = find_useless_images(images, series)
     kept = np.setdiff1d(np.arange(series.n_tilts), [bad.tilt for bad in left_out])
-    series, images = series.tilts(kept), images[kept]
+    series, images = renew_blank_note(series.tilts(kept)), images[kept]
     refuse_a_still(images, series)
     background = estimate_background(images)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..geometry import centre
-from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS
+from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS, renew_blank_note
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
@@ -83,7 +83,7 @@ def iter_prepare(
         choose_images(series, options, bad, told) if like is None else _take_kept_from(series, like)
     )
     reasons = {each.tilt: each.reason for each in bad}
-    series = replace(series.tilts(kept), images=images[kept])
+    series = replace(renew_blank_note(series.tilts(kept)), images=images[kept])
     series, kept = correct_angles(series, kept, options, told, like)
     series = clean_intensities(series, options, told)
     alignment: AlignmentReport | None = None

@@ -30,6 +30,7 @@ from .footer import Footer
 from .forms import Forms
 from .inputs import FillInputs
 from .live import LiveSlice
+from .pixel_notes import PixelNotes
 from .preferences import read_preferences, write_preferences
 from .run_choice import RunChoice
 from .sections import align_labels, lay_out, make_sections
@@ -86,6 +87,7 @@ class FillWedge(Forms):
         all_forms: tuple[Container[Any], ...] = (*forms, *self.prepare_page.forms.values())
         super().__init__(all_forms, self.sections, name="fill_wedge")
         self.series_fields = SeriesFields(self, self.workbench, self._describe_series)
+        self.pixel_notes = PixelNotes(self)
         self.runs = RunChoice(self)
         self.scrolling = lay_out(self, self.sections, self.footer)
         self.live_slice = LiveSlice(self.workbench, self.inputs_and_layer)
@@ -292,6 +294,7 @@ class FillWedge(Forms):
         """Fill the form in for a series, and show it on the canvas if asked to."""
         self.live.value = self.follow.value = False
         self.series_fields.show(layer)
+        self.pixel_notes.look_at(layer)
         if layer is not None and show:
             self.workbench.stage.show_series(layer)
         self.prepare_page.show_series(layer)

@@ -103,7 +103,7 @@ class SeriesFields:
                 self._empty()
             else:
                 self._fill_in(layer)
-        self._describe()
+        self.describe()
 
     def _empty(self) -> None:
         """Leave nothing of a series that is gone."""
@@ -137,7 +137,7 @@ class SeriesFields:
             known = self._workbench.remembered.setdefault(layer, {})
             known["slices"] = chosen
 
-    def _describe(self) -> None:
+    def describe(self) -> None:
         """Say below the angles what they are, or what is wrong with them."""
         layer, line = self.layer, self.line
         if layer is None:
@@ -174,7 +174,7 @@ class SeriesFields:
                 remember_angles(layer, angles.tolist(), self._angle_source)
         except WedgefillError:
             pass  # said below the field
-        self._describe()
+        self.describe()
 
     def _ask_for_angles(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
