@@ -54,8 +54,8 @@ def test_the_dock_shows_what_was_found(docked):
     assert dock.inputs().slices is None
 
 
-def test_a_script_drives_the_dock_as_any_magicgui_widget(loaded, hands):
-    viewer, dock = loaded
+def test_a_script_drives_the_dock_as_any_magicgui_widget(docked, hands):
+    viewer, dock = docked
     seen, runs = [], []
     dock.changed.connect(lambda: seen.append(dock.asdict()))
     dock.called.connect(runs.append)
@@ -98,8 +98,8 @@ def test_fill_lays_the_volumes_out(loaded, hands):
     assert dock.footer.fill_button.isEnabled()
 
 
-def test_fill_of_some_slices_lies_where_they_are(loaded, hands):
-    viewer, dock = loaded
+def test_fill_of_some_slices_lies_where_they_are(docked, hands):
+    viewer, dock = docked
     dock.update(slices=(4, 6), methods=("wbp", "sart"))
     hands.fill(dock)
     layer = list_volumes(viewer)[0]
@@ -135,8 +135,8 @@ def test_a_refused_file_is_told_in_the_dock(loaded, tmp_path):
         read(str(path))
 
 
-def test_cancel_leaves_nothing(loaded, qtbot, endless, hands):
-    viewer, dock = loaded
+def test_cancel_leaves_nothing(docked, qtbot, endless, hands):
+    viewer, dock = docked
     hands.click(dock.footer.fill_button)
     status = dock.footer.status
     qtbot.waitUntil(lambda: status.text() == "Counting, 20 s left", timeout=5000)
@@ -296,8 +296,8 @@ def test_a_model_folder_of_the_users_own_is_offered_and_checked_on_use(docked, t
 
 
 @pytest.mark.slow
-def test_a_model_folder_of_the_users_own_fills(loaded, tmp_path, hands):
-    _, dock = loaded
+def test_a_model_folder_of_the_users_own_fills(docked, tmp_path, hands):
+    _, dock = docked
     folder = tmp_path / "my own pair"
     shutil.copytree(load("small").folder, folder)
     dock.update(model=str(folder), methods=("gan",), slices=(2, 3))

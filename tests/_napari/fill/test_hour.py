@@ -26,8 +26,8 @@ def lit(dock):
     return [name for name, button in dock.footer.view_buttons.items() if button.isChecked()]
 
 
-def test_a_series_opened_after_a_fill_is_what_is_seen(quick, other, hands):
-    viewer, dock = quick
+def test_a_series_opened_after_a_fill_is_what_is_seen(docked_quick, other, hands):
+    viewer, dock = docked_quick
     hands.fill(dock)
     viewer.add_layer(other)
     hands.rest()
@@ -40,8 +40,8 @@ def test_a_series_opened_after_a_fill_is_what_is_seen(quick, other, hands):
     np.testing.assert_allclose(viewer.dims.range[0], (0, 8, 1))
 
 
-def test_after_deleting_everything_the_next_series_fills_the_canvas(quick, other, hands):
-    viewer, dock = quick
+def test_after_deleting_everything_the_next_series_fills_the_canvas(docked_quick, other, hands):
+    viewer, dock = docked_quick
     hands.fill(dock)
     viewer.layers.clear()
     assert not viewer.canvas.grid.enabled
@@ -59,9 +59,9 @@ def test_after_deleting_everything_the_next_series_fills_the_canvas(quick, other
     assert viewer.dims.order == (0, 1, 2)
 
 
-def test_beside_an_array_of_four_dimensions_all_views_are_there(quick, hands):
+def test_beside_an_array_of_four_dimensions_all_views_are_there(docked_quick, hands):
     """What was cut out of the array lies along the last three axes of the viewer."""
-    viewer, dock = quick
+    viewer, dock = docked_quick
     viewer.add_image(np.zeros((2, 3, 4, 5)), name="four", visible=False)
     hands.rest()
     dock.methods.value = ("wbp",)
@@ -104,8 +104,8 @@ def test_the_tilts_have_their_own_slider_and_keep_their_place(quick, hands):
     assert sliders[0].axis_label.width() == wide  # "tilt", and not three dots
 
 
-def test_only_the_view_that_is_shown_is_lit(quick, hands):
-    viewer, dock = quick
+def test_only_the_view_that_is_shown_is_lit(docked_quick, hands):
+    viewer, dock = docked_quick
     assert lit(dock) == ["Tilts"]
     hands.click(dock.footer.view_buttons["XZ"])  # there are no volumes yet
     assert lit(dock) == ["Tilts"]
@@ -282,10 +282,10 @@ def test_compare_shows_the_newest_run_and_others_at_one_click(quick, qtbot, hand
     qtbot.wait(120)
 
 
-def test_ten_fills_leave_one_worker_and_no_threads_behind(quick, qtbot, hands):
+def test_ten_fills_leave_one_worker_and_no_threads_behind(docked_quick, qtbot, hands):
     from qtpy.QtCore import QThreadPool
 
-    viewer, dock = quick
+    viewer, dock = docked_quick
     dock.update(methods=("wbp",), slices=(0, 1))
     for _ in range(10):
         hands.fill(dock)
@@ -296,8 +296,8 @@ def test_ten_fills_leave_one_worker_and_no_threads_behind(quick, qtbot, hands):
     assert dock.workbench.runs.runs == []
 
 
-def test_plain_layers_of_others_do_not_turn_the_canvas(quick, hands):
-    viewer, dock = quick
+def test_plain_layers_of_others_do_not_turn_the_canvas(docked_quick, hands):
+    viewer, dock = docked_quick
     hands.fill(dock)
     viewer.add_layer(Layer.create(np.zeros((32, 6, 32), np.uint8), {"name": "marks"}, "labels"))
     viewer.add_image(np.random.default_rng(0).random((32, 6, 32)), name="smoothed")

@@ -9,9 +9,9 @@ from napari_wedgefill._napari.shared_contrast import share_contrast
 
 
 @pytest.fixture
-def live(quick, qtbot):
+def live(docked_quick, qtbot):
     """Return a viewer and a dock whose live slice shows its first result."""
-    viewer, dock = quick
+    viewer, dock = docked_quick
     dock.live.value = True
     wait_for(dock, qtbot)
     yield viewer, dock
@@ -75,8 +75,11 @@ def test_another_axis_shift_is_seen_at_once(live, qtbot):
     wait_for(dock, qtbot)
 
 
-def test_a_fill_takes_over_and_the_slices_go(live, qtbot, hands):
-    viewer, dock = live
+def test_a_fill_takes_over_and_the_slices_go(quick, qtbot, hands):
+    """In a window, with all that is drawn."""
+    viewer, dock = quick
+    dock.live.value = True
+    wait_for(dock, qtbot)
     hands.fill(dock)
     assert not dock.live.value
     assert [layer.name for layer in viewer.layers] == ["discs", "discs WBP", "discs SART"]

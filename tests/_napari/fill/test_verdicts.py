@@ -118,7 +118,7 @@ def test_cancelling_a_check_keeps_the_volumes(docked_quick, qtbot, monkeypatch, 
 @pytest.mark.slow
 def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
     viewer, dock = loaded
-    dock.update(methods=("sart", "gan"), trust_map=True)
+    dock.update(methods=("sart", "gan"), trust_map=True, slices=(2, 4))
     hands.fill(dock)
     layer = viewer.layers["discs trust"]
     assert layer not in viewer.layers.selection  # the controls are those of what is seen
