@@ -12,8 +12,8 @@ def in_miniature():
     """Few validations and small networks."""
     small = {
         "sinogram": lambda: SinogramGenerator(features=8, growth=4, blocks=1),
-        "tomogram": lambda: TomogramGenerator(widths=(8, 12, 16)),
-        "refinement": lambda: TomogramGenerator(widths=(8, 12, 16)),
+        "tomogram": lambda: TomogramGenerator(widths=(8, 12)),
+        "refinement": lambda: TomogramGenerator(widths=(8, 12)),
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(groups, "N_VALIDATION", 1)

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from napari_wedgefill.pipeline.options import FillOptions
-from napari_wedgefill.pipeline.session import Session
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust.quick_check import count_checked_slices, iter_quick_check
@@ -32,6 +31,16 @@ def record(width=32, half_width=8.0, n_slices=6):
     rows = ParallelBeam(ANGLES_DEG, 3 * width)(matter)[:, width : 2 * width]
     noise = np.random.default_rng(0).normal(0, 0.05, rows.shape)
     return TiltSeries.from_arrays((rows + noise).transpose(0, 2, 1), ANGLES_DEG)
+
+
+def check(series):
+    return list(iter_quick_check(series, FillOptions(device="cpu")))[-1]
+
+
+@pytest.fixture(scope="module")
+def isolated():
+    """What is found on the disc."""
+    return check(record(n_slices=4))
 
 
 def test_it_is_told_to_trust_what_predicts_better():
@@ -97,14 +106,15 @@ def test_few_tilts_and_much_noise_are_told():
     )
 
 
-@pytest.mark.parametrize(("half_width", "leaves"), [(8.0, False), (48.0, True)])
-def test_it_sees_whether_the_specimen_leaves_the_field(half_width, leaves):
-    *_, found = iter_quick_check(record(half_width=half_width), FillOptions(device="cpu"))
-    assert found.leaves_field is leaves
-    assert not found.is_background
-    assert set(found.errors) == set(found.movement) == {"tvm", "gan"}
-    assert found.withheld_deg == (-60.0, -55.0, 55.0, 60.0)
-    assert all(0 < error < 2 for error in found.errors.values())
+def test_it_sees_whether_the_specimen_leaves_the_field(isolated):
+    leaving = check(record(half_width=48.0))
+    assert not isolated.leaves_field
+    assert leaving.leaves_field
+    for found in (isolated, leaving):
+        assert not found.is_background
+        assert set(found.errors) == set(found.movement) == {"tvm", "gan"}
+        assert found.withheld_deg == (-60.0, -55.0, 55.0, 60.0)
+        assert all(0 < error < 2 for error in found.errors.values())
 
 
 def test_what_is_the_same_all_around_the_specimen_is_called_a_background():
@@ -112,26 +122,23 @@ def test_what_is_the_same_all_around_the_specimen_is_called_a_background():
     series = record(n_slices=4)
     dead = np.random.default_rng(0).random(series.images.shape) < 0.02
     images = np.where(dead, 0, series.images + 3)
-    *_, found = iter_quick_check(replace(series, images=images), FillOptions(device="cpu"))
+    found = check(replace(series, images=images))
     assert found.leaves_field
     assert found.is_background
 
 
-def test_an_axis_off_the_middle_changes_little():
+def test_an_axis_off_the_middle_changes_little(isolated):
     """The views are then filled one after the other, and turned back about that axis."""
     series = record(n_slices=4)
     moved = replace(series, images=np.roll(series.images, 2, axis=2), axis_shift_px=2.0)
-    session = Session()
-    found = [
-        list(iter_quick_check(s, FillOptions(device="cpu"), session))[-1] for s in (series, moved)
-    ]
-    assert found[1].movement["tvm"] == pytest.approx(found[0].movement["tvm"], abs=0.03)
-    assert found[1].errors["tvm"] == pytest.approx(found[0].errors["tvm"], rel=0.3)
+    found = check(moved)
+    assert found.movement["tvm"] == pytest.approx(isolated.movement["tvm"], abs=0.03)
+    assert found.errors["tvm"] == pytest.approx(isolated.errors["tvm"], rel=0.3)
 
 
 def test_too_few_tilts_to_withhold_any_are_said_and_no_error():
     few = record().tilts(np.arange(3))
-    *_, found = iter_quick_check(few, FillOptions(device="cpu"))
+    found = check(few)
     assert (found.verdict, found.recommended) == ("unknown", "gan")
     assert "not checked: 3 tilts are too few" in found.sentence
 
