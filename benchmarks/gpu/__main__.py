@@ -5,6 +5,7 @@
     python -m benchmarks.gpu fill --out results       # a whole fill, with ONNX Runtime on CUDA
     python -m benchmarks.gpu tune --out results       # would other tiles be faster?
     python -m benchmarks.gpu profile --out results    # where does the time go?
+    python -m benchmarks.gpu launches --out results   # how many kernels does a pass launch?
     python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60
 
 It needs torch, numpy, scipy and numba. Neither napari nor an installed napari_wedgefill is needed:
@@ -26,7 +27,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu import correctness, fill, profile, speed, training
+from benchmarks.gpu import correctness, fill, launches, profile, speed, training
 
 MEASUREMENTS = {
     "test": correctness.measure,
@@ -34,6 +35,7 @@ MEASUREMENTS = {
     "fill": fill.measure,
     "tune": speed.tune,
     "profile": profile.measure,
+    "launches": launches.measure,
 }
 
 
