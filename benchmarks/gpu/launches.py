@@ -74,7 +74,7 @@ def counting() -> Iterator[Launches]:
         (module, name, kernel)
         for module, names in (
             (triton_backend, ("project_rays", "back_project_rays")),
-            (triton_tvm, ("descend_voxels",)),
+            (triton_tvm, ("descend_voxels", "hold_back")),
         )
         for name, kernel in vars(module).items()
         if name in names
