@@ -46,6 +46,14 @@ POINTERS |= dict.fromkeys(("x_out", "p_out", "q_out", "ahead", "rates", "common"
 ALIGNED = ("width", "depth", "n_slices")
 
 
+#: The kernel that holds back what tilts share has tiles that fit any number of slices.
+HOLD_BACK = {
+    "COMMON": triton_tvm.LEAST,
+    "PIXELS": triton_tvm.PIXELS,
+    "LANES": triton_tvm.SHARED_LANES,
+}
+
+
 def steps(n_slices: int) -> dict[str, tuple[Any, dict[str, Any]]]:
     """What total-variation minimisation does in tiles of its own."""
     shared = {
@@ -53,6 +61,7 @@ def steps(n_slices: int) -> dict[str, tuple[Any, dict[str, Any]]]:
         "LANES": triton_tvm.choose_lanes(n_slices),
     }
     return {
+        "dual step, what tilts share": (triton_tvm.hold_back, HOLD_BACK),
         "TVM step": (triton_tvm.descend_voxels, shared | {"PRIOR": False}),
         "TVM step, with a prior": (triton_tvm.descend_voxels, shared | {"PRIOR": True}),
     }
@@ -147,10 +156,16 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
             rows.append(row | inspect(made.asm["cubin"]))
             print(rows[-1], flush=True)
         for name, (kernel, settings) in steps(n_slices).items():
-            warps = triton_tvm.choose_warps(settings["LANES"])
+            is_shared = kernel is triton_tvm.hold_back
+            warps = (
+                triton_tvm.SHARED_WARPS if is_shared else triton_tvm.choose_warps(settings["LANES"])
+            )
             made = compiled(kernel, settings, capability, warps)
             row = {"kernel": name, "slices": n_slices, "tiles": replace(tiles, warps=warps)}
-            row["updates_a_thread"] = settings["LANES"] / (32 * warps)  # voxels, in this case
+            # Voxels, or pixels.
+            row["updates_a_thread"] = settings["LANES"] / (32 * warps)
+            if is_shared:
+                row["updates_a_thread"] *= settings["PIXELS"]
             rows.append(row | inspect(made.asm["cubin"]))
             print(rows[-1], flush=True)
     return rows
@@ -162,7 +177,7 @@ def table(rows: list[dict[str, Any]], capability: int) -> str:
         f"Printed by `benchmarks/gpu/compile.py` for compute capability {capability / 10:.1f} with "
         f"Triton {triton.__version__}; no GPU was involved. Instructions are those of the "
         "innermost loop, divided by the updates that one thread does in it (an update is two "
-        "multiply-adds; for TVM, a voxel).",
+        "multiply-adds; in steps of TVM, a voxel or a pixel).",
         "",
         "| kernel | slices | warps | registers per thread | spills | shared memory (bytes) "
         "| 16-byte loads | instructions per update |",

@@ -126,6 +126,9 @@ def test_the_kernels_compile_for_hopper_without_a_gpu(monkeypatch, tmp_path):
 
     for row in gpu_compile.survey(90, (512,)):
         assert row["spills"] == 0
+        if row["kernel"].startswith("dual step, what"):
+            assert row["loads"][128] >= 4
+            continue
         if row["kernel"].startswith("TVM"):
             assert row["loads"][128] >= 10
             continue

@@ -16,9 +16,9 @@ from .triton_library import tl, triton
 COLUMNS = 8
 #: Most neighbouring slices of a program, four a thread.
 MOST_LANES = 512
-#: Of `hold_back`: detector pixels that are taken together, neighbouring slices of a program, and
-#: the least that tensors of a product may measure.
-PIXELS, SHARED_LANES, LEAST = 32, 32, 16
+#: Of `hold_back`: detector pixels that are taken together, neighbouring slices of a program, its
+#: groups of 32 threads, and the least that the factors of a product may measure.
+PIXELS, SHARED_LANES, SHARED_WARPS, LEAST = 32, 32, 4, 16
 
 
 @triton.jit
@@ -231,7 +231,7 @@ def hold_back_common(rows: DualRows) -> None:
     hold_back[grid](
         rows.ahead, rows.change, rows.dual, rows.rates, rows.common, n_common, width, n_slices,
         COMMON=max(LEAST, 1 << (n_common - 1).bit_length()), PIXELS=PIXELS, LANES=SHARED_LANES,
-        num_warps=4,
+        num_warps=SHARED_WARPS,
     )  # fmt: skip
 
 
