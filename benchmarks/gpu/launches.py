@@ -19,11 +19,14 @@ import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from napari_wedgefill.joint_model import consistency
 from napari_wedgefill.projector import ParallelBeam
+from napari_wedgefill.reconstruct import TvmOptions, iter_sart, iter_tvm, last
+from napari_wedgefill.reconstruct.sart import spread_steps
 
 #: Operations that take memory, or look at it, and leave it as it is.
 IDLE = ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "_unsafe_view")
-#: Tilts; and voxels and slices, on which no count depends.
+#: Voxels and slices do not count.
 N_TILTS, WIDTH, N_SLICES = 61, 16, 4
 
 
@@ -116,23 +119,29 @@ def tabulate(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _count_passes(device: torch.device) -> Iterator[dict[str, Any]]:
-    """What three passes launch more than two: one in the middle, begin and end left out."""
-    from napari_wedgefill.joint_model import consistency
-    from napari_wedgefill.projector.triton_backend import TritonBackend
-    from napari_wedgefill.reconstruct import TvmOptions, iter_sart, iter_tvm, last
-    from napari_wedgefill.reconstruct.sart import spread_steps
-
-    beam = ParallelBeam(np.linspace(-60, 60, N_TILTS), WIDTH).with_backend(TritonBackend())
-    y = torch.rand((N_TILTS, WIDTH, N_SLICES), device=device)
-    x = torch.rand((WIDTH, WIDTH, N_SLICES), device=device)
-    near = TvmOptions(share=consistency.SHARE, faster=consistency.FASTER)
-    solvers: dict[str, Callable[[int], object]] = {
+def list_solvers(beam: ParallelBeam, y: torch.Tensor) -> dict[str, Callable[[int], object]]:
+    """Return the iterative solvers of a fill, by name; each takes a number of passes."""
+    x = torch.full((beam.depth, beam.width, y.shape[2]), 0.5, device=y.device)
+    near = TvmOptions(
+        strength=consistency.STRENGTH,
+        share=consistency.SHARE,
+        balance=consistency.BALANCE,
+        faster=consistency.FASTER,
+    )
+    return {
         "SART": lambda n: last(iter_sart(beam, y, n)),
         "TVM": lambda n: last(iter_tvm(beam, y, n)),
         "consistency": lambda n: last(iter_tvm(beam, y, n, near, x0=x, prior=x)),
     }
-    for what, solve in solvers.items():
+
+
+def _count_passes(device: torch.device) -> Iterator[dict[str, Any]]:
+    """What three passes launch more than two: one in the middle, begin and end left out."""
+    from napari_wedgefill.projector.triton_backend import TritonBackend
+
+    beam = ParallelBeam(np.linspace(-60, 60, N_TILTS), WIDTH).with_backend(TritonBackend())
+    y = torch.rand((N_TILTS, WIDTH, N_SLICES), device=device)
+    for what, solve in list_solvers(beam, y).items():
         counts = []
         for n_passes in (2, 2, 3):  # the first makes the tables of the geometry
             with counting() as launches:

@@ -133,7 +133,7 @@ def recorder(monkeypatch, launched):
     monkeypatch.setattr(torch.cuda, "device", lambda device: nullcontext())
     for module in (torch_backend, torch_tvm):
         monkeypatch.setattr(module, "Replay", lambda run, device: Replay(run, CUDA))
-    monkeypatch.setattr(torch_replay, "_FAILED", set())
+    monkeypatch.setattr(torch_replay, "_FAILED", {})
     return graphs
 
 
@@ -182,6 +182,7 @@ def test_a_gpu_that_cannot_record_is_launched_on_and_told_of_once(
     assert len(told) == 1
     assert "cannot be recorded on cuda:0" in told[0]
     assert told[0].endswith("operation not permitted")
+    assert torch_replay.find_failure() == "operation not permitted"
 
 
 def test_nothing_is_recorded_unless_it_is_asked_for(monkeypatch):

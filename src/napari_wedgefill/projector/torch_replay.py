@@ -15,8 +15,8 @@ import torch
 
 LOG = logging.getLogger(__name__)
 _IS_WANTED: ContextVar[bool] = ContextVar("_IS_WANTED", default=False)
-#: Devices on which a recording failed; none is tried again there.
-_FAILED: set[torch.device] = set()
+#: Devices on which a recording failed, and why; none is tried again there.
+_FAILED: dict[torch.device, str] = {}
 
 
 @contextmanager
@@ -27,6 +27,11 @@ def recording() -> Iterator[None]:
         yield
     finally:
         _IS_WANTED.reset(token)
+
+
+def find_failure() -> str | None:
+    """Say why a recording failed in this process; None if none did."""
+    return next(iter(_FAILED.values()), None)
 
 
 class Replay:
@@ -83,8 +88,9 @@ def record(run: Callable[[], None], device: torch.device) -> torch.cuda.CUDAGrap
             run()
     # A driver that cannot raises whatever it likes; the launches then go on one by one.
     except Exception as failure:
-        _FAILED.add(device)
-        first_line = (str(failure).strip() or type(failure).__name__).splitlines()[0]
-        LOG.warning("Passes cannot be recorded on %s, and are launched: %s", device, first_line)
+        _FAILED[device] = (str(failure).strip() or type(failure).__name__).splitlines()[0]
+        LOG.warning(
+            "Passes cannot be recorded on %s, and are launched: %s", device, _FAILED[device]
+        )
         return None
     return graph
