@@ -119,7 +119,7 @@ def dual_steps(keep: dict[str, np.ndarray]) -> None:
 def solve(keep: dict[str, np.ndarray]) -> None:
     """Every solver; total variation, in the kernel of its own, with a prior and without."""
     keep["trial"] = np.asarray(trial_error(torch.device("cpu")))
-    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 9, 5, axis_shift_px=0.4)
+    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 9, 3, axis_shift_px=0.4)
     x, y = (np.abs(array) for array in draw(beam, 5))
     for operator, kind, key in (
         (beam.with_backend(TritonBackend()), torch.from_numpy, ""),
@@ -132,10 +132,10 @@ def solve(keep: dict[str, np.ndarray]) -> None:
             "SIRT": last(iter_sirt(operator, rows, 2)),
             "SIRT, stopped": last(iter_sirt(operator, rows, 4, stop_at=0.6)),
             "TVM alone": last(iter_tvm(operator, rows, 2, TvmOptions(weight=0.2), x0=start)),
-            "consistency": last(iter_tvm(operator, rows, 3, NEAR, x0=start, prior=start)),
+            "consistency": last(iter_tvm(operator, rows, 2, NEAR, x0=start, prior=start)),
             "consistency of two slices": last(
                 iter_tvm(
-                    operator, rows[..., 2:4], 3, NEAR, x0=start[..., 2:4], prior=start[..., 2:4]
+                    operator, rows[..., 2:4], 2, NEAR, x0=start[..., 2:4], prior=start[..., 2:4]
                 )
             ),
             "TVM near a prior": last(

@@ -73,11 +73,11 @@ def _try_kernels(device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
             found.append((rows.change, rows.dual, squares.sum(0)))
         yield from zip(*found, strict=True)
     for n_fields in (1, 2):
-        x, prior, slope, change = (draw(5, 9, 5) for _ in range(4))
-        fields = [draw(2, 5, 9, 5) - 0.5 for _ in range(n_fields)]
+        x, prior, slope, change = (draw(3, 9, 5) for _ in range(4))
+        fields = [draw(2, 3, 9, 5) - 0.5 for _ in range(n_fields)]
         for field in fields:  # as it is wherever a solver began: nothing leaves the volume
             field[0, -1], field[1, :, -1] = 0.0, 0.0
-        sizes = TvmSizes(0.1 * draw(5, 9, 1), sigma=0.4, boost=2.0, lowest=0.0)
+        sizes = TvmSizes(0.1 * draw(3, 9, 1), sigma=0.4, boost=2.0, lowest=0.0)
         radii = [0.5 * draw(5) for _ in range(n_fields)]
         stepped = []
         for backend in (ours, plain):
