@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 UNINSTALLED = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 
-@pytest.mark.parametrize("command", ["test", "bench", "fill", "tune", "profile", "launches"])
+@pytest.mark.parametrize("command", ["test", "bench", "fill", "profile", "launches"])
 def test_a_measurement_writes_its_results(command, tmp_path):
     assert main([command, "--device", "cpu", "--tiny", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / f"gpu_{command}.json").read_text())
@@ -37,6 +37,13 @@ def test_what_is_played_from_graphs_has_results_of_its_own(tmp_path):
     launches = {row["what"]: row["launches"] for row in found["rows"]}
     assert launches["TVM, 4 slices"] > launches["SART, 4 slices"] > launches["WBP, 4 slices"] > 0
     assert not (tmp_path / "gpu_profile.json").exists()
+
+
+def test_no_candidate_for_tiles_is_refused(tmp_path):
+    assert main(["tune", "--device", "cpu", "--tiny", "--out", str(tmp_path)]) == 0
+    rows = json.loads((tmp_path / "gpu_tune.json").read_text())["rows"]
+    assert {row["what"] for row in rows} == {"forward", "adjoint", "dual step of TVM"}
+    assert not [row["skipped"] for row in rows if "skipped" in row]
 
 
 def test_gaps_are_the_time_in_which_no_kernel_runs():

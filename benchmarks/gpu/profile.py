@@ -111,7 +111,9 @@ def _time_launches(
         run()
         torch.cuda.synchronize(device)
     ran = [event for event in seen.events() if event.device_type == DeviceType.CUDA]
-    return summarise(what, [(event.name, event.device_time / 1e6) for event in ran], wall)
+    return summarise(
+        what, [(event.name, event.time_range.elapsed_us() / 1e6) for event in ran], wall
+    )
 
 
 def summarise(what: str, ran: list[tuple[str, float]], wall: float) -> list[dict[str, Any]]:

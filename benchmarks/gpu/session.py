@@ -14,8 +14,8 @@ import subprocess
 import sys
 import time
 
-#: In this order: whole fills, where their time goes, whether all is right, and projectors and
-#: solvers beside plain torch and ASTRA; what can be played from CUDA graphs, so and so.
+#: In this order: whole fills, where their time goes, whether all is right, projectors and solvers
+#: beside plain torch and ASTRA, and other tiles; what can be played from CUDA graphs, so and so.
 STEPS = (
     ("fill",),
     ("profile",),
@@ -24,6 +24,7 @@ STEPS = (
     ("profile", "--graphs"),
     ("test",),
     ("bench",),
+    ("tune",),
 )
 #: Seconds that a step must have left to be worth its start.
 LEAST = 20.0
