@@ -107,7 +107,7 @@ class TritonBackend(TorchBackend):
     ) -> torch.Tensor:
         """``row_weights * (measured - A x)`` in one pass; see `TorchBackend`."""
         if out is None:
-            out = torch.empty_like(measured, memory_format=torch.contiguous_format)
+            out = torch.empty(measured.shape, dtype=torch.float32, device=x.device)
         finish = Finish("RESIDUAL", _prepare(measured), _prepare(row_weights))
         _project(rays, x, out, finish, self._tiles_for(x))
         return out
