@@ -219,10 +219,10 @@ def grow_crystal(
     found = []
     for k in range(-n[0], n[0] + 1):  # plane after plane, which saves memory
         origins = in_plane + k * cell[0]
-        origins = origins[(np.abs(origins) < bounds + 3 * spacing).all(axis=1)]
+        origins = origins[np.max(np.abs(origins) / (bounds + 3 * spacing), axis=1) < 1]
         places = (origins[:, None] + basis).reshape(-1, 3)
         layer = Atoms(places, np.tile(structure.sublattices, len(origins)))
-        found.append(layer.select(lambda p: (np.abs(p) < bounds).all(axis=1)))
+        found.append(layer.keep(np.max(np.abs(places) / bounds, axis=1) < 1))
     return Atoms(
         np.concatenate([layer.places for layer in found]),
         np.concatenate([layer.sublattices for layer in found]),
