@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.gpu import training
+from benchmarks.gpu import page, profile, session, training
 from benchmarks.gpu.__main__ import main
 from napari_wedgefill.atomic import LOCK
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 UNINSTALLED = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 
-@pytest.mark.parametrize("command", ["test", "bench", "fill", "tune", "profile"])
+@pytest.mark.parametrize("command", ["test", "bench", "fill", "profile", "launches"])
 def test_a_measurement_writes_its_results(command, tmp_path):
     assert main([command, "--device", "cpu", "--tiny", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / f"gpu_{command}.json").read_text())
@@ -28,6 +28,63 @@ def test_a_measurement_writes_its_results(command, tmp_path):
     assert found["machine"]["device"] == "cpu"
     assert found["rows"]
     assert all(row.get("passed", True) for row in found["rows"])
+
+
+def test_what_is_played_from_graphs_has_results_of_its_own(tmp_path):
+    words = ["profile", "--graphs", "--device", "cpu", "--tiny", "--out", str(tmp_path)]
+    assert main(words) == 0
+    found = json.loads((tmp_path / "gpu_profile_graphs.json").read_text())
+    launches = {row["what"]: row["launches"] for row in found["rows"]}
+    assert launches["TVM, 4 slices"] > launches["SART, 4 slices"] > launches["WBP, 4 slices"] > 0
+    assert not (tmp_path / "gpu_profile.json").exists()
+
+
+def test_no_candidate_for_tiles_is_refused(tmp_path):
+    assert main(["tune", "--device", "cpu", "--tiny", "--out", str(tmp_path)]) == 0
+    rows = json.loads((tmp_path / "gpu_tune.json").read_text())["rows"]
+    assert {row["what"] for row in rows} == {"forward", "adjoint", "dual step of TVM"}
+    assert not [row["skipped"] for row in rows if "skipped" in row]
+
+
+def test_gaps_are_the_time_in_which_no_kernel_runs():
+    ran = [("project", 0.3), ("descend", 0.1), ("project", 0.2)]
+    whole, *kernels = profile.summarise("TVM", ran, 0.8)
+    assert whole["launches"] == 3
+    assert whole["gaps"] == pytest.approx(0.25)
+    assert [row["operation"] for row in kernels] == ["project", "descend"]
+    assert kernels[0]["launches"] == 2
+    assert kernels[0]["share"] == pytest.approx(5 / 6)
+    assert profile.summarise("TVM", ran, 0.5)[0]["gaps"] == 0  # they may run side by side
+
+
+def test_a_session_measures_in_order_until_its_time_is_up(monkeypatch, tmp_path, capfd):
+    ran = []
+
+    def run(command, timeout, check):
+        ran.append(command[3 : command.index("--out")])
+        if len(ran) == 2:
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(session.subprocess, "run", run)
+    words = ["session", "--device", "cpu", "--tiny", "--out", str(tmp_path), "--minutes"]
+    assert main([*words, "60"]) == 1
+    assert ran == [list(step) for step in session.STEPS]
+    assert "profile: cut off" in capfd.readouterr().out
+    ran.clear()
+    assert main([*words, "60", "--steps", "bench"]) == 0
+    assert ran == [["bench"]]
+    assert main([*words, "0"]) == 1
+    assert len(ran) == 1
+    assert "fill --graphs: no time is left" in capfd.readouterr().out
+
+
+def test_each_model_has_a_table_of_its_fills():
+    found = json.loads((ROOT / "docs" / "measured" / "gpu_fill.json").read_text())
+    twice = found["rows"] + [row | {"model": "large"} for row in found["rows"]]
+    one, both = page.tabulate_fills(found), page.tabulate_fills(found | {"rows": twice})
+    table = one[one.index("| method") :]
+    assert both == f"{one}\n\nModel large:\n\n{table}"
 
 
 def test_a_machine_without_a_gpu_is_told_so(tmp_path, monkeypatch, capsys):

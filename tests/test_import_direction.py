@@ -38,6 +38,8 @@ HEAVY = ("distributed", "matplotlib", "napari", "onnxruntime", "qtpy", "torch", 
 LAZY = (
     "__main__",
     "torch_backend",
+    "torch_replay",
+    "torch_tvm",
     "triton_backend",
     "triton_kernels",
     "triton_library",

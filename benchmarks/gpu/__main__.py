@@ -5,12 +5,15 @@
     python -m benchmarks.gpu fill --out results       # a whole fill, with ONNX Runtime on CUDA
     python -m benchmarks.gpu tune --out results       # would other tiles be faster?
     python -m benchmarks.gpu profile --out results    # where does the time go?
+    python -m benchmarks.gpu launches --out results   # how many kernels does a pass launch?
+    python -m benchmarks.gpu session --minutes 9 --out results     # all but train and tune
     python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60
 
 It needs torch, numpy, scipy and numba. Neither napari nor an installed napari_wedgefill is needed:
 in a checkout, PYTHONPATH=src:. finds everything. Triton, ASTRA and ONNX Runtime are used where they
 are installed; where one is not, the results say so. `--device cpu --tiny` runs every line in
-seconds on a machine without a GPU, to see that it works; its figures mean nothing.
+seconds on a machine without a GPU, to see that it works; its figures mean nothing. With `--graphs`
+passes of the solvers are played from CUDA graphs, and the results have names of their own.
 """
 
 from __future__ import annotations
@@ -20,13 +23,16 @@ import json
 import platform
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.gpu import correctness, fill, profile, speed, training
+from benchmarks.gpu import correctness, fill, launches, profile, session, speed, training
+from napari_wedgefill.atomic import write_beside
+from napari_wedgefill.projector.torch_replay import find_failure, recording
 
 MEASUREMENTS = {
     "test": correctness.measure,
@@ -34,6 +40,7 @@ MEASUREMENTS = {
     "fill": fill.measure,
     "tune": speed.tune,
     "profile": profile.measure,
+    "launches": launches.measure,
 }
 
 
@@ -63,13 +70,22 @@ def describe_machine(device: torch.device) -> dict[str, Any]:
     return facts | {"triton kernels": obstacle() or "run"}
 
 
-def write(rows: list[dict[str, Any]], name: str, given: argparse.Namespace) -> None:
-    """Write the results as JSON, with the machine they come from."""
+def measure(given: argparse.Namespace) -> int:
+    """Measure, and write each result as it comes; the status is 1 if a check failed."""
     given.out.mkdir(parents=True, exist_ok=True)
-    found = {"machine": describe_machine(given.device), "tiny": given.tiny, "rows": rows}
-    path = given.out / f"gpu_{name}.json"
-    path.write_text(json.dumps(found, indent=1, default=str) + "\n")
+    path = given.out / f"gpu_{given.command}{'_graphs' if given.graphs else ''}.json"
+    machine = describe_machine(given.device)
+    rows: list[dict[str, Any]] = []
+    with recording() if given.graphs else nullcontext():
+        for row in MEASUREMENTS[given.command](given.device, given.tiny):
+            rows.append(row)
+            if given.graphs:
+                machine["graphs"] = find_failure() or "played"
+            found = {"machine": machine, "tiny": given.tiny, "rows": rows}
+            with write_beside(path) as beside:  # whole, whenever the time is up
+                beside.write_text(json.dumps(found, indent=1, default=str) + "\n")
     print(f"Wrote {path}")
+    return 0 if all(row.get("passed", True) for row in rows) else 1
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -82,6 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
         summary = (function.__doc__ or "").splitlines()[0]
         command = commands.add_parser(name, help=summary, description=summary)
         _add_common(command)
+    everything = commands.add_parser("session", help=session.__doc__, description=session.__doc__)
+    _add_common(everything)
+    session.add_arguments(everything)
     train = commands.add_parser("train", help="train a model while the processor simulates")
     _add_common(train)
     training.add_arguments(train)
@@ -90,14 +109,15 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error("torch finds no CUDA device here; --device cpu --tiny tries the program out")
     if given.command == "train":
         return training.run(given)
-    rows = MEASUREMENTS[given.command](given.device, given.tiny)
-    write(rows, given.command, given)
-    return 0 if all(row.get("passed", True) for row in rows) else 1
+    if given.command == "session":
+        return session.run(given)
+    return measure(given)
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for the results")
     parser.add_argument("--device", type=torch.device, default=torch.device("cuda"))
+    parser.add_argument("--graphs", action="store_true", help="play passes from CUDA graphs")
     parser.add_argument("--tiny", action="store_true", help="sizes that only show that it runs")
 
 

@@ -23,43 +23,45 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from napari_wedgefill.projector import triton_kernels, triton_tvm
-from napari_wedgefill.projector.triton_backend import Tiles, choose_tiles
+from napari_wedgefill.projector.triton_backend import KINDS, Tiles, choose_tiles
 
 OPERATION = re.compile(r"\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P\d+ )?([A-Z0-9]+)")
 #: The table goes between these lines of a page.
 BEGIN, END = "<!-- begin gpu_compile -->", "<!-- end gpu_compile -->"
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-POINTERS = {
-    "volume": "*fp32",
-    "sinogram": "*fp32",
-    "out": "*fp32",
-    "measured": "*fp32",
-    "row_weights": "*fp32",
-    "voxel_weights": "*fp32",
-    "tilts": "*i32",
-    "lowest": "fp32",
-    "sigma": "fp32",
-    "boost": "fp32",
-}
+POINTERS = dict.fromkeys(("lowest", "sigma", "boost"), "fp32") | {"tilts": "*i32"}
 POINTERS |= dict.fromkeys(
     ("starts", "slopes", "shifts", "cosines", "sines", "half_widths"),
     "*fp64",
 )
 POINTERS |= dict.fromkeys(
+    ("volume", "sinogram", "out", "measured", "weights", "voxel_weights", "dual", "squares"),
+    "*fp32",
+)
+POINTERS |= dict.fromkeys(
     ("x", "p", "prior", "q", "slope", "change", "tau", "radii", "prior_radii"), "*fp32"
 )
-POINTERS |= dict.fromkeys(("x_out", "p_out", "q_out"), "*fp32")
+POINTERS |= dict.fromkeys(("x_out", "p_out", "q_out", "ahead", "rates", "common"), "*fp32")
 #: Numbers that are multiples of 16 when the width is.
-ALIGNED = ("width", "depth", "n_rows", "n_across", "stride", "row_stride", "n_slices")
+ALIGNED = ("width", "depth", "n_slices")
+
+
+#: The kernel that holds back what tilts share has tiles that fit any number of slices.
+HOLD_BACK = {
+    "COMMON": triton_tvm.LEAST,
+    "PIXELS": triton_tvm.PIXELS,
+    "LANES": triton_tvm.SHARED_LANES,
+}
 
 
 def steps(n_slices: int) -> dict[str, tuple[Any, dict[str, Any]]]:
-    """The step of total-variation minimisation, which has tiles of its own."""
+    """What total-variation minimisation does in tiles of its own."""
     shared = {
         "COLUMNS": triton_tvm.COLUMNS,
         "LANES": triton_tvm.choose_lanes(n_slices),
     }
     return {
+        "dual step, what tilts share": (triton_tvm.hold_back, HOLD_BACK),
         "TVM step": (triton_tvm.descend_voxels, shared | {"PRIOR": False}),
         "TVM step, with a prior": (triton_tvm.descend_voxels, shared | {"PRIOR": True}),
     }
@@ -73,13 +75,12 @@ def variants(tiles: Tiles, n_slices: int) -> dict[str, tuple[Any, dict[str, Any]
     forward = shared | {"WIDE": False}
     forward |= {"TILTS": tiles.tilts, "PIXELS": tiles.pixels}
     adjoint = shared | {"BY_Z": tiles.by_z, "BY_X": tiles.by_x}
+    plain = forward | {"KIND": KINDS["INTEGRALS"]}
     return {
-        "projection": (triton_kernels.project_rays, forward | {"RESIDUAL": False}),
-        "weighted residual": (triton_kernels.project_rays, forward | {"RESIDUAL": True}),
-        "projection, > 8 GB": (
-            triton_kernels.project_rays,
-            forward | {"RESIDUAL": False, "WIDE": True},
-        ),
+        "projection": (triton_kernels.project_rays, plain),
+        "weighted residual": (triton_kernels.project_rays, forward | {"KIND": KINDS["RESIDUAL"]}),
+        "dual step of TVM": (triton_kernels.project_rays, forward | {"KIND": KINDS["CHANGE"]}),
+        "projection, > 8 GB": (triton_kernels.project_rays, plain | {"WIDE": True}),
         "back projection": (triton_kernels.back_project_rays, adjoint | {"DESCEND": False}),
         "descent": (triton_kernels.back_project_rays, adjoint | {"DESCEND": True}),
     }
@@ -155,10 +156,16 @@ def survey(capability: int, slice_counts: tuple[int, ...]) -> list[dict[str, Any
             rows.append(row | inspect(made.asm["cubin"]))
             print(rows[-1], flush=True)
         for name, (kernel, settings) in steps(n_slices).items():
-            warps = triton_tvm.choose_warps(settings["LANES"])
+            is_shared = kernel is triton_tvm.hold_back
+            warps = (
+                triton_tvm.SHARED_WARPS if is_shared else triton_tvm.choose_warps(settings["LANES"])
+            )
             made = compiled(kernel, settings, capability, warps)
             row = {"kernel": name, "slices": n_slices, "tiles": replace(tiles, warps=warps)}
-            row["updates_a_thread"] = settings["LANES"] / (32 * warps)  # voxels, in this case
+            # Voxels, or pixels.
+            row["updates_a_thread"] = settings["LANES"] / (32 * warps)
+            if is_shared:
+                row["updates_a_thread"] *= settings["PIXELS"]
             rows.append(row | inspect(made.asm["cubin"]))
             print(rows[-1], flush=True)
     return rows
@@ -170,7 +177,7 @@ def table(rows: list[dict[str, Any]], capability: int) -> str:
         f"Printed by `benchmarks/gpu/compile.py` for compute capability {capability / 10:.1f} with "
         f"Triton {triton.__version__}; no GPU was involved. Instructions are those of the "
         "innermost loop, divided by the updates that one thread does in it (an update is two "
-        "multiply-adds; for TVM, a voxel).",
+        "multiply-adds; in steps of TVM, a voxel or a pixel).",
         "",
         "| kernel | slices | warps | registers per thread | spills | shared memory (bytes) "
         "| 16-byte loads | instructions per update |",

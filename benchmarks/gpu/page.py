@@ -1,4 +1,4 @@
-"""Put what `benchmarks.gpu test`, `bench` and `fill` found on a GPU into the page on CUDA.
+"""Put what `benchmarks.gpu test`, `bench`, `fill` and `launches` found into the page on CUDA.
 
     python -m benchmarks.gpu.page docs/measured/gpu_test.json
 
@@ -12,7 +12,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks import DOCS
+from benchmarks import DOCS, MEASURED
+
+#: Launches as they were counted before there were fewer, and at which commit.
+EARLIER_LAUNCHES, EARLIER_COMMIT = MEASURED / "gpu_launches_before.json", "bda6da8"
 
 
 def _describe_origin(command: str, found: dict[str, Any]) -> str:
@@ -47,18 +50,27 @@ def tabulate_checks(found: dict[str, Any]) -> str:
 
 def tabulate_rates(found: dict[str, Any]) -> str:
     """Markdown: each operation's time and rate, beside plain torch on the same GPU."""
+    peers = [
+        peer
+        for peer in ("plain torch", "ASTRA CUDA")
+        if any(f"times faster than {peer}" in row for row in found["rows"])
+    ]
     lines = [
         f"{_describe_origin('bench', found)}.",
         "",
-        "| operation | tilts | slices | seconds | giga-updates/s | times plain torch |",
-        "|---|---|---|---|---|---|",
+        "| operation | tilts | slices | seconds | giga-updates/s "
+        + "".join(f"| times {peer} " for peer in peers)
+        + "|",
+        "|---|---|---|---|---|" + "---|" * len(peers),
     ]
     for row in found["rows"]:
         if row.get("by") == "ours":
             size = f"{row['slices']} of {row['width']} x {row['width']}"
             figures = f"{row['seconds']:.4f} | {row['giga_updates']:.0f}"
-            ratio = f"{row['times faster than plain torch']:.1f}"
-            lines.append(f"| {row['what']} | {row['tilts']} | {size} | {figures} | {ratio} |")
+            ratios = [row.get(f"times faster than {peer}") for peer in peers]
+            cells = [row["what"], str(row["tilts"]), size, figures]
+            cells += ["" if ratio is None else f"{ratio:.1f}" for ratio in ratios]
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -66,13 +78,21 @@ def tabulate_fills(found: dict[str, Any]) -> str:
     """Markdown: each method of whole fills, beside the processor's volume, and its time."""
     machine, rows = found["machine"], found["rows"]
     fills = [row for row in rows if row["what"] == "fill"]
+    origin = f"{_describe_origin('fill', found)}, onnxruntime-gpu {machine['onnxruntime']}, model"
+    tables = []
+    for model in dict.fromkeys(row["model"] for row in fills):
+        own = [row for row in rows if row["model"] == model]
+        head = f"{origin} {model}. {found.get('remark', '')}" if not tables else f"Model {model}:"
+        tables.append(f"{head.rstrip()}\n\n{_tabulate_model(own)}")
+    return "\n\n".join(tables)
+
+
+def _tabulate_model(rows: list[dict[str, Any]]) -> str:
+    fills = [row for row in rows if row["what"] == "fill"]
     sizes = [
         f"{row['slices']} of {row['width']} x {row['width']}, {row['which']} (s)" for row in fills
     ]
     lines = [
-        f"{_describe_origin('fill', found)}, onnxruntime-gpu "
-        f"{machine['onnxruntime']}, model {fills[0]['model']}. {found.get('remark', '')}".rstrip(),
-        "",
         f"| method | error | bound | {' | '.join(sizes)} |",
         "|---|---|---|" + "---|" * len(fills),
     ]
@@ -94,8 +114,35 @@ def _seconds(method: str, fills: list[dict[str, Any]]) -> str:
     return " | ".join(f"{row['seconds'][method]:.2f}" for row in fills)
 
 
+def tabulate_launches(found: dict[str, Any]) -> str:
+    """Markdown: what a step of each solver launches, now and before."""
+    earlier = json.loads(EARLIER_LAUNCHES.read_text(encoding="utf-8"))
+    before = {row["what"]: row for row in earlier["rows"]}
+    lines = [
+        "Printed by `benchmarks/gpu/page.py` from `python -m benchmarks.gpu launches` of "
+        f"{found['machine']['when'][:10]}, beside the same count at commit "
+        f"{EARLIER_COMMIT}; no GPU was involved.",
+        "",
+        "| solver | launches of a pass | before | of a step | before |",
+        "|---|---|---|---|---|",
+    ]
+    for row in found["rows"]:
+        cells = []
+        for key in ("launches", "each"):
+            for one in (row, before[row["what"]]):
+                n = one["launches"]
+                cells.append(f"{n / one['steps']:.1f}" if key == "each" else str(n))
+        lines.append(f"| {row['what']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 #: What goes between a page's marks, by the name of the results.
-TABLES = {"gpu_test": tabulate_checks, "gpu_bench": tabulate_rates, "gpu_fill": tabulate_fills}
+TABLES = {
+    "gpu_test": tabulate_checks,
+    "gpu_bench": tabulate_rates,
+    "gpu_fill": tabulate_fills,
+    "gpu_launches": tabulate_launches,
+}
 
 
 def main(arguments: list[str] | None = None) -> None:

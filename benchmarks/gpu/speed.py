@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
 
 from benchmarks.gpu import networks
+from benchmarks.gpu.launches import counting
 from benchmarks.gpu.peer import astra_obstacle, astra_operators
 from benchmarks.gpu.timing import seconds
 from napari_wedgefill.projector import ParallelBeam, triton_support
+from napari_wedgefill.projector.backend import DualStep
 from napari_wedgefill.projector.torch_backend import TorchBackend
+from napari_wedgefill.projector.torch_tvm import DualRows
 from napari_wedgefill.reconstruct import iter_sart, iter_sirt, iter_tvm, last, wbp
+from napari_wedgefill.reconstruct.tvm import BALANCE, plan_steps
 
 SIRT_SWEEPS = 5
+#: Voxels along z and x of a back projection, tilts and pixels of a projection. Tilts of a step of
+#: SART or TVM lie far apart: a group of them shares few samples, and is seldom full.
+TILES = ((4, 4, 1, 16), (4, 8, 2, 16), (4, 8, 1, 32), (8, 8, 4, 16), (8, 8, 2, 32), (8, 8, 1, 64))
 #: Of SART and TVM, which take a few tilts at a time.
 ORDERED_SWEEPS = 3
 
@@ -51,36 +61,60 @@ def measure(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
 
 def tune(device: torch.device, tiny: bool) -> list[dict[str, Any]]:
     """Time the Triton kernels with other tiles, best first."""
-    beam, n_slices = next(geometries(tiny))
-    reason = triton_support.obstacle() if device.type == "cuda" else "tiles are CUDA's"
+    on_cuda = device.type == "cuda"
+    reason = triton_support.obstacle() if on_cuda else None
+    if find_spec("triton") is None:
+        reason = "Triton is not installed"
     if reason is not None:
         return [{"what": "tiles", "skipped": reason}]
-    from napari_wedgefill.projector.triton_backend import TritonBackend, choose_tiles
-
-    x, y = _data(beam, n_slices, device)
-    rows = []
-    for tiles in _candidates(choose_tiles(n_slices)):
-        tiled = beam.with_backend(TritonBackend(tiles))
-        for what, run in (
-            ("forward", lambda tiled=tiled: tiled(x)),
-            ("adjoint", lambda tiled=tiled: tiled.T(y)),
-        ):
-            row: dict[str, Any] = {"what": what, "tiles": tiles}
-            try:
-                row |= _rate(seconds(run, device, 3), beam, n_slices, 1)
-            except Exception as error:  # too many registers for a launch: not a candidate
-                row["skipped"] = str(error).splitlines()[0]
-            rows.append(row)
+    # Without a GPU, launches are counted in place of being made.
+    with nullcontext() if on_cuda else counting():
+        rows = list(_time_tiles(device, tiny))
     rows.sort(key=lambda r: (r["what"], -r.get("giga_updates", 0.0)))
     for row in rows:
         print(row)
     return rows
 
 
+def _time_tiles(device: torch.device, tiny: bool) -> Iterator[dict[str, Any]]:
+    from napari_wedgefill.projector.triton_backend import TritonBackend, choose_tiles
+
+    beam, n_slices = next(geometries(tiny))
+    x, y = _data(beam, n_slices, device)
+    step = plan_steps(beam, BALANCE, 1.0)[0]
+    some = beam.subset(step.tilts)
+    for tiles in _candidates(choose_tiles(n_slices)):
+        backend = TritonBackend(tiles)
+        tiled = beam.with_backend(backend)
+        for what, seen, run in (
+            ("forward", beam, partial(tiled, x)),
+            ("adjoint", beam, partial(tiled.T, y)),
+            ("dual step of TVM", some, make_dual_step(backend, step, x, y)),
+        ):
+            row: dict[str, Any] = {"what": what, "tiles": tiles}
+            try:
+                row |= _rate(seconds(run, device, 3), seen, n_slices, 1)
+            except Exception as error:  # too many registers for a launch: not a candidate
+                row["skipped"] = str(error).splitlines()[0]
+            yield row
+
+
+def make_dual_step(
+    backend: TorchBackend, step: DualStep, x: torch.Tensor, y: torch.Tensor
+) -> Callable[[], None]:
+    """Return the dual step of a few tilts that lie far apart, as TVM takes it."""
+    measured, rates = y[step.tilts], torch.from_numpy(step.rates).to(y)
+    common, dual = rates.new_zeros((len(rates), 0, rates.shape[1])), torch.zeros_like(measured)
+    room = [torch.empty_like(measured) for _ in range(2)]
+    rows = DualRows(step.rays, measured, dual, rates, common, *room)
+    squares = y.new_zeros((backend.count_slots(step.rays, x), y.shape[2]))
+    return lambda: backend.step_dual(rows, x, squares)
+
+
 def _candidates(base: Any) -> Iterator[Any]:
     for slices in (64, 128, 256):
         for warps in (4, 8, 16):
-            for by_z, by_x, tilts, pixels in ((4, 4, 1, 16), (4, 8, 2, 16), (8, 8, 4, 16)):
+            for by_z, by_x, tilts, pixels in TILES:
                 voxels = {"by_z": by_z, "by_x": by_x, "tilts": tilts, "pixels": pixels}
                 if 8 <= slices * by_z * by_x / (32 * warps) <= 64:
                     yield replace(base, slices=slices, warps=warps, **voxels)

@@ -10,9 +10,10 @@ from napari_wedgefill.joint_model import model as joint_model
 from napari_wedgefill.joint_model import onnx_session as session
 from napari_wedgefill.joint_model.registry import load
 from napari_wedgefill.methods import METHODS
-from napari_wedgefill.pipeline import gpu, streaming
+from napari_wedgefill.pipeline import gpu, slabs, streaming
 from napari_wedgefill.pipeline.fill import fill
 from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
 NAMES = tuple(METHODS)
@@ -128,3 +129,56 @@ def test_networks_on_a_processor_keep_the_slab_with_them(monkeypatch):
     options = FillOptions(methods=("gan",))
     assert streaming.choose_gpu(METHODS["gan"], model, options) is None
     assert streaming.choose_gpu(METHODS["tvm"], model, options) == "a GPU"
+
+
+def test_how_many_slices_a_gpu_takes_at_once_changes_no_result(pretended, monkeypatch):
+    """As many as its memory allows, and the same to rounding where it allows few."""
+    images = np.random.default_rng(1).normal(0, 0.1, (9, 22, 16))
+    images[:, 2:19, 5:11] += 5
+    series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    there = pretended[0]
+    taken, volumes = [], []
+    put = there.put
+    monkeypatch.setattr(there, "put", lambda a: taken.append(a.shape[-1]) or put(a))
+    monkeypatch.setattr(slabs, "choose_strip_lanes", lambda memory, beam: 8)
+    monkeypatch.setattr(FillOptions, "count_passes", lambda _: {"sart": 2, "tvm": 10})
+    options = FillOptions(("sart", "tvm"), whole_field=True)
+    for n_bytes in (10**9, 1):
+        monkeypatch.setattr(there, "measure_free_bytes", lambda n=n_bytes: n)
+        taken.clear()
+        found = fill(series, options).volumes
+        volumes.append({name: volume.data for name, volume in found.items()})
+        assert set(taken) == ({22} if n_bytes > 1 else {8})
+    for name, whole in volumes[0].items():
+        np.testing.assert_allclose(volumes[1][name], whole, atol=1e-5 * np.abs(whole).max())
+
+
+@pytest.mark.parametrize(
+    ("height", "reach"), [(512, 0), (512, 1), (325, 1), (90, 9), (3, 1), (65, 0)]
+)
+@pytest.mark.parametrize("n_bytes", [1, 3 * 10**8, 10**9, 10**11])
+def test_slabs_of_a_gpu_keep_every_slice_and_load_four_at_once(height, reach, n_bytes):
+    beam = ParallelBeam(np.linspace(-60, 60, 9), 64)
+    found = slabs.cut_slabs(METHODS["gan"], beam, height, 10**12, reach, gpu_bytes=n_bytes)
+    assert [i for slab in found for i in range(slab.start, slab.stop)] == list(range(height))
+    for slab in found:
+        assert slab.first <= max(slab.start - reach, 0)
+        assert slab.last >= min(slab.stop + reach, height)
+        assert (slab.last - slab.first) % 4 == 0 or slab.last - slab.first == height
+    if n_bytes == 10**11:
+        assert len(found) == 1
+    longest = max(slab.stop - slab.start for slab in found)
+    assert sum(slab.stop - slab.start for slab in found[:-1]) == longest * (len(found) - 1)
+
+
+def test_more_memory_of_a_gpu_means_fewer_slabs_up_to_that_of_the_machine():
+    beam = ParallelBeam(np.linspace(-60, 60, 61), 256)
+
+    def count(gpu_bytes, max_memory=10**12):
+        return len(slabs.cut_slabs(METHODS["tvm"], beam, 512, max_memory, 0, gpu_bytes=gpu_bytes))
+
+    counts = [count(n) for n in (1, 10**9, 3 * 10**9, 10**10)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] == 8
+    assert counts[-1] == 1
+    assert count(10**10, slabs.measure_held_bytes() + 10**9) > 1

@@ -12,6 +12,9 @@ import numpy as np
 import torch
 
 from napari_wedgefill.projector import ParallelBeam, triton_backend
+from napari_wedgefill.projector.backend import Rays
+from napari_wedgefill.projector.torch_backend import TorchBackend
+from napari_wedgefill.projector.torch_tvm import DualRows
 from napari_wedgefill.projector.triton_backend import TritonBackend
 from napari_wedgefill.projector.triton_support import trial_error
 from napari_wedgefill.reconstruct import TvmOptions, iter_sart, iter_sirt, iter_tvm, last, wbp
@@ -29,6 +32,10 @@ CASES = {
     "halves": (ParallelBeam([-30.0, 70.0], 5), 200),
     "subset": (ParallelBeam([-50.0, 10.0, 80.0], 12, axis_shift_px=0.4).subset([2, 0]), 2),
 }
+
+
+#: As in the consistency step, where nothing is held back.
+NEAR = TvmOptions(share=0.5, faster=1.0)
 
 
 def operators(keep: dict[str, np.ndarray]) -> None:
@@ -89,10 +96,30 @@ def steps(keep: dict[str, np.ndarray]) -> None:
         keep[f"{name} descent expected"] = np.maximum(x + columns * beam.T(y), bound)
 
 
+def dual_steps(keep: dict[str, np.ndarray]) -> None:
+    """The step of the data's dual variable: blocks of slices and pixels, whole ones and not."""
+    for name, n_common in (("alone", 0), ("shared", 3)):
+        for expected, backend in ((" expected", TorchBackend()), ("", TritonBackend())):
+            rng = np.random.default_rng(3)
+            rays = Rays.at([-70.0, -20.0, 51.0], 37, 4, axis_shift_px=0.3)
+
+            def draw_tensor(*shape: int, rng: np.random.Generator = rng) -> torch.Tensor:
+                return torch.from_numpy(rng.random(shape, dtype=np.float32))
+
+            x, measured, dual = (draw_tensor(n, 37, 36) for n in (4, 3, 3))
+            rates, common = draw_tensor(3, 37), 0.3 * draw_tensor(3, n_common, 37)
+            ahead, change = torch.empty(2, 3, 37, 36)
+            rows = DualRows(rays, measured, dual, rates, common, ahead, change)
+            squares = torch.ones(backend.count_slots(rays, x), 36)
+            backend.step_dual(rows, x, squares)
+            keep[f"dual step, {name}{expected}"] = torch.cat([change, dual]).numpy()
+            keep[f"squares, {name}{expected}"] = (squares - 1).sum(0).numpy()
+
+
 def solve(keep: dict[str, np.ndarray]) -> None:
     """Every solver; total variation, in the kernel of its own, with a prior and without."""
     keep["trial"] = np.asarray(trial_error(torch.device("cpu")))
-    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 9, 5, axis_shift_px=0.4)
+    beam = ParallelBeam([-50.0, -20.0, 0.0, 33.0, 61.0], 9, 3, axis_shift_px=0.4)
     x, y = (np.abs(array) for array in draw(beam, 5))
     for operator, kind, key in (
         (beam.with_backend(TritonBackend()), torch.from_numpy, ""),
@@ -105,6 +132,12 @@ def solve(keep: dict[str, np.ndarray]) -> None:
             "SIRT": last(iter_sirt(operator, rows, 2)),
             "SIRT, stopped": last(iter_sirt(operator, rows, 4, stop_at=0.6)),
             "TVM alone": last(iter_tvm(operator, rows, 2, TvmOptions(weight=0.2), x0=start)),
+            "consistency": last(iter_tvm(operator, rows, 2, NEAR, x0=start, prior=start)),
+            "consistency of two slices": last(
+                iter_tvm(
+                    operator, rows[..., 2:4], 2, NEAR, x0=start[..., 2:4], prior=start[..., 2:4]
+                )
+            ),
             "TVM near a prior": last(
                 iter_tvm(
                     operator, rows, 2, TvmOptions(weight=0.2, share=0.5), x0=start, prior=start
@@ -128,6 +161,7 @@ def main() -> None:
     far_offsets(keep)
     gradients(keep)
     steps(keep)
+    dual_steps(keep)
     solve(keep)
     np.savez(sys.argv[1], **keep)
 

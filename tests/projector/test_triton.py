@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +15,7 @@ from napari_wedgefill.projector import ParallelBeam, triton_support
 from napari_wedgefill.projector.arrays import backend_for
 from napari_wedgefill.projector.backend import Rays
 from napari_wedgefill.projector.torch_backend import TorchBackend
+from napari_wedgefill.projector.torch_tvm import DualRows
 
 pytest.importorskip("triton", reason="there is no Triton for this system")
 
@@ -85,7 +87,17 @@ def test_the_trial_that_decides_whether_the_kernels_run_is_passed(interpreted):
 
 
 @pytest.mark.parametrize(
-    "name", ["WBP", "SART", "SIRT", "SIRT, stopped", "TVM alone", "TVM near a prior"]
+    "name",
+    [
+        "WBP",
+        "SART",
+        "SIRT",
+        "SIRT, stopped",
+        "TVM alone",
+        "TVM near a prior",
+        "consistency",
+        "consistency of two slices",
+    ],
 )
 def test_a_solver_answers_as_on_the_cpu(interpreted, name):
     expected = interpreted[f"{name} expected"]
@@ -93,10 +105,23 @@ def test_a_solver_answers_as_on_the_cpu(interpreted, name):
     assert np.ptp(expected) > 0.1
 
 
+def test_how_many_slices_are_taken_at_once_changes_no_result(interpreted):
+    whole = interpreted["consistency"][..., 2:4]
+    np.testing.assert_allclose(interpreted["consistency of two slices"], whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["alone", "shared"])
+def test_a_dual_step_and_its_squares_are_those_of_plain_torch(interpreted, name):
+    for what in ("dual step", "squares"):
+        found, expected = (interpreted[f"{what}, {name}{end}"] for end in ("", " expected"))
+        np.testing.assert_allclose(found, expected, rtol=2e-5, atol=3e-5)
+        assert np.ptp(expected) > 0.1
+
+
 def test_kernels_never_see_a_wrong_shape():
     from napari_wedgefill.projector.triton_backend import TritonBackend
 
-    ours, rays = TritonBackend(), Rays.at([0.0, 10.0], 8, 8)
+    ours, rays = TritonBackend(), Rays.at([0.0, 80.0], 8, 8)
     x, y = torch.zeros(8, 8, 2), torch.zeros(2, 8, 2)
     with pytest.raises(ValueError, match=r"\(2, 8, 1\) was expected"):
         ours.weigh_residual(rays, x, y, torch.zeros(2, 7, 1))
@@ -104,6 +129,16 @@ def test_kernels_never_see_a_wrong_shape():
         ours.descend_(rays, x[:7], y, torch.zeros(8, 8, 1), 0.0)
     with pytest.raises(ValueError, match="float32 and contiguous"):
         ours.descend_(rays, x.double(), y, torch.zeros(8, 8, 1), 0.0)
+    rates, common = torch.zeros(2, 8), torch.zeros(2, 0, 8)
+    rows = DualRows(rays, y, y.clone(), rates, common, y.clone(), y.clone())
+    with pytest.raises(
+        ValueError, match=r"\(2, 2\) was expected"
+    ):  # a slot for either kind of tilt
+        ours.step_dual(rows, x, torch.zeros(1, 2))
+    with pytest.raises(ValueError, match="contiguous float32 only"):
+        ours.step_dual(replace(rows, dual=y.double()), x, torch.zeros(2, 2))
+    with pytest.raises(ValueError, match=r"\(2, 8\) was expected"):
+        ours.step_dual(replace(rows, rates=torch.zeros(2, 7)), x, torch.zeros(2, 2))
 
 
 @pytest.mark.parametrize("name", ["gradient of forward", "gradient of adjoint"])
@@ -126,6 +161,9 @@ def test_the_kernels_compile_for_hopper_without_a_gpu(monkeypatch, tmp_path):
 
     for row in gpu_compile.survey(90, (512,)):
         assert row["spills"] == 0
+        if row["kernel"].startswith("dual step, what"):
+            assert row["loads"][128] >= 4
+            continue
         if row["kernel"].startswith("TVM"):
             assert row["loads"][128] >= 10
             continue

@@ -98,7 +98,7 @@ def test_the_share_of_own_objects_is_kept(share):
         return np.zeros((8, 8, 1), np.float32)
 
     rng, at = np.random.default_rng(0), grid(8, 1)
-    families = add_family(own, share)
+    families = add_family(FAMILIES, own, share)
     built_in = {n: lambda rng, at: np.zeros((8, 8, 1), np.float32) for n in FAMILIES}
     quick = {n: own if f is own else built_in[n] for n, f in families.items()}
     for _ in range(400):

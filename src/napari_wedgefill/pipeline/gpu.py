@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..joint_model.onnx_session import load_driver
+from ..memory import measure_free_bytes
 from ..methods import Problem
 
 if TYPE_CHECKING:
@@ -51,6 +52,15 @@ class Gpu:
         if beside is not None:
             beside = replace(beside, squares=self.put(beside.squares))
         return replace(problem, sinogram=self.put(problem.sinogram), starts=starts, beside=beside)
+
+    def measure_free_bytes(self) -> int:
+        """Memory that is free on the GPU, or that torch holds there without using it."""
+        import torch
+
+        if self.device.type != "cuda":
+            return measure_free_bytes()
+        unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return int(torch.cuda.mem_get_info(self.device)[0]) + unused
 
     @staticmethod
     def get(tensor: Tensor) -> Floats:

@@ -131,9 +131,10 @@ def plan_slabs(
     method: Method, beam: ParallelBeam, height: int, model: JointModel | None, options: FillOptions
 ) -> list[Slab]:
     """Cut `height` slices into slabs for one method; see `slabs.cut_slabs`."""
-    is_alone = choose_gpu(method, model, options) is not None
+    gpu = choose_gpu(method, model, options)
+    gpu_bytes = None if gpu is None else gpu.measure_free_bytes()
     reach = method.reach(model)
-    return cut_slabs(method, beam, height, options.max_memory, reach, alone=is_alone)
+    return cut_slabs(method, beam, height, options.max_memory, reach, gpu_bytes=gpu_bytes)
 
 
 def choose_gpu(method: Method, model: JointModel | None, options: FillOptions) -> Gpu | None:

@@ -11,7 +11,7 @@ indexing, so it costs no more than the projection and keeps no intermediate tens
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,8 @@ from torch import Tensor
 from ..geometry import centre
 from .backend import AlgebraicStep, Backend, Doubles, Floats, Rays, TvmProblem
 from .processor import Processor
+from .torch_replay import Replay
+from .torch_tvm import DualRows, TorchTvm, TvmSizes, TvmState, descend_tvm
 
 
 class TorchBackend(Backend):
@@ -63,7 +65,12 @@ class TorchBackend(Backend):
         return gather_rows(rays, y, half_widths)
 
     def weigh_residual(
-        self, rays: Rays, x: Tensor, measured: Tensor, row_weights: Tensor
+        self,
+        rays: Rays,
+        x: Tensor,
+        measured: Tensor,
+        row_weights: Tensor,
+        out: Tensor | None = None,
     ) -> Tensor:
         """``row_weights * (measured - A x)``, (n_tilts, width, n_slices).
 
@@ -75,6 +82,8 @@ class TorchBackend(Backend):
             Path integrals.
         row_weights : Tensor, float32, (n_tilts, width, 1)
             Weight of each ray.
+        out : Tensor, float32, (n_tilts, width, n_slices), optional
+            Contiguous; where a backend with kernels puts the answer.
         """
         return self.project(rays, x).neg_().add_(measured).mul_(row_weights)
 
@@ -96,9 +105,44 @@ class TorchBackend(Backend):
         if lowest > -np.inf:
             x.clamp_(min=lowest)
 
-    def find_tvm_kernel(self) -> TvmKernel | None:
-        """Return a kernel that does what `descend_tvm` does; here none."""
-        return None
+    def count_slots(self, rays: Rays, x: Tensor) -> int:
+        """Rows that `step_dual` needs for its sums of squares."""
+        return 1
+
+    def step_dual(self, rows: DualRows, x: Tensor, squares: Tensor) -> None:
+        """Update the dual variable of some rows, and put its change into ``rows.change``.
+
+        Parameters
+        ----------
+        rows : DualRows
+            What was measured, and how far the step goes.
+        x : Tensor, float32, (depth, width, n_slices)
+            The volume.
+        squares : Tensor, float32, (n_slots, n_slices)
+            Takes up the squares of what is unexplained; their sum over the slots is what counts.
+        """
+        unexplained = self.project(rows.rays, x).sub_(rows.measured)
+        squares[0] += unexplained.square().sum((0, 1))
+        torch.sub(unexplained, rows.dual, out=rows.ahead)
+        torch.mul(rows.rates[:, :, None], rows.ahead, out=rows.change)
+        if rows.common.shape[1] > 0:
+            rows.change.sub_(rows.common.mT @ (rows.common @ rows.ahead))
+        rows.dual.add_(rows.change)
+
+    def back_project_into(self, rays: Rays, y: Tensor, out: Tensor) -> None:
+        """`adjoint` without gradients, into an array that is there."""
+        out.copy_(self.back_project(rays, y))
+
+    def descend_tvm(
+        self,
+        state: TvmState,
+        change: Tensor,
+        radii: list[Tensor],
+        sizes: TvmSizes,
+        out: list[Tensor],
+    ) -> None:
+        """Take the step of total-variation minimisation on the volume; see `torch_tvm`."""
+        descend_tvm(state, change, radii, sizes, out)
 
     def filter_and_smear(
         self, rays: Rays, y: Tensor, weights: Doubles, response_of: Callable[[int], Floats]
@@ -219,16 +263,20 @@ class TorchAlgebraic:
         x0: Tensor | None,
         lowest: float,
     ) -> None:
-        self.backend, self.steps, self.lowest = backend, steps, lowest
+        self.backend, self.lowest = backend, lowest
+        self.steps = [replace(s, measured=backend.make_contiguous(s.measured)) for s in steps]
         rays, measured = steps[0].rays, steps[0].measured
         shape = (rays.depth, rays.width, measured.shape[2])
         self.x = measured.new_zeros(shape) if x0 is None else x0.clone().contiguous()
+        #: Room for the weighted residual of a step.
+        most = max(step.rays.n_tilts for step in steps)
+        self.residual = measured.new_empty((most, *measured.shape[1:]))
+        self.take_steps = Replay(self._take_steps, measured.device)
 
     def sweep(self, active: NDArray[np.bool_] | None = None) -> Doubles | None:
         """Take every step once; see `AlgebraicSweeps`."""
         if active is None:
-            for step in self.steps:
-                self._descend(step, self._weigh(step))
+            self.take_steps()
             return None
         moving = torch.from_numpy(active).to(self.x.device)
         squares = torch.zeros(active.size, dtype=torch.float64, device=self.x.device)
@@ -238,177 +286,13 @@ class TorchAlgebraic:
             self._descend(step, residual.mul_(moving))
         return squares.cpu().numpy()
 
+    def _take_steps(self) -> None:
+        for step in self.steps:
+            self._descend(step, self._weigh(step))
+
     def _weigh(self, step: AlgebraicStep) -> Tensor:
-        return self.backend.weigh_residual(step.rays, self.x, step.measured, step.row_weights)
+        out = self.residual[: step.rays.n_tilts]
+        return self.backend.weigh_residual(step.rays, self.x, step.measured, step.row_weights, out)
 
     def _descend(self, step: AlgebraicStep, residual: Tensor) -> None:
         self.backend.descend_(step.rays, self.x, residual, step.voxel_weights, self.lowest)
-
-
-@dataclass(frozen=True, eq=False)
-class TvmState:
-    """A volume and its dual variables in total-variation minimisation.
-
-    Attributes
-    ----------
-    x, slope : Tensor, float32, (depth, width, n_slices)
-        The volume, and the back projected dual variable of the data.
-    fields : list of Tensor, float32, (2, depth, width, n_slices)
-        Dual fields along z and along x: that of the volume, that of its difference from a prior.
-    priors : list of Tensor or None
-        What is subtracted from the volume for each field.
-    """
-
-    x: Tensor
-    fields: list[Tensor]
-    slope: Tensor
-    priors: list[Tensor | None]
-
-
-@dataclass(frozen=True, eq=False)
-class TvmSizes:
-    """How far a step of total-variation minimisation goes.
-
-    Attributes
-    ----------
-    tau : Tensor, float32, (depth, width, 1)
-        Primal step of each voxel.
-    sigma : float
-        Dual step of the gradient.
-    boost : float
-        How many steps a sweep has, by which the change of the slope counts more.
-    lowest : float
-        Least density.
-    """
-
-    tau: Tensor
-    sigma: float
-    boost: float
-    lowest: float
-
-
-#: Does what `descend_tvm` does, but puts the new volume and the new fields into other arrays.
-TvmKernel = Callable[[TvmState, Tensor, list[Tensor], TvmSizes, list[Tensor]], None]
-
-
-class TorchTvm:
-    """The sweeps of total-variation minimisation; see `TvmSweeps`.
-
-    The arithmetic is that of `ProcessorTvm`. Beside the projections, a step is one kernel where
-    the backend has one, and elsewhere a few operations in place.
-    """
-
-    def __init__(self, backend: TorchBackend, problem: TvmProblem) -> None:
-        rays, sinogram, prior = problem.rays, problem.sinogram, problem.prior
-        shape = (rays.depth, rays.width, sinogram.shape[2])
-        self.backend = backend
-        tau = torch.from_numpy(problem.tau).to(sinogram)
-        self.sizes = TvmSizes(tau, problem.sigma, float(len(problem.steps)), problem.lowest)
-        begun = sinogram.new_zeros(sinogram.shape) if problem.dual is None else problem.dual
-        #: The data's dual variable, whole and by subset.
-        self.dual = problem.dual
-        self.duals = [begun[step.tilts] for step in problem.steps]
-        slope = (
-            sinogram.new_zeros(shape)
-            if problem.dual is None
-            else backend.back_project(rays, problem.dual)
-        )
-        self.steps = problem.steps
-        self.measured = [sinogram[step.tilts] for step in problem.steps]
-        self.preconditioners = [
-            (torch.from_numpy(step.rates).to(sinogram), torch.from_numpy(step.common).to(sinogram))
-            for step in problem.steps
-        ]
-        #: What is subtracted from the volume, and the share of the total variation: without and
-        #: with the prior.
-        both = ((None, 1.0 - problem.share), (prior, problem.share))
-        terms = [term for term in both if term[1] > 0]
-        self.shares = [share for _, share in terms]
-        x0 = problem.x0
-        start = sinogram.new_zeros(shape) if x0 is None else x0.clone().contiguous()
-        self.state = TvmState(
-            start.clamp_(min=problem.lowest),
-            [sinogram.new_zeros((2, *shape)) for _ in terms],
-            slope,
-            [None if near is None else near.contiguous() for near, _ in terms],
-        )
-        self.x = self.state.x
-        #: The kernel, which takes both terms if there is a prior, and where it puts what is new.
-        takes_all = len(terms) == 1 + (prior is not None)
-        self.kernel = backend.find_tvm_kernel() if takes_all else None
-        self.spare: list[Tensor] = []
-
-    def sweep(self, weights: Tensor, *, is_last: bool) -> Tensor:
-        """Take every step once; see `TvmSweeps`."""
-        squares = weights.new_zeros(weights.shape)
-        for k, step in enumerate(self.steps):
-            rates, common = self.preconditioners[k]
-            unexplained = self.backend.project(step.rays, self.state.x).sub_(self.measured[k])
-            squares += unexplained.square().sum((0, 1))
-            ahead = unexplained.sub_(self.duals[k])
-            change = rates[:, :, None] * ahead - common.mT @ (common @ ahead)
-            self.duals[k] += change
-            slope = self.backend.back_project(step.rays, change)
-            if k == len(self.steps) - 1:
-                self.x = self.state.x if is_last else self.state.x.clone()
-                if is_last:
-                    self._keep_duals()
-                    return squares
-            self._descend(slope, weights)
-        return squares
-
-    def _keep_duals(self) -> None:
-        if self.dual is not None:
-            for step, part in zip(self.steps, self.duals, strict=True):
-                self.dual[step.tilts] = part
-
-    def _descend(self, change: Tensor, weights: Tensor) -> None:
-        """Dual step of the total variation, then the primal step."""
-        radii = [(share * weights).contiguous() for share in self.shares]
-        if self.kernel is None:
-            descend_tvm(self.state, change, radii, self.sizes)
-            return
-        now = self.state
-        if not self.spare:
-            self.spare = [torch.empty_like(v) for v in (now.x, *now.fields)]
-        self.kernel(now, change, radii, self.sizes, self.spare)
-        self.state = replace(now, x=self.spare[0], fields=self.spare[1:])
-        self.spare = [now.x, *now.fields]
-
-
-def descend_tvm(state: TvmState, change: Tensor, radii: list[Tensor], sizes: TvmSizes) -> None:
-    """Dual step of the total variation, then ``x = max(x - tau (slope + boost change - div), .)``.
-
-    Everything is updated in place, and `change` is used up.
-
-    Parameters
-    ----------
-    state : TvmState
-        The volume and its dual variables.
-    change : Tensor, float32, (depth, width, n_slices)
-        What is added to the slope.
-    radii : list of Tensor, (n_slices,)
-        Radius of the disc that each field is held to.
-    sizes : TvmSizes
-        How far the steps go.
-    """
-    state.slope.add_(change)
-    downhill = change.mul_(sizes.boost).add_(state.slope)
-    for prior, radius, field in zip(state.priors, radii, state.fields, strict=True):
-        seen = state.x if prior is None else state.x - prior
-        ahead = _advance_field(seen, radius, field, sizes.sigma)
-        # Minus the divergence: the field that leaves a voxel less the one that comes in.
-        downhill.sub_(ahead[0]).sub_(ahead[1])
-        downhill[1:].add_(ahead[0][:-1])
-        downhill[:, 1:].add_(ahead[1][:, :-1])
-    state.x.sub_(downhill.mul_(sizes.tau)).clamp_(min=sizes.lowest)
-
-
-def _advance_field(seen: Tensor, radius: Tensor, field: Tensor, sigma: float) -> Tensor:
-    """Take a dual step of a field in place; return twice the new field less the old one."""
-    old = field.clone()
-    field[0, :-1].add_(seen[1:] - seen[:-1], alpha=sigma)
-    field[1, :, :-1].add_(seen[:, 1:] - seen[:, :-1], alpha=sigma)
-    norm = field[0].square().addcmul_(field[1], field[1]).add_(1e-20).sqrt_()
-    field.mul_((radius / norm).clamp_(max=1.0))
-    return 2.0 * field - old

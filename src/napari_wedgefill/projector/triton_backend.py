@@ -9,17 +9,20 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..geometry import centre
+from . import triton_kernels
 from .backend import Doubles, Rays
-from .torch_backend import TorchBackend, TvmKernel
+from .torch_backend import TorchBackend
+from .torch_tvm import DualRows, TvmSizes, TvmState
 from .triton_kernels import back_project_rays, project_rays
-from .triton_tvm import descend_tvm
+from .triton_tvm import descend_tvm, hold_back_common
 
-Tables = dict[str, torch.Tensor]
 #: Samples of a volume from which 32-bit offsets no longer reach the last.
 FAR = 2**31
 
@@ -78,7 +81,9 @@ class TritonBackend(TorchBackend):
 
     def project(self, rays: Rays, x: torch.Tensor) -> torch.Tensor:
         """`forward` without gradients."""
-        return _project(rays, x, None, self._tiles_for(x))
+        out = torch.empty((rays.n_tilts, *x.shape[1:]), dtype=torch.float32, device=x.device)
+        _project(rays, x, out, PLAIN, self._tiles_for(x))
+        return out
 
     def gather(self, rays: Rays, y: torch.Tensor, half_widths: Doubles) -> torch.Tensor:
         """Back project through triangles of these half widths, (n_tilts,)."""
@@ -86,17 +91,26 @@ class TritonBackend(TorchBackend):
 
     def back_project(self, rays: Rays, y: torch.Tensor) -> torch.Tensor:
         """`adjoint` without gradients."""
-        return self._gather(rays, y, tabulate(rays, y.device)["half_widths"])
+        return self._gather(rays, y, tabulate(rays, y.device).arrays["half_widths"])
 
     def smear(self, rays: Rays, y: torch.Tensor) -> torch.Tensor:
         """Back project a sinogram by linear interpolation, where no gradient is wanted."""
-        return self._gather(rays, y, tabulate(rays, y.device)["ones"])
+        return self._gather(rays, y, tabulate(rays, y.device).arrays["ones"])
 
     def weigh_residual(
-        self, rays: Rays, x: torch.Tensor, measured: torch.Tensor, row_weights: torch.Tensor
+        self,
+        rays: Rays,
+        x: torch.Tensor,
+        measured: torch.Tensor,
+        row_weights: torch.Tensor,
+        out: torch.Tensor | None = None,
     ) -> torch.Tensor:
         """``row_weights * (measured - A x)`` in one pass; see `TorchBackend`."""
-        return _project(rays, x, (measured, row_weights), self._tiles_for(x))
+        if out is None:
+            out = torch.empty(measured.shape, dtype=torch.float32, device=x.device)
+        finish = Finish("RESIDUAL", _prepare(measured), _prepare(row_weights))
+        _project(rays, x, out, finish, self._tiles_for(x))
+        return out
 
     def descend_(
         self,
@@ -107,12 +121,47 @@ class TritonBackend(TorchBackend):
         lowest: float,
     ) -> None:
         """``x = max(x + voxel_weights * A.T y, lowest)`` in one pass; see `TorchBackend`."""
-        half_widths = tabulate(rays, x.device)["half_widths"]
+        half_widths = tabulate(rays, x.device).arrays["half_widths"]
         _back_project(rays, y, half_widths, x, (voxel_weights, lowest), self._tiles_for(y))
 
-    def find_tvm_kernel(self) -> TvmKernel:
-        """Return the kernel that does what `torch_backend.descend_tvm` does."""
-        return descend_tvm
+    def count_slots(self, rays: Rays, x: torch.Tensor) -> int:
+        """Programs of a projection that add squares up for the same slices."""
+        tiles = self._tiles_for(x)
+        n_groups = len(tabulate(rays, x.device).group_tilts(tiles.tilts)[0])
+        return n_groups * _count_blocks(rays.width, tiles.pixels)
+
+    def step_dual(self, rows: DualRows, x: torch.Tensor, squares: torch.Tensor) -> None:
+        """Update the dual variable of some rows; one pass, or two if the tilts share anything."""
+        shared = rows.common.shape[1] > 0
+        out = rows.ahead if shared else rows.change
+        finish = Finish(
+            "AHEAD" if shared else "CHANGE", rows.measured, rows.rates, rows.dual, squares
+        )
+        _project(rows.rays, x, out, finish, self._tiles_for(x))
+        if shared:
+            with _make_current(x.device):
+                hold_back_common(rows)
+
+    def back_project_into(self, rays: Rays, y: torch.Tensor, out: torch.Tensor) -> None:
+        """`adjoint` without gradients, into an array that is there."""
+        half_widths = tabulate(rays, y.device).arrays["half_widths"]
+        _back_project(rays, y, half_widths, out, None, self._tiles_for(y))
+
+    def descend_tvm(
+        self,
+        state: TvmState,
+        change: torch.Tensor,
+        radii: list[torch.Tensor],
+        sizes: TvmSizes,
+        out: list[torch.Tensor],
+    ) -> None:
+        """Take the step of total-variation minimisation on the volume in one pass."""
+        prior = state.priors[-1]
+        if len(state.fields) == (1 if prior is None else 2):
+            with _make_current(state.x.device):
+                descend_tvm(state, change, radii, sizes, out)
+        else:  # nothing but the difference from the prior counts
+            super().descend_tvm(state, change, radii, sizes, out)
 
     def _gather(self, rays: Rays, y: torch.Tensor, half_widths: torch.Tensor) -> torch.Tensor:
         shape = (rays.depth, rays.width, y.shape[2])
@@ -124,61 +173,92 @@ class TritonBackend(TorchBackend):
         return self.tiles or choose_tiles(array.shape[2])
 
 
-def _project(
-    rays: Rays,
-    x: torch.Tensor,
-    residual: tuple[torch.Tensor, torch.Tensor] | None,
-    tiles: Tiles,
-) -> torch.Tensor:
-    """Project; given (measured, row_weights), return the weighted residual instead."""
+@dataclass(frozen=True, eq=False)
+class Finish:
+    """What a projection is turned into before it is written; see `triton_kernels.project_rays`.
+
+    Attributes
+    ----------
+    kind : {"INTEGRALS", "RESIDUAL", "AHEAD", "CHANGE"}
+    measured : Tensor, float32, (n_tilts, width, n_slices), optional
+    weights : Tensor, float32, (n_tilts, width) or (n_tilts, width, 1), optional
+    dual : Tensor, float32, (n_tilts, width, n_slices), optional
+        Updated with "CHANGE".
+    squares : Tensor, float32, (n_slots, n_slices), optional
+        Takes up what each slice leaves unexplained.
+    """
+
+    kind: str
+    measured: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
+    dual: torch.Tensor | None = None
+    squares: torch.Tensor | None = None
+
+
+PLAIN = Finish("INTEGRALS")
+#: As the kernel knows them.
+KINDS = {
+    name: getattr(triton_kernels, name).value
+    for name in ("INTEGRALS", "RESIDUAL", "AHEAD", "CHANGE")
+}
+
+
+def _project(rays: Rays, x: torch.Tensor, out: torch.Tensor, finish: Finish, tiles: Tiles) -> None:
+    """Project into `out`, or write what the finish makes of it."""
     n_slices = x.shape[2]
     rows = (rays.n_tilts, rays.width)
     _expect(x, (rays.depth, rays.width, n_slices))
+    _expect(out, (*rows, n_slices))
     x = _prepare(x)
-    out = torch.empty((*rows, n_slices), dtype=torch.float32, device=x.device)
-    measured = row_weights = out  # not read
-    if residual is not None:
-        measured, row_weights = (_prepare(array) for array in residual)
-        _expect(measured, (*rows, n_slices))
-        _expect(row_weights, (*rows, 1))
-    table = tabulate(rays, x.device)
+    for array in (finish.measured, finish.dual):
+        if array is not None:
+            _expect(array, (*rows, n_slices))
+    if finish.weights is not None:
+        _expect(finish.weights, (*rows, 1) if finish.weights.ndim == 3 else rows)
+    for array in (out, finish.measured, finish.weights, finish.dual, finish.squares):
+        if array is not None and (array.dtype != torch.float32 or not array.is_contiguous()):
+            raise ValueError("the kernel reads and writes contiguous float32 only")
+    tables = tabulate(rays, x.device)
+    table = tables.arrays
+    tilts, n_shallow = tables.group_tilts(tiles.tilts)
     unit = _choose_unit(n_slices)
-    n_units = n_slices // unit
-    along_z = (rays.depth, rays.width, rays.width * n_units, n_units)
-    along_x = (rays.width, rays.depth, n_units, rays.width * n_units)
+    grid = (
+        _count_blocks(rays.width, tiles.pixels),
+        len(tilts),
+        _count_blocks(n_slices, tiles.slices),
+    )
+    if finish.squares is not None:
+        _expect(finish.squares, (max(finish.squares.shape[0], grid[0] * grid[1]), n_slices))
+
+    def given(array: torch.Tensor | None) -> torch.Tensor:
+        return out if array is None else array  # not read
+
     with _make_current(x.device):
-        for tilts, lie in ((table["shallow"], along_z), (table["steep"], along_x)):
-            if not tilts.numel():
-                continue
-            grid = (
-                _count_blocks(rays.width, tiles.pixels),
-                _count_blocks(len(tilts), tiles.tilts),
-                _count_blocks(n_slices, tiles.slices),
-            )
-            project_rays[grid](
-                x,
-                out,
-                table["ray_starts"],
-                table["slopes"],
-                table["shifts"],
-                tilts,
-                measured,
-                row_weights,
-                *lie,
-                len(tilts),
-                rays.width,
-                n_units,
-                RESIDUAL=residual is not None,
-                UNIT=unit,
-                EVEN=n_slices % tiles.slices == 0,
-                WIDE=x.numel() >= FAR,
-                TILTS=tiles.tilts,
-                PIXELS=tiles.pixels,
-                LANES=tiles.lanes,
-                TWICE=tiles.slices > tiles.lanes,
-                num_warps=tiles.warps,
-            )
-    return out
+        project_rays[grid](
+            x,
+            out,
+            table["ray_starts"],
+            table["slopes"],
+            table["shifts"],
+            tilts,
+            given(finish.measured),
+            given(finish.weights),
+            given(finish.dual),
+            given(finish.squares),
+            rays.depth,
+            rays.width,
+            n_shallow,
+            n_slices // unit,
+            KIND=KINDS[finish.kind],
+            UNIT=unit,
+            EVEN=n_slices % tiles.slices == 0,
+            WIDE=x.numel() >= FAR,
+            TILTS=tiles.tilts,
+            PIXELS=tiles.pixels,
+            LANES=tiles.lanes,
+            TWICE=tiles.slices > tiles.lanes,
+            num_warps=tiles.warps,
+        )
 
 
 def _back_project(
@@ -201,7 +281,7 @@ def _back_project(
         _expect(voxel_weights, (*voxels, 1))
     if out.dtype != torch.float32 or not out.is_contiguous():
         raise ValueError("a volume is updated in place only if it is float32 and contiguous")
-    table = tabulate(rays, y.device)
+    table = tabulate(rays, y.device).arrays
     grid = (
         _count_blocks(rays.width, tiles.by_x),
         _count_blocks(rays.depth, tiles.by_z),
@@ -257,32 +337,72 @@ def _make_current(device: torch.device) -> Any:
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
+class Tables:
+    """Numbers of each tilt, on the device.
+
+    Attributes
+    ----------
+    arrays : dict of str to Tensor, (n_tilts,)
+        By name, as the kernels know them.
+    """
+
+    def __init__(self, rays: Rays, device: torch.device) -> None:
+        self.device = device
+        self.is_steep = np.abs(rays.sines) > np.abs(rays.cosines)
+        along = np.where(self.is_steep, rays.cosines, rays.sines)
+        across = np.where(self.is_steep, rays.sines, rays.cosines)
+        rows = np.where(self.is_steep, centre(rays.width), centre(rays.depth))
+        columns = np.where(self.is_steep, centre(rays.depth), centre(rays.width))
+        slopes, shifts = 1.0 / across, along / across
+        self.arrays = self._put(
+            slopes=slopes,
+            shifts=shifts,
+            ray_starts=columns - rays.axis_u * slopes + rows * shifts,
+            cosines=rays.cosines,
+            sines=rays.sines,
+            half_widths=rays.half_widths,
+            ones=np.ones(rays.n_tilts),
+            voxel_starts=rays.axis_u
+            - centre(rays.depth) * rays.sines
+            - centre(rays.width) * rays.cosines,
+        )
+        self._groups: dict[int, tuple[torch.Tensor, int]] = {}
+
+    def group_tilts(self, size: int) -> tuple[torch.Tensor, int]:
+        """Groups of so many shallow or steep tilts, (n_groups, size), and how many are shallow.
+
+        A group that is not full repeats its last tilt as the complement, for no one to write it.
+        """
+        if size not in self._groups:
+            groups = []
+            for kind in (~self.is_steep, self.is_steep):
+                tilts = np.flatnonzero(kind)
+                n = _count_blocks(tilts.size, size)
+                filled = np.full(n * size, -1 - tilts[-1] if n else 0, np.int32)
+                filled[: tilts.size] = tilts
+                groups.append(filled.reshape(n, size))
+            table = torch.tensor(np.concatenate(groups), device=self.device)
+            self._groups[size] = table, len(groups[0])
+        return self._groups[size]
+
+    def _put(self, **arrays: NDArray[Any]) -> dict[str, torch.Tensor]:
+        return {name: torch.tensor(a, device=self.device) for name, a in arrays.items()}
+
+
+#: Of geometries that are in use: what a graph of launches reads lives as long as its rays do.
+_IN_USE: WeakKeyDictionary[Rays, dict[torch.device, Tables]] = WeakKeyDictionary()
+
+
 def tabulate(rays: Rays, device: torch.device) -> Tables:
     """Numbers of each tilt, on the device; copied there once for each geometry."""
-    directions = np.stack([rays.cosines, rays.sines, rays.axis_u]).tobytes()
-    return _tabulate(directions, rays.width, rays.depth, device)
+    there = _IN_USE.setdefault(rays, {})
+    if device not in there:
+        directions = np.stack([rays.cosines, rays.sines, rays.axis_u]).tobytes()
+        there[device] = _tabulate(directions, rays.width, rays.depth, device)
+    return there[device]
 
 
 @lru_cache(maxsize=256)  # SART has an operator for every few tilts, and a loss makes one a step
 def _tabulate(directions: bytes, width: int, depth: int, device: torch.device) -> Tables:
     cosines, sines, axis_u = np.frombuffer(directions).reshape(3, -1)
-    rays = Rays(cosines, sines, width, depth, axis_u)
-    steep = np.abs(sines) > np.abs(cosines)
-    along = np.where(steep, cosines, sines)
-    across = np.where(steep, sines, cosines)
-    rows = np.where(steep, centre(width), centre(depth))
-    columns = np.where(steep, centre(depth), centre(width))
-    slopes, shifts = 1.0 / across, along / across
-    arrays = {
-        "slopes": slopes,
-        "shifts": shifts,
-        "ray_starts": columns - axis_u * slopes + rows * shifts,
-        "shallow": np.flatnonzero(~steep).astype(np.int32),
-        "steep": np.flatnonzero(steep).astype(np.int32),
-        "cosines": cosines,
-        "sines": sines,
-        "half_widths": rays.half_widths,
-        "ones": np.ones(rays.n_tilts),
-        "voxel_starts": axis_u - centre(depth) * sines - centre(width) * cosines,
-    }
-    return {name: torch.tensor(a, device=device) for name, a in arrays.items()}
+    return Tables(Rays(cosines, sines, width, depth, axis_u), device)

@@ -16,6 +16,8 @@ from .triton_library import tl, triton
 
 #: Rows between two float64 positions of the forward projection.
 ROWS = tl.constexpr(64)
+#: What a projection is turned into before it is written (`store_rays`).
+INTEGRALS, RESIDUAL, AHEAD, CHANGE = (tl.constexpr(kind) for kind in range(4))
 
 
 @triton.jit
@@ -56,14 +58,27 @@ def add_taps(
 
 @triton.jit
 def store_rays(
-    total, out, measured, row_weights, ray, inside, lanes, n_slices, RESIDUAL: tl.constexpr
-):
-    """Write path integrals, or the weighted residual."""
-    stored = inside[:, None] & (lanes < n_slices)[None, :]
+    total, out, measured, weights, dual, squares, slot, ray, inside, lanes, n_slices,
+    KIND: tl.constexpr,
+):  # fmt: skip
+    """Write path integrals, or what a solver makes of them; see `project_rays`."""
+    exists = (lanes < n_slices)[None, :]
+    stored = inside[:, None] & exists
     at = (ray * n_slices)[:, None] + lanes[None, :]
-    if RESIDUAL:
-        weight = tl.load(row_weights + ray, mask=inside, other=0.0)
+    if KIND == RESIDUAL:
+        weight = tl.load(weights + ray, mask=inside, other=0.0)
         total = weight[:, None] * (tl.load(measured + at, mask=stored, other=0.0) - total)
+    if KIND >= AHEAD:
+        total = tl.where(stored, total - tl.load(measured + at, mask=stored, other=0.0), 0.0)
+        # A slot for each program, so that none waits for another and sums are repeatable.
+        sums = squares + slot * n_slices + lanes
+        before = tl.load(sums, mask=lanes < n_slices, other=0.0)
+        tl.store(sums, before + tl.sum(total * total, axis=0), mask=lanes < n_slices)
+        old = tl.load(dual + at, mask=stored, other=0.0)
+        total -= old
+        if KIND == CHANGE:
+            total *= tl.load(weights + ray, mask=inside, other=0.0)[:, None]
+            tl.store(dual + at, old + total, mask=stored)
     tl.store(out + at, total, mask=stored)
 
 
@@ -90,15 +105,14 @@ def project_rays(
     shifts,
     tilts,
     measured,
-    row_weights,
-    n_rows,
-    n_across,
-    row_stride,
-    stride,
-    n_tilts,
+    weights,
+    dual,
+    squares,
+    depth,
     width,
+    n_shallow,
     n_units,
-    RESIDUAL: tl.constexpr,
+    KIND: tl.constexpr,
     UNIT: tl.constexpr,
     EVEN: tl.constexpr,
     WIDE: tl.constexpr,
@@ -109,9 +123,9 @@ def project_rays(
 ):
     """Sum the rays of a few tilts through every row they cross (Joseph's method).
 
-    Rows are of constant z for shallow tilts and of constant x for steep ones: one launch each, with
-    the axes exchanged. Rays of neighbouring tilts at one detector pixel run close to each other, so
-    a program takes a few tilts and finds most samples in the first-level cache.
+    Rows are of constant z for shallow tilts and of constant x for steep ones, so that a program
+    takes tilts of one kind. Rays of neighbouring tilts at one detector pixel run close to each
+    other: it takes a few, and finds most samples in the first-level cache.
 
     Grid: (detector tiles, groups of tilts, slice blocks), so that the programs that run together
     read the same rows of the same slices.
@@ -121,16 +135,26 @@ def project_rays(
     volume : float32, (depth, width, n_slices)
         Contiguous.
     out : float32, (all tilts, width, n_slices)
-        Path integrals in voxels; with RESIDUAL ``row_weights * (measured - path integrals)``.
+        By KIND: path integrals in voxels (INTEGRALS), ``weights * (measured - path integrals)``
+        (RESIDUAL), ``path integrals - measured - dual`` (AHEAD), or `weights` times that, which is
+        also added to `dual` (CHANGE).
     starts, slopes, shifts : float64, (all tilts,)
         The ray at detector index u meets row r at ``start + u slope - r shift``.
-    tilts : int32, (n_tilts,)
-        Indices of the tilts of this launch.
-    measured, row_weights : float32, (all tilts, width, n_slices) and (all tilts, width)
-        Read with RESIDUAL only.
+    tilts : int32, (n_groups, TILTS)
+        Indices of the tilts of each group; those below zero, of which it has the complement, only
+        fill a group up.
+    measured, weights : float32, (all tilts, width, n_slices) and (all tilts, width)
+        Read as KIND says.
+    dual : float32, (all tilts, width, n_slices)
+        With AHEAD and CHANGE: the data's dual variable.
+    squares : float32, (slots, n_slices)
+        With AHEAD and CHANGE: takes up the squares of ``path integrals - measured``, in a slot for
+        each of the grid's (groups, detector tiles).
+    n_shallow : int
+        How many of the groups are of shallow tilts; they come first.
     n_units, UNIT : int
         The product is the number of slices. Known to be a multiple of four, they are loaded four at
-        once. The strides count units, too.
+        once.
     WIDE : bool
         Whether the volume holds more samples than 32-bit offsets reach.
     LANES, TWICE : int, bool
@@ -138,16 +162,20 @@ def project_rays(
     """
     n_slices = n_units * UNIT
     ray = tl.arange(0, TILTS * PIXELS)
-    nth = tl.program_id(1) * TILTS + ray // PIXELS
+    group = tl.program_id(1)
+    is_steep = group >= n_shallow
+    n_rows, n_across = tl.where(is_steep, width, depth), tl.where(is_steep, depth, width)
+    named = tl.load(tilts + group * TILTS + ray // PIXELS)
+    tilt = tl.where(named < 0, -1 - named, named)
     u = tl.program_id(0) * PIXELS + ray % PIXELS
-    inside = (nth < n_tilts) & (u < width)
-    tilt = tl.load(tilts + tl.minimum(nth, n_tilts - 1))
+    inside = (named >= 0) & (u < width)
     lanes = tl.program_id(2) * (LANES * 2 if TWICE else LANES) + tl.arange(0, LANES)
     beyond = lanes + LANES
     shift = tl.load(shifts + tilt).to(tl.float32)
-    row_stride = tl.cast(row_stride, tl.int64) * UNIT
+    row_stride = tl.where(is_steep, n_units, width * n_units).to(tl.int64) * UNIT
+    stride = tl.where(is_steep, width * n_units, n_units)
     if WIDE:
-        stride = tl.cast(stride, tl.int64)
+        stride = stride.to(tl.int64)
     stride *= UNIT
     total = tl.zeros((TILTS * PIXELS, LANES), tl.float32)
     other = total
@@ -168,11 +196,16 @@ def project_rays(
             )  # fmt: skip
     length = tl.abs(tl.load(slopes + tilt)).to(tl.float32)[:, None]
     place = tilt.to(tl.int64) * width + u
-    store_rays(total * length, out, measured, row_weights, place, inside, lanes, n_slices, RESIDUAL)
+    slot = group * tl.num_programs(0) + tl.program_id(0)
+    store_rays(
+        total * length, out, measured, weights, dual, squares, slot, place, inside, lanes,
+        n_slices, KIND,
+    )  # fmt: skip
     if TWICE:
         store_rays(
-            other * length, out, measured, row_weights, place, inside, beyond, n_slices, RESIDUAL
-        )
+            other * length, out, measured, weights, dual, squares, slot, place, inside, beyond,
+            n_slices, KIND,
+        )  # fmt: skip
 
 
 @triton.jit

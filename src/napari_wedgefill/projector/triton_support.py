@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 
@@ -11,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .backend import Rays
-from .torch_backend import TorchBackend, TvmSizes, TvmState, descend_tvm
+from .torch_backend import TorchBackend
+from .torch_tvm import DualRows, TvmSizes, TvmState
 
 
 @cache
@@ -61,17 +61,28 @@ def _try_kernels(device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     x, y = draw(19, 24, 5), draw(5, 24, 5)
     yield ours.project(rays, x), plain.project(rays, x)
     yield ours.back_project(rays, y), plain.back_project(rays, y)
-    kernel = ours.find_tvm_kernel()
+    for n_common in (0, 2):
+        found = []
+        for backend in (ours, plain):
+            made.manual_seed(n_common)
+            rates, common = draw(5, 24), draw(5, n_common, 24)
+            ahead, change = draw(2, 5, 24, 5)
+            rows = DualRows(rays, draw(5, 24, 5), draw(5, 24, 5), rates, common, ahead, change)
+            squares = torch.zeros((backend.count_slots(rays, draw(19, 24, 5)), 5), device=device)
+            backend.step_dual(rows, x, squares)
+            found.append((rows.change, rows.dual, squares.sum(0)))
+        yield from zip(*found, strict=True)
     for n_fields in (1, 2):
-        x, prior, slope, change = (draw(5, 9, 5) for _ in range(4))
-        fields = [draw(2, 5, 9, 5) - 0.5 for _ in range(n_fields)]
+        x, prior, slope, change = (draw(3, 9, 5) for _ in range(4))
+        fields = [draw(2, 3, 9, 5) - 0.5 for _ in range(n_fields)]
         for field in fields:  # as it is wherever a solver began: nothing leaves the volume
             field[0, -1], field[1, :, -1] = 0.0, 0.0
-        sizes = TvmSizes(0.1 * draw(5, 9, 1), sigma=0.4, boost=2.0, lowest=0.0)
+        sizes = TvmSizes(0.1 * draw(3, 9, 1), sigma=0.4, boost=2.0, lowest=0.0)
         radii = [0.5 * draw(5) for _ in range(n_fields)]
-        state = TvmState(x, fields, slope, [None, prior][:n_fields])
-        out = [torch.empty_like(v) for v in (x, *fields)]
-        kept = slope.clone()
-        kernel(replace(state, slope=kept), change, radii, sizes, out)
-        descend_tvm(state, change, radii, sizes)
-        yield from zip((*out, kept), (x, *fields, slope), strict=True)
+        stepped = []
+        for backend in (ours, plain):
+            state = TvmState(x, fields, slope.clone(), [None, prior][:n_fields])
+            out = [torch.empty_like(v) for v in (x, *fields)]
+            backend.descend_tvm(state, change.clone(), radii, sizes, out)
+            stepped.append((*out, state.slope))
+        yield from zip(*stepped, strict=True)

@@ -1,6 +1,6 @@
-"""A step of total-variation minimisation on a GPU, each volume read and written once.
+"""Steps of total-variation minimisation on a GPU, each array read and written once.
 
-Operation by operation in torch, such a step would cross the GPU's memory many times. The
+Operation by operation in torch, the step on the volume would cross the GPU's memory many times. The
 dual field of a voxel's neighbours is worked out anew rather than passed on, and what is new goes
 to another array than what is old, so that no program waits for another.
 """
@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import torch
 
-from .torch_backend import TvmSizes, TvmState
+from .torch_tvm import DualRows, TvmSizes, TvmState
 from .triton_library import tl, triton
 
 #: Voxels along x that a program does in turn; each hands its dual field to the next.
 COLUMNS = 8
 #: Most neighbouring slices of a program, four a thread.
 MOST_LANES = 512
+#: Of `hold_back`: detector pixels that are taken together, neighbouring slices of a program, its
+#: groups of 32 threads, and the least that the factors of a product may measure.
+PIXELS, SHARED_LANES, SHARED_WARPS, LEAST = 32, 32, 4, 16
 
 
 @triton.jit
@@ -143,7 +146,7 @@ def descend_tvm(
     sizes: TvmSizes,
     out: list[torch.Tensor],
 ) -> None:
-    """Do what `torch_backend.descend_tvm` does, each volume read and written once.
+    """Do what `torch_tvm.descend_tvm` does, each volume read and written once.
 
     Parameters
     ----------
@@ -167,6 +170,68 @@ def descend_tvm(
         radii[0], radii[-1], out[0], out[1], out[-1],
         sizes.sigma, sizes.boost, sizes.lowest, depth, width, n_slices,
         PRIOR=prior is not None, COLUMNS=COLUMNS, LANES=lanes, num_warps=choose_warps(lanes),
+    )  # fmt: skip
+
+
+@triton.jit
+def hold_back(
+    ahead, change, dual, rates, common, n_common, width, n_slices,
+    COMMON: tl.constexpr, PIXELS: tl.constexpr, LANES: tl.constexpr,
+):  # fmt: skip
+    """Change of the dual variable of a tilt: ``(diag(rates) - C.T C) ahead``; see `DualStep`.
+
+    Grid: (tilts, slice blocks). What goes along the rows of C is summed over the detector first.
+    """
+    tilt = tl.program_id(0).to(tl.int64)
+    lanes = tl.program_id(1) * LANES + tl.arange(0, LANES)
+    k = tl.arange(0, COMMON)
+    along = tl.zeros((COMMON, LANES), tl.float32)
+    for first in range(0, width, PIXELS):
+        u = first + tl.arange(0, PIXELS)
+        inside = (u < width)[:, None] & (lanes < n_slices)[None, :]
+        at = ((tilt * width + u) * n_slices)[:, None] + lanes[None, :]
+        rows = common + ((tilt * n_common + k) * width)[:, None] + u[None, :]
+        is_there = (k < n_common)[:, None] & (u < width)[None, :]
+        along += tl.dot(
+            tl.load(rows, mask=is_there, other=0.0),
+            tl.load(ahead + at, mask=inside, other=0.0),
+            input_precision="ieee",
+        )
+    for first in range(0, width, PIXELS):
+        u = first + tl.arange(0, PIXELS)
+        inside = (u < width)[:, None] & (lanes < n_slices)[None, :]
+        at = ((tilt * width + u) * n_slices)[:, None] + lanes[None, :]
+        columns = common + ((tilt * n_common + k) * width)[None, :] + u[:, None]
+        is_there = (k < n_common)[None, :] & (u < width)[:, None]
+        held = tl.dot(tl.load(columns, mask=is_there, other=0.0), along, input_precision="ieee")
+        rate = tl.load(rates + tilt * width + u, mask=u < width, other=0.0)[:, None]
+        moved = rate * tl.load(ahead + at, mask=inside, other=0.0) - held
+        tl.store(change + at, moved, mask=inside)
+        tl.store(dual + at, tl.load(dual + at, mask=inside, other=0.0) + moved, mask=inside)
+
+
+def hold_back_common(rows: DualRows) -> None:
+    """From what rows are ahead, find the change of their dual variable, and take the step.
+
+    Parameters
+    ----------
+    rows : DualRows
+        `change` and `dual` are updated.
+    """
+    n_tilts, width, n_slices = rows.ahead.shape
+    n_common = rows.common.shape[1]
+    for array in (rows.ahead, rows.change, rows.dual, rows.rates, rows.common):
+        if array.dtype != torch.float32 or not array.is_contiguous():
+            raise ValueError("the kernel reads contiguous float32 only")
+    if rows.rates.shape != (n_tilts, width) or rows.common.shape != (n_tilts, n_common, width):
+        raise ValueError(f"a preconditioner of {n_tilts} tilts of {width} pixels was expected")
+    if rows.change.shape != rows.ahead.shape or rows.dual.shape != rows.ahead.shape:
+        raise ValueError(f"rows of shape {tuple(rows.ahead.shape)} were expected")
+    grid = (n_tilts, -(-n_slices // SHARED_LANES))
+    hold_back[grid](
+        rows.ahead, rows.change, rows.dual, rows.rates, rows.common, n_common, width, n_slices,
+        COMMON=max(LEAST, 1 << (n_common - 1).bit_length()), PIXELS=PIXELS, LANES=SHARED_LANES,
+        num_warps=SHARED_WARPS,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -199,16 +200,10 @@ def iter_tvm(
     backend = beam.backend_for(sinogram)
     xp = backend.xp
     level = rms(sinogram if x0 is None else sinogram - beam(x0), beside)
-    groups = spread_steps(beam.n_tilts)
-    rise = min(1.0, RISE * len(groups))
+    steps = plan_steps(beam, options.balance, options.faster)
+    rise = min(1.0, RISE * len(steps))
     if n_sweeps is None:
-        n_sweeps = -(-options.n_steps // len(groups))
-    steps = []
-    for tilts in groups:
-        some = beam.subset(tilts)
-        steps.append(
-            DualStep(tilts, some.rays, *precondition_dual(some, options.balance, options.faster))
-        )
+        n_sweeps = -(-options.n_steps // len(steps))
     # Row and column sums of |A| stacked on the gradient (2 a row, 4 a column); with a prior there
     # are two gradients, and each takes half the step.
     unit = scale_gradient(beam)
@@ -234,6 +229,16 @@ def iter_tvm(
         unexplained = _take_root(squares, sinogram, beside)
         level = xp.minimum(unexplained, level ** (1 - rise) * unexplained**rise)
         yield Sweep(sweep + 1, n_sweeps, solver.x)
+
+
+@lru_cache(maxsize=8)  # every slab, and every consistency of it, takes the same steps
+def plan_steps(beam: ParallelBeam, balance: float, faster: float) -> tuple[DualStep, ...]:
+    """Return the steps of a sweep; parameters as `precondition_dual`."""
+    steps = []
+    for tilts in spread_steps(beam.n_tilts):
+        some = beam.subset(tilts)
+        steps.append(DualStep(tilts, some.rays, *precondition_dual(some, balance, faster)))
+    return tuple(steps)
 
 
 def scale_gradient(beam: ParallelBeam) -> float:

@@ -130,7 +130,7 @@ def draw_noise(rng: np.random.Generator) -> dict[str, float]:
     if rng.random() < 1 / 3:
         return {"electrons": np.inf, "readout": 0.0, "background": 0.0}
     return {
-        "electrons": float(np.exp(rng.uniform(np.log(40), np.log(3000)))),
+        "electrons": float(np.exp(rng.uniform(np.log(10), np.log(3000)))),
         "readout": float(rng.choice([0.0, 0.01, 0.03])),
         "background": float(rng.normal(0, 0.01)) if rng.random() < 0.5 else 0.0,
     }

@@ -6,7 +6,7 @@ volumes give many different objects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from .frames import Coordinates, Floats, rotation
-from .phantoms import FAMILIES, Family
+from .phantoms import Family
 
 #: Voxels along the longest edge that a volume is averaged down to: what the training grid resolves.
 LONGEST = 192
@@ -170,11 +170,13 @@ def read_objects(paths: Sequence[Path], empty: float | None = None) -> tuple[Flo
     return tuple(to_density(read_volume(file).data, file.name, empty) for file in files)
 
 
-def add_family(own: Family, share: float) -> dict[str, Family]:
-    """Return the built-in families and `own`, which is drawn with the probability `share`.
+def add_family(families: Mapping[str, Family], own: Family, share: float) -> dict[str, Family]:
+    """Return families and `own`, which is drawn with the probability `share`.
 
     Parameters
     ----------
+    families : mapping of str to callable
+        Those to add to, at least one.
     own : callable
         The family to add.
     share : float
@@ -182,5 +184,5 @@ def add_family(own: Family, share: float) -> dict[str, Family]:
     """
     if share >= 1:
         return {"own": own}
-    n_own = max(1, round(len(FAMILIES) * share / (1 - share)))
-    return FAMILIES | {f"own {k}": own for k in range(n_own)}
+    n_own = max(1, round(len(families) * share / (1 - share)))
+    return {**families, **{f"own {k}": own for k in range(n_own)}}

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from .crystals import atomic_film, crystallite, glass, suspension, twinned
 from .frames import (
     Coordinates,
     Floats,
@@ -309,10 +310,11 @@ FAMILIES: dict[str, Family] = {
     for f in (
         ellipsoids, core_shell, faceted, porous, needle, fibres,
         gyroid, lattice, smooth, grains, device, film, matrix, foam, spinodal, crowd,
+        crystallite, twinned, glass, atomic_film, suspension,
     )
 }  # fmt: skip
 #: Families whose objects leave the field of view across the tilt axis.
-EXTENDED = ("film", "matrix")
+EXTENDED = ("film", "matrix", "atomic_film", "suspension")
 
 
 def draw(rng: np.random.Generator, at: Coordinates, families: Mapping[str, Family]) -> Floats:

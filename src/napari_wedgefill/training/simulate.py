@@ -156,6 +156,14 @@ def make_parser() -> argparse.ArgumentParser:
         default="all",
         help="turn your objects in all directions, or about the tilt axis (y) only (all)",
     )
+    made.add_argument(
+        "--families",
+        nargs="+",
+        choices=list(FAMILIES),
+        default=list(FAMILIES),
+        metavar="NAME",
+        help="built-in families to draw from: " + ", ".join(FAMILIES) + " (all)",
+    )
     made.add_argument("--empty", type=float, help="intensity of the volumes around the object")
     budget = made.add_mutually_exclusive_group(required=True)
     budget.add_argument("--groups", type=int, help="stop at this many groups of 64 slices")
@@ -178,12 +186,12 @@ def main(arguments: list[str] | None = None) -> None:
         )
     if not (given.groups or given.minutes or 0) > 0:
         raise WedgefillError("There is nothing to simulate; give --groups or --minutes above 0.")
-    families = FAMILIES
+    families: Mapping[str, Family] = {name: FAMILIES[name] for name in given.families}
     if given.objects:
         volumes = read_objects(given.objects, given.empty)
         print(f"{len(volumes)} volumes read", flush=True)
         own = OwnObjects(volumes, turn_all_ways=given.turn == "all")
-        families = add_family(own, given.share)
+        families = add_family(families, own, given.share)
     given.data.mkdir(parents=True, exist_ok=True)
     start, done = time.monotonic(), 0
     while done < given.groups if given.groups else time.monotonic() < start + 60 * given.minutes:
