@@ -59,7 +59,7 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
         settings[name] = paths_from_json(now, name)
     if "--model" in given:
         settings["model"] = args.model
-    for name in ("methods", "slices"):
+    for name in ("methods", "slices", "planes"):
         settings[name] = settings[name] and tuple(settings[name])
     if (report.get("model") or {}).get("provider") == "CPUExecutionProvider":
         settings["device"] = "cpu"  # what "auto" came to
