@@ -165,6 +165,6 @@ def check_planes(name: str, planes: tuple[int, int], depth: int) -> None:
     start, stop = planes
     if not 0 <= start < stop <= depth:
         raise WedgefillError(
-            f"{name}: planes {start}:{stop} were asked for, but there are {depth} along the beam "
+            f"{name}: planes {start}:{stop} were asked for, but it has {depth} along the beam "
             f"(z); choose 0 <= start < stop <= {depth}."
         )

@@ -258,5 +258,7 @@ def test_only_some_planes_are_kept_of_what_the_whole_run_computes(events, tmp_pa
 
 def test_planes_outside_the_volume_are_refused_before_anything_is_computed(series):
     options = RunOptions(FillOptions(methods=("wbp",)), planes=(20, 30))
-    with pytest.raises(WedgefillError, match=r"block: planes 20:30 .* 24 along the beam .*<= 24"):
+    with pytest.raises(
+        WedgefillError, match=r"block: planes 20:30 .* it has 24 along the beam .*<= 24"
+    ):
         next(iter_run(series, options))
