@@ -53,7 +53,8 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
         )
     report = read_report(args.from_report)
     names = [name for name, field in Settings.model_fields.items() if not field.exclude]
-    settings = {name: report["settings"][name] for name in names}
+    # What older reports do not know, such as planes, was not asked for.
+    settings = {name: report["settings"].get(name) for name in names}
     for name in PATHS:
         now = getattr(args, name) or settings[name]
         settings[name] = paths_from_json(now, name)

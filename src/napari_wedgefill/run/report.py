@@ -131,7 +131,6 @@ def read_report(path: Path) -> dict[str, Any]:
     if "whole_field" not in plain["settings"]:
         # Older runs filled the whole field, unless a box was asked for.
         plain["settings"]["whole_field"] = not described.settings.box
-    plain["settings"].setdefault("planes", None)  # older runs kept them all
     return plain
 
 
