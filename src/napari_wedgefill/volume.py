@@ -138,11 +138,7 @@ class Volume:
             If there are no such planes.
         """
         depth = self.data.shape[0]
-        if not 0 <= start < stop <= depth:
-            raise WedgefillError(
-                f"{self.name}: planes {start}:{stop} were asked for, but it has {depth}; choose "
-                f"0 <= start < stop <= {depth}."
-            )
+        check_planes(self.name, (start, stop), depth)
         return replace(
             self,
             data=self.data[start:stop],
@@ -162,3 +158,13 @@ class Volume:
     def from_solver(cls, x: NDArray[np.float32], **fields: Any) -> Volume:
         """Build from the solvers' layout ``(z, x, y)``."""
         return cls(np.ascontiguousarray(x.transpose(0, 2, 1), dtype=np.float32), **fields)
+
+
+def check_planes(name: str, planes: tuple[int, int], depth: int) -> None:
+    """Raise `WedgefillError` if what is called `name`, `depth` planes of it, has no such planes."""
+    start, stop = planes
+    if not 0 <= start < stop <= depth:
+        raise WedgefillError(
+            f"{name}: planes {start}:{stop} were asked for, but it has {depth} along the beam "
+            f"(z); choose 0 <= start < stop <= {depth}."
+        )

@@ -154,6 +154,7 @@ def test_a_folder_that_holds_its_own_results_is_looked_through_without_them(
         ("file,align\ntiny.mrc,perhaps\n", "line 2: column align: 'perhaps' is neither yes nor no"),
         ("file,bin\ntiny.mrc,64\n", "line 2: "),
         ("file,slices\ntiny.mrc,0:99\n", "line 2: "),
+        ("file,planes\ntiny.mrc,0:99\n", "line 2: "),
         ("file,methods\ntiny.mrc,magic\n", "line 2: "),
         ("file,methods,model\ntiny.mrc,gan,enormous\n", "line 2: "),
         ("file,angles\ntiny.mrc,nowhere.tlt\n", "line 2: "),

@@ -262,9 +262,24 @@ def test_the_box_is_said_undone_and_repeated_as_it_was(wedgefill, tmp_path):
     assert reports["box"]["box"]["z"] == [16, 144]
     assert reports["whole"]["box"] is None
     assert reports["box"]["sha256"] != reports["whole"]["sha256"]
-    del reports["whole"]["settings"]["whole_field"]
+    del reports["whole"]["settings"]["whole_field"], reports["whole"]["settings"]["planes"]
     (tmp_path / "older.json").write_text(json.dumps(reports["whole"]))
     for report in (tmp_path / "box", tmp_path / "older.json"):
         again = tmp_path / f"{report.stem} again"
         ran = wedgefill("fill", "--from-report", report, "-o", again)
         assert "Repeated: all 1 volumes" in ran.out + ran.err
+
+
+def test_planes_are_kept_in_their_place_and_repeated(wedgefill, tiny_path, tmp_path):
+    whole, thin, again = (tmp_path / name for name in ("whole", "thin", "again"))
+    assert wedgefill("fill", tiny_path, "-o", whole, "--methods", "wbp").code == 0
+    ran = wedgefill("fill", tiny_path, "-o", thin, "--methods", "wbp", "--planes", "10:25")
+    assert ran.code == 0
+    volumes = [read_volume(folder / "tiny_wbp.mrc") for folder in (whole, thin)]
+    np.testing.assert_array_equal(volumes[1].data, volumes[0].data[10:25])
+    assert volumes[1].first_plane == 10
+    ran = wedgefill("fill", "--from-report", thin, "-o", again)
+    assert "Repeated: all 1 volumes" in ran.err
+    ran = wedgefill("fill", tiny_path, "-o", tmp_path / "none", "--planes", "30:40")
+    assert "planes 30:40 were asked for, but it has 32 along the beam" in ran.complaint
+    assert not (tmp_path / "none").exists()

@@ -11,8 +11,10 @@ import pytest
 from napari_wedgefill import FillOptions, RunOptions, Session, TiltSeries, iter_run
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import MrcSink, read_volume
+from napari_wedgefill.methods import METHODS
 from napari_wedgefill.pipeline import session as sessions
 from napari_wedgefill.progress import Clock
+from napari_wedgefill.run import run as run_module
 from napari_wedgefill.run.events import (
     Aligned,
     ComparisonPicture,
@@ -216,3 +218,47 @@ class TestFolder:
         other = (where[0], replace(series, name="other"), *where[2:])
         with pytest.raises(WedgefillError, match=f"another series .{name}.*another folder"):
             next(iter_run_into(*other, overwrite=True))
+
+
+def test_only_some_planes_are_kept_of_what_the_whole_run_computes(events, tmp_path, monkeypatch):
+    """Volumes are crops of the whole ones to the byte; all that is measured is of the whole."""
+    (series,) = (event.series for event in events if isinstance(event, Aligned))
+    (trust,) = (event for event in events if isinstance(event, TrustMap))
+    judged = []
+
+    def repeat_trust_map(_series, _options, filled, **_):
+        judged.append(filled.data.shape)
+        yield trust
+
+    # The networks take long, and what they say of a volume is known from the whole run.
+    monkeypatch.setattr(run_module, "iter_trust_map", repeat_trust_map)
+    monkeypatch.setattr(run_module, "choose_learned", lambda _: METHODS["sart"])
+    fill = FillOptions(methods=("sart", "wbp"))
+    options = RunOptions(fill, trust=True, table=True, planes=(5, 12))
+    (source := tmp_path / "block.raw").write_bytes(b"as it was read")
+    thin = list(iter_run_into(tmp_path, series, options, Provenance(source)))
+    whole = {event.method: event.volume for event in events if isinstance(event, Finished)}
+    for name, volume in (("sart", whole["sart"]), ("wbp", whole["wbp"]), ("trust", trust.volume)):
+        written = read_volume(tmp_path / f"block_{name}.mrc")
+        assert written.data.tobytes() == volume.data[5:12].tobytes()
+        assert (written.first_plane, written.whole_depth) == (5, 24)
+    assert judged == [(24, 4, 24)]
+    (before,) = (event.report for event in events if isinstance(event, Done))
+    (after,) = (event.report for event in thin if isinstance(event, Done))
+    assert after["planes"] == [5, 12]
+    assert "planes" not in before
+    known = {row["figure"]: row for row in before["results"]["figures"]}
+    same = [
+        row["figure"]
+        for row in after["results"]["figures"]
+        if all(known.get(row["figure"], {}).get(what) == value for what, value in row.items())
+    ]
+    assert len(same) == len([row for row in after["results"]["figures"] if row["unit"] != "s"])
+
+
+def test_planes_outside_the_volume_are_refused_before_anything_is_computed(series):
+    options = RunOptions(FillOptions(methods=("wbp",)), planes=(20, 30))
+    with pytest.raises(
+        WedgefillError, match=r"block: planes 20:30 .* it has 24 along the beam .*<= 24"
+    ):
+        next(iter_run(series, options))

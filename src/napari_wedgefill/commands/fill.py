@@ -100,6 +100,12 @@ def add_check_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="leave out the quick check that says whether to believe the networks' volume",
     )
+    parser.add_argument(
+        "--planes",
+        type=read_range,
+        metavar="A:B",
+        help="keep only these planes of the volumes along the beam (z); they stay in their place",
+    )
 
 
 def add_method_arguments(parser: argparse.ArgumentParser) -> None:
@@ -184,6 +190,7 @@ def make_run_options(args: argparse.Namespace) -> RunOptions:
         table=args.table,
         picture=args.png,
         check=not args.no_check,
+        planes=args.planes,
     )
 
 

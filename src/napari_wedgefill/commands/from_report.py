@@ -53,13 +53,14 @@ def restore_arguments(args: argparse.Namespace) -> tuple[argparse.Namespace, dic
         )
     report = read_report(args.from_report)
     names = [name for name, field in Settings.model_fields.items() if not field.exclude]
-    settings = {name: report["settings"][name] for name in names}
+    # What older reports do not know, such as planes, was not asked for.
+    settings = {name: report["settings"].get(name) for name in names}
     for name in PATHS:
         now = getattr(args, name) or settings[name]
         settings[name] = paths_from_json(now, name)
     if "--model" in given:
         settings["model"] = args.model
-    for name in ("methods", "slices"):
+    for name in ("methods", "slices", "planes"):
         settings[name] = settings[name] and tuple(settings[name])
     if (report.get("model") or {}).get("provider") == "CPUExecutionProvider":
         settings["device"] = "cpu"  # what "auto" came to

@@ -255,11 +255,14 @@ def _check_series(args: argparse.Namespace) -> None:
     """Raise `WedgefillError` for what can be seen without reading pixels."""
     from ..joint_model.registry import load
     from ..methods import METHODS, check_methods
+    from ..volume import check_planes
 
     check_methods(args.methods)
     if any(METHODS[name].needs_model for name in args.methods):
         load(args.model)
-    height = describe_series(args)["shape"][1] // args.bin if args.bin > 0 else 0
+    height, width = (
+        side // args.bin if args.bin > 0 else 0 for side in describe_series(args)["shape"][1:]
+    )
     if not height:
         raise WedgefillError(f"{args.file}: bin {args.bin} leaves nothing of its images.")
     if args.slices is not None and args.slices[1] > height:
@@ -267,6 +270,8 @@ def _check_series(args: argparse.Namespace) -> None:
         raise WedgefillError(
             f"{args.file}: slices {start}:{stop} were asked for, but it has only {height}."
         )
+    if args.planes is not None:
+        check_planes(str(args.file), args.planes, width)
 
 
 def make_series_job(

@@ -17,6 +17,7 @@ from .background import estimate_background
 from .bad_images import BadImage, find_bad_images
 from .options import ShiftMethod
 from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
+from .periods import tell_period
 from .pose import Binned, Pose
 from .report import Aligned, AlignmentReport
 from .reprojection import measure_doubt
@@ -108,7 +109,8 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     work = prepare(background.subtract_from(images), series.angles_deg)
     yield progress("Comparing the images", 0.05)
     before = work.coarse.least_error(start) if _is_worth(series) else 1.0
-    pose, method, reason, axis_doubt, after = start, "", tell_what_lacks(series), "", before
+    cannot = tell_what_lacks(series)
+    pose, method, reason, axis_doubt, after = start, "", cannot, "", before
     if not reason and not is_applicable(shifts_by, work):
         reason = (
             f"{FIRST_GUESSES[shifts_by].words} place only an object that is wholly in the field "
@@ -154,6 +156,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         method=method if not reason else "",
         reason=reason,
         axis_doubt=axis_doubt,
+        shift_doubt="" if cannot else tell_period(work.fine.stack, found, work.angles_deg),
         left_out=left_out,
         kept=kept,
         seconds=time.perf_counter() - started,

@@ -51,6 +51,9 @@ class AlignmentReport:
         Why the images were not moved; empty where they were.
     axis_doubt : str
         Why the tilt axis may lie across the images, in a sentence; empty where it does not.
+    shift_doubt : str
+        Why the shifts may be wrong by whole periods of the specimen, in a sentence; empty where
+        it does not repeat itself.
     left_out : tuple of BadImage
         Images of the input that show nothing of the specimen; the aligned series lacks them.
     kept : ndarray of int, (n_tilts,)
@@ -73,6 +76,7 @@ class AlignmentReport:
     method: str
     reason: str
     axis_doubt: str
+    shift_doubt: str
     left_out: tuple[BadImage, ...]
     kept: NDArray[np.int64]
     seconds: float
@@ -81,7 +85,7 @@ class AlignmentReport:
     def sentence(self) -> str:
         """The outcome in plain words."""
         left_out = (f"{bad.sentence[:-1]}; it was left out." for bad in self.left_out)
-        told = " ".join(["", *filter(None, [self.axis_doubt]), *left_out])
+        told = " ".join(["", *filter(None, [self.axis_doubt, self.shift_doubt]), *left_out])
         if not self.applied:
             return (
                 f"The images were left where they are: they disagree by "
@@ -115,6 +119,7 @@ class AlignmentReport:
             "measured_rows": list(self.measured_rows),
             "method": self.method,
             "axis_doubt": self.axis_doubt,
+            "shift_doubt": self.shift_doubt,
             "left_out": [
                 {"image": bad.tilt, "angle_deg": bad.angle_deg, "reason": bad.reason}
                 for bad in self.left_out

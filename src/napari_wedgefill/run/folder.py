@@ -240,12 +240,14 @@ def _write_item(folder: Path, name: str, item: RunEvent, sink: MrcSink) -> tuple
     str or None
         SHA-256 of a volume's file, taken while only this run could write to it.
     """
-    if isinstance(item, Finished):
+    if isinstance(item, Finished) and item.volume.name in sink.sha256:
         return folder / f"{item.volume.name}.mrc", sink.sha256[item.volume.name]
-    if isinstance(item, TrustMap):
+    if isinstance(item, Finished | TrustMap):
         from ..io import write_volume
 
-        path = folder / f"{name}_trust.mrc"
+        # Of a volume of which only some planes are kept, none is written before it is complete.
+        stem = item.volume.name if isinstance(item, Finished) else f"{name}_trust"
+        path = folder / f"{stem}.mrc"
         refuse_to_replace(path, overwrite=sink.overwrite)
         with write_beside(path) as beside:
             write_volume(beside, item.volume)

@@ -29,6 +29,9 @@ class RunOptions:
         Draw orthoslices of every method side by side.
     check : bool
         Check on a few slices whether the networks' volume may be believed, in seconds.
+    planes : tuple of int, optional
+        Start and stop along the beam (z) of what is kept of every volume and of the trust map; all
+        by default. The fill, and all that is compared with the images, is of the whole depth.
     """
 
     fill: FillOptions = field(default_factory=FillOptions)
@@ -38,6 +41,7 @@ class RunOptions:
     table: bool = False
     picture: bool = False
     check: bool = True
+    planes: tuple[int, int] | None = None
 
     def to_settings(self) -> dict[str, Any]:
         """Return what of it changes results, as reports keep it; see `report_schema.Settings`."""
@@ -58,4 +62,5 @@ class RunOptions:
             "png": self.picture,
             "no_check": not self.check,
             "no_gain": not fill.gain,
+            "planes": None if self.planes is None else list(self.planes),
         }

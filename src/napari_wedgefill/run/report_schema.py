@@ -49,6 +49,7 @@ class Settings(_Part):
     png: bool
     no_check: bool
     no_gain: bool
+    planes: tuple[Count, Count] | None = None
 
 
 class Input(_Part):

@@ -24,7 +24,7 @@ from ..trust.results_table import ResultsTable
 from ..trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_check
 from ..trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
 from ..trust.verdicts import RIVAL, QuickCheck, SelfCheck, TrustMap
-from ..volume import Volume
+from ..volume import Volume, VolumeOutline, check_planes
 from .events import ComparisonPicture, ImagesCorrected, RunEvent
 from .options import RunOptions
 from .report import describe_versions
@@ -53,7 +53,8 @@ def iter_run(
     options : RunOptions
         What to do.
     sink : Sink, optional
-        Where volumes go while they are computed; arrays by default.
+        Where volumes go while they are computed; arrays by default, and always where only some
+        planes of them are kept: what is done with the whole volumes needs them whole.
     session : Session, optional
         Keeps the networks open, and what was measured on the series, for the next run.
     kept : Kept, optional
@@ -86,6 +87,8 @@ def iter_run(
     session = session or Session()
     sink = ArraySink() if sink is None else sink
     check_run(series, options, session, sink)
+    if options.planes is not None:
+        sink = ArraySink()
     report: dict[str, Any] = describe_versions()
     shares = share_out(series, options)
     told = _Teller(Clock())
@@ -121,8 +124,10 @@ def iter_run(
                 report = event.report | report
             else:
                 volumes[event.method], seconds[event.method] = event.volume, event.seconds
-                yield event
+                yield replace(event, volume=keep_planes(event.volume, options))
     told.finish(shares.fill)
+    if options.planes is not None:
+        report["planes"] = list(options.planes)
     # As they were asked for; they came in the order in which they use each other.
     volumes = {name: volumes[name] for name in options.fill.methods}
     if is_checked(options):
@@ -143,7 +148,7 @@ def iter_run(
         maps = iter_trust_map(series, options.fill, filled, session=session)
         trust = yield from told.relay(maps, shares.trust, TrustMap)
         report["trust"] = trust.to_dict()
-        yield trust
+        yield replace(trust, volume=keep_planes(trust.volume, options))
     if options.table:
         tables = iter_results(
             series,
@@ -171,13 +176,29 @@ def check_run(
     With a `sink`, there must also be room for all volumes, the trust map among them.
     """
     check_fill(series, options.fill, session)
+    if options.planes is not None:
+        check_planes(series.name, options.planes, series.width)
     if sink is not None:
         names = [*options.fill.methods, *["trust"] * options.trust]
-        sink.check_room(outline_volume(series, options.fill, name) for name in names)
+        outlines = [outline_volume(series, options.fill, name) for name in names]
+        if options.planes is not None:
+            ArraySink().check_room(outlines)
+            outlines = [_thin_out(outline, options.planes) for outline in outlines]
+        sink.check_room(outlines)
     if options.self_check:
         choose_withheld_tilts(series.angles_deg)
     if options.trust:
         choose_learned(options.fill.methods)
+
+
+def _thin_out(outline: VolumeOutline, planes: tuple[int, int]) -> VolumeOutline:
+    """Outline of a volume of which only some planes are kept."""
+    return replace(outline, shape=(planes[1] - planes[0], *outline.shape[1:]))
+
+
+def keep_planes(volume: Volume, options: RunOptions) -> Volume:
+    """Return the planes of a whole volume that were asked for, in their place."""
+    return volume if options.planes is None else volume.crop_planes(*options.planes)
 
 
 def is_checked(options: RunOptions) -> bool:
