@@ -63,6 +63,26 @@ def test_volumes_come_back_with_their_voxels_and_where_they_lay(
     np.testing.assert_allclose(attributes["translate"], (0, 7.5, 0))
 
 
+def test_planes_along_the_beam_stay_in_their_place(filled, qtbot, monkeypatch, tmp_path, hands):
+    viewer, dock = filled
+    whole = viewer.layers["discs WBP"]
+    answer(monkeypatch, folder=tmp_path, planes=(4, 9))
+    hands.click(dock.footer.export_button)
+    path = tmp_path / "discs_WBP_3-5_planes_4-9.mrc"
+    wait_for_files(qtbot, path)
+    (data, attributes, _), *_ = read_layers(str(path))
+    np.testing.assert_array_equal(np.asarray(data), whole.data[4:9])
+    shift = np.asarray(attributes["translate"]) - whole.translate
+    np.testing.assert_allclose(shift, (4 * whole.scale[0], 0, 0), atol=1e-3)
+
+
+def test_planes_that_a_volume_lacks_are_refused(filled, tmp_path):
+    viewer, _ = filled
+    with pytest.raises(WedgefillError, match="planes 4:999 were asked for, but it has"):
+        plan_jobs(list_volumes(viewer), tmp_path, (4, 999))
+    assert not list(tmp_path.iterdir())
+
+
 def test_only_the_run_that_is_shown_is_written(filled, qtbot, monkeypatch, tmp_path, hands):
     _, dock = filled
     dock.axis_shift_px.value = 2.0
@@ -94,7 +114,7 @@ def test_names_that_a_file_system_cannot_tell_apart_get_files_of_their_own(tmp_p
     data = np.zeros((2, 2, 2), np.float32)
     names = ("a/b", "a:b", "A b", "other")
     layers = [Layer.create(*volume_layer(Volume(data), name=name)) for name in names]
-    files = [path.name for _, path in plan_jobs(layers, tmp_path)]
+    files = [job.path.name for job in plan_jobs(layers, tmp_path)]
     assert files == ["a_b_1.mrc", "a_b_2.mrc", "A_b_3.mrc", "other.mrc"]
 
 
@@ -141,9 +161,9 @@ def test_names_of_a_later_run_begin_with_what_differs(series, tmp_path):
     made = volume_layer(volume, name=named[1][0], fields=name_entry(*named[1]))
     layer = Layer.create(*made)
     layer.name += " (doubtful)"
-    assert plan_jobs([layer], tmp_path)[0][1].name == "discs_GAN_3-5_doubtful.mrc"
+    assert plan_jobs([layer], tmp_path)[0].path.name == "discs_GAN_3-5_doubtful.mrc"
     layer.name = "mine"
-    assert plan_jobs([layer], tmp_path)[0][1].name == "mine.mrc"
+    assert plan_jobs([layer], tmp_path)[0].path.name == "mine.mrc"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from magicgui.widgets import Dialog, FunctionGui
 from napari.layers import Image
@@ -15,6 +15,7 @@ from qtpy.QtWidgets import QApplication, QWidget
 
 from ...errors import WedgefillError
 from ...progress import Progress
+from ...volume import check_planes
 from ..dialogs import confirm_replacing, find_folder
 from ..layer_kinds import list_trust_maps, list_volumes
 from ..layers import LayerMap
@@ -25,7 +26,13 @@ from .settings import EVERY_RUN, NEWEST_RUN, SELECTED, Export
 if TYPE_CHECKING:
     import napari
 
-Jobs = list[tuple[LayerMap, Path]]
+
+class Job(NamedTuple):
+    """A volume to write, where to, and which of its planes along z; None for all."""
+
+    layer: LayerMap
+    path: Path
+    planes: tuple[int, int] | None
 
 
 def list_exportable(viewer: napari.Viewer, which: str, run: Run | None) -> list[Image]:
@@ -38,14 +45,21 @@ def list_exportable(viewer: napari.Viewer, which: str, run: Run | None) -> list[
     return found
 
 
+def count_planes(data: Any) -> int:
+    """Count the planes of a volume along z; a single image is one."""
+    return int(data.shape[0]) if data.ndim == 3 else 1
+
+
 def name_file(name: str) -> str:
     """``needle TVM`` becomes ``needle_TVM.mrc``; characters that file systems refuse go."""
     kept = re.sub(r"(?:[^\w.+-]|_)+", "_", name).strip("_")
     return f"{kept or 'volume'}.mrc"
 
 
-def plan_jobs(layers: Sequence[Image], folder: Path) -> Jobs:
-    """Give each layer a file of its own in a folder."""
+def plan_jobs(
+    layers: Sequence[Image], folder: Path, planes: tuple[int, int] | None = None
+) -> list[Job]:
+    """Give each layer a file of its own in a folder, for some of its planes or for all."""
     if not layers:
         raise WedgefillError(
             "There is no volume to export; press Fill wedge first, or select a volume layer."
@@ -53,18 +67,23 @@ def plan_jobs(layers: Sequence[Image], folder: Path) -> Jobs:
     if not folder.is_dir():
         raise WedgefillError(f"{folder}: this folder does not exist; choose another.")
     seen = [LayerMap.of(layer) for layer in layers]
-    names = [name_file(one.file_name) for one in seen]
+    suffix = ""
+    if planes is not None:
+        for one in seen:
+            check_planes(one.name, planes, count_planes(one.data))
+        suffix = f"_planes_{planes[0]}-{planes[1]}"
+    stems = [name_file(one.file_name).removesuffix(".mrc") + suffix for one in seen]
     # Names that differ only in what a file system refuses, or in capitals, are told apart.
-    count = Counter(name.lower() for name in names)
+    count = Counter(stem.lower() for stem in stems)
     taken: set[str] = set()
     jobs = []
-    for one, name in zip(seen, names, strict=True):
-        k = 1
+    for one, stem in zip(seen, stems, strict=True):
+        name, k = stem, 1
         while name.lower() in taken or (k == 1 and count[name.lower()] > 1):
-            name = f"{name_file(one.file_name).removesuffix('.mrc')}_{k}.mrc"
+            name = f"{stem}_{k}"
             k += 1
         taken.add(name.lower())
-        jobs.append((one, folder / name))
+        jobs.append(Job(one, folder / f"{name}.mrc", planes))
     return jobs
 
 
@@ -86,11 +105,16 @@ class ExportDialog:
         self._run = run or runs.newest(None)
         self.form = FunctionGui(Export, call_button=False, name="export")
         layers = self._run.layers if self._run else list_volumes(viewer)
+        depths = [count_planes(layer.data) for layer in list_exportable(viewer, EVERY_RUN, None)]
+        self._depth = max(depths, default=0)
+        first, stop = self.form.planes
+        first.max, stop.max = max(0, self._depth - 1), self._depth
+        self.form.planes.value = (0, self._depth)
         self.form.folder.value = find_folder(layers)
         if self._run is None:
             self.form.which.value = EVERY_RUN
 
-    def ask(self, parent: QWidget | None) -> Jobs:
+    def ask(self, parent: QWidget | None) -> list[Job]:
         """Show the dialog; an empty list means cancelled.
 
         Raises
@@ -107,8 +131,10 @@ class ExportDialog:
             window.native.deleteLater()
         if not is_wanted:
             return []
-        jobs = plan_jobs(list_exportable(self._viewer, asked.which, self._run), asked.folder)
-        present = [path.name for _, path in jobs if path.exists()]
+        layers = list_exportable(self._viewer, asked.which, self._run)
+        planes = None if asked.planes == (0, self._depth) else asked.planes
+        jobs = plan_jobs(layers, asked.folder, planes)
+        present = [job.path.name for job in jobs if job.path.exists()]
         if present and not asked.overwrite and not confirm_replacing(present, parent):
             return []
         return jobs
@@ -125,7 +151,7 @@ def list_or_refuse(viewer: napari.Viewer) -> list[Image]:
 
 
 def export_files(
-    jobs: Jobs, say: Callable[[str], object], fail: Callable[[Exception], object]
+    jobs: Sequence[Job], say: Callable[[str], object], fail: Callable[[Exception], object]
 ) -> None:
     """Write files in the background and say so."""
     from .worker import export_steps, make_worker

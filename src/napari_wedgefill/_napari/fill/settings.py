@@ -118,6 +118,9 @@ class Export:
     ----------
     which : str
         The volumes to write.
+    planes : tuple of int
+        First plane along the beam (z), and the plane before which they end. They stay in their
+        place: in napari, beside the whole volume, and for `wedgefill project`.
     folder : Path
         Where to. Files are named series, method, slices, or as you renamed their layers.
     overwrite : bool
@@ -127,5 +130,8 @@ class Export:
     which: Annotated[str, {"label": "Volumes", "choices": [NEWEST_RUN, EVERY_RUN, SELECTED]}] = (
         NEWEST_RUN
     )
+    planes: Annotated[
+        tuple[int, int], {"label": "Planes (z)", "options": {"min": 0, "max": MOST_SLICES}}
+    ] = (0, 0)
     folder: Annotated[Path, {"label": "Folder", "mode": "d"}] = Path()
     overwrite: Annotated[bool, {"label": "Replace files of the same name"}] = False

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, suppress
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from napari.qt.threading import thread_worker
 from qtpy.compat import isalive
@@ -22,8 +21,10 @@ from ...tilt_series import TiltSeries
 from ...trust.results import iter_results
 from ...trust.verdicts import SelfCheck
 from ...volume import Volume
-from ..layers import LayerMap
 from .inputs import FillInputs
+
+if TYPE_CHECKING:
+    from .export import Job
 
 PROGRESS_EVERY_S = 0.05
 
@@ -90,14 +91,17 @@ def measure_steps(
     )
 
 
-def export_steps(jobs: Sequence[tuple[LayerMap, Path]]) -> Generator[Any, None, None]:
+def export_steps(jobs: Sequence[Job]) -> Generator[Any, None, None]:
     """Write each volume under its path; yield the path once the file is complete.
 
     The dialog has asked about files that are there already.
     """
-    for index, (layer, path) in enumerate(jobs):
+    for index, (layer, path, planes) in enumerate(jobs):
         yield Progress(f"writing {path.name}", index / len(jobs), None)
-        yield write_volume(path, layer.to_volume(), overwrite=True)
+        volume = layer.to_volume()
+        if planes is not None:
+            volume = volume.crop_planes(*planes)
+        yield write_volume(path, volume, overwrite=True)
 
 
 def make_worker(steps: Generator[Any, None, None]) -> StepWorker:
