@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.training.acquisition import Scheme, add_noise, record
+from napari_wedgefill.training.crystals import add_gaussians
 from napari_wedgefill.training.frames import average_pairs, grid
 
 Floats = NDArray[np.float32]
@@ -141,24 +142,9 @@ def atoms(
         places = places[inside(places) & (rng.random(len(places)) > 0.02)]
         if drawn is not None:
             drawn.append(places)
-        _stamp(out, at, places, np.float32(weight), sigma)
+        heights = np.full(len(places), weight, np.float32)
+        add_gaussians(out, at, places, heights, sigma)
     return out
-
-
-def _stamp(
-    out: Floats, at: Coordinates, places: NDArray[np.float64], weight: np.float32, sigma: float
-) -> None:
-    axes = [axis.ravel().astype(np.float64) for axis in at]
-    steps = [float(axis[1] - axis[0]) for axis in axes]
-    for place in places:
-        cuts, factors = [], []
-        for axis, step, p in zip(axes, steps, place, strict=True):
-            low = int(np.clip(np.floor((p - 4 * sigma - axis[0]) / step), 0, axis.size))
-            high = int(np.clip(np.ceil((p + 4 * sigma - axis[0]) / step) + 1, 0, axis.size))
-            cuts.append(slice(low, high))
-            factors.append(np.exp(-0.5 * ((axis[low:high] - p) / sigma) ** 2).astype(np.float32))
-        a, b, c = factors
-        out[tuple(cuts)] += weight * a[:, None, None] * b[None, :, None] * c
 
 
 def isolated_needle(rng: np.random.Generator) -> Recorded:

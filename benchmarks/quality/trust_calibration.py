@@ -54,8 +54,8 @@ CONDITIONS = (
     (60.0, 2.0, 10.0),
     (40.0, 7.0, 5.0),
 )
-#: A medium that fills the field of view: how dense it is nobody can know, and no view tells.
-FILLS_FIELD = "matrix"
+#: Media that fill the field of view: how dense they are nobody can know, and no view tells.
+FILL_FIELD = ("matrix", "suspension")
 #: Share of the voxels, those that move least, that are not fitted; groups of the others; and an
 #: error, over the density scale, that does not matter.
 STILL, N_GROUPS, NO_MATTER = 0.3, 24, 3e-3
@@ -290,7 +290,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.fit:
         cases = fill_all(TRAINED, args)
-        fitted = fit([case for case in cases if not case.name.startswith(FILLS_FIELD)])
+        fitted = fit([case for case in cases if not case.name.startswith(FILL_FIELD)])
         print(f"for model.toml:\n[trust]\ngain = {fitted.gain:.2f}\nlimit = {fitted.limit:.2f}")
         return
     scale = read_error_scale(load(args.model).folder) or USUAL_SCALE
