@@ -151,15 +151,15 @@ def _survey(
 
 def _say_what_is_at_edges(series: TiltSeries, normalisation: Normalisation) -> str:
     """Say what stands out of the noise at the edges of images."""
-    asked = np.unique(np.linspace(0, series.n_tilts - 1, N_ASKED).astype(int))
-    places = [
-        average_edges(normalisation.apply(np.asarray(series.images[int(k)])), MARGIN) for k in asked
-    ]
-    if is_background(np.array(places), series.angles_deg[asked]):
-        return (
-            "the background of the images differs from what is taken for vacuum, so that faint "
-            "matter cannot be told from it"
-        )
+    if series.width >= 4 * MARGIN:  # else there is no place further in to compare with
+        asked = np.unique(np.linspace(0, series.n_tilts - 1, N_ASKED).astype(int))
+        images = (normalisation.apply(np.asarray(series.images[int(k)])) for k in asked)
+        places = np.array([average_edges(image, MARGIN) for image in images])
+        if is_background(places, series.angles_deg[asked]):
+            return (
+                "the background of the images differs from what is taken for vacuum, so that "
+                "faint matter cannot be told from it"
+            )
     return "the images show matter up to their edges"
 
 
