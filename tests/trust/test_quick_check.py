@@ -54,8 +54,16 @@ def test_it_is_told_to_trust_what_predicts_better():
 def test_it_is_told_not_to_use_what_predicts_worse():
     found = replace(GOOD, errors={"tvm": 0.05, "gan": 0.067})
     assert (found.verdict, found.recommended) == ("worse", "tvm")
-    assert found.sentence.startswith("Do not use GAN here: at withheld tilts it is 34 % worse than")
+    assert found.sentence.startswith("Do not use GAN here: at withheld tilts GAN is 34 % worse")
     assert found.to_dict()["recommended"] == "tvm"
+
+
+def test_what_is_a_little_worse_is_only_not_preferred():
+    found = replace(GOOD, errors={"tvm": 0.025, "gan": 0.026}, ratio_error=0.01)
+    assert (found.verdict, found.recommended) == ("worse", "tvm")
+    assert found.sentence == (
+        "Prefer TVM to GAN here: at withheld tilts GAN is 4 % worse than TVM (2.6 % against 2.5 %)."
+    )
 
 
 def test_a_difference_within_its_uncertainty_is_none():

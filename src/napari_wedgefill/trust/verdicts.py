@@ -105,6 +105,9 @@ def compare_errors(errors: Mapping[str, float], level: str = "as well as") -> st
 RIVAL = "tvm"
 #: Difference of two errors that counts, beside twice its standard error.
 LEAST_DIFFERENCE = 0.03
+#: How much worse, over the other error, a volume must be that is not to be used at all; one that is
+#: a little worse is only not the one to prefer.
+MUCH_WORSE = 0.1
 #: Movement between two views that makes detail doubtful, and how many times that of total variation
 #: minimisation it must be; and how many times, where the volume is not to be used.
 MOVES, MOVES_MORE, MOVES_TOO_MUCH = 0.08, 1.35, 2.2
@@ -195,11 +198,12 @@ class QuickCheck:
         if not self.errors:
             return f"{own} was not checked: {self.n_tilts} tilts are too few to withhold any."
         where = "in the fine detail of" if self.leaves_field else "at"
-        compared = f"{where} withheld tilts it is {compare_errors(self.errors, 'level with')}"
+        how = compare_errors(self.errors, "level with")
+        compared = f"{where} withheld tilts it is {how}"
         if self.verdict == "better":
             return f"Trust {own} here: {compared}."
         if self.verdict == "worse":
-            return f"Do not use {own} here: {compared}."
+            return f"{self._advise_against()} here: {where} withheld tilts {own} is {how}."
         if self.is_doubtful:
             return f"Compare {own} with {other} here: {compared}."
         return f"{own} is as good as {other} here: {compared}."
@@ -223,6 +227,14 @@ class QuickCheck:
                 told += f": believe only detail that {other} shows too."
         return told + self._say_conditions()
 
+    def _advise_against(self) -> str:
+        """Say how much is held against a volume whose verdict is "worse"."""
+        own, other = label_of(self.learned), label_of(RIVAL)
+        is_much = self.errors[self.learned] >= (1.0 + MUCH_WORSE) * self.errors[RIVAL]
+        if is_much or self._moves_more(MOVES_TOO_MUCH):
+            return f"Do not use {own}"
+        return f"Prefer {other} to {own}"
+
     def _say_fine_detail(self, own: str) -> str:
         found, explain = "The specimen goes on outside the field of view.", "rays from there"
         if self.is_background:
@@ -233,7 +245,7 @@ class QuickCheck:
             "in the fine detail of withheld tilts it is "
             f"{compare_errors(self.errors, 'level with')}."
         )
-        return told + (f" Do not use {own} here." if self.verdict == "worse" else "")
+        return told + (f" {self._advise_against()} here." if self.verdict == "worse" else "")
 
     def _say_conditions(self) -> str:
         """Say what makes any volume of this series doubtful."""
