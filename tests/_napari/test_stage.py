@@ -39,6 +39,16 @@ def test_contrast_of_an_empty_volume_is_still_a_range():
     assert share_contrast([np.zeros((4, 4, 4), np.float32)]) == (0.0, 1.0)
 
 
+def test_contrast_reaches_up_to_the_bright_part_of_a_small_specimen():
+    """A dim stem with a bright tip of one voxel in a thousand: both keep their shades."""
+    volume = np.zeros((40, 40, 40), np.float32)
+    volume[15:25, :, 15:25] = 0.2
+    volume[18:22, 10:14, 18:22] = np.linspace(0.8, 1.2, 4)[:, None]
+    low, high = share_contrast([volume])
+    assert low == 0.0
+    assert 1.0 < high <= 1.2
+
+
 @pytest.fixture
 def compared(series):
     viewer = ViewerModel()
