@@ -103,3 +103,12 @@ def test_few_pixels_count_as_hot_from_a_hundred_times_on(n_hot, times, sign):
         assert told == []
     elif times > 102:
         assert told[0].startswith(f"{doubtful_pixels.HOT_PIXELS} 0; wedgefill prepare")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_images_with_pixels_that_are_no_numbers_are_named(needle, value):
+    assert doubtful_pixels.find_no_numbers(needle, ANGLES) == []
+    assert doubtful_pixels.find_no_numbers(needle.astype(np.int16), ANGLES) == []
+    needle[4, 2, 3] = value
+    (told,) = doubtful_pixels.find_no_numbers(needle, ANGLES)
+    assert told.startswith("Pixels that are NaN or infinite lie in image 4 (0.0 degrees)")

@@ -13,7 +13,7 @@ from ..errors import WedgefillError
 from ..tilt_series import find_doubts
 from .axis import quarter_turns, rotate_shape
 from .choices import find_stack_angles
-from .doubtful_pixels import find_dark_specimen, find_hot_pixels
+from .doubtful_pixels import find_dark_specimen, find_hot_pixels, find_no_numbers
 from .formats import open_stack
 from .stack import Given, Stack
 from .tilt_reader import decide, image_paths, open_series
@@ -67,6 +67,7 @@ def describe(
     doubtful = [
         *find_dark_specimen(stack.pixels, quarter_turns(choices.rotation_deg)[0]),
         *find_hot_pixels(stack.pixels, angles_deg[order], order),
+        *find_no_numbers(stack.pixels, angles_deg[order], order),
     ]
     return _common(stack, "tilt series") | {
         "shape": list(shape),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -99,16 +99,47 @@ def find_hot_pixels(
     order : ndarray of int, (n_tilts,), optional
         Which of the images comes first, second, and so on; as they lie by default.
     """
+    where = _find_images(_has_hot_pixels, images, angles_deg, order)
+    return [f"{HOT_PIXELS} {where}; wedgefill prepare replaces them."] if where else []
+
+
+def find_no_numbers(
+    images: Any,
+    angles_deg: NDArray[np.float64] | None,
+    order: NDArray[np.int64] | None = None,
+) -> list[str]:
+    """Name images with pixels that are NaN or infinite: a sentence, or none.
+
+    The parameters are those of `find_hot_pixels`.
+    """
+    if images.dtype.kind != "f":
+        return []
+    where = _find_images(lambda image: not np.isfinite(image).all(), images, angles_deg, order)
+    told = (
+        f"Pixels that are NaN or infinite lie in image {where}; they take the median of their "
+        "image, but an image of nothing else is refused: leave it out."
+    )
+    return [told] if where else []
+
+
+def _find_images(
+    is_odd: Callable[[NDArray[Any]], bool],
+    images: Any,
+    angles_deg: NDArray[np.float64] | None,
+    order: NDArray[np.int64] | None,
+) -> str:
+    """Name the images that are odd, and how many were looked at; empty if none is."""
     n = int(images.shape[0])
     order = np.arange(n) if order is None else order
     places = _choose_places(images)
-    found = [int(k) for k in places if _has_hot_pixels(read_mapped(images[int(order[k])]))]
+    found = [int(k) for k in places if is_odd(read_mapped(images[int(order[k])]))]
     if not found:
-        return []
+        return ""
     named = _name_images(found[:4] if len(found) > 5 else found, angles_deg)
     named += f" and {len(found) - 4} others" if len(found) > 5 else ""
-    asked = "" if len(places) == n else f", of the {len(places)} images that were looked at"
-    return [f"{HOT_PIXELS} {named}{asked}; wedgefill prepare replaces them."]
+    return named + (
+        "" if len(places) == n else f", of the {len(places)} images that were looked at"
+    )
 
 
 def _choose_places(images: Any) -> NDArray[np.int64]:

@@ -100,7 +100,7 @@ def test_a_first_look_says_what_is_wrong_and_what_is_proposed(window):
     assert "1 hot, dead or X-ray pixels in 1 images" in page.clean.flaws.text()
     assert f"Image {BLANK} at 30.0 degrees is blank" in page.tilts.proposal.text()
     assert page.tilts.proposal.text().endswith("left out.")
-    assert "12 of 13 used" in page.sections["Tilts"].heading.text
+    assert "1 of 13 to be left out" in page.sections["Tilts"].heading.text
     page.tilts.use(BLANK, True)  # refused
     assert page.tilts.proposal.text().endswith("used.")
     assert "all 13 used" in page.sections["Tilts"].heading.text

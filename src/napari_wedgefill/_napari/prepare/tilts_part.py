@@ -63,12 +63,16 @@ class TiltsPart:
             self.table.mark(self._chosen.tilt_at(place))
 
     def summarise(self) -> str:
-        """Say how many images are used."""
+        """Say how many images are used, or are to be left out once Prepare is pressed."""
         lines = self.table.lines
         n_used = sum(line.use for line in lines)
         if not lines:
             return ""
-        return f"{n_used} of {len(lines)} used" if n_used < len(lines) else f"all {n_used} used"
+        if n_used == len(lines):
+            return f"all {n_used} used"
+        if self._chosen.step is None:
+            return f"{len(lines) - n_used} of {len(lines)} to be left out"
+        return f"{n_used} of {len(lines)} used"
 
     def use(self, tilt: int, wanted: bool) -> None:
         """Take an image back, or leave it out."""
