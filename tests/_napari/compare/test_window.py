@@ -62,6 +62,19 @@ def test_trust_is_not_shown_on_the_scale_of_densities(filled, series, qtbot):
     qtbot.wait(120)
 
 
+def test_layers_of_a_run_that_come_one_by_one_are_shown_together(window, filled):
+    """However slowly: the window looks at the layers between the first and the second."""
+    for method in ("SART", "TVM"):
+        name = f"discs {method} again"
+        data = np.full((12, 6, 10), 1.0, np.float32)
+        layer = volume_layer(Volume(data, (2.5,) * 3, name), fields={"run": "second"})
+        filled.add_layer(Layer.create(*layer))
+        window.refresh_layers()
+    assert [c.data for c in window.model.methods] == [
+        filled.layers[f"discs {method} again"].data for method in ("SART", "TVM")
+    ]
+
+
 def test_it_opens_once(window, filled):
     assert open_compare(filled, filled.window._qt_window) is window
     assert window.isWindow()

@@ -102,13 +102,18 @@ class CompareWidget(QWidget):
         call_at_end(self, self._detach)
 
     def refresh_layers(self) -> None:
-        """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen."""
+        """Offer the viewer's volumes; a new run is shown at once, its like join what was chosen.
+
+        The layers of a run may come one after the other: those that come later join the first.
+        """
         found = list_comparable(self._viewer)
         groups = group_by_run(found)
         fresh = [layer for layer in found if layer not in self._known]
         newest = next(iter(groups), "")
         shown = [layer for layer in found if layer in self._shown]
-        if self._known and newest and all(layer in fresh for layer in groups[newest]):
+        before = [layer for layer in groups.get(newest, []) if layer not in fresh]
+        comes = bool(newest) and len(before) < len(groups[newest])
+        if self._known and comes and (not before or set(before) == set(shown)):
             shown = methods_of_run(found, newest)
         elif shown and not newest:
             alike = [layer for layer in fresh if same_grid(layer, shown[0])]
