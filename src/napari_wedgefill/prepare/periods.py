@@ -47,10 +47,9 @@ def measure_period(stack: Binned, pose: Pose, angles_deg: Doubles) -> float | No
     n_tilts = len(angles_deg)
     firsts = np.unique(np.linspace(0, n_tilts - 2, PAIRS).round().astype(np.int64))
     images = stack.align(pose)
-    passed = {tilt: band_pass(images[tilt], COARSE_SHARE * images.shape[2]) for tilt in firsts}
-    passed |= {
-        tilt + 1: band_pass(images[tilt + 1], COARSE_SHARE * images.shape[2]) for tilt in firsts
-    }
+    coarse_px = COARSE_SHARE * images.shape[2]
+    seen = np.unique([firsts, firsts + 1])
+    passed = {tilt: band_pass(images[tilt], coarse_px) for tilt in seen}
     distances = []
     for first in firsts:
         inner, outer = sorted((first, first + 1), key=lambda tilt: abs(angles_deg[tilt]))

@@ -105,8 +105,8 @@ def compare_errors(errors: Mapping[str, float], level: str = "as well as") -> st
 RIVAL = "tvm"
 #: Difference of two errors that counts, beside twice its standard error.
 LEAST_DIFFERENCE = 0.03
-#: How much worse, over the other error, a volume must be that is not to be used at all; one that is
-#: a little worse is only not the one to prefer.
+#: From so much worse on, as a share of the other error, a volume is not to be used at all; below
+#: that, the other is only preferred.
 MUCH_WORSE = 0.1
 #: Movement between two views that makes detail doubtful, and how many times that of total variation
 #: minimisation it must be; and how many times, where the volume is not to be used.
