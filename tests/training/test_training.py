@@ -19,7 +19,9 @@ from napari_wedgefill.training.acquisition import (
     Scheme,
     add_noise,
     draw_scheme,
+    draw_smoothing,
     record,
+    smooth,
 )
 from napari_wedgefill.training.losses import (
     adversarial_discriminator,
@@ -61,6 +63,26 @@ def test_a_recording_is_the_projection_of_the_averaged_object():
     beam = ParallelBeam(scheme.angles_deg, 32)
     expected = beam(frames.average_pairs(fine))
     np.testing.assert_allclose(rows, expected, atol=0.02 * expected.max())
+
+
+def test_smoothed_images_are_those_of_a_smoothed_object():
+    """Smoothing along the detector at every tilt smooths a slice equally in all directions."""
+    z, x, _ = frames.grid(64, 8)
+    fine = np.float32((np.abs(z - 0.1) < 0.3) & (np.abs(x + 0.1) < 0.2))
+    fine = np.repeat(fine, 8, axis=2)
+    fine[..., 3:] = 0
+    scheme = Scheme(np.array([-50.0, 0.0, 20.0]), 0.0, np.zeros(3))
+    smoothed = smooth(frames.average_pairs(fine), 1.2, (0, 1, 2))
+    expected = ParallelBeam(scheme.angles_deg, 32)(smoothed)
+    rows = smooth(record(fine, 32, scheme), 1.2, (1, 2))
+    np.testing.assert_allclose(rows, expected, atol=0.02 * expected.max())
+    assert np.abs(record(fine, 32, scheme) - expected).max() > 0.1 * expected.max()
+
+
+def test_some_objects_are_smoothed_and_others_not():
+    drawn = [draw_smoothing(np.random.default_rng(seed)) for seed in range(200)]
+    assert 0.3 < np.count_nonzero(drawn) / 200 < 0.5
+    assert max(drawn) <= 1.4
 
 
 def test_poisson_noise_has_the_variance_of_its_dose():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from ..joint_model.contract import (
 )
 from ..projector import ParallelBeam
 from ..reconstruct import iter_sirt, last
-from .acquisition import add_noise, draw_noise, draw_scheme, record
+from .acquisition import add_noise, draw_noise, draw_scheme, draw_smoothing, record, smooth
 from .frames import average_pairs, grid
 from .own_objects import OwnObjects, add_family, read_objects
 from .phantoms import EXTENDED, FAMILIES, Family, draw
@@ -63,18 +63,21 @@ def simulate_group(
     objects = [_draw_object(rng, n_fine, n_fine / (2 * width), families) for _ in range(OBJECTS)]
     fine = np.concatenate(objects, axis=2)
     measured = _add_noise(rng, record(fine, width, scheme))
+    sigmas_px = [draw_smoothing(rng) for _ in range(OBJECTS)]
+    measured = _smooth(measured, sigmas_px, (1, 2))
     beam = ParallelBeam(scheme.angles_deg, width)
     density = repeat_per_object(density_scale, last(iter_sirt(beam, measured, 10)))
     measured /= density
     scales = Scales(repeat_per_object(sinogram_scale, measured), 0.0)
     quick = compute_first_estimates(beam, measured, contract)
-    target = record(fine, width, scheme, rows_deg) / density / scales.sinogram
+    ideal = _smooth(record(fine, width, scheme, rows_deg), sigmas_px, (1, 2))
+    target = ideal / density / scales.sinogram
     margin = (n_fine - 2 * width) // 2
     crop = slice(margin, margin + 2 * width)
     return {
         "angles_deg": scheme.angles_deg.astype(np.float32),
         "measured": measured,
-        "truth": average_pairs(fine[crop, crop]) / density,
+        "truth": _smooth(average_pairs(fine[crop, crop]), sigmas_px, (0, 1, 2)) / density,
         "sart": quick.sart,
         "tvm": quick.tvm,
         "input": sinogram_input(beam, measured, quick, scales, contract),
@@ -101,6 +104,13 @@ def _add_noise(rng: np.random.Generator, ideal: Floats) -> Floats:
     """Add noise at a dose that is drawn for each object."""
     parts = np.split(ideal, OBJECTS, axis=2)
     return np.concatenate([add_noise(rng, part, **draw_noise(rng)) for part in parts], axis=2)
+
+
+def _smooth(values: Floats, sigmas_px: Sequence[float], axes: tuple[int, ...]) -> Floats:
+    """Smooth each object as its images were."""
+    parts = np.split(values, OBJECTS, axis=2)
+    smoothed = [smooth(part, s, axes) for part, s in zip(parts, sigmas_px, strict=True)]
+    return np.concatenate(smoothed, axis=2)
 
 
 def write_group(
