@@ -115,6 +115,43 @@ def test_a_fill_is_as_good_as_without_a_frame(isolated):
     assert "frames" not in left.report
 
 
+def pad(series, value, moves=False, by=(8, 32)):
+    """Pad images to a larger size, as programs do that align by shifting without any loss."""
+    rng = np.random.default_rng(1)
+    images = np.pad(series.images, ((0, 0), (by[0],) * 2, (by[1],) * 2), constant_values=value)
+    if moves:
+        images = np.stack([np.roll(image, int(rng.integers(-6, 7)), 1) for image in images])
+    return TiltSeries.from_arrays(images, series.angles_deg)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+@pytest.mark.parametrize("value", [0.0, VACUUM + 2.0])
+def test_padding_on_all_sides_is_a_frame(isolated, value, moves):
+    padded = pad(isolated, value, moves)
+    found = find_frames(padded)
+    assert len(found.by_image) == len(ANGLES_DEG)
+    corrected = found.correct(padded)
+    assert vacuum_level(corrected) == pytest.approx(vacuum_level(isolated), abs=0.2)
+    if not moves:
+        inner = np.s_[:, 10:26, 34:94]  # beyond what interpolation could have mixed
+        np.testing.assert_array_equal(corrected.images[inner], isolated.images[:, 2:18, 2:62])
+    # Nothing is invented above and below: the specimen's mirror image does not go on there.
+    assert corrected.images[:, :4].max() < VACUUM + 6 * 0.5
+
+
+@pytest.mark.parametrize("wall", [3.0, 5.0, 7.0, 40.0])
+@pytest.mark.parametrize("radius", [6.0, 10.0, 16.0, 24.0])
+def test_a_round_wire_or_tube_in_exact_vacuum_is_not_padding(radius, wall):
+    """It has one width at every tilt, straight edges, and noise only where it is."""
+    axis = np.arange(WIDTH) - (WIDTH - 1) / 2
+    off = np.hypot(axis[:, None], axis)
+    body = np.repeat(((off < radius) & (off > radius - wall))[..., None], HEIGHT, axis=2)
+    rows = ParallelBeam(ANGLES_DEG, WIDTH)(body.astype(np.float32))
+    counts = np.random.default_rng(0).poisson(40.0 * rows.transpose(0, 2, 1))
+    counts = np.pad(counts, ((0, 0), (6, 6), (0, 0)))
+    assert not find_frames(TiltSeries.from_arrays(counts, ANGLES_DEG)).is_corrected
+
+
 @pytest.mark.parametrize("noise", [0.0, 0.5])
 @pytest.mark.parametrize("reach", [10.0, 30.0, 200.0])
 def test_a_series_without_a_frame_is_the_very_same(reach, noise):

@@ -1,13 +1,14 @@
 """Frames: what an alignment moved into the images from outside, and filled with one value.
 
 An aligned stack lacks a strip or a corner in most of its images, another one in each. IMOD fills it
-with the image's mean, tomviz and ETSpy with zeros. Neither was measured: zeros beside a vacuum that
-is not zero make every ray through them wrong, and would be taken for the vacuum themselves.
+with the image's mean, tomviz and ETSpy with zeros. Images that were padded to a larger size have a
+frame on both sides. None of it was measured: zeros beside a vacuum that is not zero make every ray
+through them wrong, and would be taken for the vacuum themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -27,8 +28,13 @@ Extents = NDArray[np.int64]
 
 #: Rows of an image that tell whether corners have the value of their neighbours.
 OUTER_ROWS = [0, 1, -2, -1]
-#: Largest share of an image that is a frame: a specimen in an exact vacuum leaves more.
-LARGEST = 0.4
+#: Largest share of an image that is a frame: a specimen in an exact vacuum leaves more. Padding may
+#: take more still.
+LARGEST, PADDED = 0.4, 0.9
+#: A specimen in exact vacuum has a frame on both sides, too. Padding leaves the same width in each
+#: image, of at least so many pixels, and the level beside it changes by less than this share of the
+#: step, or by what chance brings about; where a round specimen has one width, it thins out.
+NARROWEST, PADDED_FLAT, CHANCE = 32, 0.1, 4.0
 #: Share of the measured pixels that may have the frame's value: where it is common, as zero counts
 #: are, a patch of them is nothing special.
 RARE = 0.05
@@ -132,6 +138,8 @@ def find_frames(series: TiltSeries) -> Frames:
     shape = series.n_tilts, series.height, series.width
     found: dict[int, Frame] = {}
     matters: list[bool] = []
+    padded: list[bool] = []
+    widths: list[int] = []
     if min(shape[1:]) < 3:
         return Frames({}, shape)
     for k in range(series.n_tilts):
@@ -140,9 +148,17 @@ def find_frames(series: TiltSeries) -> Frames:
             continue
         image = np.asarray(series.images[k])
         flags = _find_frame(image)
-        if flags is not None:
-            found[k] = _mirror_into(image, _measure_extents(flags))
-            matters += _compare_with_ring(image, flags)
+        if flags is None:
+            continue
+        found[k] = _mirror_into(image, _measure_extents(flags))
+        if _is_on_both_sides(flags):
+            padded += _compare_with_ring(image, flags, _is_level_on_each_side)
+            widths.append(int(np.ptp(np.flatnonzero(~flags.all(axis=0)))) + 1)
+        else:
+            matters += _compare_with_ring(image, flags, _is_level)
+    # An image that was moved lacks something on one side.
+    is_padding = min(widths, default=0) >= NARROWEST and np.ptp(widths) <= 1
+    matters += [is_padding and one for one in padded]
     # Of an exact vacuum around a specimen, an edge here and there may look like that of a frame.
     if not matters or np.mean(matters) <= 0.5:
         return Frames({}, shape)
@@ -185,15 +201,17 @@ def _predict(series: TiltSeries, frames: Frames) -> Frames:
         measured = np.ones(rows.shape, np.float32)
         for k, flags in missing.items():
             measured[k][flags[strip].T] = 0.0
-        unknown = measured == 0.0
-        if not unknown.any() or float(np.abs(_smooth(rows)[unknown]).max()) < SHOWS * peak:
+        unknown, smooth = measured == 0.0, _smooth(rows)
+        if not unknown.any() or float(np.abs(smooth[unknown]).max()) < SHOWS * peak:
             continue
+        # A prediction has no noise, by which the vacuum would be told from the specimen.
+        noise = np.where(np.abs(smooth) < SHOWS * peak, rows - smooth, 0.0)
         ends = float(rows[:, :n_end].mean()), float(rows[:, -n_end:].mean())
         predicted = _reproject(series, Slices(rows, measured), max(ends) < SHOWS * peak)
         for k, flags in missing.items():
             at = flags[strip]
             start = np.count_nonzero(flags[: strip.start])
-            part = predicted[k].T[at] + vacuum
+            part = (predicted[k] + noise[k]).T[at] + vacuum
             values[k][start : start + part.size] = part
     filled = {k: replace(frame, values=values[k]) for k, frame in frames.by_image.items()}
     return replace(frames, by_image=filled)
@@ -234,9 +252,15 @@ def _find_frame(image: Floats) -> Flags | None:
         if common <= RARE:
             frame |= patch
     share = float(np.mean(frame))
-    if not 0 < share <= LARGEST or not _is_straight(frame):
+    largest = PADDED if _is_on_both_sides(frame) else LARGEST
+    if not 0 < share <= largest or not _is_straight(frame):
         return None
     return frame
+
+
+def _is_on_both_sides(frame: Flags) -> bool:
+    """Tell whether nothing of a frame's image reaches the left or the right border."""
+    return bool(frame[:, 0].all() and frame[:, -1].all())
 
 
 def _list_values_at_corners(image: Floats) -> list[np.float32]:
@@ -324,27 +348,45 @@ def _measure_extents(frame: Flags) -> Extents:
     return extents if (extents[:, 0] < extents[:, 1]).any() else _span(frame)
 
 
-def _compare_with_ring(image: Floats, frame: Flags) -> list[bool]:
+def _compare_with_ring(
+    image: Floats, frame: Flags, is_level: Callable[[Floats, Flags, Flags, float], bool]
+) -> list[bool]:
     """Tell for each value of a frame whether it matters: a step, then level and noise."""
     measured = image[~frame]
     contrast = float(np.percentile(measured, 99.0) - np.percentile(measured, 1.0))
     noise = _estimate_noise(image, frame)
-    # An image that was moved lacks something on one side; a specimen in exact vacuum, on both.
-    is_between = bool(frame[:, 0].all() and frame[:, -1].all())
     found = []
     for value in np.unique(image[frame]):
         patch = frame & (image == value)
-        near = _grow(patch, MIXED + RING)
-        deep = _grow(near, RING) & ~near & ~frame
-        near &= ~_grow(patch, MIXED) & ~frame
-        if not near.any() or not deep.any():
+        near = _grow(patch, MIXED + RING) & ~_grow(patch, MIXED) & ~frame
+        if not near.any():
             continue
-        levels = float(np.median(image[near])), float(np.median(image[deep]))
-        step = abs(levels[0] - float(value))
-        is_level = abs(levels[1] - levels[0]) <= FLAT * step
-        is_moved = noise > NOISY * step and not is_between
-        found.append(step > DIFFERS * contrast and is_level and is_moved)
+        step = abs(float(np.median(image[near])) - float(value))
+        matters = step > DIFFERS * contrast and noise > NOISY * step
+        found.append(matters and is_level(image, frame, near, step))
     return found
+
+
+def _is_level(image: Floats, frame: Flags, near: Flags, step: float) -> bool:
+    """Tell whether the level beside a frame, beyond which the image was moved, goes on."""
+    deep = _grow(near, RING) & ~near & ~_grow(frame, MIXED)
+    change = np.median(image[deep]) - np.median(image[near]) if deep.any() else np.inf
+    return bool(abs(change) <= FLAT * step)
+
+
+def _is_level_on_each_side(image: Floats, frame: Flags, near: Flags, step: float) -> bool:
+    """Tell the same of padding, row by row and column by column: the specimen may cross its edge."""
+    rows, columns = (np.flatnonzero(~frame.all(axis=axis)) for axis in (1, 0))
+    inner = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    for side in (inner, inner[:, ::-1], inner.T, inner.T[:, ::-1]):
+        beside = side[:, MIXED : MIXED + RING], side[:, MIXED + RING : MIXED + 2 * RING]
+        if beside[1].size == 0:
+            return False
+        changes = beside[1].mean(axis=1) - beside[0].mean(axis=1)
+        chance = CHANCE * robust_spread(changes - np.median(changes)) / np.sqrt(changes.size)
+        if abs(np.median(changes)) > max(PADDED_FLAT * step, chance):
+            return False
+    return True
 
 
 def _estimate_noise(image: Floats, frame: Flags) -> float:
