@@ -370,12 +370,14 @@ def _compare_with_ring(
 def _is_level(image: Floats, frame: Flags, near: Flags, step: float) -> bool:
     """Tell whether the level beside a frame, beyond which the image was moved, goes on."""
     deep = _grow(near, RING) & ~near & ~_grow(frame, MIXED)
-    change = np.median(image[deep]) - np.median(image[near]) if deep.any() else np.inf
-    return bool(abs(change) <= FLAT * step)
+    if not deep.any():
+        return False
+    change = float(np.median(image[deep])) - float(np.median(image[near]))
+    return abs(change) <= FLAT * step
 
 
 def _is_level_on_each_side(image: Floats, frame: Flags, near: Flags, step: float) -> bool:
-    """Tell the same of padding, row by row and column by column: the specimen may cross its edge."""
+    """Tell the same of padding, line by line: the specimen may cross its edge."""
     rows, columns = (np.flatnonzero(~frame.all(axis=axis)) for axis in (1, 0))
     inner = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     for side in (inner, inner[:, ::-1], inner.T, inner.T[:, ::-1]):
