@@ -37,6 +37,8 @@ from napari_wedgefill.training.run_folder import copy_earlier_networks, load_tra
 from napari_wedgefill.training.simulate import simulate_group
 from napari_wedgefill.training.stage import Plan
 from napari_wedgefill.training.stages import STAGES
+from napari_wedgefill.training.state import start
+from napari_wedgefill.training.teacher import Teacher
 
 CPU = torch.device("cpu")
 
@@ -244,7 +246,7 @@ def test_groups_that_appear_while_training_runs_are_read_once(data, tmp_path):
 
 def test_the_learning_rate_rises_then_falls_to_a_fiftieth():
     plan = Plan(steps=1000, warm_up=100)
-    state = train.start("sinogram", plan, CPU)
+    state = start("sinogram", plan, CPU)
     rates = []
     for step in (0, 99, 500, 1000):
         state.step = step
@@ -262,7 +264,7 @@ def test_a_pupil_may_err_where_its_teacher_does():
 
     x = torch.rand(2, 1, 4, 8)
     for share in (0.0, 0.5, 1.0):
-        excused = train.Teacher(Uneven(), share).excuse_error(x, x)
+        excused = Teacher(Uneven(), share).excuse_error(x, x)
         torch.testing.assert_close(excused, torch.full_like(x, 0.5 * share))
 
 
@@ -297,7 +299,7 @@ def test_a_run_takes_its_earlier_networks_and_its_first_weights_from_a_model(
 def test_a_refinement_grows_into_a_size(exported, size):
     """Nothing changes at first, whatever the size; and a size that is smaller is refused."""
     known = load_generator(exported / "refinement.onnx")
-    state = train.start("refinement", Plan(steps=1), CPU, exported, size)
+    state = start("refinement", Plan(steps=1), CPU, exported, size)
     x = torch.rand(1, 9, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(state.generator(x), known(x), atol=1e-5, rtol=1e-4)

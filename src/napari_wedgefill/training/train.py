@@ -13,14 +13,12 @@ those after the adversarial term joined: the rule was set before the runs.
 from __future__ import annotations
 
 import argparse
-import copy
 import json
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -28,20 +26,14 @@ from torch import Tensor, nn
 
 from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
-from ..joint_model.registry import VIEWS
 from .groups import Batch, list_groups, list_training_groups
-from .growth import grow
 from .losses import adversarial_discriminator, adversarial_generator
-from .networks import (
-    REFINEMENT_SIZES,
-    Discriminator,
-    TomogramGenerator,
-    load_generator,
-    to_device,
-)
+from .networks import REFINEMENT_SIZES, load_generator, to_device
 from .run_folder import copy_earlier_networks, save_complete
 from .stage import Plan
 from .stages import STAGES, AnyStage
+from .state import State, start
+from .teacher import Teacher
 
 #: Steps after which new groups are read and the refinement passes over one group.
 ROUND = 50
@@ -49,136 +41,6 @@ ROUND = 50
 NEW_GROUPS = 8
 #: Fraction of a training after which it is validated, reported and saved.
 REPORT_EVERY = 0.04
-
-
-@dataclass
-class State:
-    """All that a training needs to go on where it stopped."""
-
-    generator: nn.Module
-    averaged: nn.Module
-    discriminator: nn.Module
-    optimisers: tuple[torch.optim.Optimizer, torch.optim.Optimizer]
-    minutes: float = 0.0
-    step: int = 0
-    best: float = float("inf")
-    curves: list[dict[str, float]] = field(default_factory=list)
-
-    def list_parts(self) -> dict[str, Any]:
-        """List what has a `state_dict`."""
-        return {
-            "generator": self.generator,
-            "averaged": self.averaged,
-            "discriminator": self.discriminator,
-            "generator_optimiser": self.optimisers[0],
-            "discriminator_optimiser": self.optimisers[1],
-        }
-
-    def save(self, path: Path) -> None:
-        """Write a checkpoint."""
-        parts = {name: part.state_dict() for name, part in self.list_parts().items()}
-        parts["scalars"] = {"minutes": self.minutes, "step": self.step, "best": self.best}
-        parts["curves"] = self.curves
-        save_complete(parts, path)
-
-    def load(self, path: Path, device: torch.device) -> None:
-        """Continue from a checkpoint.
-
-        Raises
-        ------
-        WedgefillError
-            If it is of a network of another shape.
-        """
-        parts = torch.load(path, map_location=device, weights_only=True)
-        try:
-            for name, part in self.list_parts().items():
-                part.load_state_dict(parts[name])
-        except RuntimeError as error:
-            raise WedgefillError(
-                f"{path} is of a network of another shape than the one asked for; train with the "
-                "options that the run began with, or in another folder."
-            ) from error
-        for name, value in parts["scalars"].items():
-            setattr(self, name, value)
-        self.curves = parts["curves"]
-
-    def progress(self, plan: Plan) -> float:
-        """Fraction of the training that is done, 0 to 1."""
-        return self.step / plan.steps if plan.steps else self.minutes / plan.minutes
-
-
-def start(
-    stage: str, plan: Plan, device: torch.device, model: Path | None = None, size: str | None = None
-) -> State:
-    """Make the state at step zero.
-
-    Parameters
-    ----------
-    stage : str
-        Name of the stage.
-    plan : Plan
-        Seeds new weights and sets the learning rates.
-    device : torch.device
-        Where to train.
-    model : Path, optional
-        Exported model with whose weights to begin.
-    size : str, optional
-        Shape of a refinement, a key of `REFINEMENT_SIZES`. The model's refinement grows into it.
-    """
-    torch.manual_seed(plan.seed)
-    generator = to_device(make_first_generator(stage, model, size), device)
-    discriminator = to_device(Discriminator(STAGES[stage].judged), device)
-    averaged = copy.deepcopy(generator).requires_grad_(False)
-    adam = (
-        torch.optim.AdamW(generator.parameters(), plan.learning_rate, betas=(0.9, 0.99)),
-        torch.optim.AdamW(discriminator.parameters(), plan.learning_rate, betas=(0.0, 0.99)),
-    )
-    return State(generator, averaged, discriminator, adam)
-
-
-def make_first_generator(stage: str, model: Path | None, size: str | None) -> nn.Module:
-    """Make the generator that training begins with; see `start`."""
-    known = None
-    # A model without a refinement can lend its other networks to the training of one.
-    if model is not None and (stage != "refinement" or (model / f"{stage}.onnx").is_file()):
-        known = load_generator(model / f"{stage}.onnx")
-    if size is None:
-        return STAGES[stage].make_network() if known is None else known
-    widths, blocks = REFINEMENT_SIZES[size]
-    asked = TomogramGenerator(widths=widths, blocks=blocks)
-    return asked if known is None else grow(known.state_dict(), asked)
-
-
-class Teacher:
-    """A trained network from whose answers another one learns, besides from the truth.
-
-    A small network learns the objects it is shown by heart before it does as well on others. What a
-    larger one answers, which has seen many more, is an easier target and says more about objects in
-    general.
-
-    Parameters
-    ----------
-    network : Module
-        Maps inputs (n, channels, h, w) to slices (n, 1, h, w); its mean over the views of the first
-        two passes is taken.
-    share : float
-        From 0, where only the truth counts, to 1, where only the teacher's answer does.
-
-    References
-    ----------
-    G. Hinton, O. Vinyals and J. Dean, Distilling the knowledge in a neural network,
-    arXiv:1503.02531, 2015.
-    """
-
-    def __init__(self, network: nn.Module, share: float) -> None:
-        self.network, self.share = network.eval(), share
-
-    @torch.no_grad()
-    def excuse_error(self, x: Tensor, truth: Tensor) -> Tensor:
-        """Return the part of the teacher's errors that its pupil may make too, (n, 1, h, w)."""
-        views = VIEWS[0] + VIEWS[1]
-        answers = [self.network(x.flip(axes)).float().flip(axes) for axes in views]
-        return self.share * (torch.stack(answers).mean(0) - truth)
 
 
 def take_step(
