@@ -16,6 +16,8 @@ from .errors import write_in_one_line
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
+#: Options of ranges, which may begin with a minus sign.
+TAKE_RANGES = ("--angles", "--slices", "--planes", "--rows", "--columns")
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -77,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    args = build_parser().parse_args(join_typed_angles(arguments))
+    args = build_parser().parse_args(join_typed_ranges(arguments))
     args.command_line = ["wedgefill", *arguments]
     try:
         args.run(args)
@@ -97,12 +99,13 @@ def _run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def join_typed_angles(arguments: Sequence[str]) -> list[str]:
+def join_typed_ranges(arguments: Sequence[str]) -> list[str]:
     """Write ``--angles -60:60`` as ``--angles=-60:60``: argparse takes the range for an option."""
     joined: list[str] = []
     for word in arguments:
-        if joined and joined[-1] == "--angles" and word[:1] == "-" and word[1:2] in "0123456789.":
-            joined[-1] = f"--angles={word}"
+        is_number = word[:1] == "-" and word[1:2] in "0123456789."
+        if joined and joined[-1] in TAKE_RANGES and is_number:
+            joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
     return joined

@@ -119,6 +119,22 @@ def test_a_folder_is_looked_through(batch, in_process, wedgefill, tiny_path, tmp
     assert "broken.mrc" in (tmp_path / "out" / "summary.csv").read_text()
 
 
+def test_ranges_with_an_open_end_are_those_of_each_series(
+    batch, in_process, wedgefill, tiny_path, tmp_path
+):
+    listed = "file,name,planes,slices\ntiny.mrc,a,20:,4:\ntiny.mrc,b,:5,\n"
+    assert batch(listed, "--methods", "wbp").code == 0
+    shapes = [read_volume(tmp_path / "out" / n / "tiny_wbp.mrc").data.shape for n in "ab"]
+    assert shapes == [(12, 2, 32), (5, 6, 32)]
+    (tmp_path / "list.csv").unlink()
+    tiny_path.with_name("bad.mrc").write_bytes(b"no picture")
+    found = tmp_path / "found"
+    ran = wedgefill("batch", tmp_path, "-o", found, "--methods", "wbp", "--planes", "20:")
+    assert "1 done" in ran.err
+    assert "1 failed" in ran.err
+    assert len(read_volume(found / "tiny" / "tiny_wbp.mrc").data) == 12
+
+
 def test_a_folder_that_must_not_be_looked_into_is_one_that_fails(tiny_path, monkeypatch):
     """Such as lost+found; the rest of the disk is filled all the same."""
     (tiny_path.parent / "lost+found").mkdir()

@@ -19,6 +19,7 @@ from .convert import add_overwrite_argument
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
+    close_ranges,
     read_range,
     read_series,
 )
@@ -220,6 +221,7 @@ def run(args: argparse.Namespace) -> None:
             series = read_series(args, staged.path)
             if repeats is not None:
                 check_series(series, repeats)
+            args = close_ranges(args, str(args.file), series.height, series.width)
             say_warnings(series, line)
             provenance = Provenance(
                 staged.path, args.command_line, collect_settings(args), staged.origin

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ..errors import WedgefillError
 from .batch import read_count
 from .progress_line import ProgressLine
-from .series_arguments import read_positive, read_series
+from .series_arguments import close_ranges, read_positive, read_series
 from .series_list import add_series_options, make_series_job
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def fill_complete(args: argparse.Namespace, complete: Complete, line: ProgressLi
     from ..batch.job import FAILED, KEPT
     from ..batch.series import run_series
 
-    args = copy.copy(args)
+    args = close_ranges(args, str(args.folder), complete.series.height, complete.series.width)
     args.file = complete.source
     job = make_series_job(args, complete.series.name)
     line.say(f"The series is complete: {complete.series.n_tilts} tilts.")
