@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from . import __version__
 from .commands import COMMANDS
-from .commands.interrupt import find_exit_status, remember_interrupts
+from .commands.interrupt import Stopped, find_exit_status, remember_interrupts
 from .commands.plain_output import drop_stdout, write_plainly
 from .errors import write_in_one_line
 
@@ -84,8 +84,9 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         args.run(args)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        more = f" {stop}" if isinstance(stop, Stopped) else ""
+        print(f"\nwedgefill: stopped; nothing was left half-written.{more}", file=sys.stderr)
         return find_exit_status()
     except BrokenPipeError:  # `wedgefill info x | head`: the reader has seen enough
         drop_stdout()

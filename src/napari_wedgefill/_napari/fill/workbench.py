@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary, ref
 
@@ -218,7 +219,7 @@ class Workbench:
     def _begin(self, worker: StepWorker, window: QWidget | None) -> None:
         worker.yielded.connect(lambda item: self._take(worker, item))
         worker.errored.connect(lambda error: self._queue(lambda: self.fail(error)))
-        worker.aborted.connect(lambda *_: self._queue(self._say_cancelled))
+        worker.aborted.connect(lambda *_: self.turns.add(self._iter_cancel()))
         worker.finished.connect(lambda *_: self._queue(self._end))
         if window is not None:
             window.destroyed.connect(worker.quit)
@@ -232,10 +233,11 @@ class Workbench:
         worker.start()
 
     def _take(self, worker: StepWorker, item: Any) -> None:
-        if worker is not self._worker or worker.abort_requested:
+        if worker is not self._worker:
             return
         if isinstance(item, Progress):
-            self.progressed.emit(item)
+            if not worker.abort_requested:
+                self.progressed.emit(item)
         else:
             self._clock(item)
             self.turns.add(self._iter_show(worker, item))
@@ -262,6 +264,8 @@ class Workbench:
         from ...prepare.outcome import Prepared
         from ...run.events import Field, ImagesCorrected
 
+        if isinstance(item, Finished):
+            self._finished.append(item)
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
         if isinstance(item, TiltSeries):
@@ -272,7 +276,6 @@ class Workbench:
         elif isinstance(item, Field):
             self._told = item.to_dict()
         elif isinstance(item, Finished):
-            self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
                 yield from self._iter_show_volumes(self.inputs)
         elif isinstance(item, ResultsTable) and self._run is not None:
@@ -364,11 +367,28 @@ class Workbench:
         told = [f"Done in {spent}: {listed}.", "" if quick is None else quick.headline]
         self.say(" ".join(filter(None, [*told, self._remark])), about=self._run)
 
+    def _iter_cancel(self) -> Iterator[None]:
+        """Show the volumes that were complete when Cancel was pressed, and say that they stay."""
+        asked = self.inputs
+        if asked is None or self._run is not None or not self._finished:
+            self._say_cancelled()
+            return
+        have = {item.method for item in self._finished}
+        some = replace(asked, methods=tuple(name for name in asked.methods if name in have))
+        yield from self._iter_show_volumes(some)
+        left = ", ".join(label_of(name) for name in asked.methods if name not in have)
+        # Where all were, only the checks were stopped.
+        go_on = f" To go on, choose {left} alone under Methods, then Fill wedge." if left else ""
+        self.say(f"{self._tell_what_stays()}{go_on}", passes=True)
+
     def _say_cancelled(self) -> None:
-        if self._run is None:
-            self.say("Cancelled; nothing was added.", passes=True)
-        else:
-            self.say("Cancelled; the volumes stay.", passes=True)
+        said = "Cancelled; no volume was complete, and nothing was added."
+        self.say(said if self._run is None else self._tell_what_stays(), passes=True)
+
+    def _tell_what_stays(self) -> str:
+        """Name the volumes of the run that was stopped."""
+        made = [] if self._run is None else [label_of(method) for method in self._run.volumes]
+        return f"Cancelled; the volumes stay among the layers ({', '.join(made)}), see Export."
 
     def _end(self) -> None:
         if self.message.sentence == STOPPING:  # it came to its end before it heard of it
