@@ -7,6 +7,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_wedgefill.batch import cluster, find_series
@@ -133,6 +134,21 @@ def test_ranges_with_an_open_end_are_those_of_each_series(
     assert "1 done" in ran.err
     assert "1 failed" in ran.err
     assert len(read_volume(found / "tiny" / "tiny_wbp.mrc").data) == 12
+
+
+def test_stacks_without_angles_in_a_folder_are_told_and_filled_with_angles(
+    wedgefill, in_process, write_stack, tmp_path
+):
+    images = np.random.default_rng(0).random((9, 6, 8), dtype=np.float32)
+    folder, out = tmp_path / "in", tmp_path / "out"
+    write_stack(folder / "bare.mrc", images, None)
+    write_stack(folder / "known.mrc", images, np.linspace(-40, 40, 9))
+    ran = wedgefill("batch", folder, "-o", out, "--methods", "wbp")
+    assert "note: no tilt angles were found for bare.mrc, passed over" in ran.err
+    assert "1 done" in ran.err
+    ran = wedgefill("batch", folder, "-o", out, "--methods", "wbp", "--angles", "-40:40")
+    assert "2 done" in ran.err
+    assert (out / "bare" / "bare_wbp.mrc").exists()
 
 
 def test_a_folder_that_must_not_be_looked_into_is_one_that_fails(tiny_path, monkeypatch):

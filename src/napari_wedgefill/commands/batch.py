@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
         args = copy.copy(args)
         args.max_memory = share_memory(args.workers or count_workers())
     with ProgressLine() as line:
-        jobs = read_jobs(args, line.show)
+        jobs = read_jobs(args, line.show, line.say)
         line.say(f"{len(jobs)} series")
         if isinstance(args.output, Address):
             Store(args.output).check_writable()

@@ -83,7 +83,9 @@ def add_series_options(parser: argparse.ArgumentParser) -> None:
     add_check_arguments(parser)
 
 
-def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> list[SeriesJob]:
+def read_jobs(
+    args: argparse.Namespace, tell: Callable[[str, float], None], say: Callable[[str], None]
+) -> list[SeriesJob]:
     """Return a job for every series that `args` name, and check all of them.
 
     Parameters
@@ -92,6 +94,8 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
         The command line, with "series" (a list, a folder or files) and "output".
     tell : callable
         Is told what is being looked at, and the fraction done.
+    say : callable
+        Is told what a user should know of what was found.
 
     Raises
     ------
@@ -109,18 +113,26 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
         elif source.suffix.lower() == ".csv":
             jobs += _read_list(source, args, tell)
         elif source.is_dir():
-            jobs += _look_through(source, args)
+            jobs += _look_through(source, args, say)
         else:
             jobs.append(make_series_job(_check_series(_set_file(args, source))))
     check_jobs(jobs)
     return jobs
 
 
-def _look_through(folder: Path, args: argparse.Namespace) -> list[SeriesJob]:
+def _look_through(
+    folder: Path, args: argparse.Namespace, say: Callable[[str], None]
+) -> list[SeriesJob]:
     from ..batch.find_series import find_series
 
     leave_out = args.output if isinstance(args.output, Path) else None
-    found = list(find_series(folder, leave_out))
+    no_angles: list[tuple[str, Path]] = []
+    found = list(find_series(folder, leave_out, no_angles))
+    if args.angles is not None:
+        found = sorted([*found, *no_angles])
+    elif no_angles:
+        names = ", ".join(str(path.relative_to(folder)) for _, path in no_angles)
+        say(f"note: no tilt angles were found for {names}, passed over; give --angles if they fit.")
     if not found:
         raise WedgefillError(
             f"{folder}: no tilt series was found in this folder or below it; give the folder that "
