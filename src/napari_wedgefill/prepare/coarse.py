@@ -10,11 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from ..io.doubtful_pixels import renew_blank_note
 from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
-from .bad_images import BadImage, find_bad_images
+from .bad_images import BadImage, find_bad_images, renew_image_notes
 from .options import ShiftMethod
 from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
 from .periods import tell_period
@@ -102,7 +101,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     images = replace_spikes(series.array()).images
     left_out = find_useless_images(images, series)
     kept = np.setdiff1d(np.arange(series.n_tilts), [bad.tilt for bad in left_out])
-    series, images = renew_blank_note(series.tilts(kept)), images[kept]
+    series, images = renew_image_notes(series.tilts(kept)), images[kept]
     refuse_a_still(images, series)
     background = estimate_background(images)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
