@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from ..errors import WedgefillError
 from ..tilt_series import find_doubts
 from .axis import quarter_turns, rotate_shape
-from .choices import find_stack_angles
+from .chosen_angles import find_stack_angles
 from .doubtful_pixels import find_dark_specimen, find_hot_pixels, find_no_numbers
 from .formats import open_stack
 from .notes import first_slice_from, planes_from

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary, ref
@@ -12,7 +12,6 @@ from napari.layers import Image, Layer
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
-from ...durations import write_duration
 from ...errors import WedgefillError
 from ...methods import label_of
 from ...pipeline.events import Done, Finished
@@ -28,6 +27,7 @@ from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
 from ..stage import find_stage
 from ..turns import Turns
+from .endings import CHECKS, tell_cancelled, tell_done
 from .inputs import FillInputs
 from .run_layers import make_trust_layer, make_volume_layer
 
@@ -36,16 +36,9 @@ if TYPE_CHECKING:
 
     from .worker import StepWorker
 
-NO_BREAK_SPACE = "\u00a0"
 #: Work that went on for longer is not thrown away without a question, in seconds.
 LONG_S = 60.0
 STOPPING = "Stopping after this step."
-#: What the status line calls the checks after a fill.
-CHECKS: dict[type, str] = {
-    QuickCheck: "check",
-    SelfCheck: "self-check",
-    TrustMap: "trust map",
-}
 
 
 class Workbench:
@@ -358,14 +351,10 @@ class Workbench:
     def _say_done(self, done: Done) -> None:
         if self._run is not None:
             self._run.report = done.report
-        spent = write_duration(time.monotonic() - self._started)
         took = {label_of(i.method): i.seconds for i in self._finished} | self._checked_s
-        each = [f"{name} {write_duration(seconds)}" for name, seconds in took.items()]
-        # A line does not end between a method and its time.
-        listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
         quick = None if self._run is None else self._run.quick_check
-        told = [f"Done in {spent}: {listed}.", "" if quick is None else quick.headline]
-        self.say(" ".join(filter(None, [*told, self._remark])), about=self._run)
+        told = tell_done(time.monotonic() - self._started, took, quick)
+        self.say(" ".join(filter(None, [told, self._remark])), about=self._run)
 
     def _iter_cancel(self) -> Iterator[None]:
         """Show the volumes that were complete when Cancel was pressed, and say that they stay."""
@@ -376,19 +365,11 @@ class Workbench:
         have = {item.method for item in self._finished}
         some = replace(asked, methods=tuple(name for name in asked.methods if name in have))
         yield from self._iter_show_volumes(some)
-        left = ", ".join(label_of(name) for name in asked.methods if name not in have)
-        # Where all were, only the checks were stopped.
-        go_on = f" To go on, choose {left} alone under Methods, then Fill wedge." if left else ""
-        self.say(f"{self._tell_what_stays()}{go_on}", passes=True)
+        self._say_cancelled([name for name in asked.methods if name not in have])
 
-    def _say_cancelled(self) -> None:
-        said = "Cancelled; no volume was complete, and nothing was added."
-        self.say(said if self._run is None else self._tell_what_stays(), passes=True)
-
-    def _tell_what_stays(self) -> str:
-        """Name the volumes of the run that was stopped."""
-        made = [] if self._run is None else [label_of(method) for method in self._run.volumes]
-        return f"Cancelled; the volumes stay among the layers ({', '.join(made)}), see Export."
+    def _say_cancelled(self, left: Sequence[str] = ()) -> None:
+        stay = [] if self._run is None else list(self._run.volumes)
+        self.say(tell_cancelled(stay, left), passes=True)
 
     def _end(self) -> None:
         if self.message.sentence == STOPPING:  # it came to its end before it heard of it
