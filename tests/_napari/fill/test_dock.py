@@ -110,6 +110,7 @@ def test_fill_of_some_slices_lies_where_they_are(docked, hands):
     assert layer.data.shape == (32, 2, 32)
     assert "end before this one" in dock.slices[1].native.toolTip()
     assert dock.run_box.value.name == "WBP + SART, slices 4:6"  # counted as in the fields
+    assert dock.run_box.native.currentText() == "WBP + SART, slices 4:6"  # of the series above
     np.testing.assert_allclose(layer.translate, (0, 10.0, 0))
     np.testing.assert_allclose(viewer.dims.range[1], (10.0, 12.5, 2.5))
     assert viewer.dims.nsteps[1] == 2
