@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from napari.components import ViewerModel
 from napari.layers import Image, Layer
 from napari.utils.notifications import notification_manager
+from qtpy.QtCore import QEvent
+from qtpy.QtWidgets import QApplication
 
+from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layers import LayerMap, series_layer
 from napari_wedgefill.tilt_series import TiltSeries
 
@@ -70,6 +74,18 @@ def test_images_of_noise_are_told_before_the_fill_and_left_out(docked, series, q
     np.testing.assert_array_equal(dock.layer.data, np.delete(images, [5, 20], axis=0))
     assert LayerMap.of(dock.layer).warnings == ()
     assert not button.native.isVisibleTo(dock.native)
+
+
+def test_a_dock_that_is_closed_before_it_has_looked_is_left_alone(series, qtbot, hands):
+    viewer = ViewerModel()
+    viewer.add_layer(Layer.create(*series_layer(series)))
+    dock = FillWedge(viewer)
+    dock.detach()
+    QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    with notification_manager:
+        n = len(notification_manager.records)
+        hands.rest()
+        assert notification_manager.records[n:] == []
 
 
 def test_blank_images_are_left_out_by_a_button(docked, series, spoilt, hands):

@@ -243,6 +243,7 @@ class FillWedge(Forms):
         if not self._is_connected:
             return
         self._is_connected = False
+        self.pixel_notes.detach()
         self.live_slice.detach()
         self.prepare_page.disconnect()
         for name in LAYER_EVENTS:

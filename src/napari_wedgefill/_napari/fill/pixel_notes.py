@@ -55,6 +55,7 @@ class PixelNotes:
         self.blank: tuple[int, ...] = ()
         self.useless: tuple[BadImage, ...] = ()
         self._looked_at: Image | None = None
+        self._is_gone = False
         self.leave_out_button = PushButton(text="", name="leave_out_blank", gui_only=True)
         self.leave_out_button.tooltip = (
             "Make a layer without the images that are blank, only noise, or of another place; the "
@@ -72,15 +73,21 @@ class PixelNotes:
         if layer is not None:
             self._bench.turns.add(self._iter_look(layer))
 
+    def detach(self) -> None:
+        """Touch nothing more of a dock that is gone."""
+        self._is_gone = True
+
     def _iter_look(self, layer: Image) -> Iterator[None]:
         yield
-        if self._dock.layer != layer or layer not in self._bench.viewer.layers:
+        if self._is_gone or self._dock.layer != layer or layer not in self._bench.viewer.layers:
             return
         self.blank = find_blank_images(layer.data)
         self._offer()
         seen = LayerMap.of(layer)
         if "warnings" not in seen.fields:
             yield
+            if self._is_gone:
+                return
             angles = seen.angles_deg
             notes = [
                 *note_blank_images(self.blank, angles),
