@@ -77,16 +77,21 @@ class PixelNotes:
         """Touch nothing more of a dock that is gone."""
         self._is_gone = True
 
+    def _still_shows(self, layer: Image) -> bool:
+        """Tell whether the dock is there, and has this series."""
+        is_there = not self._is_gone and self._dock.layer == layer
+        return is_there and layer in self._bench.viewer.layers
+
     def _iter_look(self, layer: Image) -> Iterator[None]:
         yield
-        if self._is_gone or self._dock.layer != layer or layer not in self._bench.viewer.layers:
+        if not self._still_shows(layer):
             return
         self.blank = find_blank_images(layer.data)
         self._offer()
         seen = LayerMap.of(layer)
         if "warnings" not in seen.fields:
             yield
-            if self._is_gone:
+            if not self._still_shows(layer):
                 return
             angles = seen.angles_deg
             notes = [
