@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_wedgefill import cli
+from napari_wedgefill.addresses import Address, Store
 from napari_wedgefill.commands import follow, interrupt
 from napari_wedgefill.commands.interrupt import find_exit_status, remember_interrupts
 from napari_wedgefill.io import read_tilt_series
@@ -76,6 +77,9 @@ def test_a_fill_that_is_stopped_says_what_stays_and_how_to_go_on(
     ran = wedgefill(*command, "--overwrite")
     assert "Complete in" in ran.err
     assert "what else lies there, report.json too, is of the earlier run" in ran.err
+    ran = wedgefill(*command[:3], "memory://stopped/out", *command[4:])
+    assert "What was sent to memory://stopped/out was removed again." in ran.err
+    assert Store(Address("memory://stopped/out")).list_objects() == {}
     monkeypatch.setattr(follow, "follow", stop_now)
     ran = wedgefill(*command[:3], tmp_path / "none")
     assert "No volume was complete. To go on, run the same command again." in ran.err

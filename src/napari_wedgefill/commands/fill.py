@@ -210,6 +210,8 @@ def tell_what_stays(recorded: Sequence[Recorded], args: argparse.Namespace) -> s
     said = f"Complete in {place}: {', '.join(one.path.name for one in recorded)}"
     if any(isinstance(one.item, Done) for one in recorded):
         return f"{said}."
+    if isinstance(place, Address):
+        return f"What was sent to {place} was removed again. To go on, run the same command again."
     if is_replacing:
         return (
             f"{said}; what else lies there, report.json too, is of the earlier run. To go on, run "
@@ -251,7 +253,7 @@ def run(args: argparse.Namespace) -> None:
             series = read_series(args, staged.path)
             if repeats is not None:
                 check_series(series, repeats)
-            args = close_ranges(args, str(args.file), series.height, series.width)
+            args = close_ranges(args, series.name, series.height, series.width)
             say_warnings(series, line)
             provenance = Provenance(
                 staged.path, args.command_line, collect_settings(args), staged.origin
