@@ -262,7 +262,7 @@ def read_list(path: Path) -> None:
     """Do what `batch` does with a list before it computes."""
     from napari_wedgefill.commands.series_list import read_jobs
 
-    read_jobs(parse("batch", str(path), "-o", str(path.parent / "filled")), lambda *_: None)
+    read_jobs(parse("batch", str(path), "-o", str(path.parent / "filled")), lambda *_: None, print)
 
 
 def try_input(kind: Kind, sound: bytes, seed: int, number: int) -> str:

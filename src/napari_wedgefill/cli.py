@@ -10,12 +10,14 @@ from typing import NoReturn
 
 from . import __version__
 from .commands import COMMANDS
-from .commands.interrupt import find_exit_status, remember_interrupts
+from .commands.interrupt import Stopped, find_exit_status, remember_interrupts
 from .commands.plain_output import drop_stdout, write_plainly
 from .errors import write_in_one_line
 
 EXIT_FAILURE = 1
 EXIT_USAGE = 2
+#: Options of ranges, which may begin with a minus sign.
+TAKE_RANGES = ("--angles", "--slices", "--planes", "--rows", "--columns")
 
 
 class _OneLineParser(argparse.ArgumentParser):
@@ -77,13 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int:
-    args = build_parser().parse_args(join_typed_angles(arguments))
+    args = build_parser().parse_args(join_typed_ranges(arguments))
     args.command_line = ["wedgefill", *arguments]
     try:
         args.run(args)
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print("\nwedgefill: stopped; nothing was left half-written.", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        more = f" {stop}" if isinstance(stop, Stopped) else ""
+        print(f"\nwedgefill: stopped; nothing was left half-written.{more}", file=sys.stderr)
         return find_exit_status()
     except BrokenPipeError:  # `wedgefill info x | head`: the reader has seen enough
         drop_stdout()
@@ -97,12 +100,13 @@ def _run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def join_typed_angles(arguments: Sequence[str]) -> list[str]:
+def join_typed_ranges(arguments: Sequence[str]) -> list[str]:
     """Write ``--angles -60:60`` as ``--angles=-60:60``: argparse takes the range for an option."""
     joined: list[str] = []
     for word in arguments:
-        if joined and joined[-1] == "--angles" and word[:1] == "-" and word[1:2] in "0123456789.":
-            joined[-1] = f"--angles={word}"
+        is_number = word[:1] == "-" and word[1:2] in "0123456789."
+        if joined and joined[-1] in TAKE_RANGES and is_number:
+            joined[-1] = f"{joined[-1]}={word}"
         else:
             joined.append(word)
     return joined

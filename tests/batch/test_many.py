@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from napari_wedgefill import FillOptions, RunOptions, WedgefillError
-from napari_wedgefill.batch import many
+from napari_wedgefill.batch import submitted
 from napari_wedgefill.batch.job import DONE, FAILED, KEPT, NOT_BEGUN, Outcome, make_job
 from napari_wedgefill.batch.many import fill_many, hold_place, iter_many
 from napari_wedgefill.cli import main
@@ -96,7 +96,7 @@ def test_a_full_disk_ends_the_batch_and_loses_nothing(paths, out, client, monkey
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(mrc_sink, "_write_all", fill_up)
-    monkeypatch.setattr(many, "MOST_SUBMITTED", 1)
+    monkeypatch.setattr(submitted, "MOST_SUBMITTED", 1)
     ended = fill_many(paths, CLASSICAL, folder=out, client=client)
     assert [one.state for one in ended] == [KEPT, FAILED, NOT_BEGUN]
     assert ended[1].disk_is_full
@@ -109,7 +109,7 @@ def test_a_full_disk_ends_the_batch_and_loses_nothing(paths, out, client, monkey
 
 
 def test_a_batch_that_is_stopped_tells_how_far_it_came(paths, out, client, monkeypatch):
-    monkeypatch.setattr(many, "MOST_SUBMITTED", 1)
+    monkeypatch.setattr(submitted, "MOST_SUBMITTED", 1)
     steps = iter_many([make_job(path, CLASSICAL) for path in paths], out, client)
     first = next(step for step in steps if isinstance(step, Outcome))
     steps.close()
@@ -121,15 +121,15 @@ def test_a_batch_that_is_stopped_tells_how_far_it_came(paths, out, client, monke
 
 
 def test_a_worker_of_another_version_that_came_later_is_refused(paths, out, client, monkeypatch):
-    version = many.__version__
-    begin = many._Submitted._submit
+    version = submitted.__version__
+    begin = submitted.Submitted._submit
 
     def submit_for_another_version(self):
         with monkeypatch.context() as patch:
-            patch.setattr(many, "__version__", "0.0.9")
+            patch.setattr(submitted, "__version__", "0.0.9")
             begin(self)
 
-    monkeypatch.setattr(many._Submitted, "_submit", submit_for_another_version)
+    monkeypatch.setattr(submitted.Submitted, "_submit", submit_for_another_version)
     ended = fill_many(paths[:1], CLASSICAL, folder=out, client=client)
     assert ended[0].state == FAILED
     assert f"The worker has napari-wedgefill {version}" in ended[0].sentence
@@ -137,9 +137,9 @@ def test_a_worker_of_another_version_that_came_later_is_refused(paths, out, clie
 
 
 def test_a_batch_whose_workers_are_gone_for_good_ends(paths, out, client, monkeypatch):
-    monkeypatch.setattr(many, "LOST_SECONDS", 0.0)
-    monkeypatch.setattr(many._Submitted, "_count_workers", lambda self: 0)
-    monkeypatch.setattr(many._Submitted, "_submit", lambda self: None)
+    monkeypatch.setattr(submitted, "LOST_SECONDS", 0.0)
+    monkeypatch.setattr(submitted.Submitted, "_count_workers", lambda self: 0)
+    monkeypatch.setattr(submitted.Submitted, "_submit", lambda self: None)
     with pytest.raises(WedgefillError, match="No worker is left"):
         fill_many(paths, CLASSICAL, folder=out, client=client)
     assert {row["state"] for row in read_summary(out)} == {NOT_BEGUN}

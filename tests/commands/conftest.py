@@ -70,6 +70,7 @@ def write_stack() -> Callable[[Path, np.ndarray, np.ndarray | None], Path]:
     """Write images as an MRC stack and, if there are any, angles beside it."""
 
     def write(path: Path, images: np.ndarray, angles_deg: np.ndarray | None) -> Path:
+        path.parent.mkdir(exist_ok=True)
         with warnings.catch_warnings(), mrcfile.new(path) as file:
             warnings.simplefilter("ignore", RuntimeWarning)  # it speaks up about NaN
             file.set_data(images)

@@ -7,6 +7,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from napari_wedgefill.batch import cluster, find_series
@@ -117,6 +118,37 @@ def test_a_folder_is_looked_through(batch, in_process, wedgefill, tiny_path, tmp
     assert "2 done, 0 kept, 1 failed" in ran.err
     assert (tmp_path / "out" / "deep" / "a" / "a_wbp.mrc").exists()
     assert "broken.mrc" in (tmp_path / "out" / "summary.csv").read_text()
+
+
+def test_ranges_with_an_open_end_are_those_of_each_series(
+    batch, in_process, wedgefill, tiny_path, tmp_path
+):
+    listed = "file,name,planes,slices\ntiny.mrc,a,20:,4:\ntiny.mrc,b,:5,\n"
+    assert batch(listed, "--methods", "wbp").code == 0
+    shapes = [read_volume(tmp_path / "out" / n / "tiny_wbp.mrc").data.shape for n in "ab"]
+    assert shapes == [(12, 2, 32), (5, 6, 32)]
+    (tmp_path / "list.csv").unlink()
+    tiny_path.with_name("bad.mrc").write_bytes(b"no picture")
+    found = tmp_path / "found"
+    ran = wedgefill("batch", tmp_path, "-o", found, "--methods", "wbp", "--planes", "20:")
+    assert "1 done" in ran.err
+    assert "1 failed" in ran.err
+    assert len(read_volume(found / "tiny" / "tiny_wbp.mrc").data) == 12
+
+
+def test_stacks_without_angles_in_a_folder_are_told_and_filled_with_angles(
+    wedgefill, in_process, write_stack, tmp_path
+):
+    images = np.random.default_rng(0).random((9, 6, 8), dtype=np.float32)
+    folder, out = tmp_path / "in", tmp_path / "out"
+    write_stack(folder / "bare.mrc", images, None)
+    write_stack(folder / "known.mrc", images, np.linspace(-40, 40, 9))
+    ran = wedgefill("batch", folder, "-o", out, "--methods", "wbp")
+    assert "note: no tilt angles were found for bare.mrc, passed over" in ran.err
+    assert "1 done" in ran.err
+    ran = wedgefill("batch", folder, "-o", out, "--methods", "wbp", "--angles", "-40:40")
+    assert "2 done" in ran.err
+    assert (out / "bare" / "bare_wbp.mrc").exists()
 
 
 def test_a_folder_that_must_not_be_looked_into_is_one_that_fails(tiny_path, monkeypatch):

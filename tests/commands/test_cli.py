@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from napari_wedgefill.cli import build_parser, main
 from napari_wedgefill.commands import COMMANDS
 from napari_wedgefill.errors import WedgefillError, write_in_one_line
+from napari_wedgefill.io import write_volume
+from napari_wedgefill.volume import Volume
 
 SLOW = ("numpy", "numba", "scipy", "pydantic", "tifffile", "dask", "torch", "napari", "qtpy")
 
@@ -96,6 +100,40 @@ def test_info_tells_people_and_machines(wedgefill, tiny_path):
     assert facts["shape"] == [25, 6, 32]
     assert facts["pixel_nm"] == pytest.approx(0.8)
     assert facts["angles_deg"][0] == -60.0
+
+
+def test_info_of_a_folder_of_series_ends_with_how_many_can_be_filled(
+    wedgefill, write_stack, tiny_path, tmp_path
+):
+    images = np.random.default_rng(0).random((9, 6, 8), dtype=np.float32)
+    write_stack(tmp_path / "day2" / "late.mrc", images, np.linspace(-40, 40, 9))
+    assert wedgefill("info", tmp_path).out.endswith("2 series, all of which can be filled.\n")
+    (tmp_path / "junk.mrc").write_text("junk")
+    write_stack(tmp_path / "bare.mrc", images, None)
+    ran = wedgefill("info", tmp_path)
+    lines = ran.out.splitlines()
+    assert [line.split(":")[0] for line in lines[:-1]] == [
+        "folder", "bare", "day2/late", "junk", "tiny",
+    ]  # fmt: skip
+    assert "9 x 6 x 8, from -40 to 40 degrees, 0.8 nm" in lines[2]
+    assert lines[-1].startswith("4 series, 2 can be filled; 2 cannot: bare (no tilt angles were")
+    assert "; junk (its first 1024 bytes are not an MRC header; check" in lines[-1]
+    found = json.loads(wedgefill("info", tmp_path, "--json").out)
+    assert [bool(one.get("refusal")) for one in found["series"]] == [True, False, True, False]
+    with_angles = wedgefill("info", tmp_path, "--angles", "-40:40").out
+    assert "4 series, 3 can be filled; 1 cannot: junk" in with_angles
+
+
+def test_info_says_which_part_of_the_whole_a_volume_is(wedgefill, tmp_path):
+    whole = Volume(np.ones((9, 5, 6), np.float32))
+    path = write_volume(tmp_path / "v.mrc", whole)
+    assert "part:" not in wedgefill("info", path).out
+    thin = replace(whole, first_slice=3).crop_planes(2, 6)
+    for name in ("thin.mrc", "thin.zarr", "thin.tif"):
+        said = wedgefill("info", write_volume(tmp_path / name, thin)).out
+        assert "planes 2:6 of 9 along the beam (z), slices 3:8 along the tilt axis (y)" in said
+    facts = json.loads(wedgefill("info", tmp_path / "thin.mrc", "--json").out)
+    assert (facts["first_plane"], facts["whole_depth"], facts["first_slice"]) == (2, 9, 3)
 
 
 def test_info_obeys_what_the_user_says(wedgefill, tiny_path):

@@ -50,6 +50,8 @@ def test_planes_along_the_beam_stay_in_their_place(wedgefill, tmp_path, suffix):
     back = read_volume(thinner)
     np.testing.assert_array_equal(back.data, data[3:5])
     assert (back.first_plane, back.whole_depth) == (3, 7)
+    assert wedgefill("convert", path, thin, "--planes", "4:", "--overwrite").code == 0
+    np.testing.assert_array_equal(read_volume(thin).data, data[4:])
 
 
 def test_planes_that_are_not_there_and_planes_of_a_series_are_refused(
@@ -58,6 +60,7 @@ def test_planes_that_are_not_there_and_planes_of_a_series_are_refused(
     path = write_volume(tmp_path / "v.mrc", Volume(np.ones((7, 5, 6), np.float32)))
     out = tmp_path / "out.mrc"
     assert "it has 7" in wedgefill("convert", path, out, "--planes", "5:8").complaint
+    assert "there are 7" in wedgefill("convert", path, out, "--planes", "7:").complaint
     ran = wedgefill("convert", tiny_path, out, "--planes", "5:8")
     assert "--planes cuts volumes along z" in ran.complaint
     assert not out.exists()

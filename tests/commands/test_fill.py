@@ -283,3 +283,20 @@ def test_planes_are_kept_in_their_place_and_repeated(wedgefill, tiny_path, tmp_p
     ran = wedgefill("fill", tiny_path, "-o", tmp_path / "none", "--planes", "30:40")
     assert "planes 30:40 were asked for, but it has 32 along the beam" in ran.complaint
     assert not (tmp_path / "none").exists()
+
+
+def test_ranges_with_an_open_end_go_to_the_end(wedgefill, tiny_path, tmp_path):
+    whole, some = tmp_path / "whole", tmp_path / "some"
+    assert wedgefill("fill", tiny_path, "-o", whole, "--methods", "wbp").code == 0
+    ran = wedgefill(
+        "fill", tiny_path, "-o", some, "--methods", "wbp", "--planes", "20:", "--slices", ":2"
+    )
+    assert ran.code == 0, ran.err
+    volumes = [read_volume(folder / "tiny_wbp.mrc").data for folder in (whole, some)]
+    np.testing.assert_allclose(volumes[1], volumes[0][20:, :2], atol=1e-5)
+    settings = json.loads((some / "report.json").read_text())["settings"]
+    assert settings["planes"] == [20, 32]
+    assert settings["slices"] == [0, 2]
+    ran = wedgefill("fill", tiny_path, "-o", tmp_path / "none", "--planes", "32:")
+    assert "planes 32: were asked for, but there are 32" in ran.complaint
+    assert not (tmp_path / "none").exists()

@@ -9,15 +9,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from napari_wedgefill import cli
-from napari_wedgefill.commands import interrupt
+from napari_wedgefill.addresses import Address, Store
+from napari_wedgefill.commands import follow, interrupt
 from napari_wedgefill.commands.interrupt import find_exit_status, remember_interrupts
+from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.samples import needle_path
 
 SRC = Path(cli.__file__).parent.parent
+#: A client that nobody asks for anything but its page.
+CLIENT = SimpleNamespace(dashboard_link="")
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs the signals of POSIX")
 
 
@@ -44,6 +49,72 @@ def test_a_scheduler_s_signal_leaves_nothing_half_written(tmp_path: Path, name: 
     assert "stopped; nothing was left half-written" in complaint
     assert "Traceback" not in complaint
     assert not out.exists() or not list(out.glob(".*"))
+
+
+def test_a_fill_that_is_stopped_says_what_stays_and_how_to_go_on(
+    wedgefill, tiny_path, tmp_path, monkeypatch
+):
+    out = tmp_path / "out"
+    command = ["fill", tiny_path, "-o", out, "--methods", "wbp,sart,sirt", "--slices", "2:4"]
+
+    def stop_at(what: str) -> None:
+        def say_and_stop(file, line) -> None:
+            if file.what == what:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(follow, "say_what_was_recorded", say_and_stop)
+
+    stop_at("sart")
+    ran = wedgefill(*command)
+    assert ran.code == 130
+    assert f"Complete in {out}: tiny_wbp.mrc, tiny_sart.mrc; there is no report" in ran.err
+    assert "--methods sirt makes the others" in ran.err
+    assert sorted(os.listdir(out)) == ["tiny_sart.mrc", "tiny_wbp.mrc"]
+    monkeypatch.undo()
+    assert wedgefill(*command[:5], "sirt", *command[6:]).code == 0  # what was said is true
+    assert wedgefill(*command).code == 1
+    stop_at("wbp")
+    ran = wedgefill(*command, "--overwrite")
+    assert "Complete in" in ran.err
+    assert "what else lies there, report.json too, is of the earlier run" in ran.err
+    ran = wedgefill(*command[:3], "memory://stopped/out", *command[4:])
+    assert "What was sent to memory://stopped/out was removed again." in ran.err
+    assert Store(Address("memory://stopped/out")).list_objects() == {}
+    monkeypatch.setattr(follow, "follow", stop_now)
+    ran = wedgefill(*command[:3], tmp_path / "none")
+    assert "No volume was complete. To go on, run the same command again." in ran.err
+
+
+def stop_now(*arguments: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_batch_and_a_watch_that_are_stopped_say_what_stays(
+    wedgefill, tiny_path, tmp_path, monkeypatch
+):
+    from napari_wedgefill.batch import cluster, many, watch
+    from napari_wedgefill.batch.job import DONE, FAILED, Outcome
+
+    def iter_two(jobs, place, client):
+        yield Outcome("tiny", tiny_path, DONE)
+        yield Outcome("bad", tiny_path, FAILED, "It is broken.")
+        stop_now()
+
+    monkeypatch.setattr(cluster, "_start_cluster", lambda n: contextlib.nullcontext(CLIENT))
+    monkeypatch.setattr(many, "iter_many", iter_two)
+    out = tmp_path / "out"
+    ran = wedgefill("batch", tiny_path, "-o", out, "--methods", "wbp")
+    assert ran.code == 130
+    assert f"Complete in {out}: 1 of 1 series" in ran.err
+    assert "The same command goes on" in ran.err
+
+    def iter_grown(folder, growing, read, pace):
+        yield watch.Grown(read_tilt_series(tiny_path), {"wbp": growing / "tiny_wbp.mrc"})
+        stop_now()
+
+    monkeypatch.setattr(watch, "iter_watch", iter_grown)
+    ran = wedgefill("watch", tmp_path, "-o", out)
+    assert f"The volumes of 25 tilts stay in {out / 'growing'}. The same command" in ran.err
 
 
 def test_a_second_request_waits_for_the_cleaning_up():

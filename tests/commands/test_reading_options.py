@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from napari_wedgefill.cli import join_typed_angles
+from napari_wedgefill.cli import join_typed_ranges, main
+from napari_wedgefill.commands.series_arguments import read_range
 from napari_wedgefill.io import read_volume, write_volume
 from napari_wedgefill.volume import Volume
 
@@ -41,9 +42,26 @@ def test_angles_are_typed_without_an_equals_sign(wedgefill, bare_stack, typed):
 
 def test_only_angles_are_joined():
     words = ["fill", "-1", "--angles", "-60:60", "--axis", "-90", "--angles", "x.tlt", "-o", "y"]
-    assert join_typed_angles(words) == [
+    assert join_typed_ranges(words) == [
         "fill", "-1", "--angles=-60:60", "--axis", "-90", "--angles", "x.tlt", "-o", "y",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [("3:7", (3, 7)), ("3:", (3, None)), (":7", (0, 7)), (":", (0, None)), ("0:1", (0, 1))],
+)
+def test_ends_of_ranges_may_be_left_out(typed, read):
+    assert read_range(typed) == read
+
+
+@pytest.mark.parametrize("typed", ["7:3", ":0", "5", "", "-5:-1", "1:2:3", "\u0663:"])
+@pytest.mark.parametrize("option", ["--planes", "--slices"])
+def test_ranges_that_make_no_sense_are_told_in_a_sentence(capsys, tmp_path, option, typed):
+    with pytest.raises(SystemExit):
+        main(["fill", "x.mrc", "-o", str(tmp_path / "out"), option, typed])
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"'{typed}' is not A:B, A: or :B, counted from 0, with A below B" in line
 
 
 def test_nonsense_in_place_of_angles_is_one_sentence(wedgefill, bare_stack):

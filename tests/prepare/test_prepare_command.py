@@ -62,7 +62,8 @@ def test_a_raw_series_is_prepared_and_the_recipe_repeats_it(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--rows", "5"], "FIRST:STOP"),
+        (["--rows", "5"], "'5' is not A:B, A: or :B"),
+        (["--rows", "99:"], "rows 99: were asked for, but there are"),
         (["--correct", "3"], "IMAGE=DEGREES"),
         (["--leave-out", "a"], "image numbers"),
         (["--tilt-offset", "some"], "neither degrees nor 'estimate'"),

@@ -24,6 +24,7 @@ from ..mapped_files import read_mapped
 from ..samples import needle_path, simulated_particle
 from ..tilt_series import TiltSeries
 from .layers import LayerData, LayerMap, bare_stack_layer, series_layer, trust_layer, volume_layer
+from .wording import say_in_window
 
 Paths = str | list[str]
 LayerTuple = tuple[Any, dict[str, Any], str]
@@ -145,7 +146,7 @@ def _series(path: Path | Sequence[Path], **given: Any) -> LayerData:
 
 def _series_layer(series: TiltSeries) -> LayerData:
     for warning in series.warnings:
-        show_warning(f"{series.name}: {warning}")
+        show_warning(f"{series.name}: {say_in_window(warning)}")
     return series_layer(series)
 
 

@@ -14,6 +14,7 @@ from ..disk_images import DiskImages
 from ..errors import WedgefillError
 from ..tilt_series import TiltSeries
 from ..volume import TiltRange, Volume
+from .wording import say_in_window
 
 #: Key of our entry in `Layer.metadata`.
 KEY = "napari_wedgefill"
@@ -111,7 +112,7 @@ class LayerMap:
         """Where every value came from, and what to beware of, one a line."""
         sources = self.fields.get("sources", {})
         lines = [f"{what.replace('_', ' ')}: {where}" for what, where in sources.items()]
-        return "\n".join([*lines, *self.warnings])
+        return "\n".join([*lines, *map(say_in_window, self.warnings)])
 
     @property
     def warnings(self) -> tuple[str, ...]:

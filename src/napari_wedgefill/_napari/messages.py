@@ -13,6 +13,7 @@ from weakref import ReferenceType
 from napari.utils.notifications import show_error
 
 from ..errors import WedgefillError
+from .wording import say_in_window
 
 _REPORTED_PACKAGES = (
     "napari-wedgefill", "napari", "PyQt6", "PySide6", "numpy", "numba",
@@ -50,7 +51,7 @@ class Message:
 def explain(error: BaseException) -> Message:
     """Put an exception into words."""
     if isinstance(error, WedgefillError):
-        return Message(str(error), passes=True)
+        return Message(say_in_window(str(error)), passes=True)
     if isinstance(error, MemoryError):
         return Message(TOO_LITTLE_MEMORY, report=_report(error), passes=True)
     if isinstance(error, OSError) and error.strerror:

@@ -9,7 +9,9 @@ from pathlib import Path
 from ..addresses import Address, Store
 from ..errors import WedgefillError
 from ..io import kind_of
+from ..io.formats import open_stack
 from ..io.tilt_reader import image_paths
+from ..io.volume_reader import stack_kind
 from ..run.stored import stage
 from ..tilt_series import MIN_TILTS
 from .job import name_results, replace_forbidden
@@ -58,7 +60,11 @@ def _tell_stored_kind(address: Address) -> str:
         return "tilt series"
 
 
-def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[str, Path]]:
+def find_series(
+    folder: Path,
+    leave_out: Path | None = None,
+    no_angles: list[tuple[str, Path]] | None = None,
+) -> Iterator[tuple[str, Path]]:
     """Find tilt series: files that hold one, and folders with one file a tilt.
 
     Volumes and single images are passed over. A file that cannot be opened, or a folder that must
@@ -70,6 +76,9 @@ def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[s
         Looked through with all folders below it, hidden ones excepted.
     leave_out : Path, optional
         A folder below it that is not looked into, such as that of the results.
+    no_angles : list of tuple of str and Path, optional
+        Receives, with their names, stacks that may be tilt series, but of which no angles are
+        known; they are passed over too.
 
     Yields
     ------
@@ -89,19 +98,30 @@ def find_series(folder: Path, leave_out: Path | None = None) -> Iterator[tuple[s
         except OSError:
             yield name, place  # it must not be looked into, and whoever reads it is told so
             continue
-        kinds = {path: _tell_kind(path) for path in paths}
-        series = [path for path, kind in kinds.items() if kind == "tilt series"]
-        if not series and list(kinds.values()).count("image") >= MIN_TILTS:
+        seen = {path: _look_at(path) for path in paths}
+        series = [path for path, (kind, _) in seen.items() if kind == "tilt series"]
+        images = {path: n for path, (kind, n) in seen.items() if kind == "image"}
+        if not series and len(images) >= MIN_TILTS:
             yield name, place
+        elif no_angles is not None:
+            no_angles += [
+                (_name_below(inside, path), path) for path, n in images.items() if n >= MIN_TILTS
+            ]
         for path in series:
-            yield replace_forbidden((inside / name_results(path)).as_posix()), path
+            yield _name_below(inside, path), path
 
 
-def _tell_kind(path: Path) -> str:
+def _name_below(inside: Path, path: Path) -> str:
+    return replace_forbidden((inside / name_results(path)).as_posix())
+
+
+def _look_at(path: Path) -> tuple[str, int]:
+    """Return what a file holds, see `io.kind_of`, and how many images."""
     try:
-        return kind_of(path)
+        stack = open_stack(path, headers_only=True)
     except WedgefillError:
-        return "tilt series"
+        return "tilt series", 0
+    return stack_kind(stack), stack.n
 
 
 def _is_in(path: Path, folder: Path) -> bool:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from ..addresses import Address, Store, read_place
 from ..errors import WedgefillError
 from .fill import add_output_argument
+from .interrupt import Stopped
 from .progress_line import ProgressLine
 from .series_list import add_series_options, read_jobs
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> None:
         args = copy.copy(args)
         args.max_memory = share_memory(args.workers or count_workers())
     with ProgressLine() as line:
-        jobs = read_jobs(args, line.show)
+        jobs = read_jobs(args, line.show, line.say)
         line.say(f"{len(jobs)} series")
         if isinstance(args.output, Address):
             Store(args.output).check_writable()
@@ -87,7 +88,11 @@ def run(args: argparse.Namespace) -> None:
                 held.callback(remove_partial, jobs, place)
             if link := find_dashboard(client, args.scheduler):
                 line.say(f"dashboard: {link}")
-            outcomes = follow_batch(iter_many(jobs, place, client), line)
+            outcomes: list[Outcome] = []
+            try:
+                follow_batch(iter_many(jobs, place, client), line, outcomes)
+            except KeyboardInterrupt:
+                raise Stopped(tell_what_stays(outcomes, len(jobs), args.output)) from None
         report_batch(outcomes, args.output, line)
 
 
@@ -99,12 +104,22 @@ def find_dashboard(client: Any, scheduler: str | None) -> str:
     return str(client.dashboard_link or "") if has_dashboard else ""
 
 
-def follow_batch(steps: Any, line: ProgressLine) -> list[Outcome]:
-    """Show the progress and say what became of each series."""
+def tell_what_stays(outcomes: list[Outcome], n_series: int, folder: Path | Address) -> str:
+    """Say what a batch that was stopped has done, and how to go on."""
+    from ..batch.job import DONE, KEPT, count_states
+
+    counts = count_states(outcomes)
+    return (
+        f"Complete in {folder}: {counts[DONE] + counts[KEPT]} of {n_series} series, which stay; "
+        f"{folder / 'index.html'} says which. The same command goes on with the others."
+    )
+
+
+def follow_batch(steps: Any, line: ProgressLine, outcomes: list[Outcome]) -> None:
+    """Show the progress, say what became of each series, and add it to `outcomes`."""
     from ..batch.job import DONE, FAILED, KEPT, Outcome
     from ..durations import write_duration
 
-    outcomes = []
     with closing(steps):
         for step in steps:
             if not isinstance(step, Outcome):
@@ -119,7 +134,6 @@ def follow_batch(steps: Any, line: ProgressLine) -> list[Outcome]:
                 line.say(f"{step.name}: kept, its results are whole")
             elif step.state == FAILED:
                 line.say(f"{step.name}: failed: {step.sentence}")
-    return outcomes
 
 
 def report_batch(outcomes: list[Outcome], folder: Path | Address, line: ProgressLine) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
+    close_range,
     read_range,
     read_series,
     refuse_to_replace_inputs,
@@ -83,8 +84,9 @@ def run(args: argparse.Namespace) -> None:
             )
             if args.pixel_nm is not None:
                 volume = replace(volume, voxel_nm=(args.pixel_nm,) * 3)
-            if args.planes is not None:
-                volume = volume.crop_planes(*args.planes)
+            planes = close_range(volume.name, "planes", args.planes, len(volume.data))
+            if planes is not None:
+                volume = volume.crop_planes(*planes)
             written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)
         elif args.planes is not None:
             raise WedgefillError(

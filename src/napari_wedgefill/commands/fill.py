@@ -19,12 +19,16 @@ from .convert import add_overwrite_argument
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
+    close_ranges,
     read_range,
     read_series,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..pipeline.options import FillOptions
+    from ..run.folder import Recorded
     from ..run.options import RunOptions
 
 SUMMARY = "fill the missing wedge of a tilt series"
@@ -194,6 +198,34 @@ def make_run_options(args: argparse.Namespace) -> RunOptions:
     )
 
 
+def tell_what_stays(recorded: Sequence[Recorded], args: argparse.Namespace) -> str:
+    """Say what a fill that was stopped has written, and how to go on."""
+    from ..run.events import Done, Finished
+
+    place = args.output
+    is_replacing = isinstance(place, Path) and (place / "report.json").exists()
+    if not recorded:
+        earlier = f"; what lies in {place} is of the earlier run" if is_replacing else ""
+        return f"No volume was complete{earlier}. To go on, run the same command again."
+    said = f"Complete in {place}: {', '.join(one.path.name for one in recorded)}"
+    if any(isinstance(one.item, Done) for one in recorded):
+        return f"{said}."
+    if isinstance(place, Address):
+        return f"What was sent to {place} was removed again. To go on, run the same command again."
+    if is_replacing:
+        return (
+            f"{said}; what else lies there, report.json too, is of the earlier run. To go on, run "
+            "the same command again."
+        )
+    done = {one.what for one in recorded if isinstance(one.item, Finished)}
+    left = ",".join(name for name in args.methods if name not in done)
+    others = f"--methods {left} makes the others, with a report of these alone; " if left else ""
+    return (
+        f"{said}; there is no report of them yet. To go on, {others}the same command with "
+        "--overwrite makes all of them anew, and their report."
+    )
+
+
 def run(args: argparse.Namespace) -> None:
     """Read, align if asked to, fill, and write."""
     from ..run.events import Done
@@ -202,6 +234,7 @@ def run(args: argparse.Namespace) -> None:
     from ..run.stored import iter_run_to, stage
     from .follow import follow, refuse_to_be_incomplete, say_warnings
     from .from_report import collect_settings, restore_arguments
+    from .interrupt import Stopped
     from .progress_line import ProgressLine
 
     repeats: dict[str, Any] | None = None
@@ -220,6 +253,7 @@ def run(args: argparse.Namespace) -> None:
             series = read_series(args, staged.path)
             if repeats is not None:
                 check_series(series, repeats)
+            args = close_ranges(args, series.name, series.height, series.width)
             say_warnings(series, line)
             provenance = Provenance(
                 staged.path, args.command_line, collect_settings(args), staged.origin
@@ -227,7 +261,11 @@ def run(args: argparse.Namespace) -> None:
             events = iter_run_to(
                 args.output, series, make_run_options(args), provenance, overwrite=args.overwrite
             )
-            done = follow(events, line, Done)
+            recorded: list[Recorded] = []
+            try:
+                done = follow(events, line, Done, recorded)
+            except KeyboardInterrupt:
+                raise Stopped(tell_what_stays(recorded, args)) from None
         if repeats is not None:
             for sentence in find_differences(repeats, done.report):
                 line.say(sentence)

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
+def follow(
+    events: Iterator[Any],
+    line: ProgressLine,
+    kind: type[Item],
+    recorded: list[Recorded] | None = None,
+) -> Item:
     """Show the progress of a generator, say what it gives, and return its item of a kind.
 
-    The generator is closed at once when this is interrupted.
+    The generator is closed at once when this is interrupted; what was written by then is in
+    `recorded`.
     """
     from ..prepare import Aligned
     from ..run.events import Field, ImagesCorrected
@@ -41,6 +47,8 @@ def follow(events: Iterator[Any], line: ProgressLine, kind: type[Item]) -> Item:
             elif isinstance(event, QuickCheck | SelfCheck):
                 line.say(event.sentence)
             elif isinstance(event, Recorded):
+                if recorded is not None:
+                    recorded.append(event)
                 say_what_was_recorded(event, line)
             elif isinstance(event, NotWritten):
                 line.say(f"not written: {event.reason}")

@@ -1,15 +1,23 @@
-"""Say what a file holds: shape, pixel size, angles, tilt axis, and where each was found."""
+"""Say what a file holds: shape, pixel size, angles, tilt axis, and where each was found.
+
+Of a folder of several series, with all folders below it, a line each, and at last how many of them
+can be filled.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ..errors import WedgefillError
 from ..json_text import write_json
 from .series_arguments import add_reading_arguments, reading_options
 
 SUMMARY = "say what a file holds and where each value was found"
+#: So many series that cannot be filled are named in the last line.
+MOST_NAMED = 3
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,11 +27,98 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the description of a file."""
+    """Print the description of a file, or of the series in a folder."""
     from ..io import describe
 
+    found = list_series(args.file) if isinstance(args.file, Path) else []
+    if len(found) > 1 or any(_lies_below(args.file, path) for _, path in found):
+        several = describe_folder(args, found)
+        print(write_json(several) if args.json else write_series_as_text(several))
+        return
     facts = describe(args.file, **reading_options(args))
     print(write_json(facts) if args.json else write_as_text(facts))
+
+
+def list_series(folder: Path) -> list[tuple[str, Path]]:
+    """List the series in a folder and below it as `wedgefill batch` does, with their names.
+
+    Stacks without angles are among them. There is nothing to list in what is no folder.
+    """
+    from ..batch.find_series import find_series
+    from ..io.formats import is_image_file
+
+    if not folder.is_dir() or is_image_file(folder):
+        return []
+    no_angles: list[tuple[str, Path]] = []
+    return sorted([*find_series(folder, no_angles=no_angles), *no_angles])
+
+
+def _lies_below(folder: Path, path: Path) -> bool:
+    """Tell whether a series is neither a folder itself nor a stack in it, as a fill takes them."""
+    from ..io.formats import is_image_file
+
+    return path != folder and (path.parent != folder or (path.is_dir() and not is_image_file(path)))
+
+
+def describe_folder(args: argparse.Namespace, found: Sequence[tuple[str, Path]]) -> dict[str, Any]:
+    """Describe the series that were found in a folder."""
+    series = [_describe_one(name, path, args) for name, path in found]
+    return {
+        "path": str(args.file),
+        "kind": "folder",
+        "series": series,
+        "summary": summarise(series),
+    }
+
+
+def _describe_one(name: str, path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Describe a series; what cannot be filled says why under "refusal"."""
+    from ..io import describe
+
+    try:
+        facts = describe(path, **reading_options(args))
+    except WedgefillError as error:
+        facts = {"path": str(path), "refusal": str(error)}
+    return {**facts, "name": name, "path": str(path)}
+
+
+def summarise(series: Sequence[Mapping[str, Any]]) -> str:
+    """Say in one line how many series can be filled, and which cannot."""
+    bad = [one for one in series if one.get("refusal")]
+    said = f"{len(series)} series, "
+    if not bad:
+        return f"{said}{'all of ' * (len(series) > 1)}which can be filled."
+    named = "; ".join(f"{one['name']} ({_shorten(one)})" for one in bad[:MOST_NAMED])
+    more = f"; and {len(bad) - MOST_NAMED} more, see above" if len(bad) > MOST_NAMED else ""
+    n_good = len(series) - len(bad)
+    return f"{said}{n_good or 'none'} can be filled; {len(bad)} cannot: {named}{more}."
+
+
+def _shorten(facts: Mapping[str, Any]) -> str:
+    """Return why a series cannot be filled, without the name of its file."""
+    said = str(facts["refusal"]).removeprefix(f"{Path(facts['path']).name}: ")
+    return said.rstrip(".")
+
+
+def write_series_as_text(found: Mapping[str, Any]) -> str:
+    """Write a line for each series of a folder, and the summary."""
+    rows = [("folder", found["path"])]
+    rows += [(one["name"], _write_briefly(one)) for one in found["series"]]
+    width = max(12, *(len(name) + 1 for name, _ in rows))
+    lines = [f"{name + ':':<{width}} {value}" for name, value in rows]
+    return "\n".join([*lines, found["summary"]])
+
+
+def _write_briefly(facts: Mapping[str, Any]) -> str:
+    if facts.get("refusal"):
+        return f"cannot be filled: {facts['refusal']}"
+    shape = " x ".join(str(n) for n in facts["shape"])
+    angles, size = facts["angles_deg"], facts["pixel_nm"]
+    said = f"{shape}, from {angles[0]:g} to {angles[-1]:g} degrees, "
+    said += "pixel size unknown" if size is None else f"{size:g} nm"
+    n_notes = len(facts["warnings"])
+    notes = f" ({n_notes} note{'s' * (n_notes > 1)}: wedgefill info {facts['path']})"
+    return said + notes if n_notes else said
 
 
 def write_as_text(facts: Mapping[str, Any]) -> str:
@@ -39,6 +134,8 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
         edges = facts["voxel_nm"]
         known = edges and " x ".join(f"{edge:g}" for edge in edges) + " nm"
         rows.append(("voxel size", known or "unknown"))
+    if part := _write_part(facts):
+        rows.append(("part", part))
     if facts["kind"] == "tilt series":
         rows.append(
             ("tilt angles", f"{_write_angles(facts['angles_deg'])} ({sources['angles_deg']})")
@@ -56,6 +153,17 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
     rows += [("label", label) for label in facts.get("labels", ())]
     rows += [("note", warning) for warning in facts["warnings"]]
     return "\n".join(f"{name + ':':<13}{value}" for name, value in rows)
+
+
+def _write_part(facts: Mapping[str, Any]) -> str:
+    """Say which planes and slices of the whole a volume holds; "" where it is the whole."""
+    said = []
+    if (whole := facts.get("whole_depth")) is not None:
+        start = facts["first_plane"]
+        said.append(f"planes {start}:{start + facts['shape'][0]} of {whole} along the beam (z)")
+    if start := facts.get("first_slice"):
+        said.append(f"slices {start}:{start + facts['shape'][1]} along the tilt axis (y)")
+    return f"{', '.join(said)}, counted in the whole volume" if said else ""
 
 
 def _write_pixel_size(pixel_nm: float | None, source: str | None) -> str:

@@ -26,6 +26,10 @@ _requested = threading.Event()
 _first: list[tuple[int, float]] = []
 
 
+class Stopped(KeyboardInterrupt):
+    """A run was ended; the sentences say what of it stays, where, and how to go on."""
+
+
 @contextmanager
 def remember_interrupts(*, is_last: bool = False) -> Iterator[None]:
     """Remember such a signal while the block runs; only the main thread can listen for it.

@@ -15,6 +15,8 @@ from ..json_text import write_json
 from .series_arguments import (
     add_reading_arguments,
     add_shaping_arguments,
+    close_range,
+    read_range,
     read_series,
     refuse_to_replace_inputs,
 )
@@ -34,15 +36,6 @@ def read_image_numbers(text: str) -> tuple[int, ...]:
         return tuple(int(word) for word in text.split(",") if word.strip())
     except ValueError:
         raise argparse.ArgumentTypeError(f"'{text}' is no list of image numbers") from None
-
-
-def read_span(text: str) -> tuple[int, int]:
-    """Read "10:250" as first and past-the-last pixel."""
-    try:
-        first, stop = (int(word) for word in text.split(":"))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"'{text}' is not of the form FIRST:STOP") from None
-    return first, stop
 
 
 def read_correction(text: str) -> tuple[int, float]:
@@ -131,8 +124,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DEG|estimate",
         help="add DEG to every angle (pre-tilt), or estimate it from a film's intensity",
     )
-    parser.add_argument("--rows", type=read_span, metavar="A:B", help="keep only these rows")
-    parser.add_argument("--columns", type=read_span, metavar="A:B", help="keep only these columns")
+    parser.add_argument("--rows", type=read_range, metavar="A:B", help="keep only these rows")
+    parser.add_argument("--columns", type=read_range, metavar="A:B", help="keep only these columns")
     parser.add_argument("--no-shifts", action="store_true", help="do not align")
     parser.add_argument(
         "--shifts-by",
@@ -170,7 +163,7 @@ def run(args: argparse.Namespace) -> None:
     _refuse_to_write(args, written)
     with ProgressLine() as progress:
         series = read_series(args)
-        options = _choose_options(args)
+        options = _choose_options(_close_region(args, series))
         series = drop_mended_notes(series, options.clean)
         say_warnings(series, progress)
         like = _find_shifts(args, series, options, progress)
@@ -196,6 +189,15 @@ def _refuse_to_write(args: argparse.Namespace, written: list[Path]) -> None:
     check_target(args.output, overwrite=args.overwrite)
     for path in written:
         refuse_to_replace(path, overwrite=args.overwrite)
+
+
+def _close_region(args: argparse.Namespace, series: TiltSeries) -> argparse.Namespace:
+    """Put the ends into --rows and --columns that were given without."""
+    closed = {
+        "rows": close_range(series.name, "rows", args.rows, series.height),
+        "columns": close_range(series.name, "columns", args.columns, series.width),
+    }
+    return argparse.Namespace(**{**vars(args), **closed})
 
 
 def _choose_options(args: argparse.Namespace) -> PrepareOptions:

@@ -14,13 +14,63 @@ from ..errors import WedgefillError
 if TYPE_CHECKING:
     from ..tilt_series import TiltSeries
 
+#: First, and past the last; None where all the rest is meant.
+Range = tuple[int, int | None]
 
-def read_range(text: str) -> tuple[int, int]:
-    """Read a range such as `--slices A:B`."""
-    match = re.fullmatch(r"(\d+):(\d+)", text)
-    if not match or int(match[1]) >= int(match[2]):
-        raise argparse.ArgumentTypeError(f"'{text}' is not A:B with A below B, such as 100:132")
-    return int(match[1]), int(match[2])
+
+def read_range(text: str) -> Range:
+    """Read a range such as `--slices A:B`; an end left out, as in ``A:``, is None."""
+    match = re.fullmatch(r"(\d*):(\d*)", text.strip(), re.ASCII)
+    start = int(match[1] or 0) if match else 0
+    stop = int(match[2]) if match and match[2] else None
+    if not match or (stop is not None and start >= stop):
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not A:B, A: or :B, counted from 0, with A below B, such as 100:132"
+        )
+    return start, stop
+
+
+def close_range(name: str, what: str, asked: Range | None, n: int) -> tuple[int, int] | None:
+    """Put the end into a range that was given without one, see `read_range`.
+
+    Parameters
+    ----------
+    name : str
+        What the range is of, for the sentence of the error.
+    what : str
+        What is counted: "slices", "planes".
+    asked : tuple of int and (int or None), or None
+        As it was given. One with an end is left to whoever reads it.
+    n : int
+        How many there are.
+
+    Raises
+    ------
+    WedgefillError
+        If the range begins behind the last.
+    """
+    if asked is None:
+        return None
+    start, stop = asked
+    if stop is not None:
+        return start, stop
+    if start >= n:
+        raise WedgefillError(
+            f"{name}: {what} {start}: were asked for, but there are {n}, counted from 0; begin "
+            f"before {n}."
+        )
+    return start, n
+
+
+def close_ranges(
+    args: argparse.Namespace, name: str, height: int, width: int
+) -> argparse.Namespace:
+    """Return `args` with the ends of `--slices` and `--planes` put in, for images as binned."""
+    closed = {
+        "slices": close_range(name, "slices", args.slices, height),
+        "planes": close_range(name, "planes", args.planes, width),
+    }
+    return argparse.Namespace(**{**vars(args), **closed})
 
 
 def read_axis(text: str) -> str | float:

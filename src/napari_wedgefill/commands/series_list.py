@@ -7,6 +7,7 @@ import copy
 import csv
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from .from_report import collect_settings
 from .series_arguments import (
     add_reading_options,
     add_shaping_arguments,
+    close_ranges,
     describe_series,
     read_series,
 )
@@ -81,7 +83,9 @@ def add_series_options(parser: argparse.ArgumentParser) -> None:
     add_check_arguments(parser)
 
 
-def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> list[SeriesJob]:
+def read_jobs(
+    args: argparse.Namespace, tell: Callable[[str, float], None], say: Callable[[str], None]
+) -> list[SeriesJob]:
     """Return a job for every series that `args` name, and check all of them.
 
     Parameters
@@ -90,6 +94,8 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
         The command line, with "series" (a list, a folder or files) and "output".
     tell : callable
         Is told what is being looked at, and the fraction done.
+    say : callable
+        Is told what a user should know of what was found.
 
     Raises
     ------
@@ -107,26 +113,32 @@ def read_jobs(args: argparse.Namespace, tell: Callable[[str, float], None]) -> l
         elif source.suffix.lower() == ".csv":
             jobs += _read_list(source, args, tell)
         elif source.is_dir():
-            jobs += _look_through(source, args)
+            jobs += _look_through(source, args, say)
         else:
-            one = _set_file(args, source)
-            _check_series(one)
-            jobs.append(make_series_job(one))
+            jobs.append(make_series_job(_check_series(_set_file(args, source))))
     check_jobs(jobs)
     return jobs
 
 
-def _look_through(folder: Path, args: argparse.Namespace) -> list[SeriesJob]:
+def _look_through(
+    folder: Path, args: argparse.Namespace, say: Callable[[str], None]
+) -> list[SeriesJob]:
     from ..batch.find_series import find_series
 
     leave_out = args.output if isinstance(args.output, Path) else None
-    found = list(find_series(folder, leave_out))
+    no_angles: list[tuple[str, Path]] = []
+    found = list(find_series(folder, leave_out, no_angles))
+    if args.angles is not None:
+        found = sorted([*found, *no_angles])
+    elif no_angles:
+        names = ", ".join(str(path.relative_to(folder)) for _, path in no_angles)
+        say(f"note: no tilt angles were found for {names}, passed over; give --angles if they fit.")
     if not found:
         raise WedgefillError(
             f"{folder}: no tilt series was found in this folder or below it; give the folder that "
             "holds them, or a list (.csv) that names them."
         )
-    return [make_series_job(_set_file(args, path), name) for name, path in found]
+    return [_make_found_job(_set_file(args, path), name) for name, path in found]
 
 
 def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJob]:
@@ -134,9 +146,7 @@ def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJ
     from ..run.stored import ZARR
 
     if address.suffix.lower() == ZARR:
-        one = _set_file(args, address)
-        _check_series(one)
-        return [make_series_job(one)]
+        return [make_series_job(_check_series(_set_file(args, address)))]
     leave_out = args.output if isinstance(args.output, Address) else None
     found = list(find_stored_series(address, leave_out))
     if not found:
@@ -144,7 +154,26 @@ def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJ
             f"{address}: no tilt series was found at this address or below it; series there are "
             "Zarr, with names that end in .zarr."
         )
-    return [make_series_job(_set_file(args, zarr), name) for name, zarr in found]
+    return [_make_found_job(_set_file(args, zarr), name) for name, zarr in found]
+
+
+def _make_found_job(args: argparse.Namespace, name: str) -> SeriesJob:
+    """Make the job of a series that was found; it fails on its own where it cannot be used."""
+    ranges = [one for one in (args.slices, args.planes) if one is not None]
+    if all(stop is not None for _, stop in ranges):
+        return make_series_job(args, name)
+    try:
+        args = close_ranges(args, str(args.file), *_look_at_images(args))
+    except WedgefillError as error:
+        args = copy.copy(args)
+        args.slices = args.planes = None
+        return replace(make_series_job(args, name), read=partial(_refuse, str(error)))
+    return make_series_job(args, name)
+
+
+def _refuse(sentence: str, source: Path | list[Path]) -> NoReturn:
+    """Read a series of which it is known that it cannot be used."""
+    raise WedgefillError(sentence)
 
 
 def _read_list(
@@ -232,8 +261,7 @@ def _read_row(
         if option in set_cells and (path.parent / set_cells[option]).exists():
             set_cells[option] = str(path.parent / set_cells[option])
     file = Address(cells[FILE]) if is_address(cells[FILE]) else path.parent / cells[FILE]
-    args = _set_file(parser.parse_row(set_cells, defaults), file)
-    _check_series(args)
+    args = _check_series(_set_file(parser.parse_row(set_cells, defaults), file))
     return make_series_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
 
 
@@ -251,8 +279,8 @@ def _set_file(args: argparse.Namespace, file: Path | Address) -> argparse.Namesp
     return args
 
 
-def _check_series(args: argparse.Namespace) -> None:
-    """Raise `WedgefillError` for what can be seen without reading pixels."""
+def _check_series(args: argparse.Namespace) -> argparse.Namespace:
+    """Raise `WedgefillError` for what can be seen without reading pixels; close open ranges."""
     from ..joint_model.registry import load
     from ..methods import METHODS, check_methods
     from ..volume import check_planes
@@ -260,11 +288,8 @@ def _check_series(args: argparse.Namespace) -> None:
     check_methods(args.methods)
     if any(METHODS[name].needs_model for name in args.methods):
         load(args.model)
-    height, width = (
-        side // args.bin if args.bin > 0 else 0 for side in describe_series(args)["shape"][1:]
-    )
-    if not height:
-        raise WedgefillError(f"{args.file}: bin {args.bin} leaves nothing of its images.")
+    height, width = _look_at_images(args)
+    args = close_ranges(args, str(args.file), height, width)
     if args.slices is not None and args.slices[1] > height:
         start, stop = args.slices
         raise WedgefillError(
@@ -272,6 +297,17 @@ def _check_series(args: argparse.Namespace) -> None:
         )
     if args.planes is not None:
         check_planes(str(args.file), args.planes, width)
+    return args
+
+
+def _look_at_images(args: argparse.Namespace) -> tuple[int, int]:
+    """Return the height and width of binned images, without reading pixels."""
+    height, width = (
+        side // args.bin if args.bin > 0 else 0 for side in describe_series(args)["shape"][1:]
+    )
+    if not height:
+        raise WedgefillError(f"{args.file}: bin {args.bin} leaves nothing of its images.")
+    return height, width
 
 
 def make_series_job(

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from ..errors import WedgefillError
 from .batch import read_count
+from .interrupt import Stopped
 from .progress_line import ProgressLine
-from .series_arguments import read_positive, read_series
+from .series_arguments import close_ranges, read_positive, read_series
 from .series_list import add_series_options, make_series_job
 
 if TYPE_CHECKING:
@@ -66,19 +67,28 @@ def run(args: argparse.Namespace) -> None:
     growing = args.output / "growing"
     pace = Pace(args.poll, args.idle, args.tilts)
     complete: Complete | None = None
+    n_grown = 0
     with ProgressLine() as line:
-        for event in iter_watch(args.folder, growing, partial(read_files, args), pace):
-            if isinstance(event, Grown):
-                names = ", ".join(str(path) for path in event.paths.values())
-                line.say(f"{event.series.n_tilts} tilts: wrote {names}")
-            elif isinstance(event, Complete):
-                complete = event
-            else:
-                line.show(event.sentence, 0.0)
-        assert complete is not None
-        for path, why in complete.left_out.items():
-            line.say(f"note: {path.name} was left out: {why}")
-        fill_complete(args, complete, line)
+        try:
+            for event in iter_watch(args.folder, growing, partial(read_files, args), pace):
+                if isinstance(event, Grown):
+                    n_grown = event.series.n_tilts
+                    names = ", ".join(str(path) for path in event.paths.values())
+                    line.say(f"{n_grown} tilts: wrote {names}")
+                elif isinstance(event, Complete):
+                    complete = event
+                else:
+                    line.show(event.sentence, 0.0)
+            assert complete is not None
+            for path, why in complete.left_out.items():
+                line.say(f"note: {path.name} was left out: {why}")
+            fill_complete(args, complete, line)
+        except KeyboardInterrupt:
+            stays = f"The volumes of {n_grown} tilts stay in {growing}. " if n_grown else ""
+            raise Stopped(
+                f"{stays}The same command goes on from the images in {args.folder}, or "
+                f"'wedgefill fill {args.folder}' fills those that are there."
+            ) from None
     shutil.rmtree(growing, ignore_errors=True)
 
 
@@ -94,7 +104,7 @@ def fill_complete(args: argparse.Namespace, complete: Complete, line: ProgressLi
     from ..batch.job import FAILED, KEPT
     from ..batch.series import run_series
 
-    args = copy.copy(args)
+    args = close_ranges(args, str(args.folder), complete.series.height, complete.series.width)
     args.file = complete.source
     job = make_series_job(args, complete.series.name)
     line.say(f"The series is complete: {complete.series.n_tilts} tilts.")

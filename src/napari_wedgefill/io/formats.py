@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..tilt_series import MIN_TILTS
-from .choices import find_stack_angles
+from .chosen_angles import find_stack_angles
 from .compressed import unpack
 from .lazy_arrays import make_stand_in
 from .notes import scaling_from

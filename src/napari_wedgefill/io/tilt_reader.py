@@ -15,7 +15,8 @@ from ..errors import WedgefillError
 from ..mapped_files import read_mapped
 from ..tilt_series import TiltSeries, check_geometry
 from .axis import quarter_turns, rotate, rotate_shape
-from .choices import Choices, choose, find_stack_angles
+from .choices import Choices, choose
+from .chosen_angles import find_stack_angles
 from .doubtful_pixels import find_dark_specimen, find_hot_pixels, note_blank_images
 from .file_per_tilt import join_files
 from .formats import is_image_file, open_stack

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from scipy.fft import irfft2, next_fast_len, rfft2
 from scipy.ndimage import gaussian_filter
 
+from ..io.doubtful_pixels import renew_blank_note
+from ..tilt_series import TiltSeries
 from .correlation import stretch_to_inner, taper
 
 Floats = NDArray[np.float32]
@@ -28,6 +31,8 @@ MIN_SHARPNESS = 0.35
 #: Total intensity outside these shares of the neighbours' is a lost or a doubled beam.
 INTENSITY_RANGE = (0.4, 2.5)
 SATURATED_SHARE = 0.002
+#: A note on images that are noise, or of something else, begins with this.
+USELESS_IMAGES = "Images that show nothing of the specimen:"
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,26 @@ def find_bad_images(
         for tilt in _below(sharp, usable, MIN_SHARPNESS):
             told.setdefault(tilt, ("is blurred, compared with its neighbours", False))
     return _as_bad(told, angles_deg)
+
+
+def note_useless_images(bad: Sequence[BadImage]) -> list[str]:
+    """Say which images show nothing, as a fill takes them for measurements: a sentence, or none."""
+    told = "; ".join(f"{one.tilt} ({one.angle_deg:.1f} degrees) {one.reason}" for one in bad)
+    if not told:
+        return []
+    return [
+        f"{USELESS_IMAGES} {told}. A fill takes them for measurements; wedgefill prepare leaves "
+        "them out (in napari, the button below the angles)."
+    ]
+
+
+def renew_image_notes(series: TiltSeries) -> TiltSeries:
+    """Return a series of which images were left out with notes on those that are still there.
+
+    Images that show nothing were left out, or someone who was told of them keeps them.
+    """
+    kept = tuple(note for note in series.warnings if not note.startswith(USELESS_IMAGES))
+    return renew_blank_note(replace(series, warnings=kept))
 
 
 def find_saturated_tilts(images: Floats) -> list[int]:

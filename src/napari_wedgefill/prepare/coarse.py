@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from ..io.doubtful_pixels import renew_blank_note
 from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
-from .bad_images import BadImage, find_bad_images
+from .bad_images import BadImage, find_bad_images, renew_image_notes
 from .options import ShiftMethod
 from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
-from .periods import tell_period
+from .periods import Repeats, measure_repeats
 from .pose import Binned, Pose
 from .report import Aligned, AlignmentReport
 from .reprojection import measure_doubt
@@ -43,6 +42,11 @@ MAX_DOUBT_SHARE = 0.5
 MAX_MOVE_SHARE = 0.5
 STILL_SHARE = 1e-5  # of their contrast; images that differ by less are copies
 BAD_IMAGE_PX = 128  # images are binned to about this size to look for bad ones
+#: Withheld tilts judge two directions of the axis by shifts, and here shifts cannot be told.
+CANNOT_JUDGE = (
+    "the specimen repeats itself and leaves the field, so that neither the shifts nor the "
+    "direction of the tilt axis can be told from them"
+)
 
 
 def align(
@@ -102,7 +106,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     images = replace_spikes(series.array()).images
     left_out = find_useless_images(images, series)
     kept = np.setdiff1d(np.arange(series.n_tilts), [bad.tilt for bad in left_out])
-    series, images = renew_blank_note(series.tilts(kept)), images[kept]
+    series, images = renew_image_notes(series.tilts(kept)), images[kept]
     refuse_a_still(images, series)
     background = estimate_background(images)
     start = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
@@ -111,7 +115,9 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
     before = work.coarse.least_error(start) if _is_worth(series) else 1.0
     cannot = tell_what_lacks(series)
     pose, method, reason, axis_doubt, after = start, "", cannot, "", before
+    repeats = Repeats(None, None)
     if not reason and not is_applicable(shifts_by, work):
+        repeats = measure_repeats(work.fine.stack, start, work.angles_deg)
         reason = (
             f"{FIRST_GUESSES[shifts_by].words} place only an object that is wholly in the field "
             f"across the tilt axis, and this one leaves it; choose another method for the shifts"
@@ -123,10 +129,13 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         pose = minimise_movement(pose, start, work.angles_deg, series.width)
         after = work.coarse.least_error(pose)
         reason = tell_why_not(work, pose, start, (before, after), series)
+        repeats = measure_repeats(work.fine.stack, pose, work.angles_deg)
+        can_judge = work.isolated or not repeats.sentence
         for item in iter_compare(work, (start, pose), min(before, after)):
             if isinstance(item, OtherAxis):
-                reason = tell_clear(item, series) if item.is_clear else reason
-                axis_doubt = tell_doubt(item, series)
+                if item.is_clear:
+                    reason = tell_clear(item, series) if can_judge else CANNOT_JUDGE
+                axis_doubt = tell_doubt(item, series) if can_judge else ""
             else:
                 yield progress("Trying the tilt axis across the images", 0.75 + 0.15 * item)
     after = before if reason else after
@@ -156,7 +165,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         method=method if not reason else "",
         reason=reason,
         axis_doubt=axis_doubt,
-        shift_doubt="" if cannot else tell_period(work.fine.stack, found, work.angles_deg),
+        shift_doubt=repeats.sentence,
         left_out=left_out,
         kept=kept,
         seconds=time.perf_counter() - started,

@@ -10,11 +10,16 @@ from numpy.typing import NDArray
 
 from ..errors import WedgefillError
 from ..geometry import centre
-from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS, renew_blank_note
+from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
-from .bad_images import BadImage, find_bad_images, find_saturated_tilts
+from .bad_images import (
+    BadImage,
+    find_bad_images,
+    find_saturated_tilts,
+    renew_image_notes,
+)
 from .cleaning import estimate_tilt_offset, even_intensities, subtract_plane, turn_into_thickness
 from .coarse import BAD_IMAGE_PX, iter_align
 from .options import CleanOptions, PrepareOptions, RegionOptions
@@ -83,7 +88,7 @@ def iter_prepare(
         choose_images(series, options, bad, told) if like is None else _take_kept_from(series, like)
     )
     reasons = {each.tilt: each.reason for each in bad}
-    series = replace(renew_blank_note(series.tilts(kept)), images=images[kept])
+    series = replace(renew_image_notes(series.tilts(kept)), images=images[kept])
     series, kept = correct_angles(series, kept, options, told, like)
     series = clean_intensities(series, options, told)
     alignment: AlignmentReport | None = None

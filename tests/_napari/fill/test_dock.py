@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,8 +21,10 @@ from napari_wedgefill._napari.layer_kinds import list_volumes
 from napari_wedgefill._napari.layers import LayerMap, series_layer, volume_layer
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.registry import load
+from napari_wedgefill.pipeline.events import Finished
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
+from napari_wedgefill.run.run import iter_run
 from napari_wedgefill.volume import Volume
 
 
@@ -106,6 +110,7 @@ def test_fill_of_some_slices_lies_where_they_are(docked, hands):
     assert layer.data.shape == (32, 2, 32)
     assert "end before this one" in dock.slices[1].native.toolTip()
     assert dock.run_box.value.name == "WBP + SART, slices 4:6"  # counted as in the fields
+    assert dock.run_box.native.currentText() == "WBP + SART, slices 4:6"  # of the series above
     np.testing.assert_allclose(layer.translate, (0, 10.0, 0))
     np.testing.assert_allclose(viewer.dims.range[1], (10.0, 12.5, 2.5))
     assert viewer.dims.nsteps[1] == 2
@@ -148,6 +153,32 @@ def test_cancel_leaves_nothing(docked, qtbot, endless, hands):
     assert dock.footer.fill_button.isEnabled()
     dock.update(methods=("wbp",))
     assert status.text() == ""
+
+
+def test_cancel_keeps_the_volumes_that_are_complete(docked, qtbot, monkeypatch, hands):
+    viewer, dock = docked
+    dock.update(methods=("wbp", "sart", "gan"))
+
+    def stay_in_gan(series, options, session):
+        first = replace(options, fill=replace(options.fill, methods=("wbp", "sart")), check=False)
+        for event in iter_run(series, first, session=session):
+            if isinstance(event, Finished):
+                yield event
+        while True:
+            time.sleep(0.01)
+            yield Progress("completing", 0.5, None)
+
+    monkeypatch.setattr(worker_module, "iter_run", stay_in_gan)
+    hands.click(dock.footer.fill_button)
+    qtbot.waitUntil(lambda: "Completing" in dock.footer.status.text(), timeout=60_000)
+    hands.click(dock.footer.cancel_button)
+    hands.finish(dock)
+    said = dock.footer.status.text()
+    assert "the volumes stay among the layers (WBP, SART)" in said
+    assert "choose GAN alone under Methods" in said
+    (run,) = dock.workbench.runs.runs
+    assert run.options.methods == tuple(run.volumes) == ("wbp", "sart")
+    assert set(run.volumes.values()) <= set(viewer.layers)
 
 
 #: What a user may have set, and what is said to it.

@@ -83,6 +83,22 @@ def test_planes_that_a_volume_lacks_are_refused(filled, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_planes_up_to_the_end_are_those_of_each_volume(docked, monkeypatch, tmp_path):
+    viewer, _ = docked
+    for name, depth in (("thin", 6), ("thick", 9)):
+        data = np.zeros((depth, 2, 3), np.float32)
+        viewer.add_layer(Layer.create(*volume_layer(Volume(data), name=name)))
+    answer(monkeypatch, folder=tmp_path, which=EVERY_RUN, planes=(4, 9))
+    jobs = ExportDialog(viewer, find_runs(viewer)).ask(None)
+    assert [job.planes for job in jobs] == [(4, 6), (4, 9)]
+    assert [job.path.name for job in jobs] == ["thin_planes_4-6.mrc", "thick_planes_4-9.mrc"]
+    answer(monkeypatch, folder=tmp_path, which=EVERY_RUN, planes=(0, 9))
+    assert {job.planes for job in ExportDialog(viewer, find_runs(viewer)).ask(None)} == {None}
+    answer(monkeypatch, folder=tmp_path, which=EVERY_RUN, planes=(7, 9))
+    with pytest.raises(WedgefillError, match="thin: the planes begin at 7, but it has 6"):
+        ExportDialog(viewer, find_runs(viewer)).ask(None)
+
+
 def test_only_the_run_that_is_shown_is_written(filled, qtbot, monkeypatch, tmp_path, hands):
     _, dock = filled
     dock.axis_shift_px.value = 2.0

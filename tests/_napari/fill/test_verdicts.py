@@ -110,7 +110,9 @@ def test_cancelling_a_check_keeps_the_volumes(docked_quick, qtbot, monkeypatch, 
     qtbot.waitUntil(lambda: "Checking" in dock.footer.status.text(), timeout=60_000)
     hands.click(dock.footer.cancel_button)
     hands.finish(dock)
-    assert "the volumes stay" in dock.footer.status.text()
+    said = dock.footer.status.text()
+    assert "the volumes stay among the layers (WBP, SART)" in said
+    assert "To go on" not in said
     assert "discs SART" in viewer.layers
     assert dock.footer.results_button.isEnabled()
 

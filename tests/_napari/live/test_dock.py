@@ -101,6 +101,20 @@ def test_closing_the_dock_stops_it_and_what_is_shown_stays(viewer, tilts, watchi
     assert not dock._growing.exists()
 
 
+def test_stop_says_what_stays_and_how_to_go_on(tilts, watching, qtbot):
+    dock, folder = watching
+    deliver(tilts[:3], folder)
+    dock.button.native.click()
+    qtbot.waitUntil(lambda: bool(dock.layers), timeout=60_000)
+    dock.button.native.click()
+    qtbot.waitUntil(lambda: not dock.is_watching, timeout=60_000)
+    assert dock.status.value == (
+        f"Stopped. The volumes so far stay, among the layers. Start goes on with all tilts in "
+        f"{folder}."
+    )
+    assert len(dock.layers) == 3
+
+
 def test_what_cannot_be_watched_is_told(watching, qtbot, tmp_path):
     dock, folder = watching
     with notification_manager:

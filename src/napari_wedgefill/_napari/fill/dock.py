@@ -226,6 +226,7 @@ class FillWedge(Forms):
             (bench.prepared, self._take_prepared),
             (bench.runs.changed, self.follow_runs),
             (bench.stage.changed, self.mark_view),
+            (self.prepare_page.desk.glanced, self.pixel_notes.take_glance),
         )
 
     def detach(self) -> None:
@@ -242,6 +243,7 @@ class FillWedge(Forms):
         if not self._is_connected:
             return
         self._is_connected = False
+        self.pixel_notes.detach()
         self.live_slice.detach()
         self.prepare_page.disconnect()
         for name in LAYER_EVENTS:

@@ -57,9 +57,12 @@ def name_file(name: str) -> str:
 
 
 def plan_jobs(
-    layers: Sequence[Image], folder: Path, planes: tuple[int, int] | None = None
+    layers: Sequence[Image], folder: Path, planes: tuple[int, int | None] | None = None
 ) -> list[Job]:
-    """Give each layer a file of its own in a folder, for some of its planes or for all."""
+    """Give each layer a file of its own in a folder, for some of its planes or for all.
+
+    Planes whose end is None go on to the last of each volume.
+    """
     if not layers:
         raise WedgefillError(
             "There is no volume to export; press Fill wedge first, or select a volume layer."
@@ -67,24 +70,45 @@ def plan_jobs(
     if not folder.is_dir():
         raise WedgefillError(f"{folder}: this folder does not exist; choose another.")
     seen = [LayerMap.of(layer) for layer in layers]
-    suffix = ""
-    if planes is not None:
-        for one in seen:
-            check_planes(one.name, planes, count_planes(one.data))
-        suffix = f"_planes_{planes[0]}-{planes[1]}"
-    stems = [name_file(one.file_name).removesuffix(".mrc") + suffix for one in seen]
+    kept = [_close_planes(one, planes) for one in seen]
+    stems = [
+        name_file(one.file_name).removesuffix(".mrc")
+        + ("" if span is None else f"_planes_{span[0]}-{span[1]}")
+        for one, span in zip(seen, kept, strict=True)
+    ]
     # Names that differ only in what a file system refuses, or in capitals, are told apart.
     count = Counter(stem.lower() for stem in stems)
     taken: set[str] = set()
     jobs = []
-    for one, stem in zip(seen, stems, strict=True):
+    for one, stem, span in zip(seen, stems, kept, strict=True):
         name, k = stem, 1
         while name.lower() in taken or (k == 1 and count[name.lower()] > 1):
             name = f"{stem}_{k}"
             k += 1
         taken.add(name.lower())
-        jobs.append(Job(one, folder / f"{name}.mrc", planes))
+        jobs.append(Job(one, folder / f"{name}.mrc", span))
     return jobs
+
+
+def _close_planes(layer: LayerMap, planes: tuple[int, int | None] | None) -> tuple[int, int] | None:
+    """Return the planes of one volume; None for all of it.
+
+    Raises
+    ------
+    WedgefillError
+        If it has no such planes.
+    """
+    if planes is None:
+        return None
+    depth = count_planes(layer.data)
+    start, stop = planes[0], depth if planes[1] is None else planes[1]
+    if planes[1] is None and start >= depth:
+        raise WedgefillError(
+            f"{layer.name}: the planes begin at {start}, but it has {depth} along the beam (z), "
+            f"counted from 0; begin before {depth}, or leave it out."
+        )
+    check_planes(layer.name, (start, stop), depth)
+    return start, stop
 
 
 class ExportDialog:
@@ -132,7 +156,10 @@ class ExportDialog:
         if not is_wanted:
             return []
         layers = list_exportable(self._viewer, asked.which, self._run)
-        planes = None if asked.planes == (0, self._depth) else asked.planes
+        start, stop = asked.planes
+        # The last that can be chosen is the end of each volume, however many planes it has.
+        end = None if stop == self._depth else stop
+        planes = None if (start, end) == (0, None) else (start, end)
         jobs = plan_jobs(layers, asked.folder, planes)
         present = [job.path.name for job in jobs if job.path.exists()]
         if present and not asked.overwrite and not confirm_replacing(present, parent):

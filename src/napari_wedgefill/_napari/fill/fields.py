@@ -233,3 +233,4 @@ class Section(Container[Widget]):
         )
         told = f"  \N{EN DASH}  {self._summary}" if self._summary and not self._is_open else ""
         self.heading.text = f"{arrow}  {self._title}{told}"
+        self.heading.tooltip = self._summary if told else ""  # a narrow dock cuts the heading off

@@ -49,7 +49,9 @@ class Footer(QWidget):
         self.fill_button = _button("Fill wedge", "Run every checked method and show the volumes.")
         self.fill_button.setStyleSheet("font-weight: bold;")
         self.fill_button.setMinimumHeight(FILL_HEIGHT)
-        self.cancel_button = _button("Cancel", "Stop at the next step; no volume is added.")
+        self.cancel_button = _button(
+            "Cancel", "Stop at the next step; volumes that are complete stay."
+        )
         self.bar = QProgressBar()
         self.bar.setRange(0, STEPS)
         self.bar.setFormat("%p%")

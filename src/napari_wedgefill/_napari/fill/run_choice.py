@@ -27,10 +27,15 @@ class RunChoice:
         self._box.choices = self._offer
 
     def _offer(self, widget: Any = None) -> list[tuple[str, Run | None]]:
-        """Offer all runs, and to choose none for a series that has none."""
-        runs = self._bench.runs
-        offered: list[tuple[str, Run | None]] = [(run.title, run) for run in reversed(runs.runs)]
-        has_none = offered and runs.newest(self._dock.layer) is None
+        """Offer all runs, and to choose none for a series that has none.
+
+        Those of the series that is chosen need no name of it, which would hide theirs.
+        """
+        runs, layer = self._bench.runs, self._dock.layer
+        offered: list[tuple[str, Run | None]] = [
+            (run.name if run.source is layer else run.title, run) for run in reversed(runs.runs)
+        ]
+        has_none = offered and runs.newest(layer) is None
         return [(NO_RUN, None), *offered] if has_none else offered
 
     def follow(self) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from magicgui.widgets import Label, PushButton
 from napari.layers import Image
+from numpy.typing import NDArray
 from qtpy.QtWidgets import QFileDialog, QSizePolicy
 
 from ...errors import WedgefillError
@@ -14,6 +16,7 @@ from ...io import read_angles
 from ..dialogs import find_folder
 from ..layer_entries import remember_angles, remember_pixel
 from ..layers import LayerMap
+from ..wording import say_in_window
 from .angle_text import describe_angles, format_angles, parse_angles
 from .forms import Forms
 from .from_array import list_arrays, tell_why_not
@@ -138,25 +141,35 @@ class SeriesFields:
             known["slices"] = chosen
 
     def describe(self) -> None:
-        """Say below the angles what they are, or what is wrong with them."""
+        """Say below the angles what they are, or what is wrong with them, and tell the dock."""
+        layer, angles = self.layer, self.say_angles()
+        if layer is not None and angles is not None:
+            self._summarise(f"{layer.name}, {len(angles)} tilts")
+
+    def say_angles(self) -> NDArray[np.float64] | None:
+        """Say below the angles what they are, or what is wrong with them; return them."""
         layer, line = self.layer, self.line
         if layer is None:
             line.tooltip = ""
             self.offer_arrays()
-            return
+            return None
         seen = LayerMap.of(layer)
         line.tooltip = seen.provenance
         try:
             angles = parse_angles(self._dock.angles.value, len(layer.data))
         except WedgefillError as error:
-            line.value = str(error)
-            return
+            line.value = say_in_window(str(error))
+            return None
         line.value = describe_angles(angles, self._angle_source)
         if len(angles) != len(layer.data):
             line.value += f"; but there are {len(layer.data)} images"
         if seen.begins_at_top:
-            line.value += "; rows turned over, see the tool tip"
-        self._summarise(f"{layer.name}, {len(angles)} tilts")
+            line.value += "; rows turned over"
+        if n_notes := len(seen.fields.get("warnings", ())):
+            line.value += f"; {n_notes} note{'s' * (n_notes > 1)}"
+        if n_notes or seen.begins_at_top:
+            line.value += ", see the tool tip"
+        return angles
 
     # Angles
 

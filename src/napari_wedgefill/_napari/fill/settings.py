@@ -119,8 +119,9 @@ class Export:
     which : str
         The volumes to write.
     planes : tuple of int
-        First plane along the beam (z), and the plane before which they end. They stay in their
-        place: in napari, beside the whole volume, and for `wedgefill project`.
+        First plane along the beam (z), and the plane before which they end; at its highest, the
+        second number means the end of each volume, however deep. They stay in their place: in
+        napari, beside the whole volume, and for `wedgefill project`.
     folder : Path
         Where to. Files are named series, method, slices, or as you renamed their layers.
     overwrite : bool

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary, ref
 
@@ -11,7 +12,6 @@ from napari.layers import Image, Layer
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
-from ...durations import write_duration
 from ...errors import WedgefillError
 from ...methods import label_of
 from ...pipeline.events import Done, Finished
@@ -27,6 +27,7 @@ from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
 from ..stage import find_stage
 from ..turns import Turns
+from .endings import CHECKS, tell_cancelled, tell_done
 from .inputs import FillInputs
 from .run_layers import make_trust_layer, make_volume_layer
 
@@ -35,16 +36,9 @@ if TYPE_CHECKING:
 
     from .worker import StepWorker
 
-NO_BREAK_SPACE = "\u00a0"
 #: Work that went on for longer is not thrown away without a question, in seconds.
 LONG_S = 60.0
 STOPPING = "Stopping after this step."
-#: What the status line calls the checks after a fill.
-CHECKS: dict[type, str] = {
-    QuickCheck: "check",
-    SelfCheck: "self-check",
-    TrustMap: "trust map",
-}
 
 
 class Workbench:
@@ -218,7 +212,7 @@ class Workbench:
     def _begin(self, worker: StepWorker, window: QWidget | None) -> None:
         worker.yielded.connect(lambda item: self._take(worker, item))
         worker.errored.connect(lambda error: self._queue(lambda: self.fail(error)))
-        worker.aborted.connect(lambda *_: self._queue(self._say_cancelled))
+        worker.aborted.connect(lambda *_: self.turns.add(self._iter_cancel()))
         worker.finished.connect(lambda *_: self._queue(self._end))
         if window is not None:
             window.destroyed.connect(worker.quit)
@@ -232,10 +226,11 @@ class Workbench:
         worker.start()
 
     def _take(self, worker: StepWorker, item: Any) -> None:
-        if worker is not self._worker or worker.abort_requested:
+        if worker is not self._worker:
             return
         if isinstance(item, Progress):
-            self.progressed.emit(item)
+            if not worker.abort_requested:
+                self.progressed.emit(item)
         else:
             self._clock(item)
             self.turns.add(self._iter_show(worker, item))
@@ -262,6 +257,8 @@ class Workbench:
         from ...prepare.outcome import Prepared
         from ...run.events import Field, ImagesCorrected
 
+        if isinstance(item, Finished):
+            self._finished.append(item)
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
         if isinstance(item, TiltSeries):
@@ -272,7 +269,6 @@ class Workbench:
         elif isinstance(item, Field):
             self._told = item.to_dict()
         elif isinstance(item, Finished):
-            self._finished.append(item)
             if self.inputs is not None and len(self._finished) == len(self.inputs.methods):
                 yield from self._iter_show_volumes(self.inputs)
         elif isinstance(item, ResultsTable) and self._run is not None:
@@ -355,20 +351,25 @@ class Workbench:
     def _say_done(self, done: Done) -> None:
         if self._run is not None:
             self._run.report = done.report
-        spent = write_duration(time.monotonic() - self._started)
         took = {label_of(i.method): i.seconds for i in self._finished} | self._checked_s
-        each = [f"{name} {write_duration(seconds)}" for name, seconds in took.items()]
-        # A line does not end between a method and its time.
-        listed = ", ".join(text.replace(" ", NO_BREAK_SPACE) for text in each)
         quick = None if self._run is None else self._run.quick_check
-        told = [f"Done in {spent}: {listed}.", "" if quick is None else quick.headline]
-        self.say(" ".join(filter(None, [*told, self._remark])), about=self._run)
+        told = tell_done(time.monotonic() - self._started, took, quick)
+        self.say(" ".join(filter(None, [told, self._remark])), about=self._run)
 
-    def _say_cancelled(self) -> None:
-        if self._run is None:
-            self.say("Cancelled; nothing was added.", passes=True)
-        else:
-            self.say("Cancelled; the volumes stay.", passes=True)
+    def _iter_cancel(self) -> Iterator[None]:
+        """Show the volumes that were complete when Cancel was pressed, and say that they stay."""
+        asked = self.inputs
+        if asked is None or self._run is not None or not self._finished:
+            self._say_cancelled()
+            return
+        have = {item.method for item in self._finished}
+        some = replace(asked, methods=tuple(name for name in asked.methods if name in have))
+        yield from self._iter_show_volumes(some)
+        self._say_cancelled([name for name in asked.methods if name not in have])
+
+    def _say_cancelled(self, left: Sequence[str] = ()) -> None:
+        stay = [] if self._run is None else list(self._run.volumes)
+        self.say(tell_cancelled(stay, left), passes=True)
 
     def _end(self) -> None:
         if self.message.sentence == STOPPING:  # it came to its end before it heard of it

@@ -242,7 +242,12 @@ class WatchFolder(Container[Widget]):
             return
         self.button.text = START
         if worker.abort_requested:
-            self.status.value = "Stopped; what is shown stays."
+            self.status.value = self._tell_what_stays()
+
+    def _tell_what_stays(self) -> str:
+        """Say what was shown when the watching ended, and how to go on."""
+        stay = "The volumes so far stay, among the layers. " if self._volumes else ""
+        return f"Stopped. {stay}Start goes on with all tilts in {self.folder.value}."
 
 
 def watch_steps(

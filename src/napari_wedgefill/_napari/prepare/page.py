@@ -15,6 +15,7 @@ from ...errors import WedgefillError
 from ..fill.fields import Section
 from ..fill.inputs import FillInputs
 from ..fill.workbench import Workbench
+from ..wording import say_in_window
 from .axis_part import AxisPart
 from .chosen import Chosen
 from .clean_part import CleanPart
@@ -215,7 +216,7 @@ class PreparePage(Container[Widget]):
             say(self.hint, say_disagreement(plan) if has_angles else "")
         else:
             say(self.hint, "")
-        say(self.history, "" if step is None else "\n".join(step.report.history))
+        say(self.history, "" if step is None else say_in_window("\n".join(step.report.history)))
         self._mark()
 
     def _mark(self, running: Any = None) -> None:
@@ -322,7 +323,7 @@ def say_disagreement(plan: Any) -> str:
     if plan.glance is None:
         return LOOKING
     if plan.glance.refusal:
-        return str(plan.glance.refusal)
+        return say_in_window(plan.glance.refusal)
     from ...prepare.disagreement import hint  # loaded by the look
 
     share = plan.glance.disagreement
