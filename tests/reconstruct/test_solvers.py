@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from napari_wedgefill.projector import ParallelBeam, processor, processor_tvm
+from napari_wedgefill.projector import ParallelBeam, processor, processor_tvm, threads
 from napari_wedgefill.reconstruct import (
     TvmOptions,
     iter_sart,
@@ -251,8 +251,9 @@ def test_cores_that_share_a_tile_change_nothing(monkeypatch, discs, solver, dept
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N, depth)
     rows = beam(discs[:depth])
     answers = []
+    monkeypatch.setattr(threads, "SMALL_STEP", 1)
     for cores in (1, 3, 16):
-        for module in (processor, processor_tvm):
+        for module in (processor, processor_tvm, threads):
             monkeypatch.setattr(module, "available_cores", lambda n=cores: n)
         answers.append(last(solver(beam, rows, 3)))
     for answer in answers[1:]:
