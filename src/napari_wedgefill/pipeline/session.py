@@ -14,6 +14,7 @@ from ..tilt_series import TiltSeries
 if TYPE_CHECKING:
     from ..joint_model.contract import Scales
     from ..joint_model.model import JointModel
+    from ..joint_model.registry import ModelInfo
     from ..normalise import Normalisation
     from ..projector import ParallelBeam
     from .box import Field
@@ -49,6 +50,8 @@ class Session:
 
     def __init__(self) -> None:
         self._model: JointModel | None = None
+        #: The model that was asked for last, and its files as they were when they were checked.
+        self._checked: tuple[str, ModelInfo, object] | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
         self._fields: WeakKeyDictionary[TiltSeries, dict[int, Field]] = WeakKeyDictionary()
         self._adopted: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
@@ -60,6 +63,8 @@ class Session:
     def open_model(self, name_or_folder: str, device: str, width: int) -> JointModel:
         """Open a model for images of this width on a device, unless it is open already.
 
+        Its files are checked, and again only when any of them has changed.
+
         Raises
         ------
         WedgefillError
@@ -67,13 +72,23 @@ class Session:
             or cannot be used.
         """
         from ..joint_model.model import JointModel
-        from ..joint_model.registry import load
 
-        info = load(name_or_folder)
+        info = self._load_model(name_or_folder)
         if self._model is None or (self._model.model, self._model.device) != (info, device):
             self._model = JointModel(info, device)
         self._model.open(width)
         return self._model
+
+    def _load_model(self, name_or_folder: str) -> ModelInfo:
+        from ..joint_model.registry import load
+
+        if self._checked is not None:
+            asked, info, files = self._checked
+            if asked == name_or_folder and info.stat_files() == files:
+                return info
+        info = load(name_or_folder)
+        self._checked = name_or_folder, info, info.stat_files()
+        return info
 
     def calibrate(self, series: TiltSeries) -> Calibration:
         """Measure vacuum, noise and scales on slices spread over the whole series, once.
