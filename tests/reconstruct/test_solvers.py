@@ -245,6 +245,24 @@ def tvm_near_a_ramp(beam, rows, n_sweeps):
     return iter_tvm(beam, rows, n_sweeps, TvmOptions(share=0.5), prior=prior)
 
 
+@pytest.mark.parametrize(("small_step", "is_shared"), [(threads.SMALL_STEP, False), (1, True)])
+def test_a_small_step_wakes_no_other_core(monkeypatch, discs, small_step, is_shared):
+    asked, run = [], processor_tvm.run
+    monkeypatch.setattr(
+        processor_tvm,
+        "run",
+        lambda tasks, parallel: asked.append(parallel) or run(tasks, parallel=False),
+    )
+    monkeypatch.setattr(threads, "SMALL_STEP", small_step)
+    for module in (processor_tvm, threads):
+        monkeypatch.setattr(module, "available_cores", lambda: 4)
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    last(iter_tvm(beam, beam(discs), 1))
+    tile, *steps = asked
+    assert tile == (not is_shared)
+    assert set(steps) == {is_shared}
+
+
 @pytest.mark.parametrize("solver", [iter_sart, iter_tvm, tvm_near_a_ramp])
 @pytest.mark.parametrize("depth", [N, 21])
 def test_cores_that_share_a_tile_change_nothing(monkeypatch, discs, solver, depth):
