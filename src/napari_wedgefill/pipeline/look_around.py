@@ -67,7 +67,9 @@ def _make_coarse(series: TiltSeries) -> tuple[TiltSeries, float]:
     across = _weigh_pixels(series.width, WIDTH, pitch)
     down = _weigh_pixels(series.height, max(1, int(series.height / pitch)), pitch)
     images = np.stack([down @ np.asarray(image, np.float32) @ across.T for image in series.images])
-    return replace(series, images=images, axis_shift_px=series.axis_shift_px / pitch), pitch
+    pixel_nm = None if series.pixel_nm is None else series.pixel_nm * pitch
+    shift = series.axis_shift_px / pitch
+    return replace(series, images=images, pixel_nm=pixel_nm, axis_shift_px=shift), pitch
 
 
 def _weigh_pixels(n_pixels: int, n_coarse: int, pitch: float) -> NDArray[np.float32]:

@@ -40,8 +40,13 @@ def cut_shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
 
 
 def count_shares(n_updates: int) -> int:
-    """How many cores a step of so many updates of voxels is worth, the one that asks included."""
-    return min(max(1, n_updates // SMALL_STEP), available_cores())
+    """How many cores a step of so many updates of voxels is worth, the one that asks included.
+
+    None gets less than a quarter of a small step.
+    """
+    if n_updates <= SMALL_STEP:
+        return 1
+    return min(4 * n_updates // SMALL_STEP, available_cores())
 
 
 def run(tasks: Iterable[Callable[[], None]], *, parallel: bool) -> None:
