@@ -245,6 +245,14 @@ def tvm_near_a_ramp(beam, rows, n_sweeps):
     return iter_tvm(beam, rows, n_sweeps, TvmOptions(share=0.5), prior=prior)
 
 
+def test_cores_are_woken_for_large_steps_only(monkeypatch):
+    monkeypatch.setattr(threads, "available_cores", lambda: 16)
+    shares = [threads.count_shares(int(k * threads.SMALL_STEP)) for k in (0, 1, 1.9, 2, 3, 99)]
+    assert shares == [1, 1, 1, 8, 12, 16]
+    monkeypatch.setattr(threads, "available_cores", lambda: 1)
+    assert threads.count_shares(99 * threads.SMALL_STEP) == 1
+
+
 @pytest.mark.parametrize(("small_step", "is_shared"), [(threads.SMALL_STEP, False), (1, True)])
 def test_a_small_step_wakes_no_other_core(monkeypatch, discs, small_step, is_shared):
     asked, run = [], processor_tvm.run

@@ -42,9 +42,10 @@ def cut_shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
 def count_shares(n_updates: int) -> int:
     """How many cores a step of so many updates of voxels is worth, the one that asks included.
 
-    None gets less than a quarter of a small step.
+    More than one only where each of two has a whole small step to do; and of many cores none has
+    less than a quarter of one.
     """
-    if n_updates <= SMALL_STEP:
+    if n_updates < 2 * SMALL_STEP:
         return 1
     return min(4 * n_updates // SMALL_STEP, available_cores())
 
