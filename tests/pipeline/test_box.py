@@ -291,3 +291,15 @@ def test_the_coarse_look_sees_things_where_they_are():
     ]
     assert centres[0] == pytest.approx(centres[1], abs=0.01)
     assert means[0].sum() * pitch == pytest.approx(means[1].sum(), rel=1e-5)
+
+
+def test_what_solvers_work_out_for_a_box_serves_its_other_slices(monkeypatch):
+    """A live slice follows the slider, and the box stays where it is."""
+    cropped, crop = [], Box.crop
+    monkeypatch.setattr(Box, "crop", lambda *of: cropped.append(of) or crop(*of))
+    series, session = make_series(project_disc(10, -14, 20), height=8), Session()
+    session.find_field(series)
+    cropped.clear()
+    for first in (0, 5):
+        fill(series, FillOptions(("sart", "tvm"), slices=(first, first + 1)), session=session)
+    assert len(cropped) == 1

@@ -122,6 +122,7 @@ def iter_fill(
                 slabs = plan_slabs(method, run.beam, part.height, model, options)
                 steps = iter_slabs(run, slabs, writer, kept)
             else:
+                run = replace(run, crop=session.crop(series, field.box))
                 steps = iter_box_slabs(run, field.box, first, writer, kept)
             tell = _tell_steps(clock, methods, k, share)
             tallies[method.name] = yield from relay(steps, tell)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..joint_model.registry import ModelInfo
     from ..normalise import Normalisation
     from ..projector import ParallelBeam
-    from .box import Field
+    from .box import Box, Crop, Field
     from .corrections import Corrections
     from .options import FillOptions
 
@@ -54,6 +54,7 @@ class Session:
         self._checked: tuple[str, ModelInfo, object] | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
         self._fields: WeakKeyDictionary[TiltSeries, dict[int, Field]] = WeakKeyDictionary()
+        self._crops: WeakKeyDictionary[TiltSeries, dict[object, Crop]] = WeakKeyDictionary()
         self._adopted: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
         self._corrected: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, Corrections]] = (
             WeakKeyDictionary()
@@ -151,6 +152,16 @@ class Session:
             found = self.calibrate(series)
             known[fewest] = find_box(series, found.beam, found.normalisation, found.scales, fewest)
         return known[fewest]
+
+    def crop(self, series: TiltSeries, box: Box) -> Crop:
+        """Return how rows are cropped to a box, once for all methods and slices of a series.
+
+        What solvers work out for its geometry stays with that.
+        """
+        known, place = self._crops.setdefault(series, {}), (box.z, box.x)
+        if place not in known:
+            known[place] = box.crop(self.calibrate(series).beam)
+        return known[place]
 
     def bin_for_preview(self, series: TiltSeries) -> tuple[TiltSeries, int]:
         """Return a series as previews see it, and how many pixels were averaged each way."""
