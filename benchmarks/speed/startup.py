@@ -43,13 +43,12 @@ import time
 from napari_wedgefill.pipeline.events import Finished
 from napari_wedgefill.pipeline.fill import iter_preview
 from napari_wedgefill.pipeline.options import FillOptions
-from napari_wedgefill.pipeline.session import Session
 from napari_wedgefill.io import read_tilt_series
 from napari_wedgefill.samples import needle_path
-series, session = read_tilt_series(needle_path()), Session()
+series = read_tilt_series(needle_path())
 for press in range({presses}):
     t = time.perf_counter()
-    for event in iter_preview(series, series.height // 2 + press, FillOptions(), session):
+    for event in iter_preview(series, series.height // 2, FillOptions()):
         if isinstance(event, Finished) and event.method == "{until}":
             break
     seconds = time.perf_counter() - t
