@@ -48,6 +48,12 @@ def record(part: str, figures: dict[str, Any], page: Path = PAGE) -> None:
     print(SECTIONS[part](parts[part]))
 
 
+def read_part(part: str, page: Path = PAGE) -> dict[str, Any]:
+    """Return the figures that a benchmark put into the page last."""
+    figures: dict[str, Any] = json.loads(page.with_suffix(".json").read_text())[part]
+    return figures
+
+
 def render(parts: dict[str, Any]) -> str:
     """Return the page as Markdown."""
     blocks = [

@@ -188,6 +188,23 @@ def test_a_fill_opens_each_network_once(monkeypatch):
     assert opened == list(registry.load("small").stages)
 
 
+def test_a_session_checks_a_model_again_only_when_a_file_has_changed(copied, monkeypatch):
+    checked, real = [], registry.load
+    monkeypatch.setattr(registry, "load", lambda name: checked.append(name) or real(name))
+    kept, name = Session(), str(copied)
+    for _ in range(3):
+        kept.open_model(name, "cpu", 16)
+    assert len(checked) == 1
+    path = copied / "refinement.onnx"
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    for _ in range(2):
+        with pytest.raises(WedgefillError, match=r"refinement\.onnx: its hash is .* restore it"):
+            kept.open_model(name, "cpu", 16)
+    path.unlink()
+    with pytest.raises(WedgefillError, match=r"refinement\.onnx: the model file cannot be read"):
+        kept.open_model(name, "cpu", 16)
+
+
 def test_slices_that_run_side_by_side_are_those_that_run_alone(monkeypatch):
     monkeypatch.setattr(session, "available_cores", lambda: 3)
     model = joint_model.JointModel(registry.load("small"), "cpu")

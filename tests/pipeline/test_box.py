@@ -1,5 +1,7 @@
 """The box of the specimen holds all that the images show, and changes nothing but the time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from napari_wedgefill import FillOptions, RunOptions, Session, fill, iter_run
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.angular_grid import align_rows
-from napari_wedgefill.pipeline import find_box
+from napari_wedgefill.pipeline import find_box, look_around
 from napari_wedgefill.pipeline.box import Box, Field
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.reconstruct.tvm import rms
@@ -261,3 +263,43 @@ def test_a_faint_particle_that_no_image_shows_is_not_left_out():
     for density, radius in ((1.5, 4), (0.7, 8)):
         found = find(make_two(density, radius, (40, -76)))
         assert "too faint for one image" in found.sentence
+
+
+def test_a_preview_looks_for_faint_particles_too():
+    """Its images are narrower, and its look at them is as coarse as that of a fill."""
+    for density, said in ((0.0, False), (1.5, True)):
+        series = make_two(density, 4, (20, -44))
+        narrow = replace(series, images=np.ascontiguousarray(series.images[:, :, 32:160]))
+        found = Session().find_field(narrow, is_preview=True)
+        assert (found.box is None) == said
+        assert ("too faint for one image" in found.sentence) == said
+
+
+def test_the_coarse_look_sees_things_where_they_are():
+    """Pixels that are no whole number of finer ones are averaged by how much they share."""
+    series = make_series(project_disc(10, -14, 6), height=7)
+    narrow = replace(series, images=series.images[:, :, 32:160], axis_shift_px=3.0)
+    small, pitch = look_around._make_coarse(narrow)
+    assert (small.width, small.height) == (look_around.WIDTH, 5)
+    assert pitch == pytest.approx(128 / look_around.WIDTH)
+    assert small.axis_shift_px * pitch == pytest.approx(3.0)
+    means = [np.mean(one.images, axis=(0, 1), dtype=np.float64) for one in (small, narrow)]
+    fine, coarse = np.arange(128) - 63.5, pitch * (np.arange(small.width) - 47.5)
+    centres = [
+        (at * (mean - 100)).sum() / (mean - 100).sum()
+        for at, mean in zip((coarse, fine), means, strict=True)
+    ]
+    assert centres[0] == pytest.approx(centres[1], abs=0.01)
+    assert means[0].sum() * pitch == pytest.approx(means[1].sum(), rel=1e-5)
+
+
+def test_what_solvers_work_out_for_a_box_serves_its_other_slices(monkeypatch):
+    """A live slice follows the slider, and the box stays where it is."""
+    cropped, crop = [], Box.crop
+    monkeypatch.setattr(Box, "crop", lambda *of: cropped.append(of) or crop(*of))
+    series, session = make_series(project_disc(10, -14, 20), height=8), Session()
+    session.find_field(series)
+    cropped.clear()
+    for first in (0, 5):
+        fill(series, FillOptions(("sart", "tvm"), slices=(first, first + 1)), session=session)
+    assert len(cropped) == 1

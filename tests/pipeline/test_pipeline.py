@@ -7,12 +7,13 @@ import pytest
 
 from napari_wedgefill import normalise
 from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.joint_model import stages
 from napari_wedgefill.normalise import vacuum_level
 from napari_wedgefill.pipeline import session as sessions
 from napari_wedgefill.pipeline.events import Done, Finished
 from napari_wedgefill.pipeline.fill import fill, iter_fill, iter_preview
 from napari_wedgefill.pipeline.options import FillOptions
-from napari_wedgefill.progress import Progress
+from napari_wedgefill.progress import Progress, relay
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 
@@ -174,6 +175,58 @@ def test_what_holds_for_a_series_is_measured_once(monkeypatch):
     assert len(measured) == 2
     fill(series, options)  # in a session of its own
     assert len(measured) == 3
+
+
+def test_wbp_of_a_preview_waits_neither_for_the_networks_nor_for_the_box(monkeypatch):
+    order = []
+    for name in ("open_model", "find_field"):
+        real = getattr(sessions.Session, name)
+        monkeypatch.setattr(
+            sessions.Session,
+            name,
+            lambda *args, real=real, name=name, **how: order.append(name) or real(*args, **how),
+        )
+    series, _ = ball_series(n=16, n_slices=6, angles=np.arange(-60, 61, 10.0))
+    options = FillOptions(("gan", "wbp"), device="cpu")
+    for event in iter_preview(series, 3, options):
+        if isinstance(event, Finished):
+            order.append(event.method)
+    assert order[0] == "wbp"
+    assert order[-1] == "gan"
+    assert {"open_model", "find_field"} <= set(order)
+    assert event.report["methods"] == ["gan", "wbp"]
+
+
+@pytest.mark.parametrize("options", [FillOptions(("fbp",)), FillOptions(())])
+def test_a_preview_of_methods_that_do_not_exist_is_refused_at_once(options):
+    series, _ = ball_series(n=16, n_slices=6, angles=np.arange(-60, 61, 10.0))
+    with pytest.raises(WedgefillError, match="method"):
+        next(iter_preview(series, 3, options))
+
+
+def test_a_preview_takes_fewer_steps_to_the_end(monkeypatch):
+    taken = {}
+    real = stages.iter_consistency
+
+    def counting(*args, cautious=False, **how):
+        steps = real(*args, cautious=cautious, **how)
+        taken.setdefault(cautious, 0)
+
+        def count(step):
+            taken[cautious] += 1
+            return step
+
+        return (yield from relay(steps, count))
+
+    monkeypatch.setattr(stages, "iter_consistency", counting)
+    series, _ = ball_series(n=16, n_slices=2, angles=np.arange(-60, 61, 10.0))
+    options = FillOptions(("gan",), device="cpu")
+    counts = []
+    for preview in (False, True):
+        taken.clear()
+        fill(series, replace(options, preview=preview))
+        counts.append(taken[True])
+    assert counts[1] == pytest.approx(counts[0] / 3, abs=1)
 
 
 def test_stopping_at_the_noise_is_reported(monkeypatch):

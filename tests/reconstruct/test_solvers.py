@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.ndimage
 
-from napari_wedgefill.projector import ParallelBeam, processor, processor_tvm
+from napari_wedgefill.projector import ParallelBeam, processor, processor_tvm, threads
 from napari_wedgefill.reconstruct import (
     TvmOptions,
     iter_sart,
@@ -245,14 +245,41 @@ def tvm_near_a_ramp(beam, rows, n_sweeps):
     return iter_tvm(beam, rows, n_sweeps, TvmOptions(share=0.5), prior=prior)
 
 
+def test_cores_are_woken_for_large_steps_only(monkeypatch):
+    monkeypatch.setattr(threads, "available_cores", lambda: 16)
+    shares = [threads.count_shares(int(k * threads.SMALL_STEP)) for k in (0, 1, 1.9, 2, 3, 99)]
+    assert shares == [1, 1, 1, 8, 12, 16]
+    monkeypatch.setattr(threads, "available_cores", lambda: 1)
+    assert threads.count_shares(99 * threads.SMALL_STEP) == 1
+
+
+@pytest.mark.parametrize(("small_step", "is_shared"), [(threads.SMALL_STEP, False), (1, True)])
+def test_a_small_step_wakes_no_other_core(monkeypatch, discs, small_step, is_shared):
+    asked, run = [], processor_tvm.run
+    monkeypatch.setattr(
+        processor_tvm,
+        "run",
+        lambda tasks, parallel: asked.append(parallel) or run(tasks, parallel=False),
+    )
+    monkeypatch.setattr(threads, "SMALL_STEP", small_step)
+    for module in (processor_tvm, threads):
+        monkeypatch.setattr(module, "available_cores", lambda: 4)
+    beam = ParallelBeam(np.arange(-60, 61, 6.0), N)
+    last(iter_tvm(beam, beam(discs), 1))
+    tile, *steps = asked
+    assert tile == (not is_shared)
+    assert set(steps) == {is_shared}
+
+
 @pytest.mark.parametrize("solver", [iter_sart, iter_tvm, tvm_near_a_ramp])
 @pytest.mark.parametrize("depth", [N, 21])
 def test_cores_that_share_a_tile_change_nothing(monkeypatch, discs, solver, depth):
     beam = ParallelBeam(np.arange(-60, 61, 6.0), N, depth)
     rows = beam(discs[:depth])
     answers = []
+    monkeypatch.setattr(threads, "SMALL_STEP", 1)
     for cores in (1, 3, 16):
-        for module in (processor, processor_tvm):
+        for module in (processor, processor_tvm, threads):
             monkeypatch.setattr(module, "available_cores", lambda n=cores: n)
         answers.append(last(solver(beam, rows, 3)))
     for answer in answers[1:]:

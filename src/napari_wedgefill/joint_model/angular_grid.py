@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -147,4 +147,10 @@ def align_rows(beam: ParallelBeam, rows: Array) -> Array:
 
 def grid_for(measured_deg: ArrayLike, n_rows: int) -> AngularGrid:
     """Return the grid for these measured tilt angles in degrees."""
-    return AngularGrid(np.asarray(measured_deg, dtype=np.float64), n_rows)
+    angles_deg = np.asarray(measured_deg, dtype=np.float64)
+    return _make_grid(tuple(angles_deg.tolist()), n_rows)
+
+
+@lru_cache(maxsize=8)  # every slab, and every stage of it, has the same
+def _make_grid(measured_deg: tuple[float, ...], n_rows: int) -> AngularGrid:
+    return AngularGrid(np.array(measured_deg, dtype=np.float64), n_rows)

@@ -53,6 +53,7 @@ def iter_consistency(
     scales: Scales,
     *,
     cautious: bool = False,
+    n_steps: int | None = None,
     dual: Array | None = None,
     beside: Beside | None = None,
 ) -> Generator[float, None, Array]:
@@ -87,6 +88,8 @@ def iter_consistency(
         Of the series: its path integrals, and their noise.
     cautious : bool
         Believe of what is unexplained only as much as neighbouring tilts share; for the end.
+    n_steps : int, optional
+        `STEPS` by default, and `LAST_STEPS` where it is cautious.
     dual : of the sinogram's kind and shape, optional
         What the last pass left (`iter_tvm`), zero at first; overwritten with what this one leaves.
         The solver goes on from there as far as neighbouring tilts agree on the misfit: signal need
@@ -108,6 +111,8 @@ def iter_consistency(
     ----------
     G.-H. Chen, J. Tang and S. Leng, Med. Phys. 35, 660-663 (2008).
     """
+    if n_steps is None:
+        n_steps = LAST_STEPS if cautious else STEPS
     if beside is not None:
         beside = replace(beside, squares=convert_like(beside.squares, sinogram))
     projected = beam(volume)
@@ -127,7 +132,7 @@ def iter_consistency(
             beam,
             make_contiguous((projected + share * misfit)[..., these]),
             options=TvmOptions(
-                n_steps=LAST_STEPS if cautious else STEPS,
+                n_steps=n_steps,
                 strength=STRENGTH,
                 share=SHARE,
                 balance=BALANCE,

@@ -74,10 +74,29 @@ class ModelInfo:
         """ONNX file of one of its `stages`, float32."""
         return self.folder / f"{stage}.onnx"
 
+    def stat_files(self) -> tuple[tuple[int, int, int] | None, ...]:
+        """Size, time of the last change and inode of every file that `load` has checked.
+
+        None for one that is not there: a model need not be checked again while all stay the same.
+        """
+        listed = [file if _is_weights(file) else f"{file}.onnx" for file in self.sha256]
+        paths = [self.path(stage) for stage in (*STAGES, REFINEMENT)]
+        paths += [name_half_precision_twin(path) for path in paths]
+        every = {self.folder / "model.toml", *(self.folder / file for file in listed), *paths}
+        return tuple(_stat_file(path) for path in sorted(every))
+
     def precision(self, provider: str | None) -> str:
         """Precision in which a provider runs the networks: "float32" or "float16"."""
         path = self.path(STAGES[0])
         return "float32" if choose_file(path, provider or "") == path else "float16"
+
+
+def _stat_file(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_size, found.st_mtime_ns, found.st_ino
 
 
 def find_bundled_folder() -> Path:

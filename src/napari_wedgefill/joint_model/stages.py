@@ -10,7 +10,7 @@ from ..projector import ParallelBeam
 from ..projector.arrays import Array, make_contiguous, namespace
 from ..reconstruct.tvm import Beside
 from . import contract as inputs
-from .consistency import iter_consistency
+from .consistency import LAST_STEPS, iter_consistency
 from .model import JointModel
 from .registry import VIEWS
 from .trained_noise import hold_noise_back
@@ -61,7 +61,8 @@ def iter_joint(
     beside : Beside, optional
         What was measured beside these rows.
     n_passes : int
-        Of the refinement, if the model has one; by default, from every side of `VIEWS`.
+        Of the refinement, if the model has one; by default, from every side of `VIEWS`. With fewer,
+        for a look, the last consistency takes fewer steps, too.
 
     Yields
     ------
@@ -91,7 +92,10 @@ def iter_joint(
         views = VIEWS[:n_passes]
         passes = iter_refine(model, beam, sinogram, estimates.tvm, volume, scales, views, beside)
         volume = yield from relay(passes, lambda step: (step[0], until + (0.9 - until) * step[1]))
-    steps = iter_consistency(beam, sinogram, volume, scales, cautious=True, beside=beside)
+    n_steps = -(-LAST_STEPS * n_passes // len(VIEWS))
+    steps = iter_consistency(
+        beam, sinogram, volume, scales, cautious=True, n_steps=n_steps, beside=beside
+    )
     return Joined((yield from _restore(steps, 0.9, 1.0)), held.share)
 
 

@@ -122,6 +122,7 @@ def iter_fill(
                 slabs = plan_slabs(method, run.beam, part.height, model, options)
                 steps = iter_slabs(run, slabs, writer, kept)
             else:
+                run = replace(run, crop=session.crop(series, field.box))
                 steps = iter_box_slabs(run, field.box, first, writer, kept)
             tell = _tell_steps(clock, methods, k, share)
             tallies[method.name] = yield from relay(steps, tell)
@@ -199,10 +200,34 @@ def iter_preview(
     small, n = session.bin_for_preview(series)
     at = min(index // n, small.height - 1)
     options = replace(options, slices=(at, at + 1), preview=True)
-    for event in iter_fill(small, options, session=session):
+    for event in _iter_quickest_first(small, options, session):
         if isinstance(event, Finished) and n > 1:
             event = replace(event, volume=_enlarge(event.volume, n, series))
         yield event
+
+
+def _iter_quickest_first(
+    series: TiltSeries, options: FillOptions, session: Session
+) -> Iterator[Event]:
+    """Fill with what waits neither for the networks nor for the box of the specimen, then the rest.
+
+    Opening the ones and finding the other takes longer than WBP of a slice, the first time.
+    """
+    check_methods(options.methods)
+    first = tuple(name for name in options.methods if _is_ready_at_once(METHODS[name]))
+    rest = tuple(name for name in options.methods if name not in first)
+    if first and rest:
+        for event in iter_fill(series, replace(options, methods=first), session=session):
+            if not isinstance(event, Done):
+                yield event
+    for event in iter_fill(series, replace(options, methods=rest or first), session=session):
+        if isinstance(event, Done):
+            event = replace(event, report=event.report | {"methods": list(options.methods)})
+        yield event
+
+
+def _is_ready_at_once(method: Method) -> bool:
+    return method.fills_field and not method.needs_model
 
 
 def _enlarge(volume: Volume, n: int, series: TiltSeries) -> Volume:

@@ -7,6 +7,7 @@ is no box where that shows anything around it.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,8 +37,7 @@ def shows_matter_around(series: TiltSeries, normalisation: Normalisation, box: B
     """
     from scipy.ndimage import uniform_filter
 
-    n = max(1, round(series.width / WIDTH))
-    small = series.binned(n) if n > 1 else series
+    small, n = _make_coarse(series)
     beam = ParallelBeam(small.angles_deg, small.width, axis_shift_px=small.axis_shift_px)
     rows = normalisation.apply(small.sinograms(0, small.height))
     start = last(iter_sart(beam, rows, SWEEPS))
@@ -55,6 +55,31 @@ def shows_matter_around(series: TiltSeries, normalisation: Normalisation, box: B
     return float(around.max()) > min(max(usual, LEAST), CERTAIN)
 
 
+def _make_coarse(series: TiltSeries) -> tuple[TiltSeries, float]:
+    """Average pixels, so that about `WIDTH` are left across; also return how many make one.
+
+    A whole number of them, unless that is one and leaves many more, as in a preview.
+    """
+    n = max(1, round(series.width / WIDTH))
+    if n > 1 or series.width <= WIDTH:
+        return series.binned(n), n
+    pitch = series.width / WIDTH
+    across = _weigh_pixels(series.width, WIDTH, pitch)
+    down = _weigh_pixels(series.height, max(1, int(series.height / pitch)), pitch)
+    images = np.stack([down @ np.asarray(image, np.float32) @ across.T for image in series.images])
+    pixel_nm = None if series.pixel_nm is None else series.pixel_nm * pitch
+    shift = series.axis_shift_px / pitch
+    return replace(series, images=images, pixel_nm=pixel_nm, axis_shift_px=shift), pitch
+
+
+def _weigh_pixels(n_pixels: int, n_coarse: int, pitch: float) -> NDArray[np.float32]:
+    """How much of each coarse pixel, `pitch` wide, each fine one is: (n_coarse, n_pixels)."""
+    start = (np.arange(n_coarse) * pitch + (n_pixels - n_coarse * pitch) / 2)[:, None]
+    fine = np.arange(n_pixels)
+    shared = np.minimum(start + pitch, fine + 1) - np.maximum(start, fine)
+    return np.asarray(shared.clip(0.0) / pitch, np.float32)
+
+
 def _find_seen(beam: ParallelBeam) -> NDArray[np.bool_]:
     """Which voxels (depth, width) lie in the images of all tilts; in corners, noise piles up."""
     z = (np.arange(beam.depth) - centre(beam.depth))[:, None, None]
@@ -64,10 +89,12 @@ def _find_seen(beam: ParallelBeam) -> NDArray[np.bool_]:
 
 
 def _find_beyond(
-    n: int, size: int, part: tuple[int, int], whole: int, fade: int
+    n: float, size: int, part: tuple[int, int], whole: int, fade: int
 ) -> NDArray[np.bool_]:
     """Which voxels of `n` pixels along an axis lie outside a part of it, or where that fades."""
-    at = (np.arange(size) + 0.5) * n + (whole - size * n) // 2 - 0.5
+    rest = whole - size * n
+    start = rest // 2 if isinstance(n, int) else rest / 2  # bins begin at whole pixels
+    at = (np.arange(size) + 0.5) * n + start - 0.5
     first = part[0] + fade if part[0] > 0 else -np.inf
     final = part[1] - 1 - fade if part[1] < whole else np.inf
     return (at < first) | (at > final)

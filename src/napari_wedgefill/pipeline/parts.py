@@ -160,7 +160,7 @@ def iter_part(
         options,
         model,
         choose_starts(method, finished, model, options),
-        None if inside is None else inside.crop(session.calibrate(series).beam),
+        None if inside is None else session.crop(series, inside),
     )
     slabs = plan_slabs(method, run.beam, last - first, model, options)
     collected = _Collected(

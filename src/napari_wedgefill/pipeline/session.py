@@ -14,9 +14,10 @@ from ..tilt_series import TiltSeries
 if TYPE_CHECKING:
     from ..joint_model.contract import Scales
     from ..joint_model.model import JointModel
+    from ..joint_model.registry import ModelInfo
     from ..normalise import Normalisation
     from ..projector import ParallelBeam
-    from .box import Field
+    from .box import Box, Crop, Field
     from .corrections import Corrections
     from .options import FillOptions
 
@@ -49,8 +50,11 @@ class Session:
 
     def __init__(self) -> None:
         self._model: JointModel | None = None
+        #: The model that was asked for last, and its files as they were when they were checked.
+        self._checked: tuple[str, ModelInfo, object] | None = None
         self._calibrations: WeakKeyDictionary[TiltSeries, Calibration] = WeakKeyDictionary()
         self._fields: WeakKeyDictionary[TiltSeries, dict[int, Field]] = WeakKeyDictionary()
+        self._crops: WeakKeyDictionary[TiltSeries, dict[object, Crop]] = WeakKeyDictionary()
         self._adopted: WeakKeyDictionary[TiltSeries, Field] = WeakKeyDictionary()
         self._corrected: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, Corrections]] = (
             WeakKeyDictionary()
@@ -60,6 +64,8 @@ class Session:
     def open_model(self, name_or_folder: str, device: str, width: int) -> JointModel:
         """Open a model for images of this width on a device, unless it is open already.
 
+        Its files are checked, and again only when any of them has changed.
+
         Raises
         ------
         WedgefillError
@@ -67,13 +73,23 @@ class Session:
             or cannot be used.
         """
         from ..joint_model.model import JointModel
-        from ..joint_model.registry import load
 
-        info = load(name_or_folder)
+        info = self._load_model(name_or_folder)
         if self._model is None or (self._model.model, self._model.device) != (info, device):
             self._model = JointModel(info, device)
         self._model.open(width)
         return self._model
+
+    def _load_model(self, name_or_folder: str) -> ModelInfo:
+        from ..joint_model.registry import load
+
+        if self._checked is not None:
+            asked, info, files = self._checked
+            if asked == name_or_folder and info.stat_files() == files:
+                return info
+        info = load(name_or_folder)
+        self._checked = name_or_folder, info, info.stat_files()
+        return info
 
     def calibrate(self, series: TiltSeries) -> Calibration:
         """Measure vacuum, noise and scales on slices spread over the whole series, once.
@@ -136,6 +152,16 @@ class Session:
             found = self.calibrate(series)
             known[fewest] = find_box(series, found.beam, found.normalisation, found.scales, fewest)
         return known[fewest]
+
+    def crop(self, series: TiltSeries, box: Box) -> Crop:
+        """Return how rows are cropped to a box, once for all methods and slices of a series.
+
+        What solvers work out for its geometry stays with that.
+        """
+        known, place = self._crops.setdefault(series, {}), (box.z, box.x)
+        if place not in known:
+            known[place] = box.crop(self.calibrate(series).beam)
+        return known[place]
 
     def bin_for_preview(self, series: TiltSeries) -> tuple[TiltSeries, int]:
         """Return a series as previews see it, and how many pixels were averaged each way."""

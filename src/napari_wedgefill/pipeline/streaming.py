@@ -210,7 +210,7 @@ def iter_box_slabs(
     Parameters
     ----------
     run : MethodRun
-        On the whole field.
+        On the slices of the whole field, cropped to the box.
     box : Box
         Of the whole series.
     first : int
@@ -230,7 +230,6 @@ def iter_box_slabs(
         run,
         series=run.series.rows(*inside.y),
         earlier={name: inside.cut(volume) for name, volume in run.earlier.items()},
-        crop=inside.crop(run.calibration.beam),
     )
     kept = None if kept is None else _KeptInBox(kept, inside.y[0])
     around.write_vacuum(0, inside.y[0])

@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from . import threads
 from .backend import AlgebraicStep, Backend, Doubles, Floats, Rays, TvmProblem
 from .numba_fourier import filter_pair, make_filter
 from .numba_kernels import SQUARE
@@ -29,10 +30,6 @@ Tile = TypeVar("Tile")
 #: Slices in a full tile of SART: half a strip, for the volume passes by once for every four tilts,
 #: and less of it waits for memory.
 SART_LANES = LANES // 2
-
-
-#: Updates of voxels in a step that one core makes before it could wake another.
-SMALL_STEP = 1 << 20
 
 
 class Processor(Backend):
@@ -200,7 +197,7 @@ def _back_project(
 
 
 def _is_soon_done(rays: Rays, n_slices: int) -> bool:
-    return rays.n_tilts * rays.depth * rays.width * n_slices <= SMALL_STEP
+    return rays.n_tilts * rays.depth * rays.width * n_slices <= threads.SMALL_STEP
 
 
 def _share(

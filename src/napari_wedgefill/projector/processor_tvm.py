@@ -15,7 +15,7 @@ from .backend import DualStep, Floats, Rays, TvmProblem
 from .numba_kernels import SQUARE
 from .numba_tvm import Steps, TvmTile, advance_dual, descend_tvm, extrapolate_row
 from .strips import iter_strips
-from .threads import available_cores, cut_shares, run
+from .threads import available_cores, count_shares, cut_shares, run
 from .tiles import SinogramTile, VolumeTile
 from .vectors import make_aligned_zeros, vectors
 
@@ -95,8 +95,11 @@ class ProcessorTvm:
             np.maximum(tile.volume.values, self.steps.floor, out=tile.volume.values)
             if problem.dual is not None and slope is not None:
                 tile.begin_at(problem.dual[:, :, strip], slope[:, :, strip])
-        # One core a tile where there are enough of them, all cores for each tile elsewhere.
-        self.n_shares = 1 if len(self.tiles) >= available_cores() else available_cores()
+        # One core a tile where there are enough of them, several for each tile elsewhere, if it is
+        # large: what one of them changes, the other has to fetch from its cache in the next step.
+        most = max((tile.volume.lanes for tile in self.tiles), default=0) * rays.depth * rays.width
+        shares = count_shares(problem.steps[0].rays.n_tilts * most)
+        self.n_shares = 1 if len(self.tiles) >= available_cores() else shares
 
     def sweep(self, weights: Floats, *, is_last: bool) -> Floats:
         """Take every step once; see `TvmSweeps`."""

@@ -10,6 +10,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+#: Updates of voxels in a step that one core makes before it could wake another and hand it what
+#: its cache holds.
+SMALL_STEP = 1 << 20
+
 
 def available_cores() -> int:
     """Cores this process may use (an affinity mask or a container may allow fewer than exist)."""
@@ -33,6 +37,17 @@ def cut_shares(n: int, n_shares: int, unit: int = 1) -> list[NDArray[np.intp]]:
     """Cut ``range(n)`` into at most `n_shares` parts that begin at multiples of `unit`."""
     parts = np.array_split(np.arange(-(-n // unit)), n_shares)
     return [np.arange(part[0] * unit, min((part[-1] + 1) * unit, n)) for part in parts if part.size]
+
+
+def count_shares(n_updates: int) -> int:
+    """How many cores a step of so many updates of voxels is worth, the one that asks included.
+
+    More than one only where each of two has a whole small step to do; and of many cores none has
+    less than a quarter of one.
+    """
+    if n_updates < 2 * SMALL_STEP:
+        return 1
+    return min(4 * n_updates // SMALL_STEP, available_cores())
 
 
 def run(tasks: Iterable[Callable[[], None]], *, parallel: bool) -> None:
