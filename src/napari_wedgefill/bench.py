@@ -209,13 +209,14 @@ def time_networks(width: int = 256) -> dict[str, Any]:
     """Seconds a slice of each network of the small model, where it runs when left to choose."""
     from .joint_model.model import JointModel
     from .joint_model.onnx_session import count_side_by_side
-    from .joint_model.registry import load
+    from .joint_model.registry import SMOOTH_REFINEMENT, load
 
     model = JointModel(load("small"))
     contract = model.model.contract
     rng = np.random.default_rng(0)
     found: dict[str, Any] = {"width": width, "provider": model.open(width)}
-    heights = {stage: width for stage in model.model.stages} | {"sinogram": contract.n_rows}
+    stages = [stage for stage in model.model.stages if stage != SMOOTH_REFINEMENT]
+    heights = dict.fromkeys(stages, width) | {"sinogram": contract.n_rows}
     n = 2 * count_side_by_side() if found["provider"].startswith("CPU") else 16
     for stage, height in heights.items():
         channels = model.channels(stage)

@@ -61,10 +61,13 @@ class Vacuum:
     shared_noise : float
         Standard deviation of noise that neighbouring pixels share, in the units of the file; 0
         where they share none, and where the specimen leaves no vacuum to see it in.
+    smoothness : float
+        How many times the noise is what neighbouring pixels show of it; 1 where they share none.
     """
 
     level: float
     shared_noise: float = 0.0
+    smoothness: float = 1.0
 
 
 def vacuum_level(series: TiltSeries) -> float:
@@ -92,7 +95,7 @@ def measure_vacuum(series: TiltSeries) -> Vacuum:
     times, shared = _measure_shared_noise(series)
     if shared > 0.0:
         constant = float(np.median(lows + _BELOW * times * noises))
-    return Vacuum(constant, shared)
+    return Vacuum(constant, shared, times)
 
 
 def _measure_shared_noise(series: TiltSeries) -> tuple[float, float]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import onnx
 import pytest
+import scipy.ndimage
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model import onnx_file, registry
@@ -102,8 +103,11 @@ def test_the_two_stages_may_not_be_swapped(mine):
 
 def test_a_model_of_two_networks_fills_and_a_third_one_must_be_described(mine):
     extra = mine / "refinement.onnx"
-    third = extra.read_bytes() if extra.is_file() else (mine / "tomogram.onnx").read_bytes()
-    extra.unlink(missing_ok=True)
+    third = extra.read_bytes()
+    extra.unlink()
+    describe(mine)
+    refused(mine, r"sha256\.refinement is missing")  # for there is one for smooth images
+    (mine / "refinement_smooth.onnx").unlink()
     describe(mine)
     model = registry.load(mine)
     assert model.stages == ("sinogram", "tomogram")
@@ -114,6 +118,22 @@ def test_a_model_of_two_networks_fills_and_a_third_one_must_be_described(mine):
     assert np.isfinite(fill(series, options).volumes["gan"].data).all()
     extra.write_bytes(third)
     refused(mine, r"refinement\.onnx: model\.toml does not list this file; remove it")
+
+
+@pytest.mark.parametrize(
+    ("blur_px", "used"), [(0.0, "refinement"), (0.5, "refinement"), (1.0, "refinement_smooth")]
+)
+def test_the_refinement_suits_the_images_and_the_report_names_it(mine, blur_px, used):
+    u = np.arange(48) - 23.5
+    images = np.zeros((21, 12, 48)) + np.sqrt(np.clip(8**2 - u**2, 0, None))
+    images += np.random.default_rng(0).normal(0, 1, images.shape)
+    images = scipy.ndimage.gaussian_filter(images, (0, blur_px, blur_px))
+    series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 21))
+    options = FillOptions(methods=("gan",), model=str(mine), device="cpu", slices=(5, 6))
+    assert fill(series, options).report["model"]["refinement"] == used
+    (mine / "refinement_smooth.onnx").unlink()
+    describe(mine)
+    assert fill(series, options).report["model"]["refinement"] == "refinement"
 
 
 def test_a_contract_that_the_networks_were_not_trained_on_is_refused(mine):

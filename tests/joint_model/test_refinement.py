@@ -19,22 +19,25 @@ class OneSided:
     """A network that adds the same error on the upper left, whatever it sees."""
 
     def __init__(self):
-        self.model = SimpleNamespace(contract=CONTRACT)
+        self.model = SimpleNamespace(contract=CONTRACT, choose_refinement=self.choose)
         self.error = np.zeros((WIDTH, WIDTH), np.float32)
         self.error[:8, :4] = 1.0
-        self.given = []
+        self.given, self.asked = [], set()
+
+    def choose(self, *, is_smooth):
+        return "refinement_smooth" if is_smooth else "refinement"
 
     def run(self, stage, batch):
-        assert stage == "refinement"
+        self.asked.add(stage)
         estimates = batch[:, 7]  # between its neighbours
         self.given.append(estimates.transpose(1, 2, 0))
         for one in estimates:
             yield (one + self.error)[None, None]
 
 
-def refined(model, beam, rows, volume):
+def refined(model, beam, rows, volume, is_smooth=False):
     """The answer, and the fractions that were reported."""
-    scales = Scales(sinogram_scale(rows), 0.0)
+    scales = Scales(sinogram_scale(rows), 0.0, is_smooth)
     steps = iter_refine(model, beam, rows, volume, volume, scales)
     fractions = []
     return drain(relay(steps, lambda step: fractions.append(step[1]))), fractions
@@ -65,6 +68,13 @@ def test_no_pass_repeats_the_errors_of_another(beam, volume, monkeypatch):
     assert errors.max() == 1.0
     assert fractions == sorted(fractions)
     np.testing.assert_allclose(fractions[-1], 1.0)
+
+
+@pytest.mark.parametrize("is_smooth", [False, True])
+def test_smooth_images_are_refined_by_their_own_network(beam, volume, is_smooth):
+    model = OneSided()
+    refined(model, beam, beam(volume), volume, is_smooth)
+    assert model.asked == {"refinement_smooth" if is_smooth else "refinement"}
 
 
 def test_every_pass_begins_from_a_volume_that_agrees_with_the_measurements(beam):

@@ -82,7 +82,8 @@ def test_smoothed_images_are_those_of_a_smoothed_object():
 
 
 def test_some_objects_are_smoothed_and_others_not():
-    drawn = [draw_smoothing(np.random.default_rng(seed)) for seed in range(200)]
+    drawn = [draw_smoothing(np.random.default_rng(seed), 0.4) for seed in range(200)]
+    assert not draw_smoothing(np.random.default_rng(0), 0.0)
     assert 0.3 < np.count_nonzero(drawn) / 200 < 0.5
     assert max(drawn) <= 1.4
 
@@ -357,6 +358,20 @@ def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
     training = tomllib.loads((mean / "model.toml").read_text())["training"]
     averaged = {s: p["averaged_with"] for s, p in training.items() if "averaged_with" in p}
     assert averaged == {"refinement": 2 * [registry.load(exported).sha256["refinement"]]}
+
+
+def test_another_models_refinement_serves_smooth_images(trained, exported, tmp_path):
+    both = tmp_path / "both"
+    export.main([str(trained), str(both), "--name", "b", "--smooth", str(exported)])
+    model = registry.load(both)
+    assert model.stages == ("sinogram", "tomogram", "refinement", "refinement_smooth")
+    same = [read_weights(both / f"{s}.onnx", TomogramGenerator()) for s in model.stages[2:]]
+    for name, weight in same[0].items():
+        torch.testing.assert_close(weight, same[1][name], rtol=0, atol=0)
+    training = tomllib.loads((both / "model.toml").read_text())["training"]
+    assert training["refinement_smooth"] == training["refinement"]
+    with pytest.raises(WedgefillError, match="refinement network cannot be used"):
+        export.main([str(trained), str(tmp_path / "c"), "--name", "c", "--smooth", str(tmp_path)])
 
 
 def assert_moved(before, after, by):

@@ -107,6 +107,12 @@ def test_noise_that_was_held_back_is_told_and_cannot_have_been_sharpened():
     assert "was shown 10 %" in unchecked.sentence
 
 
+def test_the_network_for_smooth_images_is_told():
+    told = replace(GOOD, saw_smooth=True).sentence
+    assert told.startswith(GOOD.sentence)
+    assert told.endswith("GAN used the network that was trained on smooth images.")
+
+
 def test_few_tilts_and_much_noise_are_told():
     found = replace(GOOD, n_tilts=15, noise_over_density=3.5)
     assert found.sentence.endswith(

@@ -63,10 +63,13 @@ class Scales:
         A high percentile of the path integrals.
     noise : float or ndarray, (n_slices,)
         Least standard deviation of their noise that is believed.
+    is_smooth : bool
+        Whether neighbouring pixels share much of their noise, as in smoothed images.
     """
 
     sinogram: float | Floats
     noise: float | Floats
+    is_smooth: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 STAGES = ("sinogram", "tomogram")
 #: A third network that a model may have: it repairs what the tomogram network made.
 REFINEMENT = "refinement"
+#: What may stand in for it where the images were smoothed or interpolated.
+SMOOTH_REFINEMENT = "refinement_smooth"
+#: All that a model may have.
+NETWORKS = (*STAGES, REFINEMENT, SMOOTH_REFINEMENT)
 #: From where that network sees a slice (depth, width) in each of its passes, as the axes that are
 #: flipped: as it is, by half a turn about the tilt axis, and from both sides of a mirror.
 VIEWS: tuple[tuple[tuple[int, ...], ...], ...] = (((),), ((-2, -1),), ((-1,), (-2,)))
@@ -40,8 +44,8 @@ class ModelInfo:
     name, summary : str
         As its `model.toml` says.
     folder : Path
-        Holds `model.toml`, `sinogram.onnx` and `tomogram.onnx`, perhaps `refinement.onnx`, and
-        perhaps their float16 twins.
+        Holds `model.toml`, `sinogram.onnx` and `tomogram.onnx`, perhaps `refinement.onnx` and
+        `refinement_smooth.onnx`, and perhaps their float16 twins.
     contract : InputContract
         The inputs it was trained on.
     sha256 : mapping of str to str
@@ -58,12 +62,17 @@ class ModelInfo:
     @property
     def stages(self) -> tuple[str, ...]:
         """Names of its networks, in the order in which they run."""
-        return (*STAGES, REFINEMENT) if self.refines else STAGES
+        return tuple(name for name in NETWORKS if name in self.sha256)
 
     @property
     def refines(self) -> bool:
         """Whether a third network repairs the tomogram network's volume."""
         return REFINEMENT in self.sha256
+
+    def choose_refinement(self, *, is_smooth: bool) -> str:
+        """Return the name of the network that refines, given whether the images are smooth."""
+        chosen = SMOOTH_REFINEMENT if is_smooth else REFINEMENT
+        return chosen if chosen in self.sha256 else REFINEMENT
 
     @property
     def reach(self) -> int:
@@ -80,7 +89,7 @@ class ModelInfo:
         None for one that is not there: a model need not be checked again while all stay the same.
         """
         listed = [file if _is_weights(file) else f"{file}.onnx" for file in self.sha256]
-        paths = [self.path(stage) for stage in (*STAGES, REFINEMENT)]
+        paths = [self.path(stage) for stage in NETWORKS]
         paths += [name_half_precision_twin(path) for path in paths]
         every = {self.folder / "model.toml", *(self.folder / file for file in listed), *paths}
         return tuple(_stat_file(path) for path in sorted(every))
@@ -144,7 +153,7 @@ def load(name_or_folder: str | Path) -> ModelInfo:
     model = _read(folder)
     for file, expected in model.sha256.items():
         _check_hash(folder / (file if _is_weights(file) else f"{file}.onnx"), expected)
-    for stage in (*STAGES, REFINEMENT):
+    for stage in NETWORKS:
         for path in (model.path(stage), name_half_precision_twin(model.path(stage))):
             if path.is_file() and path.stem not in model.sha256:
                 raise WedgefillError(
@@ -193,7 +202,8 @@ def _read(folder: Path) -> ModelInfo:
         described = ModelDescription.model_validate(raw)
     except ValidationError as error:
         raise _make_error(path, describe_fault(error)) from error
-    if missing := [stage for stage in STAGES if stage not in described.sha256]:
+    needed = [*STAGES, *([REFINEMENT] if SMOOTH_REFINEMENT in described.sha256 else [])]
+    if missing := [stage for stage in needed if stage not in described.sha256]:
         raise _make_error(path, f"sha256.{missing[0]} is missing")
     return ModelInfo(
         name=described.name,

@@ -134,6 +134,7 @@ def iter_refine(
         The repaired volume.
     """
     contract = model.model.contract
+    stage = model.model.choose_refinement(is_smooth=scales.is_smooth)
     step = 1.0 / len(views)
     dual = sinogram * 0.0
     for k, sides in enumerate(views):
@@ -142,7 +143,9 @@ def iter_refine(
         volume = yield from _restore(steps, first, first + 0.4 * step)
         again = inputs.reconstruct_reprojected(beam, sinogram, volume, contract)
         channels = inputs.refinement_input(again, tvm, volume, contract)
-        volume = yield from _average_views(model, channels, sides, first + 0.4 * step, first + step)
+        volume = yield from _average_views(
+            model, stage, channels, sides, (first + 0.4 * step, first + step)
+        )
     return volume
 
 
@@ -157,19 +160,18 @@ def _restore(
 
 def _average_views(
     model: JointModel,
+    stage: str,
     channels: Array,
     sides: Sequence[tuple[int, ...]],
-    begin: float,
-    end: float,
+    between: tuple[float, float],
 ) -> Generator[Step, None, Array]:
-    """Mean (depth, width, n_slices) of what the refinement network answers from several sides."""
+    """Mean (depth, width, n_slices) of what a network answers from several sides."""
+    begin, end = between
     each = (end - begin) / len(sides)
     volumes: list[Array] = []
     for k, axes in enumerate(sides):
         first = begin + k * each
-        answer = yield from _run_stage(
-            model, "refinement", _flip(channels, axes), first, first + each
-        )
+        answer = yield from _run_stage(model, stage, _flip(channels, axes), first, first + each)
         volumes.append(_turn_into_volume(_flip(answer, axes)))
     return make_contiguous(sum(volumes) / len(volumes))
 

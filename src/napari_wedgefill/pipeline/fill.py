@@ -334,6 +334,9 @@ def _write_report(
             "precision": model.model.precision(model.provider),
             "device_asked": options.device,
         }
+        if model.model.refines:
+            is_smooth = calibration.scales.is_smooth
+            report["model"]["refinement"] = model.model.choose_refinement(is_smooth=is_smooth)
     return report
 
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from ..joint_model.registry import SMOOTH_REFINEMENT
 from ..methods import METHODS
 from ..pipeline.box import Field
 from ..pipeline.events import Done
@@ -133,7 +134,11 @@ def iter_run(
     if is_checked(options):
         quick_steps = iter_quick_check(series, options.fill, session)
         quick = yield from told.relay(quick_steps, shares.check, QuickCheck)
-        quick = replace(quick, noise_share=report["noise_share"].get(quick.learned, 1.0))
+        quick = replace(
+            quick,
+            noise_share=report["noise_share"].get(quick.learned, 1.0),
+            saw_smooth=report["model"].get("refinement") == SMOOTH_REFINEMENT,
+        )
         report["check"] = quick.to_dict()
         report["recommended"] = quick.recommended
         yield quick

@@ -148,11 +148,11 @@ def smooth(values: Floats, sigma_px: float, axes: tuple[int, ...]) -> Floats:
     return scipy.ndimage.gaussian_filter(values, sigma_px, axes=axes, mode="nearest")
 
 
-def draw_smoothing(rng: np.random.Generator) -> float:
-    """Draw a standard deviation in pixels: zero for three objects in five, else up to 1.4.
+def draw_smoothing(rng: np.random.Generator, share: float) -> float:
+    """Draw a standard deviation in pixels, 0.4 to 1.4 for a share of the objects and else zero.
 
     Detectors spread a signal over neighbouring pixels, an alignment interpolates once or twice (0.5
     to 0.7 pixels), and software smooths for display. The noise becomes smooth too, and nothing
     finer than that can be known of the object.
     """
-    return float(rng.uniform(0.4, 1.4)) if rng.random() < 0.4 else 0.0
+    return float(rng.uniform(0.4, 1.4)) if rng.random() < share else 0.0

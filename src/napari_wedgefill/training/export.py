@@ -1,6 +1,6 @@
 """Export a training run as a model folder: ONNX files and `model.toml`.
 
-wedgefill export RUN FOLDER --name NAME [--average MODEL ...]
+wedgefill export RUN FOLDER --name NAME [--average MODEL ...] [--smooth MODEL]
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from ..errors import WedgefillError
 from ..joint_model.contract import InputContract
 from ..joint_model.onnx_file import name_half_precision_twin
 from ..joint_model.onnx_runtime import load_onnxruntime
-from ..joint_model.registry import REFINEMENT, STAGES
-from .networks import read_weights
-from .run_folder import load_trained
+from ..joint_model.registry import REFINEMENT, SMOOTH_REFINEMENT, STAGES
+from .networks import load_generator, read_weights
+from .run_folder import load_trained, read_training
 
 OPSET = 20
 DIMENSIONS = ("batch", "channels", "height", "width")
@@ -120,7 +120,12 @@ def _remove_traces(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def write_folder(
-    run: Path, folder: Path, name: str, summary: str, average: Sequence[Path] = ()
+    run: Path,
+    folder: Path,
+    name: str,
+    summary: str,
+    average: Sequence[Path] = (),
+    smooth: Path | None = None,
 ) -> None:
     """Export the networks of a run and describe them.
 
@@ -134,6 +139,8 @@ def write_folder(
         Other models. The run's last network becomes the mean of its own weights and theirs, so that
         it keeps more of what each of them knew. They must be what its training began with, or have
         begun with the same weights.
+    smooth : Path, optional
+        Another model, whose refinement is to stand in where images are smooth.
 
     Raises
     ------
@@ -157,6 +164,12 @@ def write_folder(
     if average:
         others = [other / f"{stages[-1]}.onnx" for other in average]
         training[stages[-1]]["averaged_with"] = _average_weights(networks[stages[-1]], others)
+    if smooth is not None:
+        if REFINEMENT not in networks:
+            raise WedgefillError(f"{run} holds no refinement that {smooth} could stand in for.")
+        networks[SMOOTH_REFINEMENT] = load_generator(smooth / f"{REFINEMENT}.onnx")
+        training[SMOOTH_REFINEMENT], curves = read_training(REFINEMENT, smooth)
+        records[SMOOTH_REFINEMENT] = {"curves": curves}
     folder.mkdir(parents=True, exist_ok=True)
     hashes: dict[str, Any] = {}
     for stage, network in networks.items():
@@ -238,13 +251,21 @@ def main(arguments: list[str] | None = None) -> None:
         help="make the last network the mean of its weights and those of models with which its "
         "training began, or which began with the same weights: it keeps more of what each knew",
     )
+    parser.add_argument(
+        "--smooth",
+        type=Path,
+        metavar="MODEL",
+        help="add the refinement of another model, which saw smooth images "
+        "(wedgefill simulate --smoothed), for images whose neighbouring pixels share their noise",
+    )
     parser.add_argument("--overwrite", action="store_true", help="replace a model in FOLDER")
     given = parser.parse_args(arguments)
     if (given.folder / "model.toml").exists() and not given.overwrite:
         raise WedgefillError(
             f"{given.folder} holds a model already; name another folder, or add --overwrite."
         )
-    write_folder(given.run, given.folder, given.name, given.summary, given.average)
+    summary, average, smooth = given.summary, given.average, given.smooth
+    write_folder(given.run, given.folder, given.name, summary, average, smooth)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,26 @@ def load_trained(stage: str, run: Path) -> nn.Module:
     return make_generator(torch.load(path, map_location="cpu", weights_only=True))
 
 
+def read_training(stage: str, model: Path) -> tuple[dict[str, Any], list[dict[str, float]]]:
+    """Read how a network of an exported model was trained: plan with its outcome, and curves.
+
+    Raises
+    ------
+    WedgefillError
+        If the model does not say.
+    """
+    try:
+        described = tomllib.loads((model / "model.toml").read_text(encoding="utf-8"))
+        plan = described["training"][stage]
+        curves = json.loads((model / f"{stage}_curves.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, KeyError) as error:
+        raise WedgefillError(
+            f"{model}: its {stage} network cannot be used ({error!r}); name a folder that "
+            "wedgefill export wrote."
+        ) from error
+    return plan, curves
+
+
 def copy_earlier_networks(stage: str, model: Path, run: Path) -> None:
     """Copy into a run, from an exported model, the networks before a stage that the run lacks.
 
@@ -60,15 +80,7 @@ def copy_earlier_networks(stage: str, model: Path, run: Path) -> None:
     """
     earlier = itertools.takewhile(lambda name: name != stage, ORDER)
     for name in [name for name in earlier if not (run / f"{name}.pt").exists()]:
-        try:
-            described = tomllib.loads((model / "model.toml").read_text(encoding="utf-8"))
-            plan = described["training"][name]
-            curves = json.loads((model / f"{name}_curves.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError, KeyError) as error:
-            raise WedgefillError(
-                f"{model}: its {name} network cannot be used ({error!r}); name a folder that "
-                f"wedgefill export wrote, or train that stage in {run} first."
-            ) from error
+        plan, curves = read_training(name, model)
         save_complete(load_generator(model / f"{name}.onnx").state_dict(), run / f"{name}.pt")
         record = {"plan": plan, "contract": InputContract().to_dict(), "curves": curves}
         (run / f"{name}.json").write_text(json.dumps(record, indent=1))

@@ -44,9 +44,15 @@ OBJECTS, SLICES = 8, 8
 
 
 def simulate_group(
-    seed: int, width: int, contract: InputContract, families: Mapping[str, Family] = FAMILIES
+    seed: int,
+    width: int,
+    contract: InputContract,
+    families: Mapping[str, Family] = FAMILIES,
+    smoothed: float = 0.0,
 ) -> dict[str, Floats]:
     """Simulate one group: all that the three networks learn from, densities of order one.
+
+    `smoothed` is the share of the objects whose images are smooth (`acquisition.draw_smoothing`).
 
     Returns
     -------
@@ -63,7 +69,7 @@ def simulate_group(
     objects = [_draw_object(rng, n_fine, n_fine / (2 * width), families) for _ in range(OBJECTS)]
     fine = np.concatenate(objects, axis=2)
     measured = _add_noise(rng, record(fine, width, scheme))
-    sigmas_px = [draw_smoothing(rng) for _ in range(OBJECTS)]
+    sigmas_px = [draw_smoothing(rng, smoothed) for _ in range(OBJECTS)]
     measured = _smooth(measured, sigmas_px, (1, 2))
     beam = ParallelBeam(scheme.angles_deg, width)
     density = repeat_per_object(density_scale, last(iter_sirt(beam, measured, 10)))
@@ -119,9 +125,10 @@ def write_group(
     width: int,
     contract: InputContract,
     families: Mapping[str, Family] = FAMILIES,
+    smoothed: float = 0.0,
 ) -> None:
     """Simulate a group and write it as float16; the file appears when it is complete."""
-    group = simulate_group(seed, width, contract, families)
+    group = simulate_group(seed, width, contract, families, smoothed)
     halves: dict[str, Any] = {k: v.astype(np.float16) for k, v in group.items()}
     with write_beside(path) as beside, beside.open("wb") as file:
         np.savez(file, **halves)
@@ -174,6 +181,13 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="built-in families to draw from: " + ", ".join(FAMILIES) + " (all)",
     )
+    made.add_argument(
+        "--smoothed",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the objects whose images are smooth, as after an alignment (0)",
+    )
     made.add_argument("--empty", type=float, help="intensity of the volumes around the object")
     budget = made.add_mutually_exclusive_group(required=True)
     budget.add_argument("--groups", type=int, help="stop at this many groups of 64 slices")
@@ -190,6 +204,8 @@ def main(arguments: list[str] | None = None) -> None:
         raise WedgefillError(
             f"--share {given.share:g} is not a share; give a number above 0 and up to 1."
         )
+    if not 0 <= given.smoothed <= 1:
+        raise WedgefillError(f"--smoothed {given.smoothed:g} is not a share; give 0 to 1.")
     if given.width < 32 or given.width % 16:
         raise WedgefillError(
             f"--width {given.width} cannot be used; give a multiple of 16, at least 32."
@@ -208,7 +224,8 @@ def main(arguments: list[str] | None = None) -> None:
         seed = given.first_seed + done
         path = given.data / f"group_{seed}.npz"
         if not path.exists():
-            write_group(path, seed, choose_width(seed, given.width), InputContract(), families)
+            width = choose_width(seed, given.width)
+            write_group(path, seed, width, InputContract(), families, given.smoothed)
         done += 1
         pace = (time.monotonic() - start) / done
         print(f"{path.name}: {done} groups, {pace:.1f} s each", flush=True)

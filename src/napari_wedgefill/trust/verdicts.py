@@ -145,6 +145,8 @@ class QuickCheck:
     noise_share : float
         Share of what TVM leaves unexplained that the networks were shown in the fill
         (`joint_model.trained_noise`), 0 to 1.
+    saw_smooth : bool
+        Whether the fill used the network for smooth images (`ModelInfo.choose_refinement`).
     is_background : bool
         Whether what is seen at the ends of the detector is a background that is not zero, the same
         everywhere, and no matter.
@@ -159,6 +161,7 @@ class QuickCheck:
     leaves_field: bool = False
     withheld_deg: tuple[float, ...] = ()
     noise_share: float = 1.0
+    saw_smooth: bool = False
     is_background: bool = False
 
     @property
@@ -258,7 +261,14 @@ class QuickCheck:
                 "voxel"
             )
         told = " and ".join(found)
-        return (f" {told[:1].upper()}{told[1:]}." if told else "") + self._say_share()
+        sentence = f" {told[:1].upper()}{told[1:]}." if told else ""
+        if self.saw_smooth:
+            learned = label_of(self.learned)
+            sentence += (
+                f" The images are smooth, so {learned} used the network that was trained on "
+                "smooth images."
+            )
+        return sentence + self._say_share()
 
     def _say_share(self) -> str:
         """Say it where the networks were not shown all that was measured."""
