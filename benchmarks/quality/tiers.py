@@ -22,7 +22,7 @@ import numpy as np
 from benchmarks import MEASURED
 from benchmarks.quality.methods import GAN, TUNED
 from benchmarks.quality.tables import FIGURES, GROUPS, format_table
-from napari_wedgefill.joint_model.registry import find_bundled_folder
+from napari_wedgefill.joint_model.registry import SMOOTH_REFINEMENT, find_bundled_folder
 from napari_wedgefill.pipeline.options import FillOptions
 
 DEFAULT = FillOptions.model
@@ -85,7 +85,8 @@ def tabulate_sizes(names: Sequence[str], speed: dict[str, Any]) -> list[str]:
     for name in names:
         described = tomllib.loads((find_bundled_folder() / name / "model.toml").read_text("utf-8"))
         stages = described["training"]
-        weights = [f"{stages[s]['weights'] / 1e6:.2f}" for s in stages]
+        # Of a refinement for smooth images, one or the other runs.
+        weights = [f"{stages[s]['weights'] / 1e6:.2f}" for s in stages if s != SMOOTH_REFINEMENT]
         lines.append([f"`{name}`", " + ".join(weights), f"{takes[name]:.0f}"])
     what = f"{fill['slices']} slices of {fill['width']} x {fill['width']}"
     cores, processor = fill["machine"]["cores"], fill["machine"]["processor"]

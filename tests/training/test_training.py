@@ -342,7 +342,10 @@ def test_a_model_is_not_replaced_unless_told_to(trained, exported):
 def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
     trained, exported, tmp_path
 ):
-    """The others are the run's, and the model says what it was averaged with."""
+    """The others are the run's, and the model says what it was averaged with.
+
+    Of another model it may take the refinement for smooth images.
+    """
     mean = tmp_path / "m"
     with pytest.raises(WedgefillError, match="nothing to average with"):
         export.main([str(trained), str(mean), "--name", "m", "--average", str(tmp_path)])
@@ -353,25 +356,22 @@ def test_the_last_network_can_be_the_mean_of_its_own_and_another_models(
         own = torch.load(run / f"{stage}.pt", weights_only=True)
         torch.save({name: weight + 1.0 for name, weight in own.items()}, run / f"{stage}.pt")
     others = ["--average", str(exported), str(exported), "--overwrite"]
-    export.main([str(run), str(mean), "--name", "m", *others])
+    with pytest.raises(WedgefillError, match=r"refinement\.onnx does not exist; name a folder"):
+        export.main([str(run), str(mean), "--name", "m", *others, "--smooth", str(tmp_path)])
+    export.main([str(run), str(mean), "--name", "m", *others, "--smooth", str(exported)])
     assert_moved(exported, mean, {"tomogram": 1.0, "refinement": 1 / 3})
+    assert_same_refinement(registry.load(mean), exported)
     training = tomllib.loads((mean / "model.toml").read_text())["training"]
     averaged = {s: p["averaged_with"] for s, p in training.items() if "averaged_with" in p}
     assert averaged == {"refinement": 2 * [registry.load(exported).sha256["refinement"]]}
 
 
-def test_another_models_refinement_serves_smooth_images(trained, exported, tmp_path):
-    both = tmp_path / "both"
-    export.main([str(trained), str(both), "--name", "b", "--smooth", str(exported)])
-    model = registry.load(both)
+def assert_same_refinement(model, folder):
+    """What serves smooth images is the refinement of another model."""
     assert model.stages == ("sinogram", "tomogram", "refinement", "refinement_smooth")
-    usual, smooth = (load_generator(both / f"{s}.onnx").state_dict() for s in model.stages[2:])
-    for name, weight in usual.items():
+    smooth = load_generator(model.path("refinement_smooth")).state_dict()
+    for name, weight in load_generator(folder / "refinement.onnx").state_dict().items():
         torch.testing.assert_close(weight, smooth[name], rtol=0, atol=0)
-    training = tomllib.loads((both / "model.toml").read_text())["training"]
-    assert training["refinement_smooth"] == training["refinement"]
-    with pytest.raises(WedgefillError, match=r"refinement\.onnx does not exist; name a folder"):
-        export.main([str(trained), str(tmp_path / "c"), "--name", "c", "--smooth", str(tmp_path)])
 
 
 def assert_moved(before, after, by):
