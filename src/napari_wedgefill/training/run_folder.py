@@ -63,7 +63,7 @@ def read_training(stage: str, model: Path) -> tuple[dict[str, Any], list[dict[st
     except (OSError, ValueError, KeyError) as error:
         raise WedgefillError(
             f"{model}: its {stage} network cannot be used ({error!r}); name a folder that "
-            "wedgefill export wrote."
+            "wedgefill export wrote, or train that stage first."
         ) from error
     return plan, curves
 
