@@ -64,9 +64,10 @@ def test_no_stage_of_the_joint_model_leaves_the_gpu(series, pretended, monkeypat
     """Rows are copied there once and densities back once; the networks read torch's memory."""
     there, ran = pretended
     copies = []
-    put, get = there.put, there.get
+    put, get_slices = there.put, there.get_slices
     monkeypatch.setattr(there, "put", lambda x: copies.append("there") or put(x))
-    monkeypatch.setattr(there, "get", lambda x: copies.append("back") or get(x))
+    monkeypatch.setattr(there, "get", lambda x: pytest.fail("went back"))
+    monkeypatch.setattr(there, "get_slices", lambda *x: copies.append("back") or get_slices(*x))
     monkeypatch.setattr(session, "_run_bound", lambda *_: pytest.fail("ran on a copy"))
     filled(series, "auto", ("gan",))
     assert copies == ["there", "back"]
@@ -138,8 +139,8 @@ def test_how_many_slices_a_gpu_takes_at_once_changes_no_result(pretended, monkey
     series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
     there = pretended[0]
     taken, volumes = [], []
-    put = there.put
-    monkeypatch.setattr(there, "put", lambda a: taken.append(a.shape[-1]) or put(a))
+    move = there.move
+    monkeypatch.setattr(there, "move", lambda p: taken.append(p.sinogram.shape[-1]) or move(p))
     monkeypatch.setattr(slabs, "choose_strip_lanes", lambda memory, beam: 8)
     monkeypatch.setattr(FillOptions, "count_passes", lambda _: {"sart": 2, "tvm": 10})
     options = FillOptions(("sart", "tvm"), whole_field=True)
@@ -151,6 +152,44 @@ def test_how_many_slices_a_gpu_takes_at_once_changes_no_result(pretended, monkey
         assert set(taken) == ({22} if n_bytes > 1 else {8})
     for name, whole in volumes[0].items():
         np.testing.assert_allclose(volumes[1][name], whole, atol=1e-5 * np.abs(whole).max())
+
+
+def test_a_volume_that_fits_the_gpu_stays_there_for_the_methods_that_start_from_it(
+    series, pretended, monkeypatch
+):
+    there, _ = pretended
+    sent = []
+    put_slices = there.put_slices
+    monkeypatch.setattr(there, "put_slices", lambda x: sent.append(x.shape) or put_slices(x))
+    names = ("wbp", "sart", "tvm", "gan")
+    stayed, _ = filled(series, "auto", names)
+    assert not sent
+    monkeypatch.setattr(slabs, "choose_strip_lanes", lambda memory, beam: 3)
+    monkeypatch.setattr(there, "measure_free_bytes", lambda: 1)
+    returned, _ = filled(series, "auto", names)
+    assert len(sent) > 2
+    for name in names:
+        atol = 2e-3 * np.abs(stayed[name]).max()
+        np.testing.assert_allclose(returned[name], stayed[name], atol=atol)
+
+
+def test_a_method_that_outgrows_the_gpu_starts_from_what_lies_there(series, pretended, monkeypatch):
+    """Only TVM finds no room: its start, SART, is on the GPU, and comes back."""
+    there, _ = pretended
+    plain, _ = filled(series, "cpu", ("sart", "tvm"))
+    moved = []
+
+    def crowded(problem):
+        moved.append(problem)
+        if len(moved) == 2:
+            raise there.short_of_memory("CUDA out of memory.")
+        return move(problem)
+
+    move = there.move
+    monkeypatch.setattr(there, "move", crowded)
+    found, _ = filled(series, "auto", ("sart", "tvm"))
+    for name, data in plain.items():
+        np.testing.assert_allclose(found[name], data, atol=1e-4 * np.abs(data).max())
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 
@@ -14,11 +16,11 @@ from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import MrcSink, read_volume, write_volume
 from napari_wedgefill.methods import METHODS
 from napari_wedgefill.pipeline import slabs
+from napari_wedgefill.pipeline.behind import read_ahead, write_behind
 from napari_wedgefill.pipeline.events import Finished
 from napari_wedgefill.pipeline.fill import fill, iter_fill
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.pipeline.sinks import ArraySink
-from napari_wedgefill.pipeline.streaming import read_ahead, write_behind
 from napari_wedgefill.progress import Progress
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
@@ -230,8 +232,67 @@ def test_writing_is_in_order_in_the_background_and_errors_arrive():
     def write_five():
         with write_behind() as behind:
             for item in range(5):
-                behind(partial(write, item))
+                behind.write(partial(write, item))
 
     with pytest.raises(OSError, match="no room"):
         write_five()
     assert written == [(0, True), (1, True)]
+
+
+class SlowSink(MrcSink):
+    """Completes the first volume only when it is told to, or fails to do so."""
+
+    def __init__(self, folder, error=None):
+        super().__init__(folder)
+        self.go, self.error = threading.Event(), error
+
+    @contextmanager
+    def open_writer(self, outline):
+        with super().open_writer(outline) as stream:
+            if outline.name.endswith("_wbp"):
+                self._delay(stream)
+            yield stream
+
+    def _delay(self, stream):
+        seal = stream.seal
+
+        def wait():
+            assert self.go.wait(10)
+            if self.error is not None:
+                raise self.error
+            seal()
+
+        stream.seal = wait
+
+
+def test_the_next_method_runs_while_a_volume_is_completed(tmp_path, series):
+    sink, seen = SlowSink(tmp_path), []
+    for event in iter_fill(series, FillOptions(methods=("wbp", "sart")), sink):
+        if isinstance(event, Progress) and event.stage.startswith("SART"):
+            seen.append("SART runs")
+            sink.go.set()
+        elif isinstance(event, Finished):
+            seen.append(event.method)
+            assert sink.path(VolumeOutline(event.volume.name, (1, 1, 1))).exists()
+    assert seen[0] == "SART runs"
+    assert [what for what in seen if what != "SART runs"] == ["wbp", "sart"]
+    assert set(sink.sha256) == {"noise_wbp", "noise_sart"}
+
+
+def test_a_volume_that_was_not_told_of_is_not_left_behind(tmp_path, series):
+    """Whoever cancels knows of each volume that stays."""
+    sink = SlowSink(tmp_path)
+    job = iter_fill(series, FillOptions(methods=("wbp", "sart")), sink)
+    while not next(job).stage.startswith("SART"):
+        pass
+    sink.go.set()
+    job.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_volume_that_cannot_be_completed_is_the_one_that_is_named(tmp_path, series):
+    sink = SlowSink(tmp_path, OSError(errno.ENOSPC, "full"))
+    sink.go.set()
+    with pytest.raises(WedgefillError, match=r"noise_wbp\.mrc: there is no room left"):
+        list(iter_fill(series, FillOptions(methods=("wbp", "sart")), sink))
+    assert not list(tmp_path.iterdir())

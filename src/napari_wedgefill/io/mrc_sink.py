@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import mrcfile
 import numpy as np
@@ -73,11 +74,8 @@ class MrcSink:
             with temporary.open("r+b", buffering=0) as file:
                 stream = MrcStream(file, outline.shape)
                 yield stream
-                stream.finish()
-                # Before it has its name, under which another run may put another file.
-                file.seek(0)
-                digest = hashlib.file_digest(file, "sha256")
-        self.sha256[outline.name] = digest.hexdigest()
+                stream.seal()
+        self.sha256[outline.name] = stream.sha256
 
     def fetch(self, outline: VolumeOutline) -> Floats:
         """Map a volume that is complete, read-only."""
@@ -88,30 +86,48 @@ class MrcStream:
     """Takes slabs of y in any order and writes them where they belong in (z, y, x).
 
     Plain writes, not a map: what was written does not stay in the process' memory.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the file, once it is sealed.
     """
 
-    def __init__(self, file: BinaryIO, shape: tuple[int, int, int]) -> None:
+    def __init__(self, file: FileIO, shape: tuple[int, int, int]) -> None:
         self._file = file
         self._shape = shape
         self._low, self._high = np.inf, -np.inf
         # Sums a row of y, so that they do not depend on how rows were grouped into slabs.
         self._sums = np.zeros((2, shape[1]))
+        self.sha256 = ""
 
     def write(self, start: int, planes: Floats) -> None:
         """Write the rows of y from `start` on, given in the solvers' layout (z, x, n_slices)."""
         _, height, width = self._shape
         stop = start + planes.shape[2]
         for z, plane in enumerate(planes):
+            rows = np.ascontiguousarray(plane.T)
             self._file.seek(HEADER_BYTES + 4 * width * (z * height + start))
-            _write_all(self._file, np.ascontiguousarray(plane.T))
-            low, high = float(plane.min()), float(plane.max())
+            _write_all(self._file, rows)
+            low, high = float(rows.min()), float(rows.max())
             self._low, self._high = min(self._low, low), max(self._high, high)
             # Squares of very large or small values do not fit into single precision.
-            exact = plane if LEAST < max(-low, high) < MOST else plane.astype(np.float64)
-            self._sums[0, start:stop] += exact.sum(axis=0)
-            self._sums[1, start:stop] += np.einsum("xs,xs->s", exact, exact)
+            exact = rows if LEAST < max(-low, high) < MOST else rows.astype(np.float64)
+            self._sums[0, start:stop] += exact.sum(axis=1)
+            self._sums[1, start:stop] += np.einsum("sx,sx->s", exact, exact)
 
-    def finish(self) -> None:
+    def seal(self) -> None:
+        """Complete the header, take the checksum and have the file on the disk, once."""
+        if self.sha256:
+            return
+        self._write_statistics()
+        # Before it has its name, under which another run may put another file.
+        self._file.seek(0)
+        digest = hashlib.file_digest(self._file, "sha256")
+        os.fsync(self._file.fileno())
+        self.sha256 = digest.hexdigest()
+
+    def _write_statistics(self) -> None:
         """Put minimum, maximum, mean and deviation into the header."""
         n = int(np.prod(self._shape))
         mean = float(self._sums[0].sum()) / n
@@ -122,7 +138,7 @@ class MrcStream:
         self._file.write(struct.pack("=f", deviation))
 
 
-def _write_all(file: BinaryIO, rows: Floats) -> None:
+def _write_all(file: FileIO, rows: Floats) -> None:
     """Write all of it; an unbuffered file may take less at once."""
     data = rows.data.cast("B")
     while data:

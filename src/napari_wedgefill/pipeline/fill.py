@@ -15,10 +15,12 @@ from ..errors import WedgefillError
 from ..geometry import missing_range_deg
 from ..joint_model.model import JointModel
 from ..methods import METHODS, Method, Step, check_methods, sort_by_dependence
-from ..progress import Clock, Progress, relay
+from ..methods.method import Array
+from ..progress import Clock, Progress
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
 from ..volume import TiltRange, Volume, VolumeOutline
+from .behind import Making, write_behind
 from .box import Field
 from .events import Done, Event, FillResult, Finished
 from .options import FillOptions, check_stop
@@ -110,26 +112,39 @@ def iter_fill(
     seconds = {"intensities": time.monotonic() - start}
     first = 0 if options.slices is None else options.slices[0]
     share = 1.0 if field.box is None else field.box.measure_share(first, first + part.height)
-    finished: dict[str, Floats] = {}
+    held: dict[str, Array] = {}
     tallies: dict[str, Tally] = {}
-    for k, method in enumerate(methods):
-        start = time.monotonic()
-        starts = choose_starts(method, finished, model, options)
-        run = MethodRun(method, part, calibration, options, model, starts)
-        outline = outline_volume(series, options, method.name)
-        with sink.open_writer(outline) as writer:
+    with Making(sink, seconds) as making, write_behind() as behind:
+        for k, method in enumerate(methods):
+            names = choose_starts(method, tallies, model, options)
+            if choose_gpu(method, model, options) is None or not set(names) <= set(held):
+                held.clear()
+                if names:
+                    yield from making.iter_finished(waits=True)
+            start = time.monotonic()
+            if options.max_memory is not None:
+                behind.wait()  # what waits for the disk would count as taken
+            outline = outline_volume(series, options, method.name)
+            volume = making.begin(method.name, outline)
+            run = MethodRun(method, part, calibration, options, model)
+            if held:
+                run = replace(run, held={name: held[name] for name in names})
+            else:
+                run = replace(run, earlier={name: making.finished[name] for name in names})
             if field.box is None or method.fills_field:
                 slabs = plan_slabs(method, run.beam, part.height, model, options)
-                steps = iter_slabs(run, slabs, writer, kept)
+                steps = iter_slabs(run, slabs, volume, behind, kept)
             else:
                 run = replace(run, crop=session.crop(series, field.box))
-                steps = iter_box_slabs(run, field.box, first, writer, kept)
+                steps = iter_box_slabs(run, field.box, first, volume, behind, kept)
             tell = _tell_steps(clock, methods, k, share)
-            tallies[method.name] = yield from relay(steps, tell)
-        seconds[method.name] = time.monotonic() - start
-        volume = outline.fill_with(sink.fetch(outline))
-        finished[method.name] = volume.data
-        yield Finished(method.name, volume, seconds[method.name])
+            tallies[method.name] = tally = yield from _follow(steps, tell, making)
+            volume.seal(behind)
+            seconds[method.name] = time.monotonic() - start
+            if tally.held is not None and any(method.name in later.uses for later in methods[k:]):
+                held[method.name] = tally.held
+            tally.held = None
+        yield from making.iter_finished(waits=True)
     report = _write_report(series, options, calibration, model, seconds, tallies)
     if corrections is not None:
         report |= corrections.to_dict()
@@ -241,6 +256,20 @@ def _enlarge(volume: Volume, n: int, series: TiltSeries) -> Volume:
         data=np.pad(data, (sides, (0, 0), sides), mode="edge"),
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
     )
+
+
+def _follow(
+    steps: Generator[Step, None, Tally], tell: Callable[[Step], Progress], making: Making
+) -> Generator[Event, None, Tally]:
+    """Yield the progress of one method, and volumes of earlier ones as they become complete."""
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as ended:
+            tally: Tally = ended.value
+            return tally
+        yield from making.iter_finished(waits=False)
+        yield tell(step)
 
 
 def _tell_steps(

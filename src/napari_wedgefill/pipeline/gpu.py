@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Floats = NDArray[np.float32]
+#: Of a volume on its way to main memory, what is scaled and turned at once.
+CHUNK_BYTES = 64 << 20
 
 
 class Gpu:
@@ -46,12 +48,11 @@ class Gpu:
         return torch.from_numpy(np.ascontiguousarray(array, np.float32)).to(self.device)
 
     def move(self, problem: Problem) -> Problem:
-        """Return a problem whose arrays lie on the GPU."""
-        starts = {name: self.put(array) for name, array in problem.starts.items()}
+        """Return a problem whose arrays lie on the GPU; its starts lie there already."""
         beside = problem.beside
         if beside is not None:
             beside = replace(beside, squares=self.put(beside.squares))
-        return replace(problem, sinogram=self.put(problem.sinogram), starts=starts, beside=beside)
+        return replace(problem, sinogram=self.put(problem.sinogram), beside=beside)
 
     def measure_free_bytes(self) -> int:
         """Memory that is free on the GPU, or that torch holds there without using it."""
@@ -62,10 +63,38 @@ class Gpu:
         unused = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
         return int(torch.cuda.mem_get_info(self.device)[0]) + unused
 
+    def put_slices(self, volume: Floats) -> Tensor:
+        """Copy slices of a volume as a file holds it (z, y, x) to the GPU, as (z, x, y)."""
+        return self.put(volume).transpose(1, 2).contiguous()
+
+    def fade(self, volume: Tensor, weights: Floats | None) -> None:
+        """Multiply every slice of a volume (z, x, y), in place, by weights (z, x) if there are."""
+        if weights is not None:
+            volume *= self.put(weights)[:, :, None]
+
     @staticmethod
     def get(tensor: Tensor) -> Floats:
         """Copy what came of it back to main memory, contiguous."""
         return np.ascontiguousarray(tensor.cpu().numpy())
+
+    @staticmethod
+    def get_slices(volume: Tensor, scale: float) -> Floats:
+        """Copy a volume (z, x, y) times `scale` back to main memory.
+
+        Returns
+        -------
+        ndarray, float32, (z, x, y)
+            A view of rows as a file holds them, (z, y, x).
+        """
+        import torch
+
+        depth, width, n_slices = volume.shape
+        rows = np.empty((depth, n_slices, width), np.float32)
+        n = max(1, CHUNK_BYTES // (4 * n_slices * width))
+        for first in range(0, depth, n):
+            chunk = (volume[first : first + n] * scale).transpose(1, 2).contiguous()
+            torch.from_numpy(rows[first : first + n]).copy_(chunk)
+        return rows.transpose(0, 2, 1)
 
 
 def find_gpu(device: str) -> Gpu | None:

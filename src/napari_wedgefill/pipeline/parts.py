@@ -19,6 +19,7 @@ from ..methods import METHODS, Method, Step, sort_by_dependence
 from ..progress import relay
 from ..projector import ParallelBeam
 from ..tilt_series import TiltSeries
+from .behind import write_behind
 from .box import Box, Field
 from .fill import check_fill, choose_field
 from .options import FillOptions
@@ -159,14 +160,16 @@ def iter_part(
         session.calibrate(series),
         options,
         model,
-        choose_starts(method, finished, model, options),
+        {name: finished[name] for name in choose_starts(method, finished, model, options)},
         None if inside is None else session.crop(series, inside),
     )
     slabs = plan_slabs(method, run.beam, last - first, model, options)
     collected = _Collected(
         part.start - first, (run.beam.depth, run.beam.width, part.stop - part.start)
     )
-    tally = yield from relay(iter_slabs(run, slabs, collected), partial(_name_step, part))
+    with write_behind() as behind:
+        steps = iter_slabs(run, slabs, collected, behind)
+        tally = yield from relay(steps, partial(_name_step, part))
     return SolvedSlab(
         collected.planes,
         tuple(tally.passes),

@@ -34,13 +34,20 @@ class SlabWriter(Protocol):
         """Take the rows of y from `start` on, in the solvers' layout (z, x, n_slices)."""
 
 
+class VolumeWriter(SlabWriter, Protocol):
+    """Takes a whole volume slab by slab."""
+
+    def seal(self) -> None:
+        """Do all that is left but putting the volume in its place; no more slabs come."""
+
+
 class Sink(Protocol):
     """A place for the volumes of one job."""
 
     def check_room(self, outlines: Iterable[VolumeOutline]) -> None:
         """Raise `WedgefillError` if volumes like these do not fit, before one is computed."""
 
-    def open_writer(self, outline: VolumeOutline) -> AbstractContextManager[SlabWriter]:
+    def open_writer(self, outline: VolumeOutline) -> AbstractContextManager[VolumeWriter]:
         """Give what takes the slabs of one volume; leaving the block completes it."""
 
     def fetch(self, outline: VolumeOutline) -> Floats:
@@ -79,7 +86,7 @@ class ArraySink:
         return self._left
 
     @contextmanager
-    def open_writer(self, outline: VolumeOutline) -> Iterator[SlabWriter]:
+    def open_writer(self, outline: VolumeOutline) -> Iterator[VolumeWriter]:
         """Give an array of the right shape to write into.
 
         Raises
@@ -132,3 +139,6 @@ class _ArrayWriter:
     def write(self, start: int, planes: Floats) -> None:
         self._data[:, start : start + planes.shape[2]] = planes.transpose(0, 2, 1)
         release_pages(self._data)
+
+    def seal(self) -> None:
+        """Do nothing: an array is complete with its last slab."""

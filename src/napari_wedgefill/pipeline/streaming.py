@@ -1,11 +1,10 @@
-"""One method over all slices, slab by slab: the next is read and the last written meanwhile."""
+"""One method over all slices, slab by slab."""
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -18,11 +17,12 @@ from ..joint_model.model import JointModel
 from ..joint_model.onnx_session import CUDA
 from ..memory import release_pages
 from ..methods import Method, Problem, Solution, Step
-from ..normalise import Normalisation
+from ..methods.method import Array
 from ..progress import relay
 from ..projector import ParallelBeam
 from ..reconstruct.tvm import Beside
 from ..tilt_series import TiltSeries
+from .behind import Behind, read_ahead
 from .box import Box, Crop
 from .gpu import Gpu, find_gpu
 from .options import FillOptions
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from .parts import KeptParts
 
 Floats = NDArray[np.float32]
-Item = TypeVar("Item")
-Read = TypeVar("Read")
+
+Result = TypeVar("Result")
 
 #: What is left unexplained, over the noise, at which SART and SIRT may stop. Above one, for
 #: vacuum, alignment and projection model are never exact.
@@ -62,6 +62,9 @@ class MethodRun:
         Volumes, in the units of the file, of the methods that this one starts from.
     crop : Crop or None
         Where the rows of the specimen's box lie; None for the whole field.
+    held : mapping of str to tensor, float32, (z, x, n_slices)
+        Of the methods that this one starts from, volumes that lie on the GPU still: densities of
+        order one, of all slices that are computed.
     """
 
     method: Method
@@ -71,6 +74,7 @@ class MethodRun:
     model: JointModel | None
     earlier: Mapping[str, Floats] = field(default_factory=dict)
     crop: Crop | None = None
+    held: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def beam(self) -> ParallelBeam:
@@ -110,12 +114,14 @@ class SolvedSlab:
 class Tally:
     """What running a method took: passes of each slab, and seconds by stage of the work.
 
-    Also how far the measurements counted in each slab that networks made.
+    Also how far the measurements counted in each slab that networks made; and the volume, in units
+    of the density scale, where it lies on the GPU as a whole.
     """
 
     passes: list[int] = field(default_factory=list)
     noise_shares: list[float] = field(default_factory=list)
     seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    held: Array | None = None
 
 
 def add_up(parts: Iterable[Mapping[str, float]]) -> dict[str, float]:
@@ -147,63 +153,80 @@ def choose_gpu(method: Method, model: JointModel | None, options: FillOptions) -
 
 
 def choose_starts(
-    method: Method,
-    finished: Mapping[str, Floats],
-    model: JointModel | None,
-    options: FillOptions,
-) -> dict[str, Floats]:
-    """Return the volumes of a fill that a method starts from: all that it uses, or none.
+    method: Method, made: Collection[str], model: JointModel | None, options: FillOptions
+) -> tuple[str, ...]:
+    """Choose the volumes, of those `made`, that a method starts from: all that it uses, or none.
 
     None where slices stopped apart from each other: they are no fixed effort.
     """
-    if options.stop == "discrepancy" or not set(method.uses) <= set(finished):
-        return {}
+    if options.stop == "discrepancy" or not set(method.uses) <= set(made):
+        return ()
     suits = None if options.preview else method.suits
     if suits is not None and not suits(options.count_passes(), model):
-        return {}
-    return {name: finished[name] for name in method.uses}
+        return ()
+    return method.uses
 
 
 def iter_slabs(
-    run: MethodRun, slabs: Sequence[Slab], writer: SlabWriter, kept: KeptParts | None = None
+    run: MethodRun,
+    slabs: Sequence[Slab],
+    writer: SlabWriter,
+    behind: Behind,
+    kept: KeptParts | None = None,
 ) -> Generator[Step, None, Tally]:
     """Reconstruct slab by slab; yields the stage and how far the method is, and returns a tally.
 
-    What was `kept` of an earlier run is not computed again.
+    The last slab may be written still when this ends. What was `kept` of an earlier run is not
+    computed again.
     """
     tally, height = Tally(), run.series.height
-    normalisation = run.calibration.normalisation
 
     def read(slab: Slab) -> SolvedSlab | tuple[Floats, Beside | None]:
         found = None if kept is None else kept.find(run.method.name, slab.start, slab.stop)
         return run.read(slab) if found is None else found
 
-    with write_behind() as behind:
-        for slab, rows in read_ahead(slabs, read):
-            if isinstance(rows, SolvedSlab):
-                tally.passes += rows.passes
-                tally.noise_shares += rows.noise_shares
-                tally.seconds[run.method.label] += rows.seconds
-                behind(partial(writer.write, slab.start, rows.planes))
-                yield f"{run.method.label} of parts", slab.stop / height
-                continue
-            where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
-            steps = _time_stages(_solve_slab(run, slab, *rows), run.method, tally)
-            solution = yield from relay(steps, partial(_place_step, slab, where, height))
-            if solution.n_passes is not None:
-                tally.passes.append(solution.n_passes)
-            if solution.noise_share is not None:
-                tally.noise_shares.append(solution.noise_share)
-            start = time.monotonic()
-            fade = None if run.crop is None else run.crop.fade
-            behind(partial(_write_slab, writer, slab, solution.volume, normalisation, fade))
-            tally.seconds["waiting for the disk"] += time.monotonic() - start
-            del solution
+    for slab, rows in read_ahead(slabs, read):
+        if isinstance(rows, SolvedSlab):
+            tally.passes += rows.passes
+            tally.noise_shares += rows.noise_shares
+            tally.seconds[run.method.label] += rows.seconds
+            behind.write(partial(writer.write, slab.start, rows.planes))
+            yield f"{run.method.label} of parts", slab.stop / height
+            continue
+        where = "" if len(slabs) == 1 else f", slice {slab.start} of {height}"
+        steps = _time_stages(_solve_slab(run, slab, *rows), run.method, tally)
+        solution, gpu = yield from relay(steps, partial(_place_step, slab, where, height))
+        if solution.n_passes is not None:
+            tally.passes.append(solution.n_passes)
+        if solution.noise_share is not None:
+            tally.noise_shares.append(solution.noise_share)
+        volume = solution.volume
+        del solution
+        if gpu is None:
+            task = partial(_write_slab, writer, slab, volume, run)
+        else:
+            with _timed(tally, "copying to main memory"):
+                gpu.fade(volume, None if run.crop is None else run.crop.fade)
+                scale = run.calibration.normalisation.scale
+                planes = gpu.get_slices(_keep(slab, volume), scale)
+            task = partial(writer.write, slab.start, planes)
+            if slab.stop - slab.start == height:
+                tally.held = volume
+            del planes
+        del volume
+        with _timed(tally, "waiting for the disk"):
+            behind.write(task)
+        del task
     return tally
 
 
 def iter_box_slabs(
-    run: MethodRun, box: Box, first: int, writer: SlabWriter, kept: KeptParts | None = None
+    run: MethodRun,
+    box: Box,
+    first: int,
+    writer: SlabWriter,
+    behind: Behind,
+    kept: KeptParts | None = None,
 ) -> Generator[Step, None, Tally]:
     """Reconstruct slab by slab what lies in a box; all around it there is vacuum.
 
@@ -217,6 +240,8 @@ def iter_box_slabs(
         Where the run's slices begin in the series.
     writer : SlabWriter
         Takes slices of the whole field.
+    behind : Behind
+        Writes in the background.
     kept : KeptParts, optional
         What an earlier run computed, (z, x) as in the box.
     """
@@ -224,7 +249,7 @@ def iter_box_slabs(
     inside = box.within(first, first + height)
     around = _BoxWriter(writer, box if inside is None else inside)
     if inside is None:
-        around.write_vacuum(0, height)
+        behind.write(partial(around.write_vacuum, 0, height))
         return Tally()
     run = replace(
         run,
@@ -232,12 +257,11 @@ def iter_box_slabs(
         earlier={name: inside.cut(volume) for name, volume in run.earlier.items()},
     )
     kept = None if kept is None else _KeptInBox(kept, inside.y[0])
-    around.write_vacuum(0, inside.y[0])
+    behind.write(partial(around.write_vacuum, 0, inside.y[0]))
+    behind.write(partial(around.write_vacuum, inside.y[1], height))
     n_slices = inside.y[1] - inside.y[0]
     slabs = plan_slabs(run.method, run.beam, n_slices, run.model, run.options)
-    tally = yield from iter_slabs(run, slabs, around, kept)
-    around.write_vacuum(inside.y[1], height)
-    return tally
+    return (yield from iter_slabs(run, slabs, around, behind, kept))
 
 
 @dataclass(frozen=True)
@@ -278,8 +302,8 @@ def _place_step(slab: Slab, where: str, height: int, step: Step) -> Step:
 
 
 def _time_stages(
-    steps: Generator[Step, None, Solution], method: Method, tally: Tally
-) -> Generator[Step, None, Solution]:
+    steps: Generator[Step, None, Result], method: Method, tally: Tally
+) -> Generator[Step, None, Result]:
     """Add the seconds that a method spends to the stage that it was in."""
     stage, now = method.label, time.monotonic()
     try:
@@ -290,29 +314,44 @@ def _time_stages(
             stage, now = step[0], time.monotonic()
     except StopIteration as ended:
         tally.seconds[stage] += time.monotonic() - now
-        solution: Solution = ended.value
-        return solution
+        result: Result = ended.value
+        return result
 
 
-def _write_slab(
-    writer: SlabWriter,
-    slab: Slab,
-    volume: Floats,
-    normalisation: Normalisation,
-    fade: Floats | None,
-) -> None:
+@contextmanager
+def _timed(tally: Tally, stage: str) -> Iterator[None]:
+    """Add the seconds of a block to a stage."""
+    start = time.monotonic()
+    yield
+    tally.seconds[stage] += time.monotonic() - start
+
+
+def _keep(slab: Slab, volume: Array) -> Array:
+    """Return the slices that a slab keeps of those that were read, a view."""
+    return volume[:, :, slab.start - slab.first : slab.stop - slab.first]
+
+
+def _write_slab(writer: SlabWriter, slab: Slab, volume: Floats, run: MethodRun) -> None:
     """Write the slices that a slab keeps, in the units of the file; changes `volume`."""
-    kept = volume[:, :, slab.start - slab.first : slab.stop - slab.first]
-    if fade is not None:
-        kept *= fade[:, :, None]
-    normalisation.restore(kept, out=kept)
+    kept = _keep(slab, volume)
+    if run.crop is not None:
+        kept *= run.crop.fade[:, :, None]
+    run.calibration.normalisation.restore(kept, out=kept)
     writer.write(slab.start, kept)
 
 
 def _solve_slab(
     run: MethodRun, slab: Slab, sinogram: Floats, beside: Beside | None
-) -> Generator[Step, None, Solution]:
-    """Solve one slab, densities of order one; on a GPU if there is one and the slab fits."""
+) -> Generator[Step, None, tuple[Solution, Gpu | None]]:
+    """Solve one slab, densities of order one; on a GPU if there is one and the slab fits.
+
+    Returns
+    -------
+    Solution
+        With a volume (z, x, n_slices) of all slices that were read.
+    Gpu or None
+        Where that volume lies.
+    """
     method, scales = run.method, run.calibration.scales
     can_stop = method.effort is not None and method.effort.stops_at_noise
     stops = can_stop and run.options.stop == "discrepancy"
@@ -321,57 +360,36 @@ def _solve_slab(
         sinogram=sinogram,
         scales=scales,
         passes=run.options.count_passes(),
-        starts={name: _cut_start(volume, run, slab) for name, volume in run.earlier.items()},
         stop_at=DISCREPANCY * float(scales.noise) if stops else None,
         model=run.model,
         beside=beside,
     )
     gpu = choose_gpu(method, run.model, run.options)
+    held = {name: volume[:, :, slab.first : slab.last] for name, volume in run.held.items()}
+    starts: dict[str, Array] = {}
     if gpu is not None:
         try:
-            solution = yield from method.solve(gpu.move(problem))
-            return replace(solution, volume=gpu.get(solution.volume))
+            # Copies: what a solver starts from it may change.
+            starts = {name: volume.clone() for name, volume in held.items()}
+            for name, volume in run.earlier.items():
+                starts[name] = _cut_start(volume, run, slab, gpu)
+            return (yield from method.solve(replace(gpu.move(problem), starts=starts))), gpu
         except gpu.short_of_memory:
-            pass  # main memory is larger
-    return (yield from method.solve(problem))
+            starts = {name: gpu.get(volume) for name, volume in held.items()}
+            # main memory is larger
+    for name, volume in run.earlier.items():
+        starts[name] = _cut_start(volume, run, slab, None)
+    return (yield from method.solve(replace(problem, starts=starts))), None
 
 
-def _cut_start(volume: Floats, run: MethodRun, slab: Slab) -> Floats:
+def _cut_start(volume: Floats, run: MethodRun, slab: Slab, gpu: Gpu | None) -> Array:
     """Cut a slab (z, x, n_slices) out of an earlier volume, and bring it to order one."""
-    kept = volume[:, slab.first : slab.last].transpose(0, 2, 1)
+    rows = volume[:, slab.first : slab.last]
     scale = np.float32(run.calibration.normalisation.scale)
-    start: Floats = np.ascontiguousarray(kept) / scale
-    release_pages(kept)
+    start: Array
+    if gpu is None:
+        start = np.ascontiguousarray(rows.transpose(0, 2, 1)) / scale
+    else:
+        start = gpu.put_slices(rows) / float(scale)
+    release_pages(rows)
     return start
-
-
-def read_ahead(items: Sequence[Item], read: Callable[[Item], Read]) -> Iterator[tuple[Item, Read]]:
-    """Yield each item with what was read for it; the next one is being read meanwhile."""
-    with ThreadPoolExecutor(1, thread_name_prefix="reader") as thread:
-        coming = thread.submit(read, items[0]) if items else None
-        for k, item in enumerate(items):
-            assert coming is not None
-            ready = coming.result()
-            coming = thread.submit(read, items[k + 1]) if k + 1 < len(items) else None
-            yield item, ready
-            del ready  # while the caller waits for the next one, two are enough
-
-
-@contextmanager
-def write_behind() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Give a function that runs a task in the background once the one before has ended.
-
-    At most one task is at work, so a caller that is faster than the disk waits. Leaving the block
-    waits for the last one; whatever a task raises is raised at the next call or at the end.
-    """
-    pending: list[Future[None]] = []
-
-    def submit(task: Callable[[], None]) -> None:
-        while pending:
-            pending.pop().result()
-        pending.append(thread.submit(task))
-
-    with ThreadPoolExecutor(1, thread_name_prefix="writer") as thread:
-        yield submit
-        while pending:
-            pending.pop().result()
