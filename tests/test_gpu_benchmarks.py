@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
 UNINSTALLED = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
 
 
-@pytest.mark.parametrize("command", ["test", "bench", "fill", "profile", "launches"])
+@pytest.mark.parametrize("command", ["test", "bench", "fill", "profile", "launches", "host"])
 def test_a_measurement_writes_its_results(command, tmp_path):
     assert main([command, "--device", "cpu", "--tiny", "--out", str(tmp_path)]) == 0
     found = json.loads((tmp_path / f"gpu_{command}.json").read_text())

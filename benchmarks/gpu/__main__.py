@@ -6,6 +6,7 @@
     python -m benchmarks.gpu tune --out results       # would other tiles be faster?
     python -m benchmarks.gpu profile --out results    # where does the time go?
     python -m benchmarks.gpu launches --out results   # how many kernels does a pass launch?
+    python -m benchmarks.gpu host --out results       # what does a fill take beside the GPU?
     python -m benchmarks.gpu session --minutes 9 --out results     # all but train and tune
     python -m benchmarks.gpu train --data data --out runs --minutes 40 60 60
 
@@ -30,7 +31,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.gpu import correctness, fill, launches, profile, session, speed, training
+from benchmarks.gpu import correctness, fill, host, launches, profile, session, speed, training
 from napari_wedgefill.atomic import write_beside
 from napari_wedgefill.projector.torch_replay import find_failure, recording
 
@@ -41,6 +42,7 @@ MEASUREMENTS = {
     "tune": speed.tune,
     "profile": profile.measure,
     "launches": launches.measure,
+    "host": host.measure,
 }
 
 

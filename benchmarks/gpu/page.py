@@ -1,4 +1,4 @@
-"""Put what `benchmarks.gpu test`, `bench`, `fill` and `launches` found into the page on CUDA.
+"""Put what `benchmarks.gpu test`, `bench`, `fill`, `launches` and `host` found into the page on CUDA.
 
     python -m benchmarks.gpu.page docs/measured/gpu_test.json
 
@@ -16,6 +16,8 @@ from benchmarks import DOCS, MEASURED
 
 #: Launches as they were counted before there were fewer, and at which commit.
 EARLIER_LAUNCHES, EARLIER_COMMIT = MEASURED / "gpu_launches_before.json", "bda6da8"
+#: What the rest of a fill took before it ran beside the GPU's work, and at which commit.
+EARLIER_HOST, EARLIER_HOST_COMMIT = MEASURED / "gpu_host_before.json", "dd9a158"
 
 
 def _describe_origin(command: str, found: dict[str, Any]) -> str:
@@ -136,12 +138,31 @@ def tabulate_launches(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def tabulate_host(found: dict[str, Any]) -> str:
+    """Markdown: what a fill takes beside the GPU's work, now and before."""
+    earlier = json.loads(EARLIER_HOST.read_text(encoding="utf-8"))
+    size, machine = found["rows"][0], found["machine"]
+    lines = [
+        "Printed by `benchmarks/gpu/page.py` from `python -m benchmarks.gpu host` of "
+        f"{machine['when'][:10]} on {machine['cores']} cores, beside the same at commit "
+        f"{EARLIER_HOST_COMMIT}, for {size['slices']} slices of {size['width']} x "
+        f"{size['width']}; no GPU was involved.",
+        "",
+        "| run | beside the methods (s) | before (s) |",
+        "|---|---|---|",
+    ]
+    for row, before in zip(found["rows"], earlier["rows"], strict=True):
+        lines.append(f"| {row['which']} | {row['beside_s']:.1f} | {before['beside_s']:.1f} |")
+    return "\n".join(lines)
+
+
 #: What goes between a page's marks, by the name of the results.
 TABLES = {
     "gpu_test": tabulate_checks,
     "gpu_bench": tabulate_rates,
     "gpu_fill": tabulate_fills,
     "gpu_launches": tabulate_launches,
+    "gpu_host": tabulate_host,
 }
 
 
