@@ -1,4 +1,4 @@
-"""Put what `benchmarks.gpu test`, `bench`, `fill`, `launches` and `host` found into the page on CUDA.
+"""Put what `benchmarks.gpu` found into the page on CUDA.
 
     python -m benchmarks.gpu.page docs/measured/gpu_test.json
 

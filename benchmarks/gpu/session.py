@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 
-#: In this order: whole fills, where their time goes on the GPU and beside it, whether all is right, projectors and solvers
-#: beside plain torch and ASTRA, and other tiles; what can be played from CUDA graphs, so and so.
+#: In this order: whole fills, where their time goes on the GPU and beside it, whether all is right,
+#: projectors and solvers beside plain torch and ASTRA, and other tiles; what can be played from
+#: CUDA graphs, so and so.
 STEPS = (
     ("fill",),
     ("profile",),

@@ -119,7 +119,7 @@ def iter_fill(
             names = choose_starts(method, tallies, model, options)
             if choose_gpu(method, model, options) is None or not set(names) <= set(held):
                 held.clear()
-                if names:
+                if names:  # then from where they were put, which takes until they are complete
                     yield from making.iter_finished(waits=True)
             start = time.monotonic()
             if options.max_memory is not None:
