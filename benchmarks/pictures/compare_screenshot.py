@@ -19,7 +19,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QApplication
 
 from benchmarks import DOCS
-from benchmarks.pictures.screenshot import press, settle
+from benchmarks.pictures.screenshot import press, settle, shrink
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.files import open_needle
 from napari_wedgefill._napari.fill.dock import FillWedge
@@ -117,7 +117,7 @@ def save_more(compare: CompareWidget, output: Path) -> None:
 def save(compare: CompareWidget, path: Path) -> None:
     settle(0.8)
     compare.grab().save(str(path))
-    print(f"wrote {path}")
+    shrink(path)
 
 
 def arguments() -> argparse.Namespace:

@@ -21,8 +21,8 @@ import napari
 from qtpy.QtWidgets import QApplication
 
 from benchmarks import DOCS
-from benchmarks.pictures.screenshot import close_notifications, settle
-from benchmarks.pictures.tutorial_screenshots import MARGIN_PX, WINDOW, shrink
+from benchmarks.pictures.screenshot import close_notifications, settle, shrink
+from benchmarks.pictures.tutorial_screenshots import MARGIN_PX, WINDOW
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill.samples import needle_path
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import napari
 from napari.layers import Layer
+from PIL import Image
 from qtpy.QtWidgets import QApplication, QPushButton
 
 from benchmarks import DOCS
@@ -124,7 +125,15 @@ def close_notifications(viewer: napari.Viewer) -> None:
 def save(viewer: napari.Viewer, path: Path, wait_s: float = 0.7) -> None:
     settle(wait_s)
     viewer.screenshot(str(path), canvas_only=False, flash=False)
-    print(f"wrote {path}")
+    shrink(path)
+
+
+def shrink(path: Path) -> None:
+    """Write a picture again with 256 colours: a window has few, and a page loads many pictures."""
+    with Image.open(path) as picture:
+        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)
+    print(f"wrote {path.name}, {path.stat().st_size / 1e3:.0f} kB")
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ import argparse
 from pathlib import Path
 
 import napari
-from PIL import Image
 from qtpy.QtCore import QPoint, QRect
 from qtpy.QtWidgets import QApplication, QWidget
 
 from benchmarks import DOCS
 from benchmarks.pictures import screenshot
 from benchmarks.pictures.compare_screenshot import drag_crosshair, open_window
-from benchmarks.pictures.screenshot import close_notifications, press, settle
+from benchmarks.pictures.screenshot import close_notifications, press, settle, shrink
 from napari_wedgefill._napari.compare.window import CompareWidget
 from napari_wedgefill._napari.fill.dock import FillWedge
 from napari_wedgefill._napari.layer_kinds import list_trust_maps, list_volumes
@@ -140,14 +139,6 @@ class Pictures:
 
     def _path(self, name: str) -> Path:
         return self._folder / f"tutorial_{name}.png"
-
-
-def shrink(path: Path) -> None:
-    """Write a picture again with 256 colours: a window has few, and a page loads many pictures."""
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    small.save(path, optimize=True)
-    print(f"wrote {path.name}, {path.stat().st_size / 1e3:.0f} kB")
 
 
 def arguments() -> argparse.Namespace:
