@@ -8,13 +8,9 @@ import pytest
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.prepare import CleanOptions, PrepareOptions, RegionOptions, TiltOptions
 from napari_wedgefill.prepare.axis_slice import AxisSlices
+from napari_wedgefill.prepare.flaws import look_for_flaws
 from napari_wedgefill.prepare.pose import Binned, Pose
-from napari_wedgefill.prepare.preparing import (
-    clean_one_image,
-    leave_in_place,
-    look_for_flaws,
-    prepare_series,
-)
+from napari_wedgefill.prepare.preparing import clean_one_image, leave_in_place, prepare_series
 from tests.prepare.simulated_needle import ANGLES_DEG, LEVEL, SIZE, jitter, needle
 
 STILL = np.zeros((len(ANGLES_DEG), 2))

@@ -21,6 +21,7 @@ from napari_wedgefill.run.events import (
     Done,
     Field,
     Finished,
+    ImagesOfNothing,
     Progress,
     QuickCheck,
     ResultsTable,
@@ -262,3 +263,24 @@ def test_planes_outside_the_volume_are_refused_before_anything_is_computed(serie
         WedgefillError, match=r"block: planes 20:30 .* it has 24 along the beam .*<= 24"
     ):
         next(iter_run(series, options))
+
+
+def test_images_that_show_nothing_are_told_before_they_are_filled():
+    """Nothing is left out that nobody asked to leave out, but nobody can overlook it either."""
+    rng = np.random.default_rng(3)
+    images = rng.normal(10, 0.5, (ANGLES_DEG.size, 24, 32))
+    images[:, 6:18, 10:20] += 40
+    images[:, 9:12, 14:22] += 20
+    options = RunOptions(FillOptions(methods=("wbp",)), check=False)
+    clean = TiltSeries.from_arrays(images, ANGLES_DEG)
+    told = list(iter_run(clean, options))
+    assert not [event for event in told if isinstance(event, ImagesOfNothing)]
+    assert told[-1].report["images_of_nothing"] == []
+    images[7] = rng.normal(30, 8, images.shape[1:])
+    told = list(iter_run(TiltSeries.from_arrays(images, ANGLES_DEG), options))
+    (event,) = (event for event in told if isinstance(event, ImagesOfNothing))
+    assert "7 (-25.0 degrees)" in event.sentence
+    assert "wedgefill prepare leaves them out" in event.sentence
+    (listed,) = told[-1].report["images_of_nothing"]
+    assert (listed["tilt"], listed["angle_deg"]) == (7, -25.0)
+    assert told[-1].report["geometry"]["n_tilts"] == ANGLES_DEG.size

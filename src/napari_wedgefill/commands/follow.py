@@ -28,7 +28,7 @@ def follow(
     `recorded`.
     """
     from ..prepare import Aligned
-    from ..run.events import Field, ImagesCorrected
+    from ..run.events import Field, ImagesCorrected, ImagesOfNothing
     from ..run.folder import NotWritten, Recorded
     from ..trust.verdicts import QuickCheck, SelfCheck
 
@@ -39,6 +39,8 @@ def follow(
                 found = event
             if isinstance(event, Aligned):
                 line.say(event.report.sentence)
+            elif isinstance(event, ImagesOfNothing):
+                line.say(f"note: {event.sentence}")
             elif isinstance(event, ImagesCorrected):
                 line.say(f"{event.corrections.sentence} (--no-gain leaves them as they are.)")
             elif isinstance(event, Field):

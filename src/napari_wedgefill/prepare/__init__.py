@@ -13,8 +13,9 @@ from .report import Aligned, AlignmentReport
 if TYPE_CHECKING:
     from .coarse import align, iter_align
     from .disagreement import measure_disagreement
+    from .flaws import find_images_of_nothing, propose_bad_images
     from .outcome import Found, Prepared, PrepareReport, TiltRow
-    from .preparing import iter_prepare, prepare_series, propose_bad_images
+    from .preparing import iter_prepare, prepare_series
 
 __all__ = [
     "Aligned",
@@ -29,6 +30,7 @@ __all__ = [
     "TiltOptions",
     "TiltRow",
     "align",
+    "find_images_of_nothing",
     "iter_align",
     "iter_prepare",
     "measure_disagreement",
@@ -46,7 +48,8 @@ _HOME = {
     "TiltRow": "outcome",
     "iter_prepare": "preparing",
     "prepare_series": "preparing",
-    "propose_bad_images": "preparing",
+    "find_images_of_nothing": "flaws",
+    "propose_bad_images": "flaws",
 }
 
 

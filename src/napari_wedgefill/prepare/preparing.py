@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +14,10 @@ from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
-from .bad_images import (
-    BadImage,
-    find_bad_images,
-    find_saturated_tilts,
-    renew_image_notes,
-)
+from .bad_images import BadImage, renew_image_notes
 from .cleaning import estimate_tilt_offset, even_intensities, subtract_plane, turn_into_thickness
-from .coarse import BAD_IMAGE_PX, iter_align
+from .coarse import iter_align
+from .flaws import judge_images
 from .options import CleanOptions, PrepareOptions, RegionOptions
 from .outcome import Found, Prepared, PrepareReport, make_table
 from .pose import Binned, Pose
@@ -83,7 +79,7 @@ def iter_prepare(
         images = spikes.images
         told += [spikes.sentence] * bool(spikes.sentence)
     yield Progress("Looking for bad images", 0.05)
-    bad = _find_bad_images(spikes.images, series, told)
+    bad = judge_images(spikes.images, series, told)
     kept = (
         choose_images(series, options, bad, told) if like is None else _take_kept_from(series, like)
     )
@@ -164,39 +160,6 @@ def take_region(series: TiltSeries, region: RegionOptions, told: list[str]) -> T
     return series
 
 
-@dataclass(frozen=True)
-class Flaws:
-    """What is wrong with a series as it was read.
-
-    Attributes
-    ----------
-    bad : tuple of BadImage
-        Images that had better be left out, for a user to decide on.
-    sentence : str
-        Hot pixels and saturation, in words; empty where there are none.
-    """
-
-    bad: tuple[BadImage, ...]
-    sentence: str
-
-
-def look_for_flaws(series: TiltSeries) -> Flaws:
-    """Look for bad images and count hot pixels, changing nothing."""
-    *_, spikes = iter_replace_spikes(series.array())
-    assert isinstance(spikes, Spikes)
-    told: list[str] = []
-    bad = _find_bad_images(spikes.images, series, told)
-    n_spikes, n_images = int(spikes.per_tilt.sum()), int(np.count_nonzero(spikes.per_tilt))
-    if n_spikes:
-        told.insert(0, f"{n_spikes:,} hot, dead or X-ray pixels in {n_images} images.")
-    return Flaws(bad, " ".join(told))
-
-
-def propose_bad_images(series: TiltSeries) -> tuple[BadImage, ...]:
-    """Find images that had better be left out, for a user to decide on."""
-    return look_for_flaws(series).bad
-
-
 def leave_in_place(series: TiltSeries, options: PrepareOptions) -> Found:
     """Return what a preparation finds that moves no image: where an axis set by hand begins."""
     told: list[str] = []
@@ -206,19 +169,6 @@ def leave_in_place(series: TiltSeries, options: PrepareOptions) -> Found:
     series, kept = correct_angles(series.tilts(kept), kept, options, told, None)
     pose = Pose(np.zeros((series.n_tilts, 2)), series.axis_shift_px)
     return Found(kept, series.angles_deg, pose, all_angles_deg, (series.height, series.width))
-
-
-def _find_bad_images(
-    images: NDArray[np.float32], series: TiltSeries, told: list[str]
-) -> tuple[BadImage, ...]:
-    factor = max(1, round(max(images.shape[1:]) / BAD_IMAGE_PX))
-    saturated = find_saturated_tilts(images)
-    if saturated:
-        told.append(
-            f"In {len(saturated)} images the detector was saturated; what was lost there cannot "
-            f"be restored."
-        )
-    return find_bad_images(Binned.of(images, factor).images, series.angles_deg)
 
 
 def choose_images(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
 
 from ..pipeline.box import Field
 from ..pipeline.corrections import Corrections
 from ..pipeline.events import Done, Finished
+from ..prepare.bad_images import BadImage, note_useless_images
 from ..prepare.report import Aligned
 from ..progress import Progress
 from ..trust.results_table import ResultsTable
@@ -25,6 +26,7 @@ __all__ = [
     "Field",
     "Finished",
     "ImagesCorrected",
+    "ImagesOfNothing",
     "Progress",
     "QuickCheck",
     "ResultsTable",
@@ -42,6 +44,22 @@ class ImagesCorrected:
     corrections: Corrections
 
 
+@dataclass(frozen=True)
+class ImagesOfNothing:
+    """Images that are filled as measurements, though they show nothing of the specimen."""
+
+    images: tuple[BadImage, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Say which ones, and how to leave them out."""
+        return "".join(note_useless_images(self.images))
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Plain values, for the report."""
+        return [asdict(image) for image in self.images]
+
+
 @dataclass(frozen=True, eq=False)
 class ComparisonPicture:
     """Orthoslices of every method side by side, see `comparison.compare`."""
@@ -52,6 +70,7 @@ class ComparisonPicture:
 RunEvent = (
     Progress
     | Aligned
+    | ImagesOfNothing
     | ImagesCorrected
     | Field
     | Finished

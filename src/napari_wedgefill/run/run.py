@@ -15,7 +15,7 @@ from ..pipeline.fill import check_fill, choose_field, iter_fill, outline_volume
 from ..pipeline.parts import Kept
 from ..pipeline.session import Session
 from ..pipeline.sinks import ArraySink, Sink
-from ..prepare import Aligned, iter_align
+from ..prepare import Aligned, find_images_of_nothing, iter_align
 from ..progress import Clock, Progress
 from ..tilt_series import TiltSeries
 from ..trust.quick_check import count_checked_slices, iter_quick_check
@@ -26,7 +26,7 @@ from ..trust.self_check import MOST_SLICES, choose_withheld_tilts, iter_self_che
 from ..trust.trust_map import OTHER_VIEWS, choose_learned, iter_trust_map
 from ..trust.verdicts import RIVAL, QuickCheck, SelfCheck, TrustMap
 from ..volume import Volume, VolumeOutline, check_planes
-from .events import ComparisonPicture, ImagesCorrected, RunEvent
+from .events import ComparisonPicture, ImagesCorrected, ImagesOfNothing, RunEvent
 from .options import RunOptions
 from .report import describe_versions
 
@@ -67,6 +67,8 @@ def iter_run(
         Often: how far the whole run is, and how long the rest of it takes.
     Aligned
         The aligned series, if that was asked for.
+    ImagesOfNothing
+        Images that show nothing of the specimen, if there are any and none is left out.
     ImagesCorrected
         The series without frames, slopes and uneven brightness, where these were beyond doubt.
     Field
@@ -101,6 +103,12 @@ def iter_run(
         series = replace(aligned.series, sources=sources)
         report["alignment"] = aligned.report.to_dict()
         yield Aligned(series, aligned.report)
+    else:
+        # An alignment leaves them out, and says so.
+        nothing = ImagesOfNothing(find_images_of_nothing(series))
+        report["images_of_nothing"] = nothing.to_dict()
+        if nothing.images:
+            yield nothing
     series, fill_options, corrections = session.correct(series, options.fill)
     options = replace(options, fill=fill_options)
     if corrections is not None:

@@ -127,7 +127,7 @@ class Plan:
 def glance_steps(inputs: FillInputs) -> Generator[Glance | Progress, None, None]:
     """Look at a series: how far its images contradict each other first, then the bad images."""
     from ...prepare.disagreement import measure_disagreement
-    from ...prepare.preparing import look_for_flaws
+    from ...prepare.flaws import look_for_flaws
 
     series = inputs.series()
     found = Glance(measure_disagreement(series))
