@@ -16,6 +16,7 @@ from napari_wedgefill.prepare import (
     PrepareOptions,
     RegionOptions,
     TiltOptions,
+    find_images_of_nothing,
     measure_disagreement,
     prepare_series,
     propose_bad_images,
@@ -205,3 +206,14 @@ def test_a_raw_series_disagrees_more_than_an_aligned_one() -> None:
     assert "contradict each other" in hint(raw)
     assert hint(good) == ""
     assert measure_disagreement(needle(jitter()).tilts(np.arange(3))) is None
+
+
+@pytest.mark.parametrize("height", [1, 3, 9])
+def test_images_far_wider_than_high_are_looked_at_too(height):
+    """Binned as their width asks for, so flat images would vanish."""
+    images = np.random.default_rng(0).normal(10, 1, (9, height, 2048))
+    images[:, :, 900:1200] += 40
+    images[4] = 3
+    series = TiltSeries.from_arrays(images, np.linspace(-60, 60, 9))
+    assert [bad.tilt for bad in propose_bad_images(series)] == [4]
+    assert find_images_of_nothing(series) == ()

@@ -18,6 +18,9 @@ from .correlation import stretch_to_inner, taper
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
+#: Images are binned to about this size to look for bad ones, and to no less than that, where the
+#: contrast of a few pixels is not compared.
+IMAGE_PX, LEAST_PX = 128, 8
 SMOOTH_PX = 2.0  # what is looked at is wider than this; narrower is noise
 NEIGHBOURS = 3  # usable images on either side that each image is compared with
 #: Below this share of its neighbours' contrast, an image shows nothing.
@@ -63,6 +66,12 @@ class BadImage:
         return f"Image {self.tilt} at {self.angle_deg:.1f} degrees {self.reason}."
 
 
+def choose_binning(height: int, width: int) -> int:
+    """Choose how many pixels are averaged along each side to look for bad images."""
+    most = max(1, min(height, width) // LEAST_PX)
+    return min(most, max(1, round(max(height, width) / IMAGE_PX)))
+
+
 def find_bad_images(
     images: Floats, angles_deg: Doubles, levels: Doubles | None = None
 ) -> tuple[BadImage, ...]:
@@ -88,7 +97,7 @@ def find_bad_images(
     told: dict[int, tuple[str, bool]] = {
         int(k): ("is blank: every pixel has the same value", True) for k in np.flatnonzero(flat)
     }
-    if n_tilts - len(told) < 3 or min(images.shape[1:]) < 8:
+    if n_tilts - len(told) < 3 or min(images.shape[1:]) < LEAST_PX:
         return _as_bad(told, angles_deg)
     fine, smooth = _structures(images)
     contrast = _structure_above_noise(smooth)
@@ -136,7 +145,9 @@ def renew_image_notes(series: TiltSeries) -> TiltSeries:
 
 def find_saturated_tilts(images: Floats) -> list[int]:
     """Images in which a plateau of pixels shares the highest value: the detector was saturated."""
-    found = []
+    found: list[int] = []
+    if min(images.shape[1:]) < 2:
+        return found  # a plateau is as high as it is wide
     for tilt, image in enumerate(images):
         top = image == image.max()
         # Each pixel of a plateau touches others; the brightest pixels of an image do not.

@@ -13,7 +13,7 @@ from ..errors import WedgefillError
 from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
-from .bad_images import BadImage, find_bad_images, renew_image_notes
+from .bad_images import BadImage, choose_binning, find_bad_images, renew_image_notes
 from .options import ShiftMethod
 from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
 from .periods import Repeats, measure_repeats
@@ -41,7 +41,6 @@ MAX_DOUBT_SHARE = 0.5
 #: A displacement of more than this share of the image leaves too little of it to compare.
 MAX_MOVE_SHARE = 0.5
 STILL_SHARE = 1e-5  # of their contrast; images that differ by less are copies
-BAD_IMAGE_PX = 128  # images are binned to about this size to look for bad ones
 #: Withheld tilts judge two directions of the axis by shifts, and here shifts cannot be told.
 CANNOT_JUDGE = (
     "the specimen repeats itself and leaves the field, so that neither the shifts nor the "
@@ -187,8 +186,7 @@ def find_useless_images(images: NDArray[np.float32], series: TiltSeries) -> tupl
     WedgefillError
         If fewer than three are left.
     """
-    factor = max(1, round(max(images.shape[1:]) / BAD_IMAGE_PX))
-    small = Binned.of(images, factor).images
+    small = Binned.of(images, choose_binning(*images.shape[1:])).images
     found = find_bad_images(small, series.angles_deg)
     useless = tuple(bad for bad in found if bad.is_useless)
     n_left = series.n_tilts - len(useless)

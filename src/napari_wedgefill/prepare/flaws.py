@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..tilt_series import TiltSeries
-from .bad_images import BadImage, find_bad_images, find_saturated_tilts
-from .coarse import BAD_IMAGE_PX
+from .bad_images import BadImage, choose_binning, find_bad_images, find_saturated_tilts
 from .pose import Binned
 from .spikes import Spikes, iter_replace_spikes
 
@@ -55,7 +54,7 @@ def judge_images(
     images: NDArray[np.float32], series: TiltSeries, told: list[str]
 ) -> tuple[BadImage, ...]:
     """Find bad images of a series, given without spikes; says in `told` what was saturated."""
-    factor = max(1, round(max(images.shape[1:]) / BAD_IMAGE_PX))
+    factor = choose_binning(*images.shape[1:])
     saturated = find_saturated_tilts(images)
     if saturated:
         told.append(
@@ -70,7 +69,7 @@ def find_images_of_nothing(series: TiltSeries) -> tuple[BadImage, ...]:
 
     Images are read one by one: those of a large file take little memory.
     """
-    factor = max(1, round(max(series.height, series.width) / BAD_IMAGE_PX))
+    factor = choose_binning(series.height, series.width)
     small = [_look_at(series, tilt, factor) for tilt in range(series.n_tilts)]
     found = find_bad_images(np.stack(small), series.angles_deg)
     return tuple(bad for bad in found if bad.is_useless and np.ptp(small[bad.tilt]) > 0)
