@@ -2,10 +2,12 @@
 
     python -m benchmarks.quality.trust_calibration        # held-back families; writes docs
     python -m benchmarks.quality.trust_calibration --fit  # training families; prints the gain
+    python -m benchmarks.quality.trust_calibration --smoothed 1  # the same for smooth images
 
 Writes trust.json into docs/measured, docs/images/trust_calibration.svg and the table of
-docs/trust.md. The gain belongs to the model: after training one, put what --fit prints into its
-model.toml, then check. Takes half an hour on two cores.
+docs/trust.md; for smooth images, trust-smooth.json and a table of their own. The gain belongs to
+the model: after training one, put what --fit prints into its model.toml, then check. Takes half an
+hour on two cores.
 """
 
 from __future__ import annotations
@@ -64,6 +66,10 @@ EDGES = (0.0, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6
 FEWEST = 50
 #: Between these the page holds what this script prints.
 MARKS = ("<!-- benchmarks/quality/trust_calibration.py -->", "<!-- end -->")
+SMOOTH_MARKS = (
+    "<!-- benchmarks/quality/trust_calibration.py --smoothed -->",
+    "<!-- end smooth -->",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +93,15 @@ class Case:
 
 
 def simulate(
-    family: Family, seed: int, width: int, missing: float, step: float, electrons: float
+    family: Family,
+    seed: int,
+    width: int,
+    missing: float,
+    step: float,
+    electrons: float,
+    smoothed_px: float,
 ) -> tuple[TiltSeries, np.ndarray]:
-    """Return the series and the truth (z, y, x) of one object."""
+    """Return the series and the truth (z, y, x) of one object, both smoothed alike."""
     rng = np.random.default_rng(1000 + seed)
     limit = 90.0 - missing / 2
     angles = np.linspace(-limit, limit, round(2 * limit / step) + 1)
@@ -97,8 +109,11 @@ def simulate(
     rows = record(fine, width, Scheme(angles, 0.0, np.zeros(angles.size)))
     readout = 0.01 if np.isfinite(electrons) else 0.0
     rows = add_noise(rng, rows, electrons, readout, 0.0)
-    series = TiltSeries.from_arrays(rows.transpose(0, 2, 1), angles)
-    return series, average_pairs(fine).transpose(0, 2, 1)
+    images, truth = rows.transpose(0, 2, 1), average_pairs(fine).transpose(0, 2, 1)
+    if smoothed_px:
+        images = scipy.ndimage.gaussian_filter(images, (0.0, smoothed_px, smoothed_px))
+        truth = scipy.ndimage.gaussian_filter(truth, smoothed_px)
+    return TiltSeries.from_arrays(images, angles), truth
 
 
 def draw_atoms(rng: np.random.Generator, at: kinds.Coordinates) -> kinds.Floats:
@@ -126,7 +141,8 @@ def fill_all(families: dict[str, Family], args: argparse.Namespace) -> list[Case
     found = []
     for i, (seed, name) in enumerate(itertools.product(range(args.objects), families)):
         missing, step, electrons = CONDITIONS[(i + seed) % len(CONDITIONS)]
-        series, truth = simulate(families[name], seed, args.width, missing, step, electrons)
+        conditions = missing, step, electrons, args.smoothed
+        series, truth = simulate(families[name], seed, args.width, *conditions)
         dose = f"{electrons:g} e/px" if np.isfinite(electrons) else "noise-free"
         found.append(fill_views(f"{name}, {missing:g} degrees, {dose}", series, truth, options))
         print(f"{found[-1].name}: rank correlation {correlate_ranks(found[-1]):.2f}", flush=True)
@@ -220,12 +236,12 @@ def render(whole: dict[str, Any]) -> str:
     )
 
 
-def write_into_page(text: str) -> None:
-    """Put the figures between the marks of docs/trust.md."""
+def write_into_page(text: str, marks: tuple[str, str]) -> None:
+    """Put the figures between two marks of docs/trust.md."""
     page = DOCS / "trust.md"
-    before, rest = page.read_text(encoding="utf-8").split(MARKS[0])
-    after = rest.split(MARKS[1])[1]
-    page.write_text(f"{before}{MARKS[0]}\n\n{text}\n\n{MARKS[1]}{after}", encoding="utf-8")
+    before, rest = page.read_text(encoding="utf-8").split(marks[0])
+    after = rest.split(marks[1])[1]
+    page.write_text(f"{before}{marks[0]}\n\n{text}\n\n{marks[1]}{after}", encoding="utf-8")
 
 
 def draw_curve(rows: list[dict[str, float]]) -> str:
@@ -287,6 +303,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--width", type=int, default=96)
     parser.add_argument("--objects", type=int, default=4, help="of each family")
+    parser.add_argument("--smoothed", type=float, default=0.0, help="images, by so many pixels")
     args = parser.parse_args()
     if args.fit:
         cases = fill_all(TRAINED, args)
@@ -299,6 +316,7 @@ def main() -> None:
     whole: dict[str, Any] = {
         "model": args.model,
         "width": args.width,
+        "smoothed_px": args.smoothed,
         "gain": scale.gain,
         "limit": scale.limit,
         "rank_correlation": {s.name: round(correlate_ranks(s), 3) for s in found},
@@ -313,9 +331,11 @@ def main() -> None:
         ),
         "bins": rows,
     }
-    write_into_page(render(whole))
-    (MEASURED / "trust.json").write_text(json.dumps(whole, indent=1) + "\n")
-    (DOCS / "images" / "trust_calibration.svg").write_text(draw_curve(rows))
+    write_into_page(render(whole), SMOOTH_MARKS if args.smoothed else MARKS)
+    name = "trust-smooth.json" if args.smoothed else "trust.json"
+    (MEASURED / name).write_text(json.dumps(whole, indent=1) + "\n")
+    if not args.smoothed:
+        (DOCS / "images" / "trust_calibration.svg").write_text(draw_curve(rows))
     print(render(whole))
     print(f"rank correlation over all voxels: {whole['rank_correlation_of_all']}")
 

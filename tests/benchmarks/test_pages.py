@@ -66,7 +66,11 @@ def test_a_table_of_the_cuda_page_is_rendered_from_its_figures(name):
     assert f"<!-- begin {name} -->\n{gpu_page.TABLES[name](read(name))}\n<!-- end {name}" in page
 
 
-def test_the_table_of_the_trust_page_is_rendered_from_its_figures():
-    begin, end = trust_calibration.MARKS
-    table = trust_calibration.render(read("trust"))
+@pytest.mark.parametrize(
+    ("name", "marks"),
+    [("trust", trust_calibration.MARKS), ("trust-smooth", trust_calibration.SMOOTH_MARKS)],
+)
+def test_a_table_of_the_trust_page_is_rendered_from_its_figures(name, marks):
+    begin, end = marks
+    table = trust_calibration.render(read(name))
     assert f"{begin}\n\n{table}\n\n{end}" in (DOCS / "trust.md").read_text("utf-8")
