@@ -14,6 +14,7 @@ import pytest
 
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.io import MrcSink, read_volume, write_volume
+from napari_wedgefill.io.mrc_sink import MrcStream
 from napari_wedgefill.methods import METHODS
 from napari_wedgefill.pipeline import slabs
 from napari_wedgefill.pipeline.behind import read_ahead, write_behind
@@ -295,4 +296,17 @@ def test_a_volume_that_cannot_be_completed_is_the_one_that_is_named(tmp_path, se
     sink.go.set()
     with pytest.raises(WedgefillError, match=r"noise_wbp\.mrc: there is no room left"):
         list(iter_fill(series, FillOptions(methods=("wbp", "sart")), sink))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("methods", [("wbp",), ("wbp", "sart")])
+def test_a_disk_that_fills_up_in_a_volume_is_told(tmp_path, series, methods, monkeypatch):
+    """Whichever thread finds it, and whatever was to follow: the first sentence is the one."""
+
+    def write(self, start, planes):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(MrcStream, "write", write)
+    with pytest.raises(WedgefillError, match=r"noise_wbp\.mrc: there is no room left"):
+        list(iter_fill(series, FillOptions(methods=methods), MrcSink(tmp_path)))
     assert not list(tmp_path.iterdir())

@@ -98,6 +98,7 @@ class VolumeInTheMaking:
         self._place: AbstractContextManager[VolumeWriter] | None = sink.open_writer(outline)
         self._writer = self._place.__enter__()
         self._sealed: Future[None] | None = None
+        self._failure: BaseException | None = None
 
     def write(self, start: int, planes: Floats) -> None:
         """Take slices (z, x, n_slices) from `start` on; called in the background."""
@@ -125,10 +126,16 @@ class VolumeInTheMaking:
             place.__exit__(None if error is None else type(error), error, None)
 
     def _attempt(self, act: Callable[[], None]) -> None:
+        if self._failure is not None:
+            raise self._failure  # a volume that was given up takes nothing more
         try:
-            act()
-        except BaseException as error:
-            self.leave(error)  # now, while it is known which file this was about
+            try:
+                act()
+            except BaseException as error:
+                self.leave(error)  # now, while it is known which file this was about
+                raise
+        except BaseException as told:
+            self._failure = told
             raise
 
 
