@@ -209,7 +209,9 @@ class QuickCheck:
             return f"{self._advise_against()} here: {where} withheld tilts {own} is {how}."
         if self.is_doubtful:
             return f"Compare {own} with {other} here: {compared}."
-        return f"{own} is as good as {other} here: {compared}."
+        figures = dict.fromkeys(f"{100 * self.errors[m]:.1f} %" for m in (self.learned, RIVAL))
+        errors = " against ".join(figures)
+        return f"{own} and {other} are level here: {errors} {where} withheld tilts."
 
     @property
     def sentence(self) -> str:
