@@ -202,3 +202,30 @@ def test_images_that_stay_in_their_file_are_filled_as_they_are_read(isolated, tm
         find_frames(cut).correct(cut).images[:],
         find_frames(framed.rows(4, 16)).correct(framed.rows(4, 16)).images,
     )
+
+
+@pytest.mark.parametrize("turn_deg", [1.0, 3.0, 12.0])
+@pytest.mark.parametrize("is_padded", [False, True], ids=["enlarged", "padded before"])
+def test_the_frame_of_turned_images_that_were_made_larger_is_found(turn_deg, is_padded):
+    """Turned by whoever keeps all pixels: four corners, which reach around the whole image."""
+    high = np.repeat(record(draw()).images, 3, axis=1)
+    images = np.pad(high, ((0, 0), (8, 8), (32, 32))) if is_padded else high
+    turned = [
+        scipy.ndimage.rotate(image, turn_deg, reshape=not is_padded, order=1) for image in images
+    ]
+    series = TiltSeries.from_arrays(np.stack(turned), ANGLES_DEG)
+    found = find_frames(series)
+    assert len(found.by_image) == len(ANGLES_DEG)
+    assert vacuum_level(found.correct(series)) == pytest.approx(VACUUM, abs=0.5)
+
+
+@pytest.mark.parametrize("turn_deg", [3.0, 12.0])
+@pytest.mark.parametrize("radius", [10.0, 24.0])
+def test_a_turned_wire_in_exact_vacuum_is_not_padding(radius, turn_deg):
+    axis, y = np.arange(2 * WIDTH) - (2 * WIDTH - 1) / 2, np.arange(3 * HEIGHT)[:, None]
+    off = axis * np.cos(np.deg2rad(turn_deg)) + (y - 30) * np.sin(np.deg2rad(turn_deg))
+    thickness = 2 * np.sqrt(np.clip(radius**2 - off**2, 0, None))
+    rng = np.random.default_rng(0)
+    counts = [rng.poisson(4.0 * thickness) for _ in ANGLES_DEG]
+    series = TiltSeries.from_arrays(np.pad(counts, ((0, 0), (6, 6), (0, 0))), ANGLES_DEG)
+    assert not find_frames(series).is_corrected

@@ -8,7 +8,7 @@ through them wrong, and would be taken for the vacuum themselves.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..disk_images import DiskImages, Frame
-from ..normalise import robust_spread, vacuum_level
+from ..normalise import vacuum_level
 from ..prepare.masked_sart import Slices, reconstruct_masked, width_for
 from ..projector import ParallelBeam, iter_strips
 from ..tilt_series import TiltSeries
+from .frame_edges import MIXED, compare_with_ring, grow, is_level, is_level_on_each_side
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -32,28 +33,16 @@ OUTER_ROWS = [0, 1, -2, -1]
 #: take more still.
 LARGEST, PADDED = 0.4, 0.9
 #: A specimen in exact vacuum has a frame on both sides, too. Padding leaves the same width in each
-#: image, of at least so many pixels, and the level beside it changes by less than this share of the
-#: step, or by what chance brings about; where a round specimen has one width, it thins out.
-NARROWEST, PADDED_FLAT, CHANCE = 32, 0.1, 4.0
+#: image, of at least so many pixels.
+NARROWEST = 32
 #: Share of the measured pixels that may have the frame's value: where it is common, as zero counts
 #: are, a patch of them is nothing special.
 RARE = 0.05
 #: Pixels of a frame, over the shorter side of the image.
 SMALLEST = 0.25
-#: Pixels at a frame's edge in which interpolation mixed both.
-MIXED = 2
-#: Pixels beyond those whose level is compared with the frame's, near and deep.
-RING = 4
 #: How far the edge of a frame is from a straight line, in pixels, and how many lines one side of a
 #: turned image has: its own and those of the corners above and below.
 STRAIGHT, LINES = 1.0, 4
-#: A frame matters if it differs from what lies beside it by more than this share of the contrast.
-#: A specimen that ends in exact vacuum thins out towards its edge; what an edge of a frame cuts
-#: off does not. So the level beyond must change by less than this share of the step at the edge.
-DIFFERS, FLAT = 0.02, 0.25
-#: Noise of what was measured, over that step, without which there is no telling: what is around a
-#: simulated specimen is one exact value, too.
-NOISY = 2e-4
 #: A frame cuts the specimen where it would go on with more than this, over the brightest part.
 SHOWS = 0.05
 #: Part of the detector at either end that tells whether the specimen leaves the field.
@@ -152,10 +141,10 @@ def find_frames(series: TiltSeries) -> Frames:
             continue
         found[k] = _mirror_into(image, _measure_extents(flags))
         if _is_on_both_sides(flags):
-            padded += _compare_with_ring(image, flags, _is_level_on_each_side)
+            padded += compare_with_ring(image, flags, is_level_on_each_side)
             widths.append(int(np.ptp(np.flatnonzero(~flags.all(axis=0)))) + 1)
         else:
-            matters += _compare_with_ring(image, flags, _is_level)
+            matters += compare_with_ring(image, flags, is_level)
     # An image that was moved lacks something on one side.
     is_padding = min(widths, default=0) >= NARROWEST and np.ptp(widths) <= 1
     matters += [is_padding and one for one in padded]
@@ -334,65 +323,8 @@ def _span(flags: Flags) -> Extents:
     return np.stack([first, stop], axis=1).astype(np.int64)
 
 
-def _grow(flags: Flags, n: int) -> Flags:
-    from scipy.ndimage import binary_dilation
-
-    grown: Flags = binary_dilation(flags, np.ones((3, 3), bool), iterations=n)
-    return grown
-
-
 def _measure_extents(frame: Flags) -> Extents:
     """Return what was measured of each row, beyond what interpolation mixed with the frame."""
-    extents = _span(_grow(frame, MIXED))
+    extents = _span(grow(frame, MIXED))
     # Of images with few rows, all may lie within reach of the frame's edge.
     return extents if (extents[:, 0] < extents[:, 1]).any() else _span(frame)
-
-
-def _compare_with_ring(
-    image: Floats, frame: Flags, is_level: Callable[[Floats, Flags, Flags, float], bool]
-) -> list[bool]:
-    """Tell for each value of a frame whether it matters: a step, then level and noise."""
-    measured = image[~frame]
-    contrast = float(np.percentile(measured, 99.0) - np.percentile(measured, 1.0))
-    noise = _estimate_noise(image, frame)
-    found = []
-    for value in np.unique(image[frame]):
-        patch = frame & (image == value)
-        near = _grow(patch, MIXED + RING) & ~_grow(patch, MIXED) & ~frame
-        if not near.any():
-            continue
-        step = abs(float(np.median(image[near])) - float(value))
-        matters = step > DIFFERS * contrast and noise > NOISY * step
-        found.append(matters and is_level(image, frame, near, step))
-    return found
-
-
-def _is_level(image: Floats, frame: Flags, near: Flags, step: float) -> bool:
-    """Tell whether the level beside a frame, beyond which the image was moved, goes on."""
-    deep = _grow(near, RING) & ~near & ~_grow(frame, MIXED)
-    if not deep.any():
-        return False
-    change = float(np.median(image[deep])) - float(np.median(image[near]))
-    return abs(change) <= FLAT * step
-
-
-def _is_level_on_each_side(image: Floats, frame: Flags, near: Flags, step: float) -> bool:
-    """Tell the same of padding, line by line: the specimen may cross its edge."""
-    rows, columns = (np.flatnonzero(~frame.all(axis=axis)) for axis in (1, 0))
-    inner = image[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    for side in (inner, inner[:, ::-1], inner.T, inner.T[:, ::-1]):
-        beside = side[:, MIXED : MIXED + RING], side[:, MIXED + RING : MIXED + 2 * RING]
-        if beside[1].size == 0:
-            return False
-        changes = beside[1].mean(axis=1) - beside[0].mean(axis=1)
-        chance = CHANCE * robust_spread(changes - np.median(changes)) / np.sqrt(changes.size)
-        if abs(np.median(changes)) > max(PADDED_FLAT * step, chance):
-            return False
-    return True
-
-
-def _estimate_noise(image: Floats, frame: Flags) -> float:
-    """Estimate the noise of the measured pixels, as `reconstruct.tvm.noise_level` does."""
-    second = np.diff(np.diff(image, n=2, axis=0), n=2, axis=1)
-    second = second[~_grow(frame, 1)[1:-1, 1:-1]]
-    return robust_spread(second) / 6.0 if second.size else 0.0
