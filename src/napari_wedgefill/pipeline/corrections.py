@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from ..prepare.frames import Frames, find_frames
 from ..tilt_series import TiltSeries
-from .frames import Frames, find_frames
 from .gain import TiltGain, find_gain, sum_bands
 from .slope import Slope, find_slope
 

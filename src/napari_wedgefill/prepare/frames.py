@@ -16,25 +16,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..disk_images import DiskImages, Frame
-from ..normalise import vacuum_level
-from ..prepare.masked_sart import Slices, reconstruct_masked, width_for
+from ..normalise import robust_spread, vacuum_level
 from ..projector import ParallelBeam, iter_strips
 from ..tilt_series import TiltSeries
-from .frame_edges import MIXED, compare_with_ring, grow, is_level, is_level_on_each_side
+from .frame_edges import (
+    LOOKS,
+    MIXED,
+    Extents,
+    choose_mixed,
+    compare_with_ring,
+    grow,
+    is_clear,
+    measure_sides,
+)
+from .masked_sart import Slices, reconstruct_masked, width_for
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
-#: First measured pixel of each row and one past the last, (h, 2); equal where none was.
-Extents = NDArray[np.int64]
 
 #: Rows of an image that tell whether corners have the value of their neighbours.
 OUTER_ROWS = [0, 1, -2, -1]
 #: Largest share of an image that is a frame: a specimen in an exact vacuum leaves more. Padding may
 #: take more still.
 LARGEST, PADDED = 0.4, 0.9
-#: A specimen in exact vacuum has a frame on both sides, too. Padding leaves the same width in each
-#: image, of at least so many pixels.
-NARROWEST = 32
 #: Share of the measured pixels that may have the frame's value: where it is common, as zero counts
 #: are, a patch of them is nothing special.
 RARE = 0.05
@@ -43,8 +47,9 @@ SMALLEST = 0.25
 #: How far the edge of a frame is from a straight line, in pixels, and how many lines one side of a
 #: turned image has: its own and those of the corners above and below.
 STRAIGHT, LINES = 1.0, 4
-#: A frame cuts the specimen where it would go on with more than this, over the brightest part.
-SHOWS = 0.05
+#: A frame cuts the specimen where it would go on with more than this, over the brightest part,
+#: and more than noise reaches in any of the pixels, over its own deviation: fifteen are averaged.
+SHOWS, BY_CHANCE = 0.05, 1.6
 #: Part of the detector at either end that tells whether the specimen leaves the field.
 END = 1 / 32
 #: Passes over all tilts that predict what a frame hides.
@@ -61,10 +66,13 @@ class Frames:
         Images without a frame are not listed.
     shape : tuple of int
         Of the images, (n_tilts, h, w).
+    measured : dict of int to ndarray, (h, 2)
+        Extents of what lies inside each frame, with what was mixed with it.
     """
 
     by_image: Mapping[int, Frame] = field(default_factory=dict)
     shape: tuple[int, int, int] = (0, 0, 0)
+    measured: Mapping[int, Extents] = field(default_factory=dict)
 
     @property
     def is_corrected(self) -> bool:
@@ -74,7 +82,10 @@ class Frames:
     @property
     def share(self) -> float:
         """Share of the series' pixels that was not measured."""
-        n_missing = sum(frame.values.size for frame in self.by_image.values())
+        n_missing = sum(
+            self.shape[1] * self.shape[2] - int(np.diff(extents, axis=1).sum())
+            for extents in self.measured.values()
+        )
         return n_missing / max(float(np.prod(self.shape)), 1.0)
 
     def correct(self, series: TiltSeries) -> TiltSeries:
@@ -125,12 +136,31 @@ def find_frames(series: TiltSeries) -> Frames:
         large or not cut straight, or where what lies beside them has the same level.
     """
     shape = series.n_tilts, series.height, series.width
-    found: dict[int, Frame] = {}
-    matters: list[bool] = []
-    padded: list[bool] = []
-    widths: list[int] = []
-    if min(shape[1:]) < 3:
+    measured, mixed = _find_measured(series)
+    if not measured:
         return Frames({}, shape)
+    frames = {
+        k: _mirror_into(np.asarray(series.images[k]), _leave_out_edge(extents, series.width, mixed))
+        for k, extents in measured.items()
+    }
+    return _predict(series, Frames(frames, shape, measured))
+
+
+def _find_measured(series: TiltSeries) -> tuple[dict[int, Extents], int]:
+    """Find what was measured of each image that has a frame.
+
+    Returns
+    -------
+    dict of int to ndarray
+        Extents by image; empty if no image has one, or none that matters.
+    int
+        Pixels beyond a frame in which it was mixed with them.
+    """
+    found: dict[int, Extents] = {}
+    matters: list[bool] = []
+    padded: list[int] = []
+    if min(series.height, series.width) < 3:
+        return {}, MIXED
     for k in range(series.n_tilts):
         # Mostly there is none, and then a few rows of an image that lies on a disk are enough.
         if not _list_values_at_corners(series.images[k, OUTER_ROWS]):
@@ -139,19 +169,44 @@ def find_frames(series: TiltSeries) -> Frames:
         flags = _find_frame(image)
         if flags is None:
             continue
-        found[k] = _mirror_into(image, _measure_extents(flags))
+        found[k] = _span(flags)
         if _is_on_both_sides(flags):
-            padded += compare_with_ring(image, flags, is_level_on_each_side)
-            widths.append(int(np.ptp(np.flatnonzero(~flags.all(axis=0)))) + 1)
+            padded.append(k)
         else:
-            matters += compare_with_ring(image, flags, is_level)
+            matters += compare_with_ring(image, flags)
     # An image that was moved lacks something on one side.
-    is_padding = min(widths, default=0) >= NARROWEST and np.ptp(widths) <= 1
-    matters += [is_padding and one for one in padded]
+    mixed = _look_at_padding(series, {k: found[k] for k in padded}) if padded else None
+    matters += [mixed is not None] * len(padded)
     # Of an exact vacuum around a specimen, an edge here and there may look like that of a frame.
     if not matters or np.mean(matters) <= 0.5:
-        return Frames({}, shape)
-    return _predict(series, Frames(found, shape))
+        return {}, MIXED
+    return found, mixed or MIXED
+
+
+def _look_at_padding(series: TiltSeries, measured: Mapping[int, Extents]) -> int | None:
+    """Return how many pixels at the edges of padding were mixed; None if it is no padding."""
+    tilts = sorted(measured)
+    looks = np.unique(np.linspace(0, len(tilts) - 1, LOOKS).round().astype(int))
+    sides, is_clear_at = [], []
+    for k in (tilts[at] for at in looks):
+        image, flags = np.asarray(series.images[k]), _flag(measured[k], series.width)
+        sides.append(measure_sides(image, measured[k]))
+        step = float(np.nan_to_num(abs(sides[-1][..., 1])).mean(axis=1).max())
+        is_clear_at.append(is_clear(image, flags, step))
+    widths = np.array([_measure_width(extents) for extents in measured.values()])
+    return choose_mixed(np.array(sides), widths) if np.mean(is_clear_at) > 0.5 else None
+
+
+def _measure_width(extents: Extents) -> int:
+    """Return the width of the rectangle, in pixels, that holds all that was measured."""
+    some = extents[extents[:, 0] < extents[:, 1]]
+    return int(some[:, 1].max() - some[:, 0].min())
+
+
+def _flag(extents: Extents, width: int) -> Flags:
+    """Return the pixels outside of extents, (h, width)."""
+    at = np.arange(width)
+    return (at < extents[:, :1]) | (at >= extents[:, 1:])
 
 
 def _mirror_into(image: Floats, extents: Extents) -> Frame:
@@ -191,10 +246,11 @@ def _predict(series: TiltSeries, frames: Frames) -> Frames:
         for k, flags in missing.items():
             measured[k][flags[strip].T] = 0.0
         unknown, smooth = measured == 0.0, _smooth(rows)
-        if not unknown.any() or float(np.abs(smooth[unknown]).max()) < SHOWS * peak:
+        shows = max(SHOWS * peak, BY_CHANCE * robust_spread(rows - smooth))
+        if not unknown.any() or float(np.abs(smooth[unknown]).max()) < shows:
             continue
         # A prediction has no noise, by which the vacuum would be told from the specimen.
-        noise = np.where(np.abs(smooth) < SHOWS * peak, rows - smooth, 0.0)
+        noise = np.where(np.abs(smooth) < shows, rows - smooth, 0.0)
         ends = float(rows[:, :n_end].mean()), float(rows[:, -n_end:].mean())
         predicted = _reproject(series, Slices(rows, measured), max(ends) < SHOWS * peak)
         for k, flags in missing.items():
@@ -232,7 +288,24 @@ def _reproject(series: TiltSeries, slices: Slices, isolated: bool) -> Floats:
 
 
 def _find_frame(image: Floats) -> Flags | None:
-    """Return the pixels of an image's frame; None if it has none."""
+    """Return the pixels of an image's frame; None if it has none.
+
+    An image that was moved and then padded has a frame of another value within the padding.
+    """
+    frame = _find_layer(image)
+    if frame is None or not _is_on_both_sides(frame):
+        return frame
+    rows, columns = (np.flatnonzero(~frame.all(axis=axis)) for axis in (1, 0))
+    inside = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    if not frame[inside].any() and min(image[inside].shape) >= 3:
+        layer = _find_layer(image[inside])
+        if layer is not None:
+            frame[inside] = layer
+    return frame
+
+
+def _find_layer(image: Floats) -> Flags | None:
+    """Return the outermost frame of an image; None if it has none."""
     frame: Flags = np.zeros(image.shape, bool)
     for value in _list_values_at_corners(image):
         patch = _find_patch(image, value)
@@ -323,8 +396,8 @@ def _span(flags: Flags) -> Extents:
     return np.stack([first, stop], axis=1).astype(np.int64)
 
 
-def _measure_extents(frame: Flags) -> Extents:
-    """Return what was measured of each row, beyond what interpolation mixed with the frame."""
-    extents = _span(grow(frame, MIXED))
+def _leave_out_edge(extents: Extents, width: int, mixed: int) -> Extents:
+    """Return what was measured of each row, beyond what was mixed with the frame."""
+    clear = _span(grow(_flag(extents, width), mixed))
     # Of images with few rows, all may lie within reach of the frame's edge.
-    return extents if (extents[:, 0] < extents[:, 1]).any() else _span(frame)
+    return clear if (clear[:, 0] < clear[:, 1]).any() else extents

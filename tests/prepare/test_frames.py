@@ -9,8 +9,8 @@ import scipy.ndimage
 from napari_wedgefill.disk_images import DiskImages
 from napari_wedgefill.normalise import vacuum_level
 from napari_wedgefill.pipeline.fill import fill
-from napari_wedgefill.pipeline.frames import find_frames
 from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.prepare.frames import find_frames
 from napari_wedgefill.projector import ParallelBeam
 from napari_wedgefill.tilt_series import TiltSeries
 from napari_wedgefill.trust import psnr
@@ -229,3 +229,54 @@ def test_a_turned_wire_in_exact_vacuum_is_not_padding(radius, turn_deg):
     counts = [rng.poisson(4.0 * thickness) for _ in ANGLES_DEG]
     series = TiltSeries.from_arrays(np.pad(counts, ((0, 0), (6, 6), (0, 0))), ANGLES_DEG)
     assert not find_frames(series).is_corrected
+
+
+def record_lattice(along_y):
+    """Record a film that fills the field, its rows of atoms across or along the tilt axis."""
+    y, x = np.arange(HEIGHT), np.arange(2 * WIDTH) - (2 * WIDTH - 1) / 2
+    wave = np.cos(2 * np.pi * y / 9)[None] if along_y else np.cos(2 * np.pi * x / 9)[:, None]
+    film = np.zeros((2 * WIDTH, 2 * WIDTH, HEIGHT), np.float32)
+    film[WIDTH - 6 : WIDTH + 6] = 2 * (1 + 0.2 * wave)
+    return record(film)
+
+
+@pytest.mark.parametrize("inner", [0.0, None], ids=["zeros", "means"])
+@pytest.mark.parametrize("outer", [0.0, None], ids=["in zeros", "in means"])
+def test_images_that_were_moved_and_then_padded_have_two_frames(isolated, inner, outer):
+    """Their measured parts differ in width, and the inner frame has no corner of the image."""
+    moved, missing = frame(isolated, inner)
+    padded = []
+    for image in moved.images:
+        value = float(image.mean()) if outer is None else outer
+        padded.append(np.pad(image, ((8, 8), (24, 24)), constant_values=value))
+    series = TiltSeries.from_arrays(np.stack(padded), ANGLES_DEG)
+    found = find_frames(series)
+    assert len(found.by_image) == len(ANGLES_DEG)
+    n_measured = np.count_nonzero(~missing)
+    assert found.share == pytest.approx(1 - n_measured / series.images.size, abs=0.01)
+    assert vacuum_level(found.correct(series)) == pytest.approx(VACUUM, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        record(draw(reach=20.0)).images + np.linspace(0, 4, HEIGHT)[:, None].astype(np.float32),
+        record_lattice(along_y=True).images,
+        record_lattice(along_y=False).images,
+    ],
+    ids=["wide, not level along y", "rows across", "rows along"],
+)
+def test_padding_is_found_whatever_crosses_its_edges(images):
+    series = TiltSeries.from_arrays(np.pad(images, ((0, 0), (8, 8), (24, 24))), ANGLES_DEG)
+    found = find_frames(series)
+    assert len(found.by_image) == len(ANGLES_DEG)
+    assert found.share == pytest.approx(1 - images.size / series.images.size, abs=1e-6)
+
+
+def test_padding_that_was_smoothed_after_it_is_found(isolated):
+    images = np.pad(isolated.images, ((0, 0), (8, 8), (24, 24)))
+    images = scipy.ndimage.gaussian_filter(images, (0, 0.7, 0.7))
+    series = TiltSeries.from_arrays(images, ANGLES_DEG)
+    found = find_frames(series)
+    assert len(found.by_image) == len(ANGLES_DEG)
+    assert vacuum_level(found.correct(series)) == pytest.approx(VACUUM, abs=0.5)
