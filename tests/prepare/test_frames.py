@@ -280,3 +280,13 @@ def test_padding_that_was_smoothed_after_it_is_found(isolated):
     found = find_frames(series)
     assert len(found.by_image) == len(ANGLES_DEG)
     assert vacuum_level(found.correct(series)) == pytest.approx(VACUUM, abs=0.5)
+
+
+def test_padding_on_one_side_moves_the_axis_and_says_so(isolated):
+    images = np.pad(isolated.images, ((0, 0), (0, 0), (0, 30)))
+    series = TiltSeries.from_arrays(images, ANGLES_DEG)
+    assert "give it with --axis-shift -15." in find_frames(series).sentence
+    known = replace(series, axis_shift_px=-15.0)
+    assert "--axis-shift" not in find_frames(known).sentence
+    both = TiltSeries.from_arrays(np.pad(isolated.images, ((0, 0), (0, 0), (30, 30))), ANGLES_DEG)
+    assert "--axis-shift" not in find_frames(both).sentence
