@@ -52,7 +52,7 @@ FOLDER = ".wedgefill-parts"
 #: What may be in the second, by package.
 ALIGNED_NAMES = {
     "napari_wedgefill": (
-        "Aligned", "AlignmentReport", "BadImage", "DiskImages", "Survey", "TiltSeries",
+        "Aligned", "AlignmentReport", "BadImage", "DiskImages", "Inside", "Survey", "TiltSeries",
     ),
     "numpy": ("_frombuffer", "_reconstruct", "dtype", "memmap", "ndarray", "scalar"),
     "pathlib": ("Path", "PosixPath", "WindowsPath"),

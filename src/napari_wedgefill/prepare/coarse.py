@@ -14,6 +14,7 @@ from ..progress import Clock, Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
 from .background import estimate_background
 from .bad_images import BadImage, choose_binning, find_bad_images, renew_image_notes
+from .measured_extents import Inside, find_inside
 from .options import ShiftMethod
 from .other_axis import OtherAxis, iter_compare, tell_clear, tell_doubt
 from .periods import Repeats, measure_repeats
@@ -102,6 +103,10 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
 
     progress = Clock().tell
     yield progress("Looking for hot pixels and blank images", 0.0)
+    # The edges of padding stay where they are in every image, and would be followed.
+    whole, inside = series, find_inside(series)
+    if inside is not None:
+        series = inside.cut(series)
     images = replace_spikes(series.array()).images
     left_out = find_useless_images(images, series)
     kept = np.setdiff1d(np.arange(series.n_tilts), [bad.tilt for bad in left_out])
@@ -159,7 +164,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         background=background.levels,
         background_removed=is_subtracted,
         isolated=work.isolated,
-        measured_rows=found.find_measured_rows(series.height, series.width),
+        measured_rows=_place_rows(found.find_measured_rows(series.height, series.width), inside),
         applied=not reason,
         method=method if not reason else "",
         reason=reason,
@@ -167,6 +172,7 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         shift_doubt=repeats.sentence,
         left_out=left_out,
         kept=kept,
+        inside=inside,
         seconds=time.perf_counter() - started,
     )
     if report.applied:
@@ -175,7 +181,28 @@ def iter_align(series: TiltSeries, shifts_by: ShiftMethod = "best") -> Iterator[
         series = replace(series, images=Binned.of(clean, 1).align(found), axis_shift_px=0.0)
     else:
         series = replace(series, images=measured)
+    if inside is not None:
+        series = _put_rows_back(series, whole, inside, is_vacuum=is_subtracted)
     yield Aligned(series, report)
+
+
+def _place_rows(rows: tuple[int, int], inside: Inside | None) -> tuple[int, int]:
+    """Return rows of what was measured as rows of the whole images."""
+    top = 0 if inside is None else inside.rows[0]
+    return rows[0] + top, rows[1] + top
+
+
+def _put_rows_back(
+    series: TiltSeries, whole: TiltSeries, inside: Inside, *, is_vacuum: bool
+) -> TiltSeries:
+    """Return the series with as many rows as before, so that slices keep their numbers.
+
+    Those of the padding hold vacuum, or else the value that they had.
+    """
+    top, bottom = inside.rows[0], whole.height - inside.rows[1]
+    value = 0.0 if is_vacuum else float(whole.images[0, 0 if top else -1, whole.width // 2])
+    rows = ((0, 0), (top, bottom), (0, 0))
+    return replace(series, images=np.pad(series.array(), rows, constant_values=value))
 
 
 def find_useless_images(images: NDArray[np.float32], series: TiltSeries) -> tuple[BadImage, ...]:

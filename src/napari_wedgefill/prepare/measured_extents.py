@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import centre
 from ..tilt_series import TiltSeries
 from .frame_edges import (
     LOOKS,
@@ -206,3 +208,44 @@ def span(flags: Flags) -> Extents:
     first = np.where(free.any(axis=1), free.argmax(axis=1), 0)
     stop = np.where(free.any(axis=1), n - free[:, ::-1].argmax(axis=1), 0)
     return np.stack([first, stop], axis=1).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Inside:
+    """What was measured of all images that were padded, first and past-the-last of each.
+
+    Attributes
+    ----------
+    rows, columns : tuple of int
+        Of the images as they are.
+    """
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    def cut(self, series: TiltSeries) -> TiltSeries:
+        """Return the series of these pixels; the tilt axis keeps its place in the object."""
+        (top, bottom), (left, right) = self.rows, self.columns
+        axis_u = centre(series.width) + series.axis_shift_px - left
+        images = np.ascontiguousarray(series.array()[:, top:bottom, left:right])
+        return replace(series, images=images, axis_shift_px=axis_u - centre(right - left))
+
+
+def find_inside(series: TiltSeries) -> Inside | None:
+    """Find the rectangle outside of which no image was measured; None if it is the whole image."""
+    measured, mixed = find_measured(series)
+    if len(measured) < series.n_tilts:
+        return None
+    # The few pixels that interpolation may have mixed are worth keeping; where nothing is missing,
+    # nothing was mixed.
+    mixed = 0 if mixed <= MIXED else mixed
+    seen = np.any([~flag(extents, series.width) for extents in measured.values()], axis=0)
+    inside = []
+    for n, axis in ((series.height, 1), (series.width, 0)):
+        at = np.flatnonzero(seen.any(axis=axis))
+        first, stop = int(at[0]), int(at[-1]) + 1
+        inside.append((first + mixed * (first > 0), stop - mixed * (stop < n)))
+    rows, columns = inside
+    if (rows, columns) == ((0, series.height), (0, series.width)):
+        return None
+    return Inside(rows, columns) if rows[0] < rows[1] and columns[0] < columns[1] else None

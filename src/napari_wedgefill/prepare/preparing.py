@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
-from ..geometry import centre
 from ..io.doubtful_pixels import DARK_SPECIMEN, HOT_PIXELS
 from ..progress import Progress
 from ..tilt_series import MIN_TILTS, TiltSeries
@@ -18,6 +17,7 @@ from .bad_images import BadImage, renew_image_notes
 from .cleaning import estimate_tilt_offset, even_intensities, subtract_plane, turn_into_thickness
 from .coarse import iter_align
 from .flaws import judge_images
+from .measured_extents import Inside, find_inside
 from .options import CleanOptions, PrepareOptions, RegionOptions
 from .outcome import Found, Prepared, PrepareReport, make_table
 from .pose import Binned, Pose
@@ -65,6 +65,8 @@ def iter_prepare(
     options = PrepareOptions() if options is None else options
     told: list[str] = []
     all_angles_deg = series.angles_deg
+    if like is None:
+        options = leave_out_padding(series, options, told)
     series = take_region(series, options.region, told)
     yield Progress("Looking for hot pixels", 0.0)
     images = series.array()
@@ -130,6 +132,23 @@ def drop_mended_notes(series: TiltSeries, clean: CleanOptions) -> TiltSeries:
     return replace(series, warnings=warnings)
 
 
+def leave_out_padding(
+    series: TiltSeries, options: PrepareOptions, told: list[str]
+) -> PrepareOptions:
+    """Return options that use only what was measured, unless they say which part to use.
+
+    The edges of padding stay where they are in every image, and an alignment would follow them.
+    """
+    region = options.region
+    if region.rows is not None or region.columns is not None:
+        return options
+    inside = find_inside(series)
+    if inside is None:
+        return options
+    told.append("The images were padded to a larger size; only what was measured is used.")
+    return replace(options, region=replace(region, rows=inside.rows, columns=inside.columns))
+
+
 def take_region(series: TiltSeries, region: RegionOptions, told: list[str]) -> TiltSeries:
     """Crop and bin; the tilt axis stays where it is in the object.
 
@@ -149,10 +168,7 @@ def take_region(series: TiltSeries, region: RegionOptions, told: list[str]) -> T
             )
     if region.rows is not None or region.columns is not None:
         y, x = region.rows or (0, series.height), region.columns or (0, series.width)
-        # The axis keeps its place in the object, and so moves against the new centre.
-        axis_u = centre(series.width) + series.axis_shift_px - x[0]
-        images = np.ascontiguousarray(series.array()[:, y[0] : y[1], x[0] : x[1]])
-        series = replace(series, images=images, axis_shift_px=axis_u - centre(x[1] - x[0]))
+        series = Inside(y, x).cut(series)
         told.append(f"Rows {y[0]}:{y[1]} and columns {x[0]}:{x[1]} were cut out.")
     if region.bin != 1:
         series = series.binned(region.bin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..tilt_series import TiltSeries
 from .bad_images import BadImage
+from .measured_extents import Inside
 
 #: Said of what was aligned although the borders of its images show something else at every tilt.
 LEAVES_FIELD = (
@@ -60,6 +61,9 @@ class AlignmentReport:
         Indices in the input of the images of the aligned series.
     seconds : float
         Time taken.
+    inside : Inside or None
+        What was measured of images that were padded: the columns that the series has now; its rows
+        are those that it had.
     """
 
     shifts_px: NDArray[np.float64]
@@ -80,12 +84,14 @@ class AlignmentReport:
     left_out: tuple[BadImage, ...]
     kept: NDArray[np.int64]
     seconds: float
+    inside: Inside | None = None
 
     @property
     def sentence(self) -> str:
         """The outcome in plain words."""
         left_out = (f"{bad.sentence[:-1]}; it was left out." for bad in self.left_out)
-        told = " ".join(["", *filter(None, [self.axis_doubt, self.shift_doubt]), *left_out])
+        doubts = filter(None, [self.axis_doubt, self.shift_doubt])
+        told = " ".join(["", *doubts, *self._say_padding(), *left_out])
         if not self.applied:
             return (
                 f"The images were left where they are: they disagree by "
@@ -102,6 +108,12 @@ class AlignmentReport:
             f"{100 * self.residual_after:.1f} %.{LEAVES_FIELD * (not self.isolated)}{told}"
         )
 
+    def _say_padding(self) -> list[str]:
+        if self.inside is None:
+            return []
+        left, right = self.inside.columns
+        return [f"The images were padded; their columns {left}:{right} were measured and are used."]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and strings, ready for JSON."""
         return {
@@ -117,6 +129,7 @@ class AlignmentReport:
             "background_removed": self.background_removed,
             "isolated": self.isolated,
             "measured_rows": list(self.measured_rows),
+            "inside": None if self.inside is None else asdict(self.inside),
             "method": self.method,
             "axis_doubt": self.axis_doubt,
             "shift_doubt": self.shift_doubt,

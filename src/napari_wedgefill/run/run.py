@@ -103,6 +103,8 @@ def iter_run(
         series = replace(aligned.series, sources=sources)
         report["alignment"] = aligned.report.to_dict()
         yield Aligned(series, aligned.report)
+        if options.planes is not None:  # without padding there are fewer of them
+            check_planes(series.name, options.planes, series.width)
     else:
         # An alignment leaves them out, and says so.
         nothing = ImagesOfNothing(find_images_of_nothing(series))
