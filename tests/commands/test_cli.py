@@ -13,7 +13,7 @@ import pytest
 from napari_wedgefill.cli import build_parser, main
 from napari_wedgefill.commands import COMMANDS
 from napari_wedgefill.errors import WedgefillError, write_in_one_line
-from napari_wedgefill.io import write_volume
+from napari_wedgefill.io import read_volume, write_volume
 from napari_wedgefill.volume import Volume
 
 SLOW = ("numpy", "numba", "scipy", "pydantic", "tifffile", "dask", "torch", "napari", "qtpy")
@@ -134,6 +134,18 @@ def test_info_says_which_part_of_the_whole_a_volume_is(wedgefill, tmp_path):
         assert "planes 2:6 of 9 along the beam (z), slices 3:8 along the tilt axis (y)" in said
     facts = json.loads(wedgefill("info", tmp_path / "thin.mrc", "--json").out)
     assert (facts["first_plane"], facts["whole_depth"], facts["first_slice"]) == (2, 9, 3)
+
+
+def test_info_says_of_how_many_slices_a_fill_kept_some(wedgefill, tiny_path, tmp_path):
+    for k, (asked, held) in enumerate({":4": "0:4", "4:": "4:6", ":": ""}.items()):
+        out = tmp_path / str(k)
+        wedgefill("fill", tiny_path, "-o", out, "--methods", "wbp", "--slices", asked)
+        said = wedgefill("info", out / "tiny_wbp.mrc").out
+        if held:
+            assert f"part:        slices {held} of 6 along the tilt axis (y), counted" in said
+        else:
+            assert "part:" not in said
+        assert read_volume(out / "tiny_wbp.mrc").whole_height == (6 if held else None)
 
 
 def test_info_obeys_what_the_user_says(wedgefill, tiny_path):

@@ -158,12 +158,17 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
 def _write_part(facts: Mapping[str, Any]) -> str:
     """Say which planes and slices of the whole a volume holds; "" where it is the whole."""
     said = []
+    counted = "counted in the whole volume"
     if (whole := facts.get("whole_depth")) is not None:
+        counted += ", as --planes of convert counts them too"
         start = facts["first_plane"]
         said.append(f"planes {start}:{start + facts['shape'][0]} of {whole} along the beam (z)")
-    if start := facts.get("first_slice"):
-        said.append(f"slices {start}:{start + facts['shape'][1]} along the tilt axis (y)")
-    return f"{', '.join(said)}, counted in the whole volume" if said else ""
+    start, whole = facts.get("first_slice"), facts.get("whole_height")
+    if start or whole is not None:
+        of_whole = "" if whole is None else f" of {whole}"
+        stop = start + facts["shape"][1]
+        said.append(f"slices {start}:{stop}{of_whole} along the tilt axis (y)")
+    return f"{', '.join(said)}, {counted}" if said else ""
 
 
 def _write_pixel_size(pixel_nm: float | None, source: str | None) -> str:
