@@ -85,8 +85,9 @@ def _run(arguments: Sequence[str]) -> int:
         args.run(args)
         sys.stdout.flush()
     except KeyboardInterrupt as stop:
-        more = f" {stop}" if isinstance(stop, Stopped) else ""
-        print(f"\nwedgefill: stopped; nothing was left half-written.{more}", file=sys.stderr)
+        # Without files that are complete, any command begins anew, or goes on where it was.
+        how = stop if isinstance(stop, Stopped) else "To go on, run the same command again."
+        print(f"\nwedgefill: stopped; nothing was left half-written. {how}", file=sys.stderr)
         return find_exit_status()
     except BrokenPipeError:  # `wedgefill info x | head`: the reader has seen enough
         drop_stdout()

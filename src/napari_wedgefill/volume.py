@@ -54,7 +54,7 @@ class VolumeOutline:
         Name for layers and files.
     shape : tuple of int
         (z, y, x).
-    voxel_nm, history, first_slice, tilt_range
+    voxel_nm, history, first_slice, tilt_range, whole_height
         As in `Volume`.
     """
 
@@ -64,6 +64,7 @@ class VolumeOutline:
     history: tuple[str, ...] = ()
     first_slice: int = 0
     tilt_range: TiltRange | None = None
+    whole_height: int | None = None
 
     def fill_with(self, data: NDArray[np.float32]) -> Volume:
         """Return the volume that has these voxels, float32 (z, y, x)."""
@@ -74,6 +75,7 @@ class VolumeOutline:
             self.history,
             first_slice=self.first_slice,
             tilt_range=self.tilt_range,
+            whole_height=self.whole_height,
         )
 
 
@@ -101,6 +103,9 @@ class Volume:
         Where along z it begins, in voxels, if only some of its planes were kept.
     whole_depth : int or None
         How many planes there were then; None where none were cut off.
+    whole_height : int or None
+        How many slices along y its tilt series has; None where it holds all of them, or where that
+        is not known.
     """
 
     data: NDArray[np.float32]
@@ -112,6 +117,7 @@ class Volume:
     tilt_range: TiltRange | None = None
     first_plane: int = 0
     whole_depth: int | None = None
+    whole_height: int | None = None
 
     def __post_init__(self) -> None:
         """Check the number of axes, the type and the voxel size."""
@@ -130,7 +136,7 @@ class Volume:
         Parameters
         ----------
         start, stop : int
-            First and past-the-last plane, counted in this volume.
+            First and past-the-last plane, counted in this volume; see `crop_planes_of_whole`.
 
         Raises
         ------
@@ -139,12 +145,42 @@ class Volume:
         """
         depth = self.data.shape[0]
         check_planes(self.name, (start, stop), depth)
+        if stop - start == depth:
+            return self
         return replace(
             self,
             data=self.data[start:stop],
             first_plane=self.first_plane + start,
             whole_depth=self.whole_depth or depth,
         )
+
+    def crop_planes_of_whole(self, start: int, stop: int | None) -> Volume:
+        """Cut out some planes along the beam (z), counted as in the volume before any were cut off.
+
+        So ``wedgefill info`` counts them. Of a whole volume it is the same as `crop_planes`.
+
+        Parameters
+        ----------
+        start : int
+            First plane; 0 stands for the first that is there.
+        stop : int or None
+            Past the last plane; None stands for the end of what is there.
+
+        Raises
+        ------
+        WedgefillError
+            If this volume does not hold all of these planes.
+        """
+        asked = f"{start}:{'' if stop is None else stop}"
+        first, end = self.first_plane, self.first_plane + self.data.shape[0]
+        start, stop = start or first, end if stop is None else stop
+        if self.whole_depth is not None and not first <= start < stop <= end:
+            raise WedgefillError(
+                f"{self.name}: planes {asked} were asked for, but it holds only planes "
+                f"{first}:{end} of {self.whole_depth} along the beam (z); choose among them, "
+                "counted in the whole volume."
+            )
+        return self.crop_planes(start - first, stop - first)
 
     def restore_planes(self) -> Volume:
         """Put nothing where planes were cut off, so that z is centred on the tilt axis again."""

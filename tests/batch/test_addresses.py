@@ -195,7 +195,9 @@ def test_a_store_is_looked_through_and_lists_may_name_addresses(
     volume = read_volume_like(tmp_path)
     Store(root).send(volume, "day1/volume.zarr")
     assert main(["batch", str(root), "-o", str(root / "out"), "--methods", "wbp"]) == 0
-    assert "2 done, 0 kept" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "2 done, 0 kept" in said
+    assert "volumes that napari-wedgefill wrote are passed over: day1/volume.zarr." in said
     assert "a_wbp.zarr/.zattrs" in "\n".join(Store(root / "out/day2/a").list_objects())
     assert main(["batch", str(root), "-o", str(root / "out"), "--methods", "wbp"]) == 0
     assert "0 done, 2 kept" in capsys.readouterr().err

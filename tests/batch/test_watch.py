@@ -183,6 +183,23 @@ def test_two_series_in_one_folder(write_series, tmp_path):
         follow(folder, tmp_path / "grow")
 
 
+def test_a_stack_that_counts_as_a_volume_is_named_or_takes_the_angles_that_are_given(
+    write_series, folder, make_series, tmp_path
+):
+    with mrcfile.new(folder / "bare.mrc") as file:  # space group 1, as mrcfile writes it
+        file.set_data(np.asarray(make_series().images))
+    with pytest.raises(WedgefillError, match=r"bare.mrc: this looks like a volume .* give its"):
+        follow(folder, tmp_path / "grow", Pace(poll_s=0.05, idle_s=0.3))
+    events = iter_watch(
+        folder, tmp_path / "grow", lambda path: read_tilt_series(path, angles="-36:36"), QUICK
+    )
+    assert list(events)[-1].source == folder / "bare.mrc"
+    (folder / "known.mrc").write_bytes(write_series("known").read_bytes())
+    _, complete = follow(folder, tmp_path / "grow")
+    assert complete.source == folder / "known.mrc"
+    assert "it is taken for a volume (its header says" in complete.left_out[folder / "bare.mrc"]
+
+
 def test_a_folder_into_which_nothing_comes(folder, tmp_path):
     with pytest.raises(WedgefillError, match=r"nothing changed for 0\.1 s"):
         follow(folder, tmp_path / "grow", Pace(poll_s=0.05, idle_s=0.1))

@@ -7,6 +7,7 @@ import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
+import mrcfile
 import numpy as np
 import pytest
 
@@ -149,6 +150,39 @@ def test_stacks_without_angles_in_a_folder_are_told_and_filled_with_angles(
     ran = wedgefill("batch", folder, "-o", out, "--methods", "wbp", "--angles", "-40:40")
     assert "2 done" in ran.err
     assert (out / "bare" / "bare_wbp.mrc").exists()
+
+
+def test_whatever_a_folder_holds_beside_series_is_named(
+    batch, in_process, wedgefill, write_stack, tiny_path, tmp_path
+):
+    """A forgotten .tlt must not look like a finished batch."""
+    images = np.random.default_rng(0).random((9, 6, 8), dtype=np.float32)
+    folder = tmp_path / "in"
+    write_stack(folder / "known.mrc", images, np.linspace(-40, 40, 9))
+    with mrcfile.new(folder / "forgotten.mrc") as file:  # space group 1, as mrcfile writes it
+        file.set_data(images)
+    (folder / "x.rec").write_bytes((folder / "forgotten.mrc").read_bytes())
+    write_stack(folder / "overview.mrc", images[:1], None)
+    for k in range(2):
+        wedgefill("fill", tiny_path, "-o", folder / f"old{k}", "--methods", "wbp,sart")
+    ran = batch(folder, "--methods", "wbp")
+    assert "1 done, 0 kept, 0 failed" in ran.err
+    assert (
+        "note: taken for volumes, and passed over: forgotten.mrc (its header says space group 1, "
+        "which means a volume), x.rec (its name ends in .rec); if one is a tilt series, put its "
+        "angles beside it, in a .tlt of its name, or name the file itself and give --angles."
+    ) in ran.err
+    assert "note: fewer than 3 images each, and passed over: overview.mrc;" in ran.err
+    assert (
+        "note: volumes that napari-wedgefill wrote are passed over: old0/tiny_sart.mrc, "
+        f"old0/tiny_wbp.mrc, old1/tiny_sart.mrc, and 1 more, which wedgefill info {folder} names."
+    ) in ran.err
+    (folder / "known.mrc").unlink()
+    ran = batch(folder, "--methods", "wbp")
+    assert "forgotten.mrc" in ran.err
+    assert "no tilt series was found" in ran.err
+    ran = batch(folder / "forgotten.mrc", "--angles", "-40:40", "--methods", "wbp")
+    assert "1 done" in ran.err  # what was advised
 
 
 def test_a_folder_that_must_not_be_looked_into_is_one_that_fails(tiny_path, monkeypatch):

@@ -7,13 +7,14 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import mrcfile
 import numpy as np
 import pytest
 
 from napari_wedgefill.cli import build_parser, main
 from napari_wedgefill.commands import COMMANDS
 from napari_wedgefill.errors import WedgefillError, write_in_one_line
-from napari_wedgefill.io import write_volume
+from napari_wedgefill.io import read_volume, write_volume
 from napari_wedgefill.volume import Volume
 
 SLOW = ("numpy", "numba", "scipy", "pydantic", "tifffile", "dask", "torch", "napari", "qtpy")
@@ -124,6 +125,55 @@ def test_info_of_a_folder_of_series_ends_with_how_many_can_be_filled(
     assert "4 series, 3 can be filled; 1 cannot: junk" in with_angles
 
 
+def test_info_of_a_folder_of_results_lists_them(wedgefill, tiny_path, tmp_path):
+    out = tmp_path / "filled" / "day1"
+    wedgefill("fill", tiny_path, "-o", out / "tiny", "--methods", "wbp,sart")
+    lines = wedgefill("info", out / "tiny").out.splitlines()
+    assert lines[1] == "./:          results: tiny_sart.mrc, tiny_wbp.mrc (32 x 6 x 32)"
+    assert lines[2] == "No tilt series. 2 volumes were written by napari-wedgefill."
+    said = wedgefill("info", tmp_path / "filled").out  # as a batch leaves them
+    assert "day1/tiny/:  results: tiny_sart.mrc, tiny_wbp.mrc (32 x 6 x 32)" in said
+    wedgefill("fill", tiny_path, "-o", out / "tiny", "--methods", "tvm", "--slices", ":2")
+    found = json.loads(wedgefill("info", out, "--json").out)
+    assert [one["shape"][1] for one in found["not_taken"]] == [6, 6]
+    assert {one["kind"] for one in found["not_taken"]} == {"result"}
+
+
+def test_info_of_a_folder_names_every_file_that_it_does_not_take(
+    wedgefill, write_stack, tiny_path, tmp_path
+):
+    images = np.random.default_rng(0).random((9, 6, 8), dtype=np.float32)
+    with mrcfile.new(tmp_path / "forgotten.mrc") as file:  # space group 1, as mrcfile writes it
+        file.set_data(images)
+    write_stack(tmp_path / "overview.mrc", images[:1], None)
+    wedgefill("fill", tiny_path, "-o", tmp_path, "--methods", "wbp")
+    said = wedgefill("info", tmp_path).out
+    assert "forgotten.mrc: 9 x 6 x 8; it is taken for a volume (its header says space" in said
+    assert "put its angles beside it as forgotten.tlt" in said
+    assert "./:            images of no series: overview.mrc (1 x 6 x 8)" in said
+    assert "./:            results: tiny_wbp.mrc" in said
+    assert said.endswith(
+        "1 series, which can be filled. 1 file is taken for a volume, and not for a tilt series, "
+        "for the reason above. 1 image belongs to no series. 1 volume was written by "
+        "napari-wedgefill.\n"
+    )
+    (tmp_path / "forgotten.tlt").write_text("\n".join(map(str, range(-40, 50, 10))))
+    assert "2 series, all of which can be filled." in wedgefill("info", tmp_path).out
+
+
+def test_a_damaged_file_does_not_hide_the_other_tilts_of_its_folder(
+    wedgefill, write_stack, tiny_path, tmp_path
+):
+    images = np.random.default_rng(0).random((5, 6, 8), dtype=np.float32)
+    for k, image in enumerate(images):
+        write_stack(tmp_path / "tilts" / f"t_{10 * k - 20}.mrc", image[None], None)
+    (tmp_path / "tilts" / "t_30.mrc").write_text("junk")
+    said = wedgefill("info", tmp_path).out
+    assert "tilts:       cannot be filled: t_30.mrc: its first 1024 bytes are not" in said
+    (tmp_path / "tilts" / "t_30.mrc").unlink()
+    assert "tilts:       5 x 6 x 8, from -20 to 20 degrees" in wedgefill("info", tmp_path).out
+
+
 def test_info_says_which_part_of_the_whole_a_volume_is(wedgefill, tmp_path):
     whole = Volume(np.ones((9, 5, 6), np.float32))
     path = write_volume(tmp_path / "v.mrc", whole)
@@ -134,6 +184,18 @@ def test_info_says_which_part_of_the_whole_a_volume_is(wedgefill, tmp_path):
         assert "planes 2:6 of 9 along the beam (z), slices 3:8 along the tilt axis (y)" in said
     facts = json.loads(wedgefill("info", tmp_path / "thin.mrc", "--json").out)
     assert (facts["first_plane"], facts["whole_depth"], facts["first_slice"]) == (2, 9, 3)
+
+
+def test_info_says_of_how_many_slices_a_fill_kept_some(wedgefill, tiny_path, tmp_path):
+    for k, (asked, held) in enumerate({":4": "0:4", "4:": "4:6", ":": ""}.items()):
+        out = tmp_path / str(k)
+        wedgefill("fill", tiny_path, "-o", out, "--methods", "wbp", "--slices", asked)
+        said = wedgefill("info", out / "tiny_wbp.mrc").out
+        if held:
+            assert f"part:        slices {held} of 6 along the tilt axis (y), counted" in said
+        else:
+            assert "part:" not in said
+        assert read_volume(out / "tiny_wbp.mrc").whole_height == (6 if held else None)
 
 
 def test_info_obeys_what_the_user_says(wedgefill, tiny_path):

@@ -46,12 +46,39 @@ def test_planes_along_the_beam_stay_in_their_place(wedgefill, tmp_path, suffix):
     path = write_volume(tmp_path / "v.mrc", Volume(data, (1.0, 1.0, 1.0)))
     thin, thinner = tmp_path / f"thin{suffix}", tmp_path / f"thinner{suffix}"
     assert wedgefill("convert", path, thin, "--planes", "2:6").code == 0
-    assert wedgefill("convert", thin, thinner, "--planes", "1:3").code == 0
+    ran = wedgefill("convert", thin, thinner, "--planes", "3:5")  # as in the whole
+    assert f"wrote {thinner}: planes 3:5 of 7 along the beam (z)" in ran.err
     back = read_volume(thinner)
     np.testing.assert_array_equal(back.data, data[3:5])
     assert (back.first_plane, back.whole_depth) == (3, 7)
     assert wedgefill("convert", path, thin, "--planes", "4:", "--overwrite").code == 0
     np.testing.assert_array_equal(read_volume(thin).data, data[4:])
+
+
+def test_planes_are_counted_as_info_counts_them(wedgefill, tmp_path):
+    data = np.random.default_rng(0).random((7, 5, 6), dtype=np.float32)
+    part = write_volume(tmp_path / "part.mrc", Volume(data).crop_planes(2, 6))
+    assert "planes 2:6 of 7" in wedgefill("info", part).out
+    out = tmp_path / "out.mrc"
+    for asked, (start, stop) in {":4": (2, 4), "4:": (4, 6), "2:6": (2, 6), ":": (2, 6)}.items():
+        ran = wedgefill("convert", part, out, "--planes", asked, "--overwrite")
+        assert f"planes {start}:{stop} of 7 along the beam (z)" in ran.err
+        assert f"planes {start}:{stop} of 7 along" in wedgefill("info", out).out
+        np.testing.assert_array_equal(read_volume(out).data, data[start:stop])
+    for asked in ("0:2", "1:4", "4:7", "6:"):
+        ran = wedgefill("convert", part, out, "--planes", asked, "--overwrite")
+        if asked == "1:4":
+            assert f"planes {asked} were asked for" in ran.complaint
+        assert "it holds only planes 2:6 of 7 along the beam (z)" in ran.complaint
+
+
+def test_all_planes_of_a_volume_are_no_part_of_it(wedgefill, tmp_path):
+    path = write_volume(tmp_path / "v.mrc", Volume(np.ones((7, 5, 6), np.float32)))
+    for asked in (":", "0:7"):
+        out = tmp_path / "out.mrc"
+        ran = wedgefill("convert", path, out, "--planes", asked, "--overwrite")
+        assert ran.err == f"wrote {out}\n"
+        assert "part:" not in wedgefill("info", out).out
 
 
 def test_planes_that_are_not_there_and_planes_of_a_series_are_refused(

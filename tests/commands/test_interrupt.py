@@ -17,7 +17,8 @@ from napari_wedgefill import cli
 from napari_wedgefill.addresses import Address, Store
 from napari_wedgefill.commands import follow, interrupt
 from napari_wedgefill.commands.interrupt import find_exit_status, remember_interrupts
-from napari_wedgefill.io import read_tilt_series
+from napari_wedgefill.io import read_tilt_series, writing
+from napari_wedgefill.prepare import recipe
 from napari_wedgefill.samples import needle_path
 
 SRC = Path(cli.__file__).parent.parent
@@ -87,6 +88,61 @@ def test_a_fill_that_is_stopped_says_what_stays_and_how_to_go_on(
 
 def stop_now(*arguments: object) -> None:
     raise KeyboardInterrupt
+
+
+@posix
+def test_ctrl_c_in_a_terminal_which_every_process_of_a_batch_hears_prints_no_traceback(
+    tmp_path: Path,
+):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "napari_wedgefill.cli", "batch", str(needle_path())]
+    started = subprocess.Popen(
+        [*command, "-o", str(out), "--methods", "sart,tvm", "--workers", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(out.glob(".*.partial/.wedgefill-*.part")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGINT)
+    _, complaint = started.communicate(timeout=120)
+    assert started.returncode == 130
+    assert "Traceback" not in complaint
+    assert "0 of 1 series" in complaint
+    assert [path.name for path in out.glob(".*")] == []
+
+
+def test_every_command_that_is_stopped_says_how_to_go_on(
+    wedgefill, tiny_path, tmp_path, monkeypatch
+):
+    out = tmp_path / "out.mrc"
+    monkeypatch.setattr(follow, "follow", stop_now)
+    for command in ("prepare", "align"):
+        ran = wedgefill(command, tiny_path, "-o", out)
+        assert ran.code == 130
+        assert ran.err.endswith("half-written. To go on, run the same command again.\n")
+    ran = wedgefill("self-check", tiny_path)
+    assert ran.err.endswith("half-written. To go on, run the same command again.\n")
+    monkeypatch.setattr(writing, "write_beside", stop_now)
+    ran = wedgefill("convert", tiny_path, out)
+    assert ran.err.endswith("half-written. To go on, run the same command again.\n")
+
+
+def test_files_that_were_complete_when_a_command_was_stopped_are_named(
+    wedgefill, tiny_path, tmp_path, monkeypatch
+):
+    """Without `--overwrite`, the same command would be refused because of them."""
+    out = tmp_path / "out.mrc"
+    monkeypatch.setattr(recipe, "write_recipe", stop_now)
+    ran = wedgefill("prepare", tiny_path, "-o", out, "--no-shifts")
+    assert ran.code == 130
+    named = f"Complete: {out}, {out.with_suffix('.tlt')}."
+    assert f"{named} The same command with --overwrite makes all of its files anew." in ran.err
+    monkeypatch.undo()
+    assert wedgefill("prepare", tiny_path, "-o", out, "--no-shifts").code == 1
+    assert wedgefill("prepare", tiny_path, "-o", out, "--no-shifts", "--overwrite").code == 0
 
 
 def test_a_batch_and_a_watch_that_are_stopped_say_what_stays(

@@ -140,7 +140,8 @@ def test_slices_lie_where_they_belong_for_other_programs(tmp_path):
 
 def test_a_sink_writes_what_a_writer_does(tmp_path):
     data = np.random.default_rng(0).random((3, 4, 5), dtype=np.float32)
-    fields = {"first_slice": 7, "tilt_range": TiltRange(-50.0, 50.0, 21), "history": ("a",)}
+    fields = {"first_slice": 7, "whole_height": 30, "history": ("a",)}
+    fields["tilt_range"] = TiltRange(-50.0, 50.0, 21)
     outline = VolumeOutline("v", data.shape, (1.0, 2.0, 3.0), **fields)
     sink = MrcSink(tmp_path)
     with sink.open_writer(outline) as stream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from ..memory import measure_free_bytes
 from ..projector.threads import available_cores
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Nanny
 
 LOOPBACK = "127.0.0.1"
 #: A run uses its cores well up to about so many; with more, several series side by side are faster.
@@ -119,7 +120,7 @@ def _is_scheduler_file(path: Path) -> bool:
 @contextmanager
 def _start_cluster(n_workers: int) -> Iterator[Client]:
     import dask
-    from distributed import Client, Nanny, Scheduler, SpecCluster
+    from distributed import Client, Scheduler, SpecCluster
 
     gpus, cores = list_nvidia_gpus() or [], available_cores()
     shares = share_cores(n_workers)
@@ -139,7 +140,7 @@ def _start_cluster(n_workers: int) -> Iterator[Client]:
                 "silence_logs": logging.CRITICAL,
                 "env": env,
             }
-            workers[k] = {"cls": Nanny, "options": options}
+            workers[k] = {"cls": _make_nanny(), "options": options}
         scheduler = {
             "cls": Scheduler,
             "options": {
@@ -166,6 +167,30 @@ def _start_cluster(n_workers: int) -> Iterator[Client]:
             if len(shares[0]) < cores and hasattr(os, "sched_setaffinity"):
                 client.register_plugin(_make_pinning(shares))
             yield client
+
+
+def _make_nanny() -> type[Nanny]:
+    """Make the class of what starts a worker, and starts it anew, out of reach of Ctrl-C.
+
+    A terminal sends Ctrl-C, and its own end, to every process of a command. The workers of a batch
+    are ended by the batch, which says what stays; on their own they would print tracebacks.
+    """
+    from multiprocessing import resource_tracker
+
+    from distributed import Nanny
+
+    class ShieldedNanny(Nanny):
+        async def instantiate(self) -> Any:
+            # A process inherits the mask of the thread that starts it, which is that of Dask's
+            # loop; Python hears signals in the main thread, whose mask stays as it is.
+            if hasattr(signal, "pthread_sigmask"):  # not on Windows
+                group = signal.SIGINT, signal.SIGHUP
+                signal.pthread_sigmask(signal.SIG_BLOCK, group)
+                resource_tracker.ensure_running()  # its start lifts a part of the mask again
+                signal.pthread_sigmask(signal.SIG_BLOCK, group)
+            return await super().instantiate()
+
+    return ShieldedNanny
 
 
 def share_cores(n_workers: int) -> list[list[int]]:

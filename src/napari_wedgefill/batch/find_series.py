@@ -8,24 +8,24 @@ from pathlib import Path
 
 from ..addresses import Address, Store
 from ..errors import WedgefillError
-from ..io import kind_of
-from ..io.formats import open_stack
 from ..io.tilt_reader import image_paths
-from ..io.volume_reader import stack_kind
 from ..run.stored import stage
 from ..tilt_series import MIN_TILTS
 from .job import name_results, replace_forbidden
+from .passed_over import IMAGE, SERIES, STACK, UNREADABLE, Look, PassedOver, look_at
 
 #: Series at addresses that are looked at at once: stores answer slowly, but many at a time.
 AT_ONCE = 16
 
 
 def find_stored_series(
-    address: Address, leave_out: Address | None = None
+    address: Address,
+    leave_out: Address | None = None,
+    passed_over: list[PassedOver] | None = None,
 ) -> Iterator[tuple[str, Address]]:
     """Find the tilt series among the Zarrs below an address.
 
-    Volumes and single images are passed over; what cannot be opened is given all the same.
+    What cannot be opened is given all the same.
 
     Parameters
     ----------
@@ -33,6 +33,8 @@ def find_stored_series(
         Looked through with all that is below it.
     leave_out : Address, optional
         A place below it that is not looked into, such as that of the results.
+    passed_over : list of PassedOver, optional
+        Receives what is not taken.
 
     Yields
     ------
@@ -45,30 +47,33 @@ def find_stored_series(
         if leave_out is None or not f"{zarr}/".startswith(f"{leave_out}/")
     ]
     with ThreadPoolExecutor(AT_ONCE) as threads:
-        for zarr, kind in zip(zarrs, threads.map(_tell_stored_kind, zarrs), strict=True):
-            if kind == "tilt series":
-                inside = zarr.url.removeprefix(f"{address}/")
-                yield replace_forbidden(inside.removesuffix(zarr.suffix)), zarr
+        for zarr, look in zip(zarrs, threads.map(_look_at_stored, zarrs), strict=True):
+            inside = zarr.url.removeprefix(f"{address}/")
+            name = replace_forbidden(inside.removesuffix(zarr.suffix))
+            if look.kind in (SERIES, UNREADABLE):
+                yield name, zarr
+            elif passed_over is not None:
+                passed_over.append(PassedOver(name, zarr, look))
 
 
-def _tell_stored_kind(address: Address) -> str:
+def _look_at_stored(address: Address) -> Look:
     try:
         with stage(address, only_outline=True) as staged:
             assert isinstance(staged.path, Path)
-            return kind_of(staged.path)
+            return look_at(staged.path)
     except WedgefillError:
-        return "tilt series"
+        return Look(UNREADABLE)
 
 
 def find_series(
     folder: Path,
     leave_out: Path | None = None,
-    no_angles: list[tuple[str, Path]] | None = None,
+    passed_over: list[PassedOver] | None = None,
 ) -> Iterator[tuple[str, Path]]:
     """Find tilt series: files that hold one, and folders with one file a tilt.
 
-    Volumes and single images are passed over. A file that cannot be opened, or a folder that must
-    not be looked into, is given all the same: whoever reads it will be told what is wrong with it.
+    A file that cannot be opened, or a folder that must not be looked into, is given all the same:
+    whoever reads it will be told what is wrong with it.
 
     Parameters
     ----------
@@ -76,9 +81,9 @@ def find_series(
         Looked through with all folders below it, hidden ones excepted.
     leave_out : Path, optional
         A folder below it that is not looked into, such as that of the results.
-    no_angles : list of tuple of str and Path, optional
-        Receives, with their names, stacks that may be tilt series, but of which no angles are
-        known; they are passed over too.
+    passed_over : list of PassedOver, optional
+        Receives every image file that is not taken: volumes, stacks without angles, and images
+        that are no folder of one file a tilt.
 
     Yields
     ------
@@ -98,30 +103,22 @@ def find_series(
         except OSError:
             yield name, place  # it must not be looked into, and whoever reads it is told so
             continue
-        seen = {path: _look_at(path) for path in paths}
-        series = [path for path, (kind, _) in seen.items() if kind == "tilt series"]
-        images = {path: n for path, (kind, n) in seen.items() if kind == "image"}
-        if not series and len(images) >= MIN_TILTS:
+        seen = {path: look_at(path) for path in paths}
+        kinds = [look.kind for look in seen.values()]
+        n_images = kinds.count(IMAGE) + kinds.count(STACK)
+        if SERIES not in kinds and n_images >= MIN_TILTS:
+            # One file a tilt, also where one of them is damaged: the others must not be lost.
             yield name, place
-        elif no_angles is not None:
-            no_angles += [
-                (_name_below(inside, path), path) for path, n in images.items() if n >= MIN_TILTS
-            ]
-        for path in series:
-            yield _name_below(inside, path), path
+            continue
+        for path, look in seen.items():
+            if look.kind in (SERIES, UNREADABLE):
+                yield _name_below(inside, path), path
+            elif passed_over is not None:
+                passed_over.append(PassedOver(_name_below(inside, path), path, look))
 
 
 def _name_below(inside: Path, path: Path) -> str:
     return replace_forbidden((inside / name_results(path)).as_posix())
-
-
-def _look_at(path: Path) -> tuple[str, int]:
-    """Return what a file holds, see `io.kind_of`, and how many images."""
-    try:
-        stack = open_stack(path, headers_only=True)
-    except WedgefillError:
-        return "tilt series", 0
-    return stack_kind(stack), stack.n
 
 
 def _is_in(path: Path, folder: Path) -> bool:

@@ -21,6 +21,7 @@ from ..pipeline.fill import iter_fill
 from ..pipeline.options import FillOptions
 from ..pipeline.session import Session
 from ..tilt_series import MIN_TILTS, TiltSeries
+from .passed_over import RESULT, STACK, VOLUME, look_at, tell_why
 
 #: Methods of the growing volume: both need seconds, and no model.
 GROWING = ("wbp", "sart")
@@ -209,11 +210,8 @@ class _Look:
     def list_left_out(self, used: set[Path]) -> dict[Path, str]:
         """Return the images, settled or not, that are not among those used, and why."""
         unusable = self.list_unusable()
-        return {
-            path: unusable.get(path, "it is still being written, or no tilt with an angle")
-            for path in image_paths(self.folder)
-            if path not in used
-        }
+        left = [path for path in image_paths(self.folder) if path not in used]
+        return {path: unusable.get(path) or _tell_why_left_out(path) for path in left}
 
     def list_unusable(self) -> dict[Path, str]:
         """Return the images that cannot be opened, and why."""
@@ -224,6 +222,13 @@ class _Look:
             except (WedgefillError, OSError) as error:
                 found[path] = str(error)
         return found
+
+
+def _tell_why_left_out(path: Path) -> str:
+    look = look_at(path)
+    if look.kind in (STACK, VOLUME, RESULT):
+        return tell_why(path, look)
+    return "it is still being written, or no tilt with an angle"
 
 
 def _read_settled(
@@ -248,6 +253,12 @@ def _read_settled(
     if stacks:
         return stacks[0], read(stacks[0])
     if len(images) < MIN_TILTS:
+        looks = {path: look_at(path) for path in images}
+        unclear = {path: seen for path, seen in looks.items() if seen.kind in (STACK, VOLUME)}
+        if len(unclear) == len(images) == 1:
+            return images[0], read(images[0])  # a series if the user gave its angles, or refused
+        for path, seen in unclear.items():
+            raise WedgefillError(f"{path.name}: {tell_why(path, seen)}")
         raise WedgefillError(f"{len(images)} whole tilts, of which at least {MIN_TILTS} are needed")
     try:
         if len(images) == len(everything):

@@ -33,11 +33,13 @@ def run(args: argparse.Namespace) -> None:
     from ..io import check_target, write_tilt_series
     from ..prepare import Aligned, iter_align
     from .follow import follow, say_warnings
+    from .interrupt import list_series_files, tell_which_are_complete
     from .progress_line import ProgressLine
 
     refuse_to_replace_inputs(args, args.output, args.output.with_suffix(".tlt"))
     check_target(args.output, overwrite=args.overwrite)
-    with ProgressLine() as line:
+    files = list_series_files(args.output)
+    with ProgressLine() as line, tell_which_are_complete(*files):
         series = read_series(args)
         say_warnings(series, line)
         aligned = follow(iter_align(series), line, Aligned)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .series_arguments import (
     add_reading_arguments,
@@ -22,6 +23,9 @@ from .series_arguments import (
     read_series,
     refuse_to_replace_inputs,
 )
+
+if TYPE_CHECKING:
+    from ..volume import Volume
 
 SUMMARY = "convert a tilt series or a volume to another format"
 MODES = {"float32": 2, "int16": 1, "uint16": 6, "float16": 12}
@@ -48,7 +52,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--planes",
         type=read_range,
         metavar="A:B",
-        help="keep only these planes of a volume along the beam (z); they stay in their place",
+        help="keep only these planes of a volume along the beam (z), counted as `info` counts "
+        "them: in the whole volume; they stay in their place",
     )
     add_overwrite_argument(parser)
 
@@ -65,12 +70,14 @@ def run(args: argparse.Namespace) -> None:
     from ..errors import WedgefillError
     from ..io import check_target, kind_of, read_volume, write_tilt_series, write_volume
     from .follow import say_warnings
+    from .interrupt import list_series_files, tell_which_are_complete
     from .progress_line import ProgressLine
 
     mode = MODES[args.values]
     refuse_to_replace_inputs(args, args.output)
     check_target(args.output, overwrite=args.overwrite, mode=mode)
-    with ProgressLine() as progress:
+    files = list_series_files(args.output)
+    with ProgressLine() as progress, tell_which_are_complete(*files):
         kind = args.kind
         if kind == "auto":
             is_volume = args.angles is None and kind_of(args.file, dataset=args.dataset) == "volume"
@@ -84,10 +91,12 @@ def run(args: argparse.Namespace) -> None:
             )
             if args.pixel_nm is not None:
                 volume = replace(volume, voxel_nm=(args.pixel_nm,) * 3)
-            planes = close_range(volume.name, "planes", args.planes, len(volume.data))
-            if planes is not None:
-                volume = volume.crop_planes(*planes)
+            if args.planes is not None:
+                if volume.whole_depth is None:
+                    close_range(volume.name, "planes", args.planes, len(volume.data))
+                volume = volume.crop_planes_of_whole(*args.planes)
             written = write_volume(args.output, volume, overwrite=args.overwrite, mode=mode)
+            held = tell_planes(volume)
         elif args.planes is not None:
             raise WedgefillError(
                 f"{args.file}: it is a tilt series, and --planes cuts volumes along z; fill it "
@@ -97,4 +106,13 @@ def run(args: argparse.Namespace) -> None:
             series = read_series(args)
             say_warnings(series, progress)
             written = write_tilt_series(args.output, series, overwrite=args.overwrite, mode=mode)
-        progress.say(f"wrote {written}")
+            held = ""
+        progress.say(f"wrote {written}{held}")
+
+
+def tell_planes(volume: Volume) -> str:
+    """Say which planes of the whole a volume holds; "" if all."""
+    if volume.whole_depth is None:
+        return ""
+    start, stop = volume.first_plane, volume.first_plane + len(volume.data)
+    return f": planes {start}:{stop} of {volume.whole_depth} along the beam (z)"

@@ -41,10 +41,11 @@ def run(args: argparse.Namespace) -> None:
     from ..methods import DEFAULT_METHODS
     from ..pipeline.options import FillOptions
     from ..run.events import Done
-    from ..run.folder import Provenance, iter_run_into
+    from ..run.folder import Provenance, iter_run_into, list_targets
     from ..run.options import RunOptions
     from ..samples import needle_path
     from .follow import follow, refuse_to_be_incomplete
+    from .interrupt import tell_which_are_complete
     from .progress_line import ProgressLine
 
     needle = needle_path()
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> None:
         series = read_tilt_series(needle)
         provenance = Provenance(needle, args.command_line)
         events = iter_run_into(args.output, series, options, provenance, overwrite=args.overwrite)
-        done = follow(events, line, Done)
+        with tell_which_are_complete(*list_targets(args.output, series.name, options)):
+            done = follow(events, line, Done)
         refuse_to_be_incomplete(done.report)
     files = {what: args.output / name for what, name in done.report["files"].items()}
     if args.no_window or not has_display() or find_spec("napari") is None:

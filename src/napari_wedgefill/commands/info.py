@@ -1,7 +1,7 @@
 """Say what a file holds: shape, pixel size, angles, tilt axis, and where each was found.
 
-Of a folder of several series, with all folders below it, a line each, and at last how many of them
-can be filled.
+Of a folder of several series, with all folders below it, a line each, what else it holds, and at
+last how many series can be filled.
 """
 
 from __future__ import annotations
@@ -9,15 +9,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import WedgefillError
 from ..json_text import write_json
 from .series_arguments import add_reading_arguments, reading_options
 
+if TYPE_CHECKING:
+    from ..addresses import Address
+    from ..batch.passed_over import PassedOver
+
 SUMMARY = "say what a file holds and where each value was found"
 #: So many series that cannot be filled are named in the last line.
 MOST_NAMED = 3
+#: So many files of one kind are named in the row of their folder.
+MOST_TOGETHER = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,47 +33,72 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Print the description of a file, or of the series in a folder."""
+    """Print the description of a file, or of what a folder holds."""
     from ..io import describe
 
-    found = list_series(args.file) if isinstance(args.file, Path) else []
-    if len(found) > 1 or any(_lies_below(args.file, path) for _, path in found):
-        several = describe_folder(args, found)
-        print(write_json(several) if args.json else write_series_as_text(several))
-        return
+    if isinstance(args.file, Path):
+        found, passed_over = look_through(args.file)
+        places = [path for _, path in found] + [one.path for one in passed_over]
+        if len(places) > 1 or any(_lies_below(args.file, path) for path in places):
+            several = describe_folder(args, found, passed_over)
+            print(write_json(several) if args.json else write_folder_as_text(several))
+            return
     facts = describe(args.file, **reading_options(args))
     print(write_json(facts) if args.json else write_as_text(facts))
 
 
-def list_series(folder: Path) -> list[tuple[str, Path]]:
-    """List the series in a folder and below it as `wedgefill batch` does, with their names.
+def look_through(folder: Path) -> tuple[list[tuple[str, Path]], list[PassedOver]]:
+    """List the series in a folder and below it as `wedgefill batch` does, and all other images.
 
-    Stacks without angles are among them. There is nothing to list in what is no folder.
+    Stacks without angles are among the series. There is nothing to list in what is no folder.
     """
     from ..batch.find_series import find_series
+    from ..batch.passed_over import STACK
     from ..io.formats import is_image_file
 
     if not folder.is_dir() or is_image_file(folder):
-        return []
-    no_angles: list[tuple[str, Path]] = []
-    return sorted([*find_series(folder, no_angles=no_angles), *no_angles])
+        return [], []
+    passed_over: list[PassedOver] = []
+    found = list(find_series(folder, passed_over=passed_over))
+    stacks = [one for one in passed_over if one.look.kind == STACK]
+    series = sorted([*found, *((one.name, Path(str(one.path))) for one in stacks)])
+    return series, [one for one in passed_over if one not in stacks]
 
 
-def _lies_below(folder: Path, path: Path) -> bool:
+def _lies_below(folder: Path, path: Path | Address) -> bool:
     """Tell whether a series is neither a folder itself nor a stack in it, as a fill takes them."""
     from ..io.formats import is_image_file
 
+    assert isinstance(path, Path)
     return path != folder and (path.parent != folder or (path.is_dir() and not is_image_file(path)))
 
 
-def describe_folder(args: argparse.Namespace, found: Sequence[tuple[str, Path]]) -> dict[str, Any]:
-    """Describe the series that were found in a folder."""
+def describe_folder(
+    args: argparse.Namespace,
+    found: Sequence[tuple[str, Path]],
+    passed_over: Sequence[PassedOver],
+) -> dict[str, Any]:
+    """Describe the series that were found in a folder, and list what else it holds."""
+    from ..batch.passed_over import name_below, tell_why
+
     series = [_describe_one(name, path, args) for name, path in found]
+    others = [
+        {
+            "name": one.name,
+            "path": str(one.path),
+            "file": name_below(one.path, args.file),
+            "kind": one.look.kind,
+            "shape": list(one.look.shape),
+            "sentence": tell_why(one.path, one.look),
+        }
+        for one in passed_over
+    ]
     return {
         "path": str(args.file),
         "kind": "folder",
         "series": series,
-        "summary": summarise(series),
+        "not_taken": others,
+        "summary": summarise(series, others),
     }
 
 
@@ -82,8 +113,25 @@ def _describe_one(name: str, path: Path, args: argparse.Namespace) -> dict[str, 
     return {**facts, "name": name, "path": str(path)}
 
 
-def summarise(series: Sequence[Mapping[str, Any]]) -> str:
-    """Say in one line how many series can be filled, and which cannot."""
+def summarise(series: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]] = ()) -> str:
+    """Say in one line how many series can be filled, which cannot, and what else there is."""
+    said = [_summarise_series(series)]
+    kinds = [one["kind"] for one in others]
+    if n := kinds.count("volume"):
+        files = f"{n} files are taken for volumes" if n > 1 else "1 file is taken for a volume"
+        said.append(f"{files}, and not for a tilt series, for the reason above.")
+    if n := kinds.count("image"):
+        said.append(f"{n} images belong" if n > 1 else "1 image belongs")
+        said[-1] += " to no series."
+    if n := kinds.count("result"):
+        said.append(f"{n} volumes were" if n > 1 else "1 volume was")
+        said[-1] += " written by napari-wedgefill."
+    return " ".join(said)
+
+
+def _summarise_series(series: Sequence[Mapping[str, Any]]) -> str:
+    if not series:
+        return "No tilt series."
     bad = [one for one in series if one.get("refusal")]
     said = f"{len(series)} series, "
     if not bad:
@@ -100,19 +148,53 @@ def _shorten(facts: Mapping[str, Any]) -> str:
     return said.rstrip(".")
 
 
-def write_series_as_text(found: Mapping[str, Any]) -> str:
-    """Write a line for each series of a folder, and the summary."""
+def write_folder_as_text(found: Mapping[str, Any]) -> str:
+    """Write a line for each series of a folder and for what else it holds, and the summary."""
     rows = [("folder", found["path"])]
     rows += [(one["name"], _write_briefly(one)) for one in found["series"]]
+    others = found["not_taken"]
+    rows += [
+        (one["file"], f"{_write_shape(one)}; {one['sentence']}")
+        for one in others
+        if one["kind"] == "volume"
+    ]
+    rows += _write_together(others, "image", "images of no series")
+    rows += _write_together(others, "result", "results")
     width = max(12, *(len(name) + 1 for name, _ in rows))
     lines = [f"{name + ':':<{width}} {value}" for name, value in rows]
     return "\n".join([*lines, found["summary"]])
 
 
+def _write_together(
+    others: Sequence[Mapping[str, Any]], kind: str, title: str
+) -> list[tuple[str, str]]:
+    """Write a row for each folder of files of one kind, which are put together by their shape."""
+    folders: dict[str, dict[str, list[str]]] = {}
+    for one in others:
+        if one["kind"] == kind:
+            folder, _, name = one["file"].rpartition("/")
+            shapes = folders.setdefault(f"{folder or '.'}/", {})
+            shapes.setdefault(_write_shape(one), []).append(name)
+    rows = []
+    for folder, shapes in folders.items():
+        said = [f"{_write_names(names)} ({shape})" for shape, names in shapes.items()]
+        rows.append((folder, f"{title}: {'; '.join(said)}"))
+    return rows
+
+
+def _write_names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_TOGETHER} more" if len(names) > MOST_TOGETHER else ""
+    return f"{', '.join(names[:MOST_TOGETHER])}{more}"
+
+
+def _write_shape(facts: Mapping[str, Any]) -> str:
+    return " x ".join(str(n) for n in facts["shape"])
+
+
 def _write_briefly(facts: Mapping[str, Any]) -> str:
     if facts.get("refusal"):
         return f"cannot be filled: {facts['refusal']}"
-    shape = " x ".join(str(n) for n in facts["shape"])
+    shape = _write_shape(facts)
     angles, size = facts["angles_deg"], facts["pixel_nm"]
     said = f"{shape}, from {angles[0]:g} to {angles[-1]:g} degrees, "
     said += "pixel size unknown" if size is None else f"{size:g} nm"
@@ -123,7 +205,7 @@ def _write_briefly(facts: Mapping[str, Any]) -> str:
 
 def write_as_text(facts: Mapping[str, Any]) -> str:
     """Write a description for people: a line a value, with where it was found."""
-    shape = " x ".join(str(n) for n in facts["shape"])
+    shape = _write_shape(facts)
     sources = facts.get("sources", {})
     rows = [("file", facts["path"]), ("kind", facts["kind"])]
     order = {"tilt series": "tilt, y, x", "volume": "z, y, x"}.get(facts["kind"], "image, y, x")
@@ -158,12 +240,17 @@ def write_as_text(facts: Mapping[str, Any]) -> str:
 def _write_part(facts: Mapping[str, Any]) -> str:
     """Say which planes and slices of the whole a volume holds; "" where it is the whole."""
     said = []
+    counted = "counted in the whole volume"
     if (whole := facts.get("whole_depth")) is not None:
+        counted += ", as --planes of convert counts them too"
         start = facts["first_plane"]
         said.append(f"planes {start}:{start + facts['shape'][0]} of {whole} along the beam (z)")
-    if start := facts.get("first_slice"):
-        said.append(f"slices {start}:{start + facts['shape'][1]} along the tilt axis (y)")
-    return f"{', '.join(said)}, counted in the whole volume" if said else ""
+    start, whole = facts.get("first_slice"), facts.get("whole_height")
+    if start or whole is not None:
+        of_whole = "" if whole is None else f" of {whole}"
+        stop = start + facts["shape"][1]
+        said.append(f"slices {start}:{stop}{of_whole} along the tilt axis (y)")
+    return f"{', '.join(said)}, {counted}" if said else ""
 
 
 def _write_pixel_size(pixel_nm: float | None, source: str | None) -> str:

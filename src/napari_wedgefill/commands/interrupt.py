@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 #: Signals that end a run; Windows has no SIGHUP.
@@ -28,6 +29,43 @@ _first: list[tuple[int, float]] = []
 
 class Stopped(KeyboardInterrupt):
     """A run was ended; the sentences say what of it stays, where, and how to go on."""
+
+
+def list_series_files(path: Path) -> list[Path]:
+    """List the files that writing a tilt series to `path` may make: the images and their angles."""
+    return [path, path.with_suffix(".tlt"), path.with_name(f"{path.name}.tlt")]
+
+
+@contextmanager
+def tell_which_are_complete(*outputs: Path) -> Iterator[None]:
+    """If the block is ended by Ctrl-C, say which of its output files it has written, if any.
+
+    Raises
+    ------
+    Stopped
+        With how to go on, in place of a KeyboardInterrupt.
+    """
+    before = [_read_state(path) for path in outputs]
+    try:
+        yield
+    except KeyboardInterrupt:
+        pairs = zip(outputs, before, strict=True)
+        written = [str(path) for path, state in pairs if _read_state(path) != state]
+        if not written:
+            raise
+        raise Stopped(
+            f"Complete: {', '.join(written)}. The same command with --overwrite makes all of its "
+            "files anew."
+        ) from None
+
+
+def _read_state(path: Path) -> tuple[int, int] | None:
+    """Return what tells a file from the one that takes its place; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
 
 
 @contextmanager

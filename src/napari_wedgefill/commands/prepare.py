@@ -153,6 +153,7 @@ def run(args: argparse.Namespace) -> None:
     from ..prepare.recipe import write_recipe
     from ..prepare.transforms import make_transforms
     from .follow import follow, say_warnings
+    from .interrupt import list_series_files, tell_which_are_complete
     from .progress_line import ProgressLine
 
     beside = args.output.with_suffix(".json")
@@ -161,7 +162,8 @@ def run(args: argparse.Namespace) -> None:
         endings = (".xf", ".tlt", ".xtilt") if args.transforms.suffix.lower() == ".xf" else ("",)
         written += [args.transforms.with_suffix(end) if end else args.transforms for end in endings]
     _refuse_to_write(args, written)
-    with ProgressLine() as progress:
+    files = dict.fromkeys([*list_series_files(args.output), *written])
+    with ProgressLine() as progress, tell_which_are_complete(*files):
         series = read_series(args)
         options = _choose_options(_close_region(args, series))
         series = drop_mended_notes(series, options.clean)

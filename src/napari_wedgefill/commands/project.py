@@ -35,12 +35,14 @@ def run(args: argparse.Namespace) -> None:
     from ..io import angles_from_text, check_target, read_angles, read_volume, write_tilt_series
     from ..projector import ParallelBeam
     from ..tilt_series import TiltSeries
+    from .interrupt import list_series_files, tell_which_are_complete
     from .progress_line import ProgressLine
     from .series_arguments import refuse_to_replace_inputs
 
     refuse_to_replace_inputs(args, args.output)
     check_target(args.output, overwrite=args.overwrite)
-    with ProgressLine() as progress:
+    files = list_series_files(args.output)
+    with ProgressLine() as progress, tell_which_are_complete(*files):
         volume = read_volume(args.volume).restore_planes()
         voxel_nm = volume.voxel_nm
         if voxel_nm is not None and max(voxel_nm) > 1.001 * min(voxel_nm):

@@ -6,10 +6,11 @@ import argparse
 import copy
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -27,6 +28,7 @@ from .series_arguments import (
 
 if TYPE_CHECKING:
     from ..batch.job import SeriesJob
+    from ..batch.passed_over import PassedOver
 
 #: Columns of a list that are no options of `fill`.
 FILE, NAME = "file", "name"
@@ -109,7 +111,7 @@ def read_jobs(
     jobs: list[SeriesJob] = []
     for source in args.series:
         if isinstance(source, Address):
-            jobs += _look_at_address(source, args)
+            jobs += _look_at_address(source, args, say)
         elif source.suffix.lower() == ".csv":
             jobs += _read_list(source, args, tell)
         elif source.is_dir():
@@ -126,13 +128,10 @@ def _look_through(
     from ..batch.find_series import find_series
 
     leave_out = args.output if isinstance(args.output, Path) else None
-    no_angles: list[tuple[str, Path]] = []
-    found = list(find_series(folder, leave_out, no_angles))
-    if args.angles is not None:
-        found = sorted([*found, *no_angles])
-    elif no_angles:
-        names = ", ".join(str(path.relative_to(folder)) for _, path in no_angles)
-        say(f"note: no tilt angles were found for {names}, passed over; give --angles if they fit.")
+    passed_over: list[PassedOver] = []
+    found = _take_and_tell(
+        [*find_series(folder, leave_out, passed_over)], passed_over, folder, args, say
+    )
     if not found:
         raise WedgefillError(
             f"{folder}: no tilt series was found in this folder or below it; give the folder that "
@@ -141,14 +140,39 @@ def _look_through(
     return [_make_found_job(_set_file(args, path), name) for name, path in found]
 
 
-def _look_at_address(address: Address, args: argparse.Namespace) -> list[SeriesJob]:
+def _take_and_tell(
+    found: Sequence[tuple[str, Path | Address]],
+    passed_over: Sequence[PassedOver],
+    folder: Path | Address,
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+) -> list[tuple[str, Path | Address]]:
+    """Add the stacks for which `--angles` gives what they lack; say what is passed over."""
+    from ..batch.passed_over import STACK, tell_passed_over
+
+    taken = list(found)
+    if args.angles is not None:
+        taken += [(one.name, one.path) for one in passed_over if one.look.kind == STACK]
+        taken.sort(key=itemgetter(0))
+        passed_over = [one for one in passed_over if one.look.kind != STACK]
+    for sentence in tell_passed_over(passed_over, folder):
+        say(f"note: {sentence}")
+    return taken
+
+
+def _look_at_address(
+    address: Address, args: argparse.Namespace, say: Callable[[str], None]
+) -> list[SeriesJob]:
     from ..batch.find_series import find_stored_series
     from ..run.stored import ZARR
 
     if address.suffix.lower() == ZARR:
         return [make_series_job(_check_series(_set_file(args, address)))]
     leave_out = args.output if isinstance(args.output, Address) else None
-    found = list(find_stored_series(address, leave_out))
+    passed_over: list[PassedOver] = []
+    found = _take_and_tell(
+        [*find_stored_series(address, leave_out, passed_over)], passed_over, address, args, say
+    )
     if not found:
         raise WedgefillError(
             f"{address}: no tilt series was found at this address or below it; series there are "

@@ -15,7 +15,7 @@ from .axis import quarter_turns, rotate_shape
 from .chosen_angles import find_stack_angles
 from .doubtful_pixels import find_dark_specimen, find_hot_pixels, find_no_numbers
 from .formats import open_stack
-from .notes import first_slice_from, planes_from
+from .notes import planes_from, slices_from
 from .stack import Given, Stack
 from .tilt_reader import decide, image_paths, open_series
 from .volume_reader import stack_kind
@@ -45,8 +45,8 @@ def describe(
         A tilt series adds "pixel_nm", "angles_deg" (ascending), "file_order", "tilt_axis_deg" (the
         rotation at load), "axis_shift_px" and "sources", and its shape is (n_tilts, h, w) with the
         axis upright; a volume adds "voxel_nm" (z, y, x), "labels", and of which part of the whole
-        it is "first_plane", "whole_depth" (along z; None if it is all of it) and "first_slice"
-        (along y); an image adds "pixel_nm".
+        it is "first_plane", "whole_depth" (along z; None if it is all of it), "first_slice" and
+        "whole_height" (along y; None if it is all of it, or not known); an image adds "pixel_nm".
         What is no tilt series adds "refusal": what a fill says of it.
 
     Raises
@@ -114,11 +114,13 @@ def _volume(stack: Stack) -> dict[str, Any]:
         warnings.append("IMOD's tilt wrote its axes as (y, z, x); turn it with 'trimvol -rx'.")
     voxel = None if stack.voxel_nm is None else list(stack.voxel_nm)
     first_plane, whole_depth = planes_from(stack.labels, stack.pixels.shape[0])
+    first_slice, whole_height = slices_from(stack.labels, stack.pixels.shape[1])
     return {
         "voxel_nm": voxel,
         "first_plane": first_plane,
         "whole_depth": whole_depth,
-        "first_slice": first_slice_from(stack.labels),
+        "first_slice": first_slice,
+        "whole_height": whole_height,
         "labels": list(stack.labels),
         "warnings": warnings,
     }

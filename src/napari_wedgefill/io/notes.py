@@ -18,7 +18,9 @@ from ..volume import TiltRange, Volume, VolumeOutline
 SIGNATURE = "napari-wedgefill"
 NUMBER = r"[-+]?[0-9.]{1,20}(?:e[-+]?[0-9]{1,3})?"
 _RANGE = re.compile(rf"{SIGNATURE}: (\d+) tilts from ({NUMBER}) to ({NUMBER}) degrees")
-_SLICES = re.compile(rf"{SIGNATURE}: slices (\d+) to \d+ along the tilt axis")
+_SLICES = re.compile(
+    rf"{SIGNATURE}: slices (\d{{1,9}}) to (\d{{1,9}})(?: of (\d{{1,9}}))? along the tilt axis"
+)
 _PLANES = re.compile(
     rf"{SIGNATURE}: planes (\d{{1,9}}) to (\d{{1,9}}) of (\d{{1,9}}) along the beam"
 )
@@ -53,10 +55,11 @@ def volume_notes(volume: Volume | VolumeOutline) -> list[str]:
     if volume.tilt_range is not None:
         first, last, n = volume.tilt_range
         notes.append(f"{SIGNATURE}: {n} tilts from {first:.3f} to {last:.3f} degrees")
-    if volume.first_slice:
+    if volume.first_slice or volume.whole_height is not None:
         shape = volume.shape if isinstance(volume, VolumeOutline) else volume.data.shape
-        start = volume.first_slice
-        notes.append(f"{SIGNATURE}: slices {start} to {start + shape[1]} along the tilt axis (y)")
+        start, whole = volume.first_slice, volume.whole_height
+        held = f"{start} to {start + shape[1]}{'' if whole is None else f' of {whole}'}"
+        notes.append(f"{SIGNATURE}: slices {held} along the tilt axis (y)")
     if isinstance(volume, Volume) and volume.whole_depth is not None:
         start, stop = volume.first_plane, volume.first_plane + volume.data.shape[0]
         whole = volume.whole_depth
@@ -98,12 +101,19 @@ def tilt_range_from(notes: Sequence[str]) -> TiltRange | None:
     return None
 
 
-def first_slice_from(notes: Sequence[str]) -> int:
-    """Return where along y a volume begins; 0 where no note tells."""
+def slices_from(notes: Sequence[str], height: int) -> tuple[int, int | None]:
+    """Return where along y a volume of some height begins, and of how many slices.
+
+    (0, None) where no note tells, or where it tells of another height; older notes do not tell the
+    number of slices of the whole.
+    """
     for note in reversed(notes):
         if match := _SLICES.match(note):
-            return int(match[1])
-    return 0
+            start, stop = int(match[1]), int(match[2])
+            whole = None if match[3] is None else int(match[3])
+            fits = stop - start == height and (whole is None or stop <= whole)
+            return (start, whole) if fits else (0, None)
+    return 0, None
 
 
 def planes_from(notes: Sequence[str], depth: int) -> tuple[int, int | None]:

@@ -13,7 +13,7 @@ from ..memory import measure_free_bytes
 from ..tilt_series import MIN_TILTS
 from ..volume import Volume
 from .formats import STACK_SUFFIXES, has_angles, open_stack, open_stacks
-from .notes import first_slice_from, planes_from, tilt_range_from
+from .notes import planes_from, slices_from, tilt_range_from
 from .sidecars import without_compression
 from .stack import Given, Stack
 from .tilt_reader import image_paths
@@ -46,16 +46,18 @@ def read_volume(
 def make_volume(stack: Stack) -> Volume:
     """Turn an open stack of sections into a volume."""
     first_plane, whole_depth = planes_from(stack.labels, stack.pixels.shape[0])
+    first_slice, whole_height = slices_from(stack.labels, stack.pixels.shape[1])
     return Volume(
         np.ascontiguousarray(_read_or_map(stack.pixels), dtype=np.float32),
         voxel_nm=stack.voxel_nm,
         name=stack.name,
         history=stack.labels,
         path=stack.path,
-        first_slice=first_slice_from(stack.labels),
+        first_slice=first_slice,
         tilt_range=tilt_range_from(stack.labels),
         first_plane=first_plane,
         whole_depth=whole_depth,
+        whole_height=whole_height,
     )
 
 

@@ -302,6 +302,7 @@ def outline_volume(series: TiltSeries, options: FillOptions, name: str) -> Volum
         voxel_nm=None if pixel is None else (pixel, pixel, pixel),
         history=tuple(f"napari-wedgefill: {line}" for line in (made, *_tell_alignment(series))),
         first_slice=start,
+        whole_height=series.height if stop - start < series.height else None,
         tilt_range=TiltRange.of(series.angles_deg),
     )
 

@@ -350,6 +350,7 @@ def _make_volume(series: TiltSeries, method: Method, data: Floats, first_slice: 
         name=f"{series.name}_trust",
         history=(f"{TRUST_LABEL} {series.name} by {method.name}, {views} views",),
         first_slice=first_slice,
+        whole_height=series.height if data.shape[1] < series.height else None,
         tilt_range=TiltRange.of(series.angles_deg),
         **fields,
     )
