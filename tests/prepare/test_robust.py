@@ -84,9 +84,11 @@ def test_images_a_pixel_wide_are_left_alone(part: tuple[slice, ...]) -> None:
 
 
 def test_pure_noise_is_left_alone() -> None:
-    noise = np.random.default_rng(0).normal(0.0, 1.0, (15, 48, 48))
-    report = aligned(noise, np.linspace(-60.0, 60.0, 15)).report
+    """Moved by a third of its width, some noise disagrees a little less with itself."""
+    noise = np.random.default_rng(0).normal(0.0, 1.0, (13, 32, 32))
+    report = aligned(noise, np.linspace(-60.0, 60.0, 13)).report
     assert not report.applied
+    assert "predict nothing of each other" in report.sentence
     assert not report.shifts_px.any()
 
 
