@@ -71,6 +71,7 @@ def read_json(address: Address) -> dict:
     return json.loads(Store(address).read_bytes("report.json"))
 
 
+@pytest.mark.slow
 def test_a_batch_from_s3_to_s3_has_the_values_of_a_fill_on_the_disk(
     bucket, put_series, client, tmp_path
 ):

@@ -95,6 +95,7 @@ def test_an_aligned_series_is_left_alone() -> None:
     assert np.abs(restored - series.images).max() < 0.05 * SCALE
 
 
+@pytest.mark.slow
 def test_a_leaning_axis_is_turned_upright() -> None:
     every = simulated_needle.needle(simulated_needle.jitter(), axis_px=2.0, axis_deg=3.0)
     aligned = align(every.tilts(np.arange(0, every.n_tilts, 2)))

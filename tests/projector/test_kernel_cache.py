@@ -73,6 +73,7 @@ print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels), *answe
 """
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_once_for_each_width_and_never_confused(tmp_path: Path):
     """One process a width, the cache empty, then one for both: it compiles nothing anew.
 

@@ -143,6 +143,13 @@ def test_training_goes_on_where_it_stopped(trained, data, tmp_path):
     assert after[-1]["step"] > before[-1]["step"]
 
 
+def test_a_training_that_is_done_stays_as_it_is(trained, data):
+    before = {path: path.read_bytes() for path in trained.glob("*.*")}
+    for stage in STAGES:
+        train.main([stage, str(data), str(trained), "--steps", "8", "--batch", "2"])
+    assert {path: path.read_bytes() for path in trained.glob("*.*")} == before
+
+
 def test_a_checkpoint_of_another_shape_is_refused(trained, data):
     command = ["refinement", str(data), str(trained), "--steps", "30", "--size", "large"]
     with pytest.raises(WedgefillError, match=r"refinement\.ckpt is of a network of another shape"):
