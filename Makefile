@@ -22,7 +22,9 @@ test: $(VENV)/.test ## run every test, windows included (on a virtual display)
 	  echo "The window tests need Xvfb. Install it once: sudo apt-get install -y $(SYSTEM_PACKAGES)"; \
 	  exit 1; }
 	@# A process that crashes ends the run: where another takes over, pytest-xdist waits for ever.
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --max-worker-restart 0 $(PYTEST_ARGS)
+	@# Files keep the order of tests/conftest.py: pytest-xdist would begin with those of many tests.
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
+	  --max-worker-restart 0 $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## check style and types
 	$(BIN)/ruff check .

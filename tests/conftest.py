@@ -29,3 +29,9 @@ if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 # the first window is drawn (see `triton_library`).
 with suppress(ImportError):
     import_module("napari_wedgefill.projector.triton_library")
+
+
+def pytest_collection_modifyitems(items):
+    """Begin with the files of slow tests: at the end, one would leave the other cores idle."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

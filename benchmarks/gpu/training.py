@@ -10,6 +10,7 @@ same command then goes on from the last checkpoint.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import subprocess
 import sys
@@ -34,6 +35,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 #: (the first) stay the same while others appear.
 FIRST_SEED, SEEDS_EACH = 100_000, 50_000
 UNFINISHED = 3
+#: As few as include one of the adversarial term.
+TINY_STEPS = 5
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +63,7 @@ def run(given: argparse.Namespace) -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.tiny:
         _simulate_tiny(given.data)
-        return _train_all(given, deadline, ["--steps", "5", "--batch", "2"])
+        return _train_all(given, deadline, ["--batch", "2"])
     with simulating(given.data, given.workers, deadline) as workers:
         if not _wait_for_groups(given.data, given.groups, workers, deadline):
             print("The session ended before there were enough groups to train on.")
@@ -70,13 +73,25 @@ def run(given: argparse.Namespace) -> int:
 
 def _train_all(given: argparse.Namespace, deadline: float, options: list[str]) -> int:
     for stage, minutes in zip(STAGES, given.minutes, strict=True):
-        budget = [] if given.tiny else ["--minutes", str(minutes)]
+        if _is_done(given.out / f"{stage}.json", minutes, given.tiny):
+            print(f"{stage} is trained already.")
+            continue
+        budget = ["--steps", str(TINY_STEPS)] if given.tiny else ["--minutes", str(minutes)]
         command = [stage, str(given.data), str(given.out), *budget, "--device", given.device.type]
         status = _train(stage, [*command, *options], given.out, deadline)
         if status != 0:
             return status
     print(f"Every stage is trained; {given.out} can be exported.")
     return 0
+
+
+def _is_done(record: Path, minutes: float, tiny: bool) -> bool:
+    """Tell whether a stage was trained for so long: a process that finds out takes a while."""
+    try:
+        last = json.loads(record.read_text())["curves"][-1]
+    except (OSError, ValueError):  # not begun, or cut off while it was written
+        return False
+    return bool(last["step"] >= TINY_STEPS if tiny else last["minutes"] >= minutes)
 
 
 def _train(stage: str, arguments: list[str], out: Path, deadline: float) -> int:

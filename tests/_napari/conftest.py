@@ -51,11 +51,16 @@ def no_preferences(monkeypatch):
     monkeypatch.setattr(preferences, "_find_settings", lambda: None)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def imported_modules_stay():
-    """Spare the collector, which is asked three times a test, the million objects of libraries."""
+    """Spare the collector, which is asked after each test, the million objects of libraries."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def imported_modules_go():
+    """Give them back at the end."""
     yield
     gc.unfreeze()
 

@@ -71,6 +71,7 @@ def read_json(address: Address) -> dict:
     return json.loads(Store(address).read_bytes("report.json"))
 
 
+@pytest.mark.slow
 def test_a_batch_from_s3_to_s3_has_the_values_of_a_fill_on_the_disk(
     bucket, put_series, client, tmp_path
 ):
@@ -208,10 +209,10 @@ def test_a_store_is_looked_through_and_lists_may_name_addresses(
     report = json.loads((tmp_path / "out" / "a" / "report.json").read_text())
     assert report["geometry"]["angles_deg"][0] == -36
     assert (tmp_path / "out" / "a" / "a_wbp.mrc").exists()
-    rows = ["file,name", *(f"{root}/day1/a.zarr,s{k}" for k in range(38)), f"{root}/no.zarr,x"]
+    rows = ["file,name", *(f"{root}/day1/a.zarr,s{k}" for k in range(8)), f"{root}/no.zarr,x"]
     (tmp_path / "list.csv").write_text("\n".join(rows))
     assert main(["batch", str(tmp_path / "list.csv"), "-o", out]) == 1
-    assert "line 40: memory://session/no.zarr: there is nothing" in capsys.readouterr().err
+    assert "line 10: memory://session/no.zarr: there is nothing" in capsys.readouterr().err
 
 
 def read_volume_like(folder: Path) -> Path:

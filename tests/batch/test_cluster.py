@@ -135,6 +135,7 @@ def test_without_dask_the_extra_is_named(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_a_killed_worker_costs_its_series_only_and_one_that_kills_them_all_is_given_up(
     write_series, tmp_path, monkeypatch
 ):

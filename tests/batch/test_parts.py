@@ -165,6 +165,7 @@ def test_parts_may_lie_at_an_address(path, tmp_path, client, written):
     assert not [name for name in Store(out).list_objects() if ".wedgefill" in name]
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_the_part_that_it_had_in_work(path, tmp_path):
     job = make_job(path, RunOptions(replace(QUICK, methods=("wbp", "sart"))))
     out, store = tmp_path / "out", PartStore("cone", tmp_path / "out" / "cone")

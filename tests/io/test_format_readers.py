@@ -145,6 +145,19 @@ def test_hspy_angles_in_the_metadata_of_etspy(tmp_path, pictures):
     assert "Tomography.tilts" in series.sources["angles_deg"]
 
 
+def test_no_client_of_dask_is_asked_for_angles(tmp_path, pictures):
+    """One that a user opened may be closed, or look for the file on another machine."""
+    dask = pytest.importorskip("dask")
+
+    def refuse(*_, **__):
+        raise RuntimeError("the client is closed")
+
+    axes = [("Projections", "", 1.0, 0.0), ("y", "nm", 3.36, 0), ("x", "nm", 3.36, 0)]
+    path = hspy(tmp_path / "a.hspy", pictures, axes, Tomography={"tilts": ANGLES[:, None]})
+    with dask.config.set(scheduler=refuse):
+        assert_is_series(path, pictures)
+
+
 def test_a_spectral_map_becomes_the_sum_of_its_energies(tmp_path):
     counts = np.random.default_rng(0).integers(0, 9, (4, 5, 7)).astype(np.int32)
     axes = [("y", "nm", 1, 0), ("x", "nm", 1, 0), ("Energy", "keV", 0.01, 0)]

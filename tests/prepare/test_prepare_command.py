@@ -27,9 +27,12 @@ def raw(tmp_path: Path) -> Path:
 def test_a_raw_series_is_prepared_and_the_recipe_repeats_it(
     raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """With the method for the shifts that was asked for, and images that stay the same."""
     out = tmp_path / "out.mrc"
-    assert main(["prepare", str(raw), "-o", str(out), "--transforms", str(tmp_path / "a.xf")]) == 0
+    call = ["prepare", str(raw), "-o", str(out), "--transforms", str(tmp_path / "a.xf")]
+    assert main([*call, "--shifts-by", "phase-correlation"]) == 0
     report = json.loads(out.with_suffix(".json").read_text())
+    assert report["recipe"]["shifts_by"] == "phase-correlation"
     assert "blank" in " ".join(report["history"])
     assert "1 hot, dead or X-ray pixel in 1 image was replaced" in " ".join(report["history"])
     assert [row["use"] for row in report["tilts"]].count(False) == 1
@@ -43,6 +46,9 @@ def test_a_raw_series_is_prepared_and_the_recipe_repeats_it(
     again = tmp_path / "again.mrc"
     recipe = str(out.with_suffix(".json"))
     assert main(["prepare", str(raw), "-o", str(again), "--recipe", recipe]) == 0
+    repeated = json.loads(again.with_suffix(".json").read_text())
+    assert repeated["recipe"] == report["recipe"]
+    assert repeated["found"] == report["found"]
     np.testing.assert_array_equal(read_tilt_series(again).images, first.images)
 
     for option, source in (("--like", recipe), ("--apply", str(tmp_path / "a.xf"))):
@@ -83,21 +89,6 @@ def test_a_wrong_option_is_told_in_a_sentence(
     assert status != 0
     assert message in capsys.readouterr().err
     assert not (tmp_path / "o.mrc").exists()
-
-
-def test_the_method_for_the_shifts_is_asked_for_and_kept_in_the_recipe(
-    raw: Path, tmp_path: Path
-) -> None:
-    out, again = tmp_path / "out.mrc", tmp_path / "again.mrc"
-    call = ["prepare", str(raw), "-o", str(out), "--shifts-by", "phase-correlation"]
-    assert main(call) == 0
-    recipe = out.with_suffix(".json")
-    first = json.loads(recipe.read_text())
-    assert first["recipe"]["shifts_by"] == "phase-correlation"
-    assert main(["prepare", str(raw), "-o", str(again), "--recipe", str(recipe)]) == 0
-    repeated = json.loads(again.with_suffix(".json").read_text())
-    assert repeated["recipe"] == first["recipe"]
-    assert repeated["found"] == first["found"]
 
 
 def test_every_method_for_the_shifts_is_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:

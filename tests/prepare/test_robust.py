@@ -33,15 +33,15 @@ def test_a_blank_image_is_useless_whatever_its_value(value: float) -> None:
 
 def test_a_blank_image_is_left_out_and_named_and_a_hot_pixel_changes_nothing() -> None:
     offsets = jitter()
-    images = needle(offsets).images[::2].copy()
+    images = needle(offsets).images[::3].copy()
     images[4] = LEVEL
     images[5, 10, 50] += 1000.0 * SCALE
-    found = aligned(images, ANGLES_DEG[::2])
+    found = aligned(images, ANGLES_DEG[::3])
     assert found.series.n_tilts == len(images) - 1
     assert [bad.tilt for bad in found.report.left_out] == [4]
-    assert "Image 4 at -30.0 degrees is blank" in found.report.sentence
+    assert "Image 4 at -10.0 degrees is blank" in found.report.sentence
     assert found.series.warnings == ()  # it is not among them any more
-    wrong = -found.report.shifts_px[:, 0] - np.delete(offsets[::2, 0], 4)
+    wrong = -found.report.shifts_px[:, 0] - np.delete(offsets[::3, 0], 4)
     assert np.std(wrong) < 0.4
     assert np.ptp(found.series.images) < 2.0 * SCALE
 
@@ -84,9 +84,11 @@ def test_images_a_pixel_wide_are_left_alone(part: tuple[slice, ...]) -> None:
 
 
 def test_pure_noise_is_left_alone() -> None:
-    noise = np.random.default_rng(0).normal(0.0, 1.0, (15, 48, 48))
-    report = aligned(noise, np.linspace(-60.0, 60.0, 15)).report
+    """Moved by a third of its width, some noise disagrees a little less with itself."""
+    noise = np.random.default_rng(0).normal(0.0, 1.0, (13, 32, 32))
+    report = aligned(noise, np.linspace(-60.0, 60.0, 13)).report
     assert not report.applied
+    assert "predict nothing of each other" in report.sentence
     assert not report.shifts_px.any()
 
 

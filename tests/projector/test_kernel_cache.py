@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -72,6 +73,7 @@ print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels), *answe
 """
 
 
+@pytest.mark.slow
 def test_kernels_are_compiled_once_for_each_width_and_never_confused(tmp_path: Path):
     """One process a width, the cache empty, then one for both: it compiles nothing anew.
 
@@ -94,39 +96,38 @@ def test_kernels_are_compiled_once_for_each_width_and_never_confused(tmp_path: P
     assert both == ["0", *narrow[1:], *wide[1:]]
 
 
-ONE_KERNEL = """
-import sys, numba
-numba.config.CACHE_DIR = sys.argv[1]
-import numpy as np
-from napari_wedgefill.projector import ParallelBeam
-print(float(ParallelBeam([0.0, 50.0], 4)(np.ones((4, 4, 1), np.float32)).sum()))
+TINY_KERNEL = """
+from napari_wedgefill.projector.kernel_cache import compile_kernel
+
+@compile_kernel
+def double(x):
+    return 2 * x
 """
 
 
-def run_one_kernel(cache: Path) -> str:
-    ran = subprocess.run(
-        [sys.executable, "-c", ONE_KERNEL, str(cache)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout
+def test_damaged_kernels_are_compiled_anew(tmp_path: Path, monkeypatch):
+    import numba
 
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "cache"))
+    source = tmp_path / "tiny_kernel.py"
+    source.write_text(TINY_KERNEL)
 
-def test_damaged_kernels_are_compiled_anew(tmp_path: Path):
-    first = run_one_kernel(tmp_path)
-    files = [path for path in tmp_path.rglob("*") if path.suffix in (".nbi", ".nbc")]
-    assert files
-    for k, path in enumerate(files):
-        raw = path.read_bytes()
-        path.write_bytes(b"no pickle" if k % 2 else raw[: len(raw) // 2])
-    assert run_one_kernel(tmp_path) == first
-    for path in files:
-        path.write_bytes(b"")
-    assert run_one_kernel(tmp_path) == first
+    def double_in_a_later_run() -> tuple[float, bool]:
+        """Return what the kernel answers, and whether it had to be compiled."""
+        spec = importlib.util.spec_from_file_location("tiny_kernel", source)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module.double(21.0), not module.double.stats.cache_hits
+
+    assert double_in_a_later_run() == (42.0, True)
+    assert double_in_a_later_run() == (42.0, False)
+    whole = {path: path.read_bytes() for path in (tmp_path / "cache").rglob("*.nb?")}
+    assert {path.suffix for path in whole} == {".nbi", ".nbc"}
+    for path, raw in whole.items():
+        for damage in (b"no pickle", raw[: len(raw) // 2], b""):
+            path.write_bytes(damage)
+            assert double_in_a_later_run() == (42.0, True)
+            assert double_in_a_later_run() == (42.0, False), "it is not kept anew"
 
 
 def test_a_cache_that_cannot_be_written_only_costs_time():

@@ -154,6 +154,7 @@ def test_a_fused_step_is_the_sum_of_its_parts(interpreted, name):
         assert interpreted["free descent"].min() < 0
 
 
+@pytest.mark.slow
 def test_the_kernels_compile_for_hopper_without_a_gpu(monkeypatch, tmp_path):
     """Registers hold everything, and the samples are read 16 bytes at once."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path))

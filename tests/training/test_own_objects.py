@@ -1,8 +1,5 @@
-"""One's own volumes as training objects, and the whole way from them to a filled series."""
+"""One's own volumes as training objects."""
 
-import json
-
-import mrcfile
 import numpy as np
 import pytest
 
@@ -20,14 +17,7 @@ from napari_wedgefill.training.own_objects import (
 )
 from napari_wedgefill.training.phantoms import FAMILIES, draw
 from napari_wedgefill.volume import Volume
-
-
-def brick(edges=(12, 20, 28), box=40, empty=0.0, full=1.0):
-    """A brick in the middle of a cube, (z, y, x)."""
-    volume = np.full((box, box, box), empty, np.float32)
-    middle = tuple(slice((box - n) // 2, (box + n) // 2) for n in edges)
-    volume[middle] = full
-    return volume
+from tests.training.bricks import brick
 
 
 def refused(sentence, volume, **options):
@@ -131,38 +121,3 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(tmp_path, capsys, optio
     assert sentence in complaint
     assert complaint.count("\n") == 1
     assert not list(tmp_path.rglob("*.npz"))
-
-
-@pytest.mark.slow
-def test_from_own_volumes_to_a_filled_series(in_miniature, tmp_path, capsys):
-    """simulate, train the three networks, export, fill: a few steps of each."""
-    write_volume(tmp_path / "brick.mrc", Volume(brick(), voxel_nm=(1.0, 1.0, 1.0)))
-    data, run, mine = tmp_path / "data", tmp_path / "run", tmp_path / "mine"
-
-    def wedgefill(*arguments):
-        assert main([str(argument) for argument in arguments]) == 0, capsys.readouterr().err
-
-    objects = ["--objects", tmp_path / "brick.mrc"]
-    wedgefill("simulate", data, *objects, "--groups", 1, "--width", 32, "--share", 1)
-    made = {path: path.stat().st_mtime_ns for path in data.iterdir()}
-    assert len(made) == 1
-    wedgefill("simulate", data, *objects, "--groups", 2, "--width", 32, "--share", 1)
-    assert len(list(data.iterdir())) == 2
-    assert all(path.stat().st_mtime_ns == when for path, when in made.items())  # kept, not redone
-    for stage in ("sinogram", "tomogram", "refinement"):
-        wedgefill("train", stage, data, run, "--steps", 5, "--batch", 2)
-    wedgefill("export", run, mine, "--name", "bricks", "--summary", "knows bricks")
-    (tmp_path / "tilts.tlt").write_text("\n".join(str(a) for a in range(-60, 61, 10)))
-    series, angles = tmp_path / "tilts.mrc", tmp_path / "tilts.tlt"
-    wedgefill("project", tmp_path / "brick.mrc", "--angles", angles, "-o", series)
-    filled = tmp_path / "filled"
-    options = ["--methods", "gan", "--model", mine, "--device", "cpu", "--slices", "18:22"]
-    wedgefill("fill", series, "-o", filled, *options)
-    report = json.loads((filled / "report.json").read_text())
-    assert report["model"]["name"] == "bricks"
-    assert report["model"]["precision"] == "float32"
-    assert "sinogram_fp16" in report["model"]["sha256"]
-    with mrcfile.open(filled / "tilts_gan.mrc") as file:
-        volume = file.data.copy()
-    truth = brick()[:, 18:22]
-    assert np.corrcoef(volume.ravel(), truth.ravel())[0, 1] > 0.8

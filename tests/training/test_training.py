@@ -1,157 +1,59 @@
-"""Simulated acquisitions obey physics, training learns and resumes, ONNX answers as torch does."""
+"""The whole way from one's own volumes to a filled series: simulate, train, export, fill.
+
+Each step is taken once, for seconds, and looked at by many tests.
+"""
 
 import dataclasses
 import json
 import shutil
 import tomllib
 
+import mrcfile
 import numpy as np
 import onnxruntime
 import pytest
 import torch
 
+from napari_wedgefill.cli import main
 from napari_wedgefill.errors import WedgefillError
+from napari_wedgefill.io import write_volume
 from napari_wedgefill.joint_model import registry
 from napari_wedgefill.joint_model.contract import InputContract
-from napari_wedgefill.projector import ParallelBeam
-from napari_wedgefill.training import export, frames, phantoms, train
-from napari_wedgefill.training.acquisition import (
-    Scheme,
-    add_noise,
-    draw_scheme,
-    draw_smoothing,
-    record,
-    smooth,
-)
-from napari_wedgefill.training.losses import (
-    adversarial_discriminator,
-    back_projected_l1,
-)
-from napari_wedgefill.training.networks import (
-    SinogramGenerator,
-    TomogramGenerator,
-    load_generator,
-    read_weights,
-)
+from napari_wedgefill.training import export, train
+from napari_wedgefill.training.networks import TomogramGenerator, load_generator, read_weights
 from napari_wedgefill.training.run_folder import copy_earlier_networks, load_trained
-from napari_wedgefill.training.simulate import simulate_group
 from napari_wedgefill.training.stage import Plan
 from napari_wedgefill.training.stages import STAGES
 from napari_wedgefill.training.state import start
 from napari_wedgefill.training.teacher import Teacher
+from napari_wedgefill.volume import Volume
+from tests.training.bricks import brick
 
 CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize("name", sorted(phantoms.FAMILIES))
-def test_families_draw_finite_objects_and_repeat_for_a_seed(name):
-    at = frames.grid(64, 3)
-    drawn = [
-        phantoms.draw(np.random.default_rng(5), at, {name: phantoms.FAMILIES[name]})
-        for _ in range(2)
-    ]
-    assert drawn[0].shape == (64, 64, 3)
-    assert np.isfinite(drawn[0]).all()
-    assert drawn[0].min() >= 0
-    np.testing.assert_array_equal(*drawn)
-
-
-def test_a_recording_is_the_projection_of_the_averaged_object():
-    axis = np.arange(64) - 31.5
-    fine = np.exp(-((axis[:, None] - 5) ** 2 + (axis[None, :] + 8) ** 2) / 50)[:, :, None]
-    fine = np.repeat(fine, 2, axis=2).astype(np.float32)
-    scheme = Scheme(np.array([-50.0, 0.0, 30.0]), 0.0, np.zeros(3))
-    rows = record(fine, 32, scheme)
-    beam = ParallelBeam(scheme.angles_deg, 32)
-    expected = beam(frames.average_pairs(fine))
-    np.testing.assert_allclose(rows, expected, atol=0.02 * expected.max())
-
-
-def test_smoothed_images_are_those_of_a_smoothed_object():
-    """Smoothing along the detector at every tilt smooths a slice equally in all directions."""
-    z, x, _ = frames.grid(64, 8)
-    fine = np.float32((np.abs(z - 0.1) < 0.3) & (np.abs(x + 0.1) < 0.2))
-    fine = np.repeat(fine, 8, axis=2)
-    fine[..., 3:] = 0
-    scheme = Scheme(np.array([-50.0, 0.0, 20.0]), 0.0, np.zeros(3))
-    smoothed = smooth(frames.average_pairs(fine), 1.2, (0, 1, 2))
-    expected = ParallelBeam(scheme.angles_deg, 32)(smoothed)
-    rows = smooth(record(fine, 32, scheme), 1.2, (1, 2))
-    np.testing.assert_allclose(rows, expected, atol=0.02 * expected.max())
-    assert np.abs(record(fine, 32, scheme) - expected).max() > 0.1 * expected.max()
-
-
-def test_some_objects_are_smoothed_and_others_not():
-    drawn = [draw_smoothing(np.random.default_rng(seed), 0.4) for seed in range(200)]
-    assert not draw_smoothing(np.random.default_rng(0), 0.0)
-    assert 0.3 < np.count_nonzero(drawn) / 200 < 0.5
-    assert max(drawn) <= 1.4
-
-
-def test_poisson_noise_has_the_variance_of_its_dose():
-    rows = np.full((40, 50, 4), 3.0, np.float32)
-    noisy = add_noise(np.random.default_rng(0), rows, electrons=100, readout=0, background=0)
-    assert noisy.mean() == pytest.approx(3, rel=0.01)
-    assert noisy.std() == pytest.approx(0.3, rel=0.05)
-
-
-def test_schemes_are_ascending_and_within_reach():
-    for seed in range(50):
-        angles = draw_scheme(np.random.default_rng(seed)).angles_deg
-        assert np.all(np.diff(angles) >= 0)
-        assert len(angles) >= 15
-        assert np.abs(angles).max() <= 90
-
-
-def test_the_back_projected_loss_ignores_what_cannot_be_seen():
-    rows = torch.linspace(0, 177, 60)
-    assert back_projected_l1(torch.zeros(2, 1, 60, 32), rows) == 0
-    constant = back_projected_l1(torch.ones(1, 1, 60, 32), rows)
-    stripes = back_projected_l1((-1.0) ** torch.arange(32).expand(1, 1, 60, 32), rows)
-    assert stripes > 3 * constant
-
-
-def test_the_penalty_is_the_squared_slope_of_the_discriminator():
-    torch.manual_seed(0)
-    linear = torch.nn.Conv2d(1, 1, 8, bias=False)
-    real, fake = torch.rand(3, 1, 8, 8), torch.rand(3, 1, 8, 8)
-    _, margin, slope = adversarial_discriminator(linear, real, fake, 1.0)
-    assert slope.item() == pytest.approx(2 * linear.weight.square().sum().item(), rel=1e-5)
-    assert margin.item() == pytest.approx((linear(real) - linear(fake)).mean().item(), rel=1e-4)
-
-
-def test_networks_see_no_batch_and_no_position():
-    """No normalisation layer: a slice alone, in a batch or shifted by a multiple gives the same."""
-    torch.manual_seed(0)
-    network = TomogramGenerator(9).eval()
-    x = torch.randn(2, 9, 64, 64)
-    with torch.no_grad():
-        torch.testing.assert_close(network(x)[1:], network(x[1:]), atol=1e-5, rtol=1e-4)
-    assert not [m for m in network.modules() if "Norm" in type(m).__name__]
-
-
-def test_measured_rows_pass_the_sinogram_network_untouched():
-    torch.manual_seed(0)
-    x = torch.rand(1, 3, 32, 32)
-    x[:, 2] = 0
-    x[:, 2, ::3] = 1
-    with torch.no_grad():
-        answer = SinogramGenerator()(x)
-    torch.testing.assert_close(answer[:, :, ::3], x[:, :1, ::3], rtol=0, atol=0)
-    assert (answer - x[:, :1]).abs().max() > 0
-
-
 pytestmark = pytest.mark.usefixtures("in_miniature")
 
 
+def wedgefill(*arguments):
+    assert main([str(argument) for argument in arguments]) == 0
+
+
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
+def mine(tmp_path_factory):
+    """Volume of one's own, a brick."""
+    path = tmp_path_factory.mktemp("mine") / "brick.mrc"
+    return write_volume(path, Volume(brick(), voxel_nm=(1.0, 1.0, 1.0)))
+
+
+def simulate(folder, mine):
     """Three tiny groups: one validates, two train."""
-    folder = tmp_path_factory.mktemp("groups")
-    for seed in range(3):
-        group = simulate_group(seed, 32, InputContract(sart_sweeps=2, tvm_steps=6))
-        np.savez(folder / f"group_{1000 + seed}.npz", **group)
+    wedgefill("simulate", folder, "--objects", mine, "--groups", 3, "--width", 32, "--share", 0.8)
     return folder
+
+
+@pytest.fixture(scope="module")
+def data(mine, tmp_path_factory):
+    """Folder of groups."""
+    return simulate(tmp_path_factory.mktemp("groups"), mine)
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +61,7 @@ def trained(in_miniature, data, tmp_path_factory):
     """Every stage, for seconds: enough to run every part of the loop, adversarial term included."""
     run = tmp_path_factory.mktemp("run")
     for stage in STAGES:
-        train.main([stage, str(data), str(run), "--steps", "8", "--batch", "2"])
+        wedgefill("train", stage, data, run, "--steps", 8, "--batch", 2)
     return run
 
 
@@ -167,8 +69,38 @@ def trained(in_miniature, data, tmp_path_factory):
 def exported(trained, tmp_path_factory):
     """The run as a model folder."""
     folder = tmp_path_factory.mktemp("exported")
-    export.main([str(trained), str(folder), "--name", "mine"])
+    wedgefill("export", trained, folder, "--name", "mine", "--summary", "knows bricks")
     return folder
+
+
+def test_groups_that_are_there_are_kept_and_those_that_lack_are_made(data, mine, tmp_path):
+    again = shutil.copytree(data, tmp_path / "again")
+    lost = again / "group_1001.npz"
+    lost.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in again.iterdir()}
+    simulate(again, mine)
+    assert sorted(again.iterdir()) == sorted([*kept, lost])
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
+    with np.load(lost) as found, np.load(data / lost.name) as first:
+        for name in first.files:
+            np.testing.assert_array_equal(found[name], first[name])
+
+
+@pytest.mark.slow
+def test_a_series_is_filled_by_the_model_of_ones_own_volumes(mine, exported, tmp_path):
+    (tmp_path / "tilts.tlt").write_text("\n".join(str(a) for a in range(-60, 61, 10)))
+    series, angles, filled = (tmp_path / name for name in ("tilts.mrc", "tilts.tlt", "filled"))
+    wedgefill("project", mine, "--angles", angles, "-o", series)
+    options = ["--methods", "gan", "--model", exported, "--device", "cpu", "--slices", "18:22"]
+    wedgefill("fill", series, "-o", filled, *options)
+    report = json.loads((filled / "report.json").read_text())
+    assert report["model"]["name"] == "mine"
+    assert report["model"]["precision"] == "float32"
+    assert "sinogram_fp16" in report["model"]["sha256"]
+    with mrcfile.open(filled / "tilts_gan.mrc") as file:
+        volume = file.data.copy()
+    truth = brick()[:, 18:22]
+    assert np.corrcoef(volume.ravel(), truth.ravel())[0, 1] > 0.8
 
 
 @pytest.mark.parametrize(("stage", "channels"), [("sinogram", 3), ("tomogram", 9)])
@@ -209,6 +141,13 @@ def test_training_goes_on_where_it_stopped(trained, data, tmp_path):
     after = read_curves(run, "sinogram")
     assert after[: len(before)] == before
     assert after[-1]["step"] > before[-1]["step"]
+
+
+def test_a_training_that_is_done_stays_as_it_is(trained, data):
+    before = {path: path.read_bytes() for path in trained.glob("*.*")}
+    for stage in STAGES:
+        train.main([stage, str(data), str(trained), "--steps", "8", "--batch", "2"])
+    assert {path: path.read_bytes() for path in trained.glob("*.*")} == before
 
 
 def test_a_checkpoint_of_another_shape_is_refused(trained, data):
@@ -277,7 +216,8 @@ def test_where_only_the_teacher_counts_there_is_nothing_to_learn_from_the_truth(
         run = tmp_path / f"run{len(losses)}"
         start = ["--from", str(exported), "--steps", "4", "--batch", "1"]
         train.main(["tomogram", str(data), str(run), *start, *options])
-        losses.append(read_curves(run, "tomogram")[-1]["loss"])
+        curves = read_curves(run, "tomogram")
+        losses.append(np.mean([c["loss"] for c in curves if "loss" in c]))
     assert losses[1] < 0.5 * losses[0]
 
 

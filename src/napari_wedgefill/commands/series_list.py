@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
-from functools import partial
+from functools import cache, partial
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -29,6 +29,7 @@ from .series_arguments import (
 if TYPE_CHECKING:
     from ..batch.job import SeriesJob
     from ..batch.passed_over import PassedOver
+    from ..joint_model.registry import ModelInfo
 
 #: Columns of a list that are no options of `fill`.
 FILE, NAME = "file", "name"
@@ -107,17 +108,19 @@ def read_jobs(
         fails on its own, and the others are filled.
     """
     from ..batch.job import check_jobs
+    from ..joint_model.registry import load
 
     jobs: list[SeriesJob] = []
+    load_once = cache(load)  # series share their model, and to check its files takes a while
     for source in args.series:
         if isinstance(source, Address):
-            jobs += _look_at_address(source, args, say)
+            jobs += _look_at_address(source, args, say, load_once)
         elif source.suffix.lower() == ".csv":
-            jobs += _read_list(source, args, tell)
+            jobs += _read_list(source, args, tell, load_once)
         elif source.is_dir():
             jobs += _look_through(source, args, say)
         else:
-            jobs.append(make_series_job(_check_series(_set_file(args, source))))
+            jobs.append(make_series_job(_check_series(_set_file(args, source), load_once)))
     check_jobs(jobs)
     return jobs
 
@@ -161,13 +164,16 @@ def _take_and_tell(
 
 
 def _look_at_address(
-    address: Address, args: argparse.Namespace, say: Callable[[str], None]
+    address: Address,
+    args: argparse.Namespace,
+    say: Callable[[str], None],
+    load: Callable[[str], ModelInfo],
 ) -> list[SeriesJob]:
     from ..batch.find_series import find_stored_series
     from ..run.stored import ZARR
 
     if address.suffix.lower() == ZARR:
-        return [make_series_job(_check_series(_set_file(args, address)))]
+        return [make_series_job(_check_series(_set_file(args, address), load))]
     leave_out = args.output if isinstance(args.output, Address) else None
     passed_over: list[PassedOver] = []
     found = _take_and_tell(
@@ -201,7 +207,10 @@ def _refuse(sentence: str, source: Path | list[Path]) -> NoReturn:
 
 
 def _read_list(
-    path: Path, args: argparse.Namespace, tell: Callable[[str, float], None]
+    path: Path,
+    args: argparse.Namespace,
+    tell: Callable[[str, float], None],
+    load: Callable[[str], ModelInfo],
 ) -> list[SeriesJob]:
     rows = _read_rows(path)
     parser, jobs, complaints = RowParser(), [], []
@@ -216,7 +225,7 @@ def _read_list(
     for k, (line, cells) in enumerate(rows):
         tell(f"checking line {line}", k / len(rows))
         try:
-            jobs.append(_read_row(path, line, cells, parser, args))
+            jobs.append(_read_row(path, line, cells, parser, args, load))
         except WedgefillError as error:
             complaints.append(f"{path.name}, line {line}: {error}")
     if complaints:
@@ -277,6 +286,7 @@ def _read_row(
     cells: Mapping[str, str],
     parser: RowParser,
     defaults: argparse.Namespace,
+    load: Callable[[str], ModelInfo],
 ) -> SeriesJob:
     if not cells[FILE]:
         raise WedgefillError("no file is named; fill the column 'file'")
@@ -285,7 +295,7 @@ def _read_row(
         if option in set_cells and (path.parent / set_cells[option]).exists():
             set_cells[option] = str(path.parent / set_cells[option])
     file = Address(cells[FILE]) if is_address(cells[FILE]) else path.parent / cells[FILE]
-    args = _check_series(_set_file(parser.parse_row(set_cells, defaults), file))
+    args = _check_series(_set_file(parser.parse_row(set_cells, defaults), file), load)
     return make_series_job(args, cells.get(NAME) or None, f"{path.name}, line {line}")
 
 
@@ -303,9 +313,11 @@ def _set_file(args: argparse.Namespace, file: Path | Address) -> argparse.Namesp
     return args
 
 
-def _check_series(args: argparse.Namespace) -> argparse.Namespace:
-    """Raise `WedgefillError` for what can be seen without reading pixels; close open ranges."""
-    from ..joint_model.registry import load
+def _check_series(args: argparse.Namespace, load: Callable[[str], ModelInfo]) -> argparse.Namespace:
+    """Raise `WedgefillError` for what can be seen without reading pixels; close open ranges.
+
+    `load` checks a model.
+    """
     from ..methods import METHODS, check_methods
     from ..volume import check_planes
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import WedgefillError
+from ..mapped_files import read_mapped
 from .arrays import check_unpacked_size
 from .hdf5_access import open_hdf5, refuse_sequences
 from .lazy_arrays import read_by_chunks, report_as_damage
@@ -188,9 +189,14 @@ def _axis(axis: Mapping[str, Any], n: int) -> Axis:
     name, unit = _word(axis.get("name")), _word(axis.get("units"))
     values = axis.get("axis")
     if values is not None and np.size(values) == n:
-        return Axis(name, unit, n, values=np.asarray(values, dtype=np.float64).ravel())
+        return Axis(name, unit, n, values=_read_numbers(values))
     scale, offset = _number(axis.get("scale"), 1.0), _number(axis.get("offset"), 0.0)
     return Axis(name, unit, n, scale, offset)
+
+
+def _read_numbers(values: Any) -> NDArray[np.float64]:
+    """Read an array of the metadata, which is as lazy as the images."""
+    return np.asarray(read_mapped(values), dtype=np.float64).ravel()
 
 
 def _word(value: Any) -> str:
@@ -218,7 +224,7 @@ def _angles(
     """Return the angles that the metadata hold for `n` images, best first."""
     found: list[Found[NDArray[np.float64]]] = []
     tilts = _at(metadata, ("Tomography", "tilts"))
-    degrees = np.asarray([] if tilts is None else tilts, dtype=np.float64).ravel()
+    degrees = _read_numbers([] if tilts is None else tilts)
     if degrees.size == n:
         found.append(Found(degrees, "HyperSpy metadata, Tomography.tilts"))
     if n == 1:

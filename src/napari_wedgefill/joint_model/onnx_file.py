@@ -98,8 +98,13 @@ def find_external_files(path: Path) -> list[str]:
     WedgefillError
         If it is no ONNX file.
     """
+    raw = path.read_bytes()
     try:
-        return sorted(set(_iter_locations(memoryview(path.read_bytes()), "model")))
+        if _LOCATION not in raw:  # as in nearly all, whose many parts need not be looked through
+            for _ in _iter_fields(memoryview(raw)):
+                pass
+            return []
+        return sorted(set(_iter_locations(memoryview(raw), "model")))
     except (IndexError, ValueError, RecursionError) as error:
         raise WedgefillError(
             f"{path}: ONNX Runtime cannot read this file as a network (it is no ONNX file); "

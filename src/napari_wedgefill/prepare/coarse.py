@@ -271,6 +271,8 @@ def tell_why_not(
     turned_px = abs(np.sin(np.deg2rad(pose.axis_deg))) * series.height / 4
     if after >= MIN_GAIN * before:
         return "no displacement that was found lets them predict each other better"
+    if after >= 1.0:  # a guess of nothing at all would be as good
+        return "even moved as was found, they would predict nothing of each other, as noise does"
     if max(rms, turned_px) < REST_PX:
         return "they agree to a fraction of a pixel as they are"
     far = np.abs(moves) > MAX_MOVE_SHARE * np.array([series.height, series.width])

@@ -60,6 +60,7 @@ def test_surfaces_and_objects(brought, hands, qtbot, tmp_path):
 
 def test_a_turn_is_an_animated_picture(make_napari_viewer, qtbot, monkeypatch, tmp_path):
     viewer = make_napari_viewer(show=True)  # a hidden canvas is not drawn anew
+    viewer.window.resize(500, 400)  # without a GPU, every pixel takes its time
     data = np.zeros((16, 16, 16), np.float32)
     data[2:6, 4:12, 9:14] = 1.0
     viewer.add_image(data, contrast_limits=(0, 1), rendering="iso", iso_threshold=0.5)
