@@ -31,6 +31,8 @@ MIXED_BY, TIMES_MIXED = (2, 4, 8), 16
 #: images, or by what chance brings about: a round specimen in exact vacuum, which has one width in
 #: each image, thins out in each. Images that look at the edges of padding are no more than these.
 PADDED_FLAT, CHANCE, LOOKS = 0.1, 4.0, 15
+#: The same share, behind what was mixed.
+UNMIXED = 0.02
 #: Padding leaves the same width in each image, to a pixel, or, of images that were moved before,
 #: the same level at both edges of all: a specimen in exact vacuum changes both as it is tilted.
 SAME_WIDTH, SAME_LEVEL = 1, 0.1
@@ -128,6 +130,7 @@ def choose_mixed(sides: Doubles, widths: NDArray[np.int64]) -> int | None:
     widths : ndarray of int, (n_images,)
         Of what was measured, in pixels.
     """
+    fits: list[int] = []
     for at, mixed in enumerate(MIXED_BY):
         seen = sides[:, at]
         if widths.min() < TIMES_MIXED * mixed or not np.isfinite(seen).all():
@@ -137,17 +140,20 @@ def choose_mixed(sides: Doubles, widths: NDArray[np.int64]) -> int | None:
             continue
         off = float(np.percentile(abs(levels - np.median(levels)), 90.0))
         is_same = np.ptp(widths) <= SAME_WIDTH or off <= SAME_LEVEL * step
-        if is_same and _is_flat(seen[..., 2:] / step):
+        if not is_same or not _is_flat(seen[..., 2:] / step, PADDED_FLAT):
+            continue
+        fits.append(mixed)
+        if _is_flat(seen[..., 2:] / step, UNMIXED):
             return mixed
-    return None
+    return fits[0] if fits else None
 
 
-def _is_flat(changes: Doubles) -> bool:
+def _is_flat(changes: Doubles, most: float) -> bool:
     """Tell whether changes (n_images, ...), over the step, are none in the middle of the images."""
     middle = np.median(changes, axis=0)
     off = (changes - middle).reshape(len(changes), -1)
     chance = [CHANCE * robust_spread(column) / np.sqrt(len(changes)) for column in off.T]
-    return bool((abs(middle).ravel() <= np.maximum(PADDED_FLAT, chance)).all())
+    return bool((abs(middle).ravel() <= np.maximum(most, chance)).all())
 
 
 def _estimate_noise(image: Floats, frame: Flags) -> float:
