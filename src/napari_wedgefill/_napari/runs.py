@@ -95,7 +95,8 @@ class Run:
     def name_volume(self, method: str) -> tuple[str, str]:
         """Name the layer of the volume of a method and its file, the layer by what differs first.
 
-        The layer list and the canvas cut long names: those of a later run begin with the method.
+        The layer list and the canvas cut long names: those of a later run, and of a part of the
+        slices, begin with the method.
         """
         return self._name(label_of(method))
 
@@ -104,10 +105,11 @@ class Run:
         return self._name(TRUST_NAME)
 
     def _name(self, label: str) -> tuple[str, str]:
-        series, n_earlier = self.series.name, self.n_earlier
-        mark = self.mark or f"run {n_earlier + 1}"
-        name = f"{label} {mark} {series}" if n_earlier else f"{series} {label}"
-        told = (mark if n_earlier else self.slice_range).replace(":", "-")  # no colons in files
+        series, mark = self.series.name, self.slice_range
+        if self.n_earlier:
+            mark = self.mark or f"run {self.n_earlier + 1}"
+        name = f"{label} {mark} {series}" if mark else f"{series} {label}"
+        told = mark.replace(":", "-")  # no colons in files
         return name, f"{series} {label} {told}".rstrip()
 
     @property

@@ -17,6 +17,7 @@ from napari_wedgefill._napari.files import get_reader
 from napari_wedgefill._napari.fill import settings
 from napari_wedgefill._napari.fill import worker as worker_module
 from napari_wedgefill._napari.fill.dock import FillWedge
+from napari_wedgefill._napari.fill.endings import tell_cancelled
 from napari_wedgefill._napari.layer_kinds import list_volumes
 from napari_wedgefill._napari.layers import LayerMap, series_layer, volume_layer
 from napari_wedgefill.errors import WedgefillError
@@ -25,6 +26,8 @@ from napari_wedgefill.pipeline.events import Finished
 from napari_wedgefill.pipeline.options import FillOptions
 from napari_wedgefill.progress import Progress
 from napari_wedgefill.run.run import iter_run
+from napari_wedgefill.trust.results_table import ResultsTable
+from napari_wedgefill.trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from napari_wedgefill.volume import Volume
 
 
@@ -179,6 +182,44 @@ def test_cancel_keeps_the_volumes_that_are_complete(docked, qtbot, monkeypatch, 
     (run,) = dock.workbench.runs.runs
     assert run.options.methods == tuple(run.volumes) == ("wbp", "sart")
     assert set(run.volumes.values()) <= set(viewer.layers)
+
+
+def test_cancel_in_a_check_says_that_it_is_missing_and_how_to_get_it(
+    docked, qtbot, monkeypatch, hands
+):
+    _, dock = docked
+    dock.update(methods=("wbp", "gan"), trust_map=True)
+
+    def stay_in_check(series, options, session):
+        for event in iter_run(series, replace(options, check=False, trust=False), session=session):
+            if isinstance(event, Finished):
+                yield event
+        while True:
+            time.sleep(0.01)
+            yield Progress("checking", 0.5, None)
+
+    monkeypatch.setattr(worker_module, "iter_run", stay_in_check)
+    hands.click(dock.footer.fill_button)
+    qtbot.waitUntil(lambda: "Checking" in dock.footer.status.text(), timeout=60_000)
+    hands.click(dock.footer.cancel_button)
+    hands.finish(dock)
+    assert dock.footer.status.text() == (
+        "Cancelled; the volumes stay among the layers (WBP, GAN), see Export. The quick check and "
+        "the trust map are missing. To get them, choose GAN alone under Methods, then Fill wedge."
+    )
+
+
+def test_cancel_names_only_what_is_missing():
+    stay = ("sart", "gan")
+    said = tell_cancelled(stay, (), [TrustMap])
+    assert "The trust map is missing. To get it, choose GAN alone under Methods" in said
+    said = tell_cancelled(stay, (), [SelfCheck, TrustMap])  # compares the methods: not GAN alone
+    assert "self-check and the trust map are missing. To get them, press Fill wedge again" in said
+    said = tell_cancelled(("sart",), ("gan",), [QuickCheck])
+    assert "The quick check is missing. To go on, choose GAN alone under Methods" in said
+    assert tell_cancelled(stay, (), ()).endswith("see Export.")
+    said = tell_cancelled(stay, (), [ResultsTable])
+    assert said == "Cancelled; the table is missing. To get it, press Results again."
 
 
 #: What a user may have set, and what is said to it.

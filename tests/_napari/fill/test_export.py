@@ -57,7 +57,7 @@ def test_volumes_come_back_with_their_voxels_and_where_they_lay(
     wait_for_files(qtbot, path)
     qtbot.waitUntil(lambda: "Wrote discs_WBP_3-5.mrc" in dock.footer.status.text(), timeout=5000)
     with mrcfile.open(path) as file:
-        np.testing.assert_array_equal(file.data, viewer.layers["discs WBP"].data)
+        np.testing.assert_array_equal(file.data, viewer.layers["WBP 3:5 discs"].data)
         np.testing.assert_allclose(float(file.voxel_size.x), 25.0, rtol=1e-5)
     (_, attributes, _), *_ = read_layers(str(path))
     np.testing.assert_allclose(attributes["translate"], (0, 7.5, 0))
@@ -65,7 +65,7 @@ def test_volumes_come_back_with_their_voxels_and_where_they_lay(
 
 def test_planes_along_the_beam_stay_in_their_place(filled, qtbot, monkeypatch, tmp_path, hands):
     viewer, dock = filled
-    whole = viewer.layers["discs WBP"]
+    whole = viewer.layers["WBP 3:5 discs"]
     answer(monkeypatch, folder=tmp_path, planes=(4, 9))
     hands.click(dock.footer.export_button)
     path = tmp_path / "discs_WBP_3-5_planes_4-9.mrc"
@@ -159,12 +159,18 @@ def test_the_dialog_begins_where_the_series_lies(viewer, tmp_path):
     assert ExportDialog(viewer, find_runs(viewer)).form.folder.value == tmp_path
 
 
+def test_layers_of_a_first_run_say_which_slices_they_hold(series):
+    """The whole goes by the series' name, and a part must not look like it."""
+    first = Run("standard", series, FillOptions())
+    assert first.name_volume("tvm") == ("discs TVM", "discs TVM")
+    part = Run("slices 3:5", series, FillOptions(slices=(3, 5)))
+    assert part.name_volume("tvm") == ("TVM 3:5 discs", "discs TVM 3-5")
+    assert part.name_trust() == ("trust 3:5 discs", "discs trust 3-5")
+
+
 def test_names_of_a_later_run_begin_with_what_differs(series, tmp_path):
     methods = ("wbp", "gan")
-    run = Run("WBP + GAN, slices 3:5", series, FillOptions(methods, slices=(3, 5)))
-    assert run.name_volume("wbp") == ("discs WBP", "discs WBP 3-5")
-    assert run.name_trust() == ("discs trust", "discs trust 3-5")
-    run.n_earlier = 1
+    run = Run("WBP + GAN, slices 3:5", series, FillOptions(methods, slices=(3, 5)), n_earlier=1)
     named = [run.name_volume(method) for method in methods]
     assert named == [("WBP 3:5 discs", "discs WBP 3-5"), ("GAN 3:5 discs", "discs GAN 3-5")]
     assert short_titles(["WBP 3:5 discs", "GAN 3:5 discs (doubtful)"]) == ["WBP", "GAN (doubtful)"]

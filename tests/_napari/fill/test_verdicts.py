@@ -122,7 +122,7 @@ def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
     viewer, dock = loaded
     dock.update(methods=("sart", "gan"), trust_map=True, slices=(2, 4))
     hands.fill(dock)
-    layer = viewer.layers["discs trust"]
+    layer = viewer.layers["trust 2:4 discs"]
     assert layer not in viewer.layers.selection  # the controls are those of what is seen
     gan = dock.workbench.runs.runs[-1].volumes["gan"]
     assert LayerMap.of(layer).kind == TRUST
@@ -130,11 +130,11 @@ def test_the_trust_map_is_a_layer_of_its_own(loaded, hands):
     np.testing.assert_allclose(layer.translate, gan.translate)
     assert 0 <= layer.data.min() <= layer.data.max() <= 1
     assert layer.contrast_limits == [0.7, 1.0]
-    assert gan.contrast_limits == viewer.layers["discs SART"].contrast_limits
+    assert gan.contrast_limits == viewer.layers["SART 2:4 discs"].contrast_limits
     assert np.asarray(layer.colormap.map(np.array([1.0])))[0, 3] == 0
     assert not layer.visible
     hands.click(dock.footer.trust_button)
-    assert [shown.name for shown in viewer.layers if shown.visible] == [gan.name, "discs trust"]
+    assert [shown.name for shown in viewer.layers if shown.visible] == [gan.name, layer.name]
     assert not viewer.canvas.grid.enabled  # one over the other
     hands.click(dock.footer.view_buttons["YZ"])
     assert layer.visible

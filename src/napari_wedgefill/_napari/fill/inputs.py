@@ -13,6 +13,7 @@ from ...methods import DEFAULT_METHODS, METHODS, label_of
 from ...pipeline.options import FillOptions
 from ...run.options import RunOptions
 from ...tilt_series import TiltSeries
+from ...trust.verdicts import QuickCheck, SelfCheck, TrustMap
 from ..layers import LayerMap, digest_pixels
 from .angle_text import parse_angles
 
@@ -84,6 +85,17 @@ class FillInputs:
             slices=self.slices,
             whole_field=self.whole_field,
         )
+
+    def list_checks(self) -> list[type]:
+        """List what the checks find that follow the volumes, in their order."""
+        from ...run.run import is_checked  # compiled code: not while the window opens
+
+        asked = {
+            QuickCheck: is_checked(self.run_options()),
+            SelfCheck: self.self_check,
+            TrustMap: self.trust_map,
+        }
+        return [kind for kind, is_asked in asked.items() if is_asked]
 
     def describe(self) -> list[str]:
         """List in words what sets a run of these apart from one that left all as it was found."""

@@ -96,6 +96,7 @@ class Workbench:
         self._remark = ""
         self._told: dict[str, Any] = {}
         self._run: Run | None = None
+        self._missing: list[type] = []
 
     @property
     def viewer(self) -> napari.Viewer:
@@ -138,7 +139,7 @@ class Workbench:
         self._refuse_second()
         self._reset()
         self.inputs = inputs.taking_over(self.inputs)
-        self._source = source
+        self._source, self._missing = source, inputs.list_checks()
         worker = make_worker(run_steps(self.inputs, self.session))
         self._begin(worker, window)
         return worker
@@ -161,7 +162,7 @@ class Workbench:
             self.measured.emit(run)
             return
         self._refuse_second()
-        self._run = run
+        self._run, self._missing = run, [ResultsTable]
         volumes = {method: LayerMap.of(layer).to_volume() for method, layer in run.volumes.items()}
         steps = measure_steps(
             run.series, run.options, volumes, run.seconds, run.self_check, self.session
@@ -261,6 +262,8 @@ class Workbench:
             self._finished.append(item)
         if worker.abort_requested:
             return  # it was on its way when Cancel was pressed
+        if type(item) in self._missing:
+            self._missing.remove(type(item))
         if isinstance(item, TiltSeries):
             self._series = item
         elif isinstance(item, ImagesCorrected):
@@ -369,7 +372,7 @@ class Workbench:
 
     def _say_cancelled(self, left: Sequence[str] = ()) -> None:
         stay = [] if self._run is None else list(self._run.volumes)
-        self.say(tell_cancelled(stay, left), passes=True)
+        self.say(tell_cancelled(stay, left, self._missing), passes=True)
 
     def _end(self) -> None:
         if self.message.sentence == STOPPING:  # it came to its end before it heard of it
