@@ -96,6 +96,19 @@ class Frame:
         extents = np.concatenate([whole.repeat(before, 0), self.extents, whole.repeat(after, 0)])
         return replace(self, extents=extents)
 
+    def binned(self, n: int) -> Frame:
+        """Return which of ``n x n`` pixels hold some that were not measured, without values.
+
+        Rows and columns that do not fill a bin are cropped evenly, as `TiltSeries.binned` does.
+        """
+        h, w = len(self.extents) // n, self.width // n
+        top, left = (len(self.extents) - h * n) // 2, (self.width - w * n) // 2
+        rows = self.extents[top : top + h * n].reshape(h, n, 2) - left
+        first = -(-rows[:, :, 0].max(axis=1).clip(0) // n)
+        stop = rows[:, :, 1].min(axis=1).clip(0, w * n) // n
+        extents = np.stack([np.minimum(first, stop), stop], axis=1)
+        return Frame(extents, np.empty(0, np.float32), w)
+
     def mirrored(self) -> Frame:
         """Return that of the image with its columns in reverse."""
         rows = np.split(self.values, self._starts[1:-1])

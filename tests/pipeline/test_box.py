@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_wedgefill import FillOptions, RunOptions, Session, fill, iter_run
+from napari_wedgefill.disk_images import Frame
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.joint_model.angular_grid import align_rows
 from napari_wedgefill.pipeline import find_box, look_around
@@ -249,6 +250,74 @@ def test_memory_for_the_box_is_enough(monkeypatch):
         fill(series, FillOptions(("tvm",), max_memory=limit, whole_field=True))
 
 
+def pad(series, value=0.0):
+    """Pad images to a larger size, as programs do that align by shifting without any loss."""
+    images = np.pad(series.images, ((0, 0), (8, 8), (24, 24)), constant_values=value)
+    return TiltSeries.from_arrays(images, ANGLES_DEG)
+
+
+def find_corrected(series):
+    """The field that a fill works on, and the images that it fills."""
+    session = Session()
+    corrected, *_ = session.correct(series, FillOptions())
+    return session.find_field(corrected), corrected
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_padded_images_have_a_box_as_others_do(seed):
+    """The mirrored noise beyond their edges adds up, and is no matter."""
+    rng = np.random.default_rng(seed)
+    images = 100 + 1.5 * rng.standard_normal((ANGLES_DEG.size, 80, WIDTH))
+    images[:, 25:55] += project_disc(0, 0, 25)[:, None]
+    field, corrected = find_corrected(pad(TiltSeries.from_arrays(images, ANGLES_DEG)))
+    assert corrected.images.min() > 0  # the padding was recognised
+    assert field.box is not None, field.sentence
+    assert (field.box.depth, field.box.width) == (128, 128)
+
+
+@pytest.mark.parametrize("at", [(0, 84, 6), (25, -75, 5), (0, -93, 8)], ids=str)
+def test_what_lies_at_the_edge_of_what_was_measured_is_not_cut_off(at):
+    """Also where the padding hides a part of it at some tilts."""
+    images = np.repeat((project_disc(0, 0, 25) + project_disc(*at))[:, None], 20, axis=1)
+    images += 100 + 0.5 * np.random.default_rng(0).standard_normal(images.shape)
+    field, corrected = find_corrected(pad(TiltSeries.from_arrays(images, ANGLES_DEG)))
+    assert corrected.images.min() > 0
+    if field.box is not None:
+        middle = (corrected.width - 1) / 2
+        assert field.box.x[0] <= middle + at[1] - at[2]
+        assert middle + at[1] + at[2] < field.box.x[1]
+
+
+def test_a_preview_of_padded_images_knows_what_was_measured():
+    frame = Frame(np.array([[0, 0], [2, 9], [2, 9], [3, 9], [3, 9]]), np.zeros(0), 11)
+    binned = frame.binned(2)
+    # The fifth row and the last column fill no bin.
+    assert binned.extents.tolist() == [[0, 0], [2, 4]]
+    assert binned.missing.tolist() == [[True] * 5, [True, True, False, False, True]]
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.0])
+def test_a_wide_specimen_leaves_little_vacuum_and_has_a_box(noise):
+    """Vacuum is found from the darkest pixels: where they are few, it seems too bright."""
+    images = np.repeat(project_disc(0, 0, 36)[:, None], 40, axis=1)
+    images += 100 + noise * np.random.default_rng(0).standard_normal(images.shape)
+    padded = np.pad(images[:, :, 8:-8], ((0, 0), (0, 0), (24, 24)), constant_values=100.0)
+    for series in (images, padded):  # exact vacuum, which is no frame
+        field, corrected = find_corrected(TiltSeries.from_arrays(series, ANGLES_DEG))
+        np.testing.assert_allclose(corrected.images[:, :, 0], series[:, :, 0], rtol=1e-3)
+        assert field.box is not None, field.sentence
+        assert field.box.width < 160
+
+
+def test_the_reason_for_no_box_is_the_true_one():
+    small = make_series(project_disc(0, 0, 10))
+    narrow = replace(small, images=np.ascontiguousarray(small.images[:, :, 24:168]))
+    told = find(narrow).sentence
+    assert told.endswith("in one of 144 x 144 voxels (z, x) a box would save too little.")
+    told = find(make_series(project_disc(0, 0, 78))).sentence
+    assert told.endswith("the images differ from what is taken for vacuum over most of it.")
+
+
 def make_two(density, radius, at, n_slices=12):
     """A bright disc in the lower slices, and a faint one far from it in the upper ones."""
     images = np.zeros((ANGLES_DEG.size, n_slices, WIDTH))
@@ -263,6 +332,23 @@ def test_a_faint_particle_that_no_image_shows_is_not_left_out():
     for density, radius in ((1.5, 4), (0.7, 8)):
         found = find(make_two(density, radius, (40, -76)))
         assert "too faint for one image" in found.sentence
+
+
+@pytest.mark.parametrize(("noise", "is_found"), [(1.5, True), (3.0, False)])
+@pytest.mark.parametrize("at", [(30, 95), (-20, -88)], ids=str)
+def test_a_particle_of_few_voxels_is_found_while_its_shadow_exceeds_the_noise(at, noise, is_found):
+    """Its shadow is 3 in its middle; docs/how-it-works.md and limits.md say what is lost."""
+    angles = np.arange(-66.0, 67.0, 3.0)
+    u, y = np.arange(256) - 127.5, np.arange(32)[:, None] - 24.0
+    images = np.zeros((angles.size, 32, 256))
+    for image, angle in zip(images, np.deg2rad(angles), strict=True):
+        along = u - at[0] * np.sin(angle) - at[1] * np.cos(angle)
+        image += 2 * np.sqrt(np.clip(1.5**2 - along**2 - y**2, 0, None))
+        image[:16] += 2 * np.sqrt(np.clip(20.0**2 - u**2, 0, None))
+    images += 100 + noise * np.random.default_rng(8).standard_normal(images.shape)
+    told = find(TiltSeries.from_arrays(images, angles)).sentence
+    assert ("too faint for one image" in told) == is_found
+    assert ("nothing was found around it" in told) != is_found
 
 
 def test_a_preview_looks_for_faint_particles_too():

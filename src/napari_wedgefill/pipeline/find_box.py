@@ -1,13 +1,14 @@
 """The rule by which the box of the specimen is found.
 
 It errs on the large side: matter is whatever stands out of the noise in a patch of pixels, in a
-band of slices, or in the mean of all tilts; and where in doubt there is no box. What stands out in
-none of these may do so in a volume (`look_around`).
+band of slices, or in the mean of all tilts (`beside_box`); and where in doubt there is no box. What
+stands out in none of these may do so in a volume (`look_around`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,24 +17,25 @@ from numpy.typing import NDArray
 from ..geometry import centre
 from ..projector import ParallelBeam
 from .background import N_ASKED, average_edges, is_background
-from .box import MARGIN, Box, Crop, Field
+from .beside_box import FLOOR, SIGMAS, Profiles, judge_beside
+from .box import MARGIN, Box, Field
 from .look_around import shows_matter_around
 
 if TYPE_CHECKING:
+    from ..disk_images import Frame
     from ..joint_model.contract import Scales
     from ..normalise import Normalisation
     from ..tilt_series import TiltSeries
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
-#: Standard deviations above the noise from which on a mean counts as matter.
-SIGMAS = 6.0
-#: Least mean that counts, over the path integral that counts as one. What is fainter changes no
-#: volume: its density is below that of the least error that any method makes.
-FLOOR = 5e-4
 #: Pixels of a patch, along both axes, and slices of a band.
 PATCH, BAND = 5, 32
+#: How often a window may hold the same pixel where what was never measured is a mirror image of
+#: what lies beside it, along both axes.
+COPIES = 4
 #: Neighbouring tilts on either side in which what is seen at one of them is taken to be, too.
 NEIGHBOURS = 2
 #: Slices of vacuum at either end along the tilt axis.
@@ -43,8 +45,12 @@ MULTIPLE = 16
 #: Voxels of a box at least, along both: as many as the networks were trained on, for in smaller
 #: boxes they do less well. A preview is for a look, and comes in half the time.
 FEWEST, FEWEST_IN_PREVIEW = 128, 64
-#: Pixels of the rings around the box in which all tilts together are searched for matter.
-RING = 8
+#: What stands out of the noise at the edges of images.
+AT_EDGES = "the images show matter up to their edges"
+BACKGROUND = (
+    "the background of the images differs from what is taken for vacuum, so that faint matter "
+    "cannot be told from it"
+)
 #: A box that is larger than this share of a slice saves too little.
 LARGEST = 0.7
 
@@ -55,6 +61,7 @@ def find_box(
     normalisation: Normalisation,
     scales: Scales,
     fewest: int = FEWEST,
+    frames: Mapping[int, Frame] | None = None,
 ) -> Field:
     """Find the smallest box around all that a series shows, if vacuum lies all around it.
 
@@ -72,33 +79,62 @@ def find_box(
         As they were measured on it.
     fewest : int
         Voxels that the box has at least along z and x.
+    frames : mapping of int to Frame, optional
+        What took the place of pixels that were never measured, by image.
 
     Returns
     -------
     Field
         Without a box where something leaves the field, or where a box would save little.
     """
-    seen = _survey(series, normalisation, float(scales.sinogram), float(scales.noise))
+    frames = frames or {}
+    found = _enclose_all(series, beam, normalisation, scales, fewest, frames)
+    if isinstance(found, str):
+        background = _measure_background(series, normalisation, frames)
+        if background is not None and found == AT_EDGES:
+            found = BACKGROUND
+        if background is not None and -float(scales.noise) < background < 0:
+            # No matter is darker than vacuum, which was found from the darkest pixels: where there
+            # are few of them, a little too bright, but by less than the noise of a pixel.
+            offset = normalisation.offset + background * normalisation.scale
+            zero = replace(normalisation, offset=offset)
+            again = _enclose_all(series, beam, zero, scales, fewest, frames)
+            found = found if isinstance(again, str) else again
+        if isinstance(found, str):
+            return Field.of_all(found)
+    if shows_matter_around(series, normalisation, found):
+        return Field.of_all(
+            "a quick look shows matter beside the specimen, too faint for one image"
+        )
+    return Field.of_box(found)
+
+
+def _enclose_all(
+    series: TiltSeries,
+    beam: ParallelBeam,
+    zero: Normalisation,
+    scales: Scales,
+    fewest: int,
+    frames: Mapping[int, Frame],
+) -> Box | str:
+    """Return the smallest box around all that the images show, or say why there is none."""
+    peak, noise = float(scales.sinogram), float(scales.noise) / float(scales.sinogram)
+    seen = _survey(series, zero, peak, noise, frames)
     if isinstance(seen, str):
-        return Field.of_all(seen)
+        return seen
     extents = _share_with_neighbours(beam, seen.extents)
     half = 0.0
     while True:
         box = _enclose(beam, series.height, seen.y, extents, half, fewest)
         if box is None:
-            return Field.of_all("the specimen takes most of it")
+            return _say_why_none(beam, fewest, half)
         crop = box.crop(beam)
-        verdict = _judge_outside(crop, seen) if crop.holds(extents) else "more"
-        if verdict == "vacuum":
-            break
-        if verdict == "film":
-            return Field.of_all("what lies around the specimen is not vacuum")
+        verdicts = {judge_beside(crop, profiles) for profiles in seen.profiles}
+        if crop.holds(extents) and verdicts == {"vacuum"}:
+            return box
+        if crop.holds(extents) and "film" in verdicts:
+            return "what lies around the specimen is not vacuum"
         half = box.width / 2 + MULTIPLE / 2 - MARGIN
-    if shows_matter_around(series, normalisation, box):
-        return Field.of_all(
-            "a quick look shows matter beside the specimen, too faint for one image"
-        )
-    return Field.of_box(box)
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,56 +147,87 @@ class _Survey:
         First and last detector pixel at which each tilt shows matter.
     y : tuple of int
         First slice that shows any, and one past the last.
-    profiles : ndarray, float64, (n_tilts, width)
-        Mean over those slices, over the path integral that counts as one.
-    noise : float
-        Standard deviation of a profile.
+    profiles : list of Profiles
+        Of what was measured, and of all pixels where some were not.
     """
 
     extents: Doubles
     y: tuple[int, int]
-    profiles: Doubles
-    noise: float
+    profiles: list[Profiles]
 
 
 def _survey(
-    series: TiltSeries, normalisation: Normalisation, peak: float, noise: float
+    series: TiltSeries,
+    normalisation: Normalisation,
+    peak: float,
+    noise: float,
+    frames: Mapping[int, Frame],
 ) -> _Survey | str:
-    """See what the images of a series show; say why there is no box as soon as one tells it."""
-    noise /= peak
+    """See what the images of a series show; say why there is no box as soon as one tells it.
+
+    `noise` is that of a pixel, over the path integral that counts as one.
+    """
     shape = series.height, series.width
     windows = [_Window((PATCH, PATCH), shape, noise), _Window((BAND, PATCH), shape, noise)]
     extents = np.empty((series.n_tilts, 2))
     shows = np.zeros(series.height, bool)
-    profiles = np.empty((series.n_tilts, series.width))
+    measured, n_measured, whole = (np.empty((series.n_tilts, series.width)) for _ in range(3))
     for tilt, image in enumerate(series.images):
         path = normalisation.apply(np.asarray(image)) / np.float32(peak)
-        matter = windows[0].find(path) | windows[1].find(path)
+        frame = frames.get(tilt)
+        missing = None if frame is None else frame.missing
+        matter = windows[0].find(path, missing) | windows[1].find(path, missing)
         shows |= matter.any(axis=1)
         columns = np.flatnonzero(matter.any(axis=0))
         if not columns.size:
             return "some tilt shows nothing that stands out of the noise"
         extents[tilt] = columns[0], columns[-1]
         if columns[0] < MARGIN or columns[-1] >= series.width - MARGIN:
-            return _say_what_is_at_edges(series, normalisation)
-        profiles[tilt] = path.mean(axis=0)
+            return AT_EDGES
+        whole[tilt] = path.mean(axis=0)
+        measured[tilt], n_measured[tilt] = _average_rows(path, frame)
     at = np.flatnonzero(shows)
     y = max(int(at[0]) - MARGIN_SLICES, 0), min(int(at[-1]) + 1 + MARGIN_SLICES, series.height)
-    return _Survey(extents, y, profiles, noise / np.sqrt(series.height))
+    profiles = [Profiles(measured, n_measured, noise)]
+    if frames:
+        n_pixels = np.full(whole.shape, series.height / COPIES)
+        profiles.append(Profiles(whole, n_pixels, noise))
+    return _Survey(extents, y, profiles)
 
 
-def _say_what_is_at_edges(series: TiltSeries, normalisation: Normalisation) -> str:
-    """Say what stands out of the noise at the edges of images."""
-    if series.width >= 4 * MARGIN:  # else there is no place further in to compare with
-        asked = np.unique(np.linspace(0, series.n_tilts - 1, N_ASKED).astype(int))
-        images = (normalisation.apply(np.asarray(series.images[int(k)])) for k in asked)
-        places = np.array([average_edges(image, MARGIN) for image in images])
-        if is_background(places, series.angles_deg[asked]):
-            return (
-                "the background of the images differs from what is taken for vacuum, so that "
-                "faint matter cannot be told from it"
-            )
-    return "the images show matter up to their edges"
+def _say_why_none(beam: ParallelBeam, fewest: int, half: float) -> str:
+    """Say why the smallest box that holds all takes most of the field."""
+    if fewest * min(fewest, beam.depth) > LARGEST * beam.width * beam.depth:
+        return f"in one of {beam.depth} x {beam.width} voxels (z, x) a box would save too little"
+    if half > 0:
+        return "what all images together show around the specimen takes most of it"
+    return "the images differ from what is taken for vacuum over most of it"
+
+
+def _measure_background(
+    series: TiltSeries, normalisation: Normalisation, frames: Mapping[int, Frame]
+) -> float | None:
+    """Mean of the images at their edges, in units of the density scale, unless it is matter."""
+    asked = np.unique(np.linspace(0, series.n_tilts - 1, N_ASKED).astype(int))
+    places = []
+    for tilt in asked:
+        image = normalisation.apply(np.asarray(series.images[int(tilt)]))
+        means, n = _average_rows(image, frames.get(int(tilt)))
+        columns = means[n > 0].astype(np.float32)
+        if columns.size < 4 * MARGIN:  # there is no place further in to compare with
+            return None
+        places.append(average_edges(columns[None], MARGIN))
+    found = np.array(places)
+    return float(found.mean()) if is_background(found, series.angles_deg[asked]) else None
+
+
+def _average_rows(image: Floats, frame: Frame | None) -> tuple[Doubles, Doubles]:
+    """Mean of what was measured in each column of an image, and of how many pixels it is."""
+    if frame is None:
+        return image.mean(axis=0, dtype=np.float64), np.full(image.shape[1], float(len(image)))
+    n = np.count_nonzero(~frame.missing, axis=0).astype(np.float64)
+    sums = image.sum(axis=0, dtype=np.float64, where=~frame.missing)
+    return sums / np.maximum(n, 1.0), n
 
 
 class _Window:
@@ -177,16 +244,29 @@ class _Window:
     """
 
     def __init__(self, size: tuple[int, int], shape: tuple[int, int], noise: float) -> None:
-        self._size = size
+        self._size, self._noise = size, noise
         # At an image's edge there is less in a window, and its mean is noisier.
-        self._filled = np.maximum(self._filter(np.ones(shape, np.float32)), np.float32(1e-6))
-        n_pixels = self._filled * np.prod(size)
-        self._least = np.maximum(FLOOR, SIGMAS * noise / np.sqrt(n_pixels)).astype(np.float32)
+        self._whole = self._filter(np.ones(shape, np.float32))
 
-    def find(self, path: Floats) -> NDArray[np.bool_]:
-        """Return the middles of windows with matter, in an image of path integrals."""
-        found: NDArray[np.bool_] = np.abs(self._filter(path)) > self._least * self._filled
-        return found
+    def find(self, path: Floats, missing: Flags | None = None) -> Flags:
+        """Return the middles of windows with matter, in an image of path integrals.
+
+        Of what was `missing` in the image as it was measured, noise tells less: it is a mirror
+        image of what lies beside it, whose noise adds up.
+        """
+        if missing is None:
+            return self._stands_out(path, self._whole)
+        measured = np.where(missing, np.float32(0.0), np.float32(1.0))
+        found = self._stands_out(path * measured, self._filter(measured))
+        return found | self._stands_out(path, self._whole, COPIES)
+
+    def _stands_out(self, path: Floats, filled: Floats, copies: int = 1) -> Flags:
+        """Where means over windows exceed their noise; `filled` is what share of each counts."""
+        n_pixels = filled * np.prod(self._size) / copies
+        limit = SIGMAS * self._noise / np.sqrt(np.maximum(n_pixels, 1e-6))
+        least = np.maximum(FLOOR, limit).astype(np.float32)
+        found: Flags = np.abs(self._filter(path)) > least * filled
+        return found & (n_pixels > 0.5 / copies)
 
     def _filter(self, image: Floats) -> Floats:
         from scipy.ndimage import uniform_filter
@@ -289,37 +369,3 @@ def _place(middle: float, size: int, whole: int) -> tuple[int, int]:
     """Start and stop of `size` voxels around a position from the centre, inside the field."""
     start = min(max(round(middle + centre(whole) - centre(size)), 0), whole - size)
     return start, start + size
-
-
-def _judge_outside(crop: Crop, seen: _Survey) -> str:
-    """Tell whether all that lies outside the cropped rows is "vacuum", a "film", or "more".
-
-    All tilts together show what none of them shows alone. What is the same everywhere and at every
-    tilt is the detector's; matter that goes on beyond the field grows with the tilt.
-    """
-    u = np.arange(seen.profiles.shape[1])
-    outside = (u < crop.starts[:, None]) | (u >= crop.stops[:, None])
-    level = float(np.median(seen.profiles[outside]))
-    by_tilt = np.array([row[out].mean() for row, out in zip(seen.profiles, outside, strict=True)])
-    grows = 1.0 / np.maximum(np.abs(crop.beam.rays.cosines), 0.1)
-    grows -= grows.mean()
-    power = float(np.square(grows).sum())
-    if power > 0:
-        slope = float((grows * by_tilt).sum()) / power
-        doubt = seen.noise / np.sqrt(outside.sum(axis=1).mean() * power)
-        if slope * np.ptp(grows) > max(FLOOR, SIGMAS * doubt * np.ptp(grows)):
-            return "film"
-    distance = np.where(
-        u < crop.starts[:, None], crop.starts[:, None] - 1 - u, u - crop.stops[:, None]
-    )
-    ring = np.where(outside, distance // RING, -1)
-    for side in (u < crop.starts[:, None], u >= crop.stops[:, None]):
-        for k in range(int(ring.max()) + 1):
-            chosen = side & (ring == k)
-            n = np.count_nonzero(chosen)
-            if n == 0:
-                continue
-            mean = float(seen.profiles[chosen].mean()) - level
-            if abs(mean) > max(FLOOR, SIGMAS * seen.noise / np.sqrt(n)):
-                return "more"
-    return "vacuum"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from ..tilt_series import TiltSeries
 
 if TYPE_CHECKING:
+    from ..disk_images import Frame
     from ..joint_model.contract import Scales
     from ..joint_model.model import JointModel
     from ..joint_model.registry import ModelInfo
@@ -62,6 +64,7 @@ class Session:
         self._corrected: WeakKeyDictionary[TiltSeries, tuple[TiltSeries | None, Corrections]] = (
             WeakKeyDictionary()
         )
+        self._frames: WeakKeyDictionary[TiltSeries, Mapping[int, Frame]] = WeakKeyDictionary()
         self._binned: WeakKeyDictionary[TiltSeries, TiltSeries] = WeakKeyDictionary()
 
     def open_model(self, name_or_folder: str, device: str, width: int) -> JointModel:
@@ -126,6 +129,8 @@ class Session:
             corrected, found = correct_intensities(series)
             # What is kept for a series must not keep it alive.
             self._corrected[series] = corrected if found.is_corrected else None, found
+            if found.frames.is_corrected:
+                self._frames[corrected] = found.frames.by_image
         kept, found = self._corrected[series]
         return series if kept is None else kept, replace(options, gain=False), found
 
@@ -153,7 +158,8 @@ class Session:
         fewest = FEWEST_IN_PREVIEW if is_preview else FEWEST
         if fewest not in known:
             found = self.calibrate(series)
-            known[fewest] = find_box(series, found.beam, found.normalisation, found.scales, fewest)
+            measured = found.beam, found.normalisation, found.scales
+            known[fewest] = find_box(series, *measured, fewest, self._frames.get(series))
         return known[fewest]
 
     def crop(self, series: TiltSeries, box: Box) -> Crop:
@@ -172,7 +178,9 @@ class Session:
         if n == 1:
             return series, 1
         if series not in self._binned:
-            self._binned[series] = series.binned(n)
+            self._binned[series] = binned = series.binned(n)
+            frames = self._frames.get(series, {})
+            self._frames[binned] = {k: frame.binned(n) for k, frame in frames.items()}
         return self._binned[series], n
 
 
