@@ -10,13 +10,20 @@ from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from .layers import LayerMap
 
+#: Folder of the package.
+PACKAGE = Path(__file__).parents[1]
+
 
 def find_folder(layers: Iterable[Layer | None]) -> Path:
-    """Return the folder of the first of these layers whose file is known; home where none is."""
+    """Return the folder of the first of these layers whose file is known; home where none is.
+
+    The folder of the samples, inside the package, is no place for a user's files.
+    """
     for layer in layers:
         path = None if layer is None else LayerMap.of(layer).fields.get("path")
-        if path and Path(path).parent.is_dir():
-            return Path(path).parent
+        folder = Path(path).parent if path else None
+        if folder is not None and folder.is_dir() and not folder.is_relative_to(PACKAGE):
+            return folder
     return Path.home()
 
 

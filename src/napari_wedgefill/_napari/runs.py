@@ -57,6 +57,8 @@ class Run:
         What a report.json of this run says.
     n_earlier : int
         How many runs the series had before.
+    is_marked_alike : bool
+        Whether one of them has the same mark and a volume of the same method.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Run:
     table: ResultsTable | None = None
     report: dict[str, Any] = field(default_factory=dict)
     n_earlier: int = 0
+    is_marked_alike: bool = False
 
     @property
     def title(self) -> str:
@@ -107,10 +110,19 @@ class Run:
     def _name(self, label: str) -> tuple[str, str]:
         series, mark = self.series.name, self.slice_range
         if self.n_earlier:
-            mark = self.mark or f"run {self.n_earlier + 1}"
+            number = f"run {self.n_earlier + 1}"
+            mark = f"{self.mark} {number}" if self.is_marked_alike else self.mark or number
         name = f"{label} {mark} {series}" if mark else f"{series} {label}"
         told = mark.replace(":", "-")  # no colons in files
         return name, f"{series} {label} {told}".rstrip()
+
+    def follow(self, earlier: Sequence[Run]) -> None:
+        """Take a place behind the earlier runs of a series, so that no two layers share a name."""
+        self.n_earlier = len(earlier)
+        methods = set(self.options.methods)
+        self.is_marked_alike = any(
+            run.mark == self.mark != "" and methods & set(run.options.methods) for run in earlier
+        )
 
     @property
     def trusted(self) -> Image | None:

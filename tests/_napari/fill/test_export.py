@@ -1,5 +1,7 @@
 """Export: the right volumes, under names of their own, where they lay; nothing replaced unasked."""
 
+from pathlib import Path
+
 import mrcfile
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from napari_wedgefill._napari.layers import volume_layer
 from napari_wedgefill._napari.runs import Run, find_runs
 from napari_wedgefill.errors import WedgefillError
 from napari_wedgefill.pipeline.options import FillOptions
+from napari_wedgefill.samples import needle_path
 from napari_wedgefill.volume import Volume
 
 
@@ -166,6 +169,24 @@ def test_layers_of_a_first_run_say_which_slices_they_hold(series):
     part = Run("slices 3:5", series, FillOptions(slices=(3, 5)))
     assert part.name_volume("tvm") == ("TVM 3:5 discs", "discs TVM 3-5")
     assert part.name_trust() == ("trust 3:5 discs", "discs trust 3-5")
+
+
+def test_the_dialog_of_a_sample_does_not_begin_inside_the_package(viewer):
+    fields = {"path": str(needle_path())}
+    made = volume_layer(Volume(np.zeros((2, 2, 2), np.float32)), fields=fields)
+    viewer.add_layer(Layer.create(*made))
+    assert ExportDialog(viewer, find_runs(viewer)).form.folder.value == Path.home()
+
+
+def test_a_second_run_of_some_methods_has_names_of_its_own(series):
+    """Fill, Cancel in a check, and GAN alone for what is missing: its volume is another one."""
+    first = Run("slices 3:5", series, FillOptions(slices=(3, 5)))
+    again = Run("GAN, slices 3:5", series, FillOptions(("gan",), slices=(3, 5)))
+    again.follow([first])
+    assert again.name_volume("gan") == ("GAN 3:5 run 2 discs", "discs GAN 3-5 run 2")
+    other = Run("SIRT, slices 3:5", series, FillOptions(("sirt",), slices=(3, 5)))
+    other.follow([first, again])
+    assert other.name_volume("sirt") == ("SIRT 3:5 discs", "discs SIRT 3-5")
 
 
 def test_names_of_a_later_run_begin_with_what_differs(series, tmp_path):

@@ -314,7 +314,7 @@ class Workbench:
             Whether they go on the stage; else they stay hidden.
         """
         limits = share_contrast([volume.data for volume in volumes.values()])
-        run.n_earlier = len(self.runs.of_series(run.source))
+        run.follow(self.runs.of_series(run.source))
         yield
         made = {}
         self.stage.arranger.hold_screen(True)  # nothing new is seen until they are on the stage
