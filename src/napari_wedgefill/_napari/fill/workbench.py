@@ -27,6 +27,7 @@ from ..runs import Run, find_runs, name_run
 from ..shared_contrast import share_contrast
 from ..stage import find_stage
 from ..turns import Turns
+from ..wording import say_in_window
 from .endings import CHECKS, tell_cancelled, tell_done
 from .inputs import FillInputs
 from .run_layers import make_trust_layer, make_volume_layer
@@ -268,7 +269,7 @@ class Workbench:
             self._series = item
         elif isinstance(item, ImagesCorrected):
             self._series = item.series
-            self._remark = item.corrections.sentence
+            self._remark = say_in_window(item.corrections.sentence)
         elif isinstance(item, Field):
             self._told = item.to_dict()
         elif isinstance(item, Finished):
