@@ -6,9 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 from mrcfile.dtypes import HEADER_DTYPE
+
+
+@pytest.fixture(autouse=True)
+def read_in_this_thread():
+    """What a test reads of Dask's arrays it reads here, whatever client an earlier test left."""
+    with dask.config.set(scheduler="synchronous"):
+        yield
+
 
 MODES = {"i1": 0, "u1": 0, "i2": 1, "f4": 2, "u2": 6, "f2": 12}
 IMOD_STAMP = 1146047817
