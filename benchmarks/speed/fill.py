@@ -2,9 +2,10 @@
 
     python -m benchmarks.speed.fill
 
-One fresh process computes everything, as `wedgefill fill` does. A first, tiny fill takes care of
-what has to be compiled. Wall time is what a user waits for, and means something only if nothing
-else runs; processor time adds up over the cores.
+One fresh process computes everything, as `wedgefill fill` does: the whole field, as where the
+specimen fills it, and once the box of the specimen, which is isolated here. A first, tiny fill
+takes care of what has to be compiled. Wall time is what a user waits for, and means something only
+if nothing else runs; processor time adds up over the cores.
 """
 
 from __future__ import annotations
@@ -48,15 +49,17 @@ def write_series(path: Path, n_slices: int, width: int) -> None:
     np.savetxt(path.with_suffix(".tlt"), ANGLES_DEG, "%.2f")
 
 
-def fill(folder: Path, n_slices: int, width: int, model: str = TIER) -> dict[str, Any]:
+def fill(
+    folder: Path, n_slices: int, width: int, model: str = TIER, *, whole_field: bool = True
+) -> dict[str, Any]:
     """Fill one series; return the seconds of each method, and the share of each stage."""
-    folder = folder / f"{n_slices}_{model}"
+    folder = folder / f"{n_slices}_{model}_{whole_field}"
     path, out = folder / "tilts.mrc", folder / "out"
     out.mkdir(parents=True)
     write_series(path, n_slices, width)
     rows, report = [], {}
     start = wall, cpu = time.perf_counter(), time.process_time()
-    options = FillOptions(methods=METHODS, model=model, device="cpu")
+    options = FillOptions(METHODS, model, "cpu", whole_field=whole_field)
     for event in iter_fill(read_tilt_series(path), options, MrcSink(out)):
         if isinstance(event, Finished):
             now = time.perf_counter(), time.process_time()
@@ -72,6 +75,7 @@ def fill(folder: Path, n_slices: int, width: int, model: str = TIER) -> dict[str
         "aim_s": AIM_SECONDS if (n_slices, width) == (256, 256) else None,
         "rows": [*rows, {"what": "all", **total}],
         "share_of_stage": report["share_of_stage"],
+        "box": report["box"],
     }
 
 
@@ -91,6 +95,8 @@ def main() -> None:
         fill(Path(folder), min(2, arguments.slices - 1), 32)
         fill(Path(folder), 63, 32)
         figures = fill(Path(folder), arguments.slices, arguments.width)
+        boxed = fill(Path(folder), arguments.slices, arguments.width, whole_field=False)
+        figures["boxed"] = {"box": boxed["box"], **boxed["rows"][-1]}
         figures["gan_s_of"] = {
             model.name: _gan_seconds(
                 fill(Path(folder), arguments.slices, arguments.width, model.name)
