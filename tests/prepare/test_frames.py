@@ -290,3 +290,17 @@ def test_padding_on_one_side_moves_the_axis_and_says_so(isolated):
     assert "--axis-shift" not in find_frames(known).sentence
     both = TiltSeries.from_arrays(np.pad(isolated.images, ((0, 0), (0, 0), (30, 30))), ANGLES_DEG)
     assert "--axis-shift" not in find_frames(both).sentence
+
+
+@pytest.mark.parametrize("counts", [1.0, 6.0, 40.0])
+def test_a_thin_plate_in_exact_vacuum_is_not_padding(counts):
+    """Its edges are straight and steep, and have one level for a few pixels at every tilt."""
+    axis = np.arange(80) - 39.5
+    turn = np.deg2rad(3.0)
+    z = np.cos(turn) * axis[:, None] - np.sin(turn) * axis
+    x = np.sin(turn) * axis[:, None] + np.cos(turn) * axis
+    plate = ((abs(z) < 4) & (abs(x) < 30)).astype(np.float32)
+    rows = ParallelBeam(ANGLES_DEG, 80)(np.repeat(plate[..., None], 36, axis=2))
+    seen = np.random.default_rng(0).poisson(counts * rows.transpose(0, 2, 1))
+    series = TiltSeries.from_arrays(np.pad(seen, ((0, 0), (6, 6), (0, 0))), ANGLES_DEG)
+    assert not find_frames(series).is_corrected

@@ -28,6 +28,9 @@ OUTER_ROWS = [0, 1, -2, -1]
 #: Largest share of an image that is a frame: a specimen in an exact vacuum leaves more. Padding may
 #: take more still.
 LARGEST, PADDED = 0.4, 0.9
+#: Share of the images that have a frame on both sides if they were padded. A plate in exact vacuum
+#: has one, too, but changes as it is tilted.
+NEARLY_ALL = 0.9
 #: Share of the measured pixels that may have the frame's value: where it is common, as zero counts
 #: are, a patch of them is nothing special.
 RARE = 0.05
@@ -67,7 +70,8 @@ def find_measured(series: TiltSeries) -> tuple[dict[int, Extents], int]:
         else:
             matters += compare_with_ring(image, flags)
     # An image that was moved lacks something on one side.
-    mixed = _look_at_padding(series, {k: found[k] for k in padded}) if padded else None
+    is_padded = len(padded) >= NEARLY_ALL * series.n_tilts
+    mixed = _look_at_padding(series, {k: found[k] for k in padded}) if is_padded else None
     matters += [mixed is not None] * len(padded)
     # Of an exact vacuum around a specimen, an edge here and there may look like that of a frame.
     if not matters or np.mean(matters) <= 0.5:
