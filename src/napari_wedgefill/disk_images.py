@@ -51,6 +51,12 @@ class Survey:
     blank: tuple[int, ...] = ()
 
 
+def flag_outside(extents: NDArray[np.int64], width: int) -> NDArray[np.bool_]:
+    """Return the pixels outside of extents (h, 2), first and past-the-last of each row, (h, w)."""
+    at = np.arange(width)
+    return (at < extents[:, :1]) | (at >= extents[:, 1:])
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """What takes the place of edges and corners of one image that were never measured.
@@ -78,8 +84,7 @@ class Frame:
     @property
     def missing(self) -> NDArray[np.bool_]:
         """Which pixels were not measured, (h, w)."""
-        at = np.arange(self.width)
-        return (at < self.extents[:, :1]) | (at >= self.extents[:, 1:])
+        return flag_outside(self.extents, self.width)
 
     def fill(self, rows: Floats, numbers: NDArray[np.int64]) -> Floats:
         """Fill rows (n, w) with these numbers; they are not changed."""

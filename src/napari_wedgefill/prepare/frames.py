@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..disk_images import DiskImages, Frame
+from ..disk_images import DiskImages, Frame, flag_outside
 from ..normalise import robust_spread, vacuum_level
 from ..projector import ParallelBeam, iter_strips
 from ..tilt_series import TiltSeries
 from .frame_edges import SAME_WIDTH, Extents, grow
 from .masked_sart import Slices, reconstruct_masked, width_for
-from .measured_extents import find_measured, flag, span
+from .measured_extents import find_measured, span
 
 Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -237,6 +237,6 @@ def _reproject(series: TiltSeries, slices: Slices, isolated: bool) -> Floats:
 
 def _leave_out_edge(extents: Extents, width: int, mixed: int) -> Extents:
     """Return what was measured of each row, beyond what was mixed with the frame."""
-    clear = span(grow(flag(extents, width), mixed))
+    clear = span(grow(flag_outside(extents, width), mixed))
     # Of images with few rows, all may lie within reach of the frame's edge.
     return clear if (clear[:, 0] < clear[:, 1]).any() else extents

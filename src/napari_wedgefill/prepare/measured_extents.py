@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..disk_images import flag_outside
 from ..geometry import centre
 from ..tilt_series import TiltSeries
 from .frame_edges import (
@@ -85,7 +86,7 @@ def _look_at_padding(series: TiltSeries, measured: Mapping[int, Extents]) -> int
     looks = np.unique(np.linspace(0, len(tilts) - 1, LOOKS).round().astype(int))
     sides, is_clear_at = [], []
     for k in (tilts[at] for at in looks):
-        image, flags = np.asarray(series.images[k]), flag(measured[k], series.width)
+        image, flags = np.asarray(series.images[k]), flag_outside(measured[k], series.width)
         sides.append(measure_sides(image, measured[k]))
         step = float(np.nan_to_num(abs(sides[-1][..., 1])).mean(axis=1).max())
         is_clear_at.append(is_clear(image, flags, step))
@@ -97,12 +98,6 @@ def _measure_width(extents: Extents) -> int:
     """Return the width of the rectangle, in pixels, that holds all that was measured."""
     some = extents[extents[:, 0] < extents[:, 1]]
     return int(some[:, 1].max() - some[:, 0].min())
-
-
-def flag(extents: Extents, width: int) -> Flags:
-    """Return the pixels outside of extents, (h, width)."""
-    at = np.arange(width)
-    return (at < extents[:, :1]) | (at >= extents[:, 1:])
 
 
 def _find_frame(image: Floats) -> Flags | None:
@@ -243,7 +238,7 @@ def find_inside(series: TiltSeries) -> Inside | None:
     # The few pixels that interpolation may have mixed are worth keeping; where nothing is missing,
     # nothing was mixed.
     mixed = 0 if mixed <= MIXED else mixed
-    seen = np.any([~flag(extents, series.width) for extents in measured.values()], axis=0)
+    seen = np.any([~flag_outside(extents, series.width) for extents in measured.values()], axis=0)
     inside = []
     for n, axis in ((series.height, 1), (series.width, 0)):
         at = np.flatnonzero(seen.any(axis=axis))
